@@ -1,0 +1,61 @@
+# make demo   set everything up, open the console on a sandbox
+# make test   set everything up, run every test
+# make check  lint, format, types, import rules
+# make bench  measure, print the ratios
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+PYTEST_ARGS ?=
+
+.PHONY: demo test check format bench build clean
+.DEFAULT_GOAL := test
+
+demo: $(VENV)/.installed
+	@$(BIN)/meterdeck demo
+
+test: $(VENV)/.installed-dev
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: $(VENV)/.installed-dev
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet . || { echo "run: make format"; exit 1; }
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/mypy --no-error-summary tests bench
+	@$(BIN)/lint-imports --no-logo >/dev/null || $(BIN)/lint-imports --no-logo
+
+format: $(VENV)/.installed-dev
+	@$(BIN)/ruff check --fix --quiet .
+	@$(BIN)/ruff format --quiet .
+
+bench: $(VENV)/.installed-dev
+	@$(BIN)/python -m bench
+
+build: $(VENV)/.installed-dev
+	@$(BIN)/python -m build
+
+clean:
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache
+	rm -rf tests/interop/node_modules
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "meterdeck needs Python 3.11 or later; say which: make PYTHON=python3.12 …"; exit 2; }
+	@echo "Setting up $(VENV) (once) …"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	  --upgrade 'pip>=25.1'
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing meterdeck (once) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	  --constraint constraints.txt --editable .
+	@$(BIN)/python -m compileall -q core tui
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing meterdeck and its test tools (once) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	  --constraint constraints.txt --editable . --group dev
+	@$(BIN)/python -m compileall -q core tui
+	@touch $@ $(VENV)/.installed

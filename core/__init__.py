@@ -1,0 +1,1 @@
+"""Count usage in Redis, bill it through Stripe Meters, reconcile the two."""

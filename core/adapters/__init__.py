@@ -1,0 +1,1 @@
+"""The outside world: Redis, Stripe, processes. The only importers of their clients."""

@@ -1,0 +1,141 @@
+"""Every error meterdeck raises.
+
+The hierarchy::
+
+    MeterdeckError                exit code
+     ├ ConfigError                2   a setting is wrong: file, key, what, what would be right
+     ├ BadInput                   2   an argument is wrong
+     ├ NotFound                   1   no such tenant, resource, override, event
+     ├ Refused                    1   understood, and not done
+     │  ├ ReadOnly                    the context does not allow changes
+     │  ├ Conflict                    the value is no longer the one the operator saw
+     │  ├ BrokenCounter               the key holds something that is not a counter
+     │  └ StripeRefused               Stripe answered no
+     └ Unreachable                3   a server did not do its part
+        ├ RedisUnreachable
+        ├ RedisRefused                the server answers, but not this: loading, read-only, out of memory, no right
+        ├ StripeUnreachable
+        └ UnknownOutcome              sent, no answer: done or not done, nobody knows yet
+
+``str(error)`` is one sentence for the person who has to act on it.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class MeterdeckError(Exception):
+    """Base of all errors; `exit_code` is what the command line ends with."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class ConfigError(MeterdeckError):
+    """A setting is missing or wrong.
+
+    Args:
+        where: File and key, environment variable or flag.
+        problem: What is wrong with it.
+        fix: What would be right.
+    """
+
+    exit_code = 2
+
+    def __init__(self, where: str, problem: str, fix: str = "") -> None:
+        self.where = where
+        self.problem = problem
+        self.fix = fix
+        super().__init__(f"{where}: {problem}" + (f"; {fix}" if fix else ""))
+
+
+class BadInput(MeterdeckError):
+    """An argument of a call or a command cannot be used."""
+
+    exit_code = 2
+
+
+class NotFound(MeterdeckError):
+    """The named thing does not exist."""
+
+
+class Refused(MeterdeckError):
+    """The operation was understood and is not allowed; nothing was changed."""
+
+
+class ReadOnly(Refused):
+    """The context does not allow changes."""
+
+
+class Conflict(Refused):
+    """The value is no longer the one the operator decided on."""
+
+    def __init__(self, what: str, expected: int, actual: int) -> None:
+        self.expected = expected
+        self.actual = actual
+        super().__init__(
+            f"{what} is {actual:,} now, not {expected:,};"
+            " nothing was changed, look again"
+        )
+
+
+class BrokenCounter(Refused):
+    """A counter's key holds a value of another type or not an integer."""
+
+    def __init__(self, key: str, holds: str) -> None:
+        self.key = key
+        self.holds = holds
+        super().__init__(
+            f"{key} holds {holds}, not a whole number; meterdeck does not overwrite it"
+        )
+
+
+class StripeRefused(Refused):
+    """Stripe understood the request and answered no.
+
+    Attributes:
+        status: HTTP status.
+        code: Stripe's error code, empty where it gives none.
+        request_id: Stripe's request id, empty where it gives none.
+    """
+
+    def __init__(
+        self, message: str, *, status: int = 0, code: str = "", request_id: str = ""
+    ) -> None:
+        self.status = status
+        self.code = code
+        self.request_id = request_id
+        super().__init__(message)
+
+
+class Unreachable(MeterdeckError):
+    """A server could not do its part; trying again later may help."""
+
+    exit_code = 3
+
+
+class RedisUnreachable(Unreachable):
+    """Redis did not answer; nothing was sent, or it was only a read."""
+
+
+class RedisRefused(Unreachable):
+    """Redis answers, but refuses commands: loading, replica, memory, rights."""
+
+
+class StripeUnreachable(Unreachable):
+    """Stripe did not answer, or answered with a fault of its own (429, 5xx)."""
+
+
+class UnknownOutcome(Unreachable):
+    """A write was sent and its answer was lost: repeat it with the same operation id.
+
+    Attributes:
+        operation_id: The id that makes the repeat safe.
+    """
+
+    def __init__(self, what: str, operation_id: str) -> None:
+        self.operation_id = operation_id
+        super().__init__(
+            f"{what} was sent and the answer was lost;"
+            f" repeating it with operation id {operation_id} does it at most once"
+        )

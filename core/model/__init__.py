@@ -1,0 +1,1 @@
+"""Types and rules of usage billing; pure, imports no client library."""

@@ -1,0 +1,167 @@
+"""A context: one named environment with its servers, resources, plans and rules.
+
+Everything here is resolved: no file, no environment and no secret's source is left
+to be looked at. `meterdeck.core.settings` makes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from meterdeck.core.errors import NotFound
+from meterdeck.core.model.keys import KeyLayout
+from meterdeck.core.model.text import visible
+from meterdeck.core.model.usage import (
+    NO_LIMIT,
+    Limit,
+    LimitSource,
+    Plan,
+    PlanName,
+    Resource,
+    ResourceName,
+    Tenant,
+)
+
+STRIPE_API = "https://api.stripe.com"
+STRIPE_METER_EVENTS = "https://meter-events.stripe.com"
+_HIDDEN = "••••"
+
+
+class Mode(StrEnum):
+    """What is at stake in a context."""
+
+    LIVE = "live"
+    TEST = "test"
+    SANDBOX = "sandbox"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Secret:
+    """A text that is never printed; `reveal` is the one way to read it."""
+
+    _text: str
+
+    def reveal(self) -> str:
+        """Return the secret itself, for the client library that needs it."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return f"Secret('{_HIDDEN}')"
+
+    def __str__(self) -> str:
+        return _HIDDEN
+
+
+@dataclass(frozen=True, slots=True)
+class RedisOptions:
+    """How Redis is reached and how keys are named in it.
+
+    Attributes:
+        url: redis://, rediss:// or unix://, without user and password.
+        username: ACL user; empty for the default one.
+        timeout_s: Deadline of connecting and of one answer, in seconds.
+        retention_days: How long a counter is kept after its period's end.
+    """
+
+    url: str
+    username: str = ""
+    password: Secret | None = None
+    timeout_s: float = 2.0
+    layout: KeyLayout = field(default_factory=KeyLayout)
+    retention_days: int = 35
+
+
+@dataclass(frozen=True, slots=True)
+class StripeOptions:
+    """How Stripe is reached.
+
+    Attributes:
+        api_base: Address of the API, without a slash at the end.
+        meter_events_base: Address of the high-rate meter event stream; Stripe's own
+            where it is not given, or `api_base` when that is not Stripe's.
+        poll_s: Seconds between two looks at what changed in Stripe.
+        timeout_s: Deadline of one request, in seconds.
+        tenant_metadata_key: Key of a customer's metadata that holds the tenant's id.
+    """
+
+    api_key: Secret
+    api_base: str = STRIPE_API
+    meter_events_base: str = ""
+    poll_s: float = 5.0
+    timeout_s: float = 20.0
+    tenant_metadata_key: str = "tenant"
+
+    def __post_init__(self) -> None:
+        if not self.meter_events_base:
+            own = self.api_base == STRIPE_API
+            base = STRIPE_METER_EVENTS if own else self.api_base
+            object.__setattr__(self, "meter_events_base", base)
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRule:
+    """How a subscription is matched to a plan: any of its prices fits any of these.
+
+    A subscription's own metadata `plan` wins over every rule.
+    """
+
+    plan: PlanName
+    lookup_keys: frozenset[str] = frozenset()
+    prices: frozenset[str] = frozenset()
+    products: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One named environment, resolved.
+
+    Attributes:
+        stripe: None where the context has no Stripe: counters only.
+        plan_rules: In the order of the configuration; the first that fits wins.
+        default_plan: Plan of tenants whose own plan says nothing; empty for none.
+        poll_s: Seconds between two looks at the counters on the screen.
+        sweep_share: Share of a processor core the fleet's sweep may use, 0 to 1.
+        override_needs_expiry: Whether an override without an expiry is refused.
+    """
+
+    name: str
+    mode: Mode
+    read_only: bool
+    redis: RedisOptions
+    stripe: StripeOptions | None
+    resources: tuple[Resource, ...]
+    plans: Mapping[PlanName, Plan]
+    plan_rules: tuple[PlanRule, ...] = ()
+    default_plan: PlanName = PlanName("")
+    poll_s: float = 1.0
+    sweep_share: float = 0.10
+    override_needs_expiry: bool = True
+
+    def resource(self, name: str) -> Resource:
+        """Return the configured resource called `name`.
+
+        Raises:
+            NotFound: There is none; the message names those there are.
+        """
+        for resource in self.resources:
+            if resource.name == name:
+                return resource
+        known = ", ".join(resource.name for resource in self.resources) or "none"
+        raise NotFound(
+            f"context {self.name} has no resource {visible(name)}; it has: {known}"
+        )
+
+    def limit_of(self, tenant: Tenant, resource: ResourceName) -> Limit:
+        """Return what `tenant` may use by its plan, else by the default plan.
+
+        Overrides are not looked at: they live in Redis.
+        """
+        limit = tenant.plan_limit(resource)
+        if limit.source is not LimitSource.NONE:
+            return limit
+        plan = self.plans.get(self.default_plan)
+        if plan is not None and resource in plan.limits:
+            return Limit(plan.limits[resource], LimitSource.DEFAULT)
+        return NO_LIMIT

@@ -1,0 +1,129 @@
+"""Names of the keys in Redis: the public contract, in one place.
+
+`{tenant}` in the template is replaced by the tenant's name. With `tagged` it keeps
+its braces, so that on Redis Cluster every key of one tenant lies in one slot.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from meterdeck.core.errors import ConfigError
+from meterdeck.core.model.usage import CounterId, ResourceName, TenantId
+
+DEFAULT_TEMPLATE = "usage:{tenant}:{resource}:{period}"
+_FIELDS = ("{tenant}", "{resource}", "{period}")
+_PERIOD = r"(?P<period>[0-9]{4}-[0-9]{2}(?:-[0-9]{2})?)"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyLayout:
+    """How keys are named; names that are not UTF-8 survive as surrogate escapes."""
+
+    template: str = DEFAULT_TEMPLATE
+    prefix: str = "meterdeck:"
+    tagged: bool = False
+    _pattern: re.Pattern[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        for name in _FIELDS:
+            if self.template.count(name) != 1:
+                raise ConfigError(
+                    "redis.key_template",
+                    f"{self.template!r} must contain {name} exactly once",
+                    f"the usual one is {DEFAULT_TEMPLATE}",
+                )
+        object.__setattr__(self, "_pattern", self._compile())
+
+    def _compile(self) -> re.Pattern[str]:
+        expression = re.escape(self.template)
+        tenant = r"\{(?P<tenant>.+)\}" if self.tagged else r"(?P<tenant>.+)"
+        for name, group in zip(
+            _FIELDS, (tenant, r"(?P<resource>[^:]+)", _PERIOD), strict=True
+        ):
+            expression = expression.replace(re.escape(name), group)
+        return re.compile(expression, re.DOTALL)
+
+    def _tenant(self, tenant: str) -> str:
+        return f"{{{tenant}}}" if self.tagged else tenant
+
+    def counter(self, tenant: str, resource: str, period: str) -> bytes:
+        """Name the counter of one tenant, resource and period label."""
+        parts = {"tenant": self._tenant(tenant), "resource": resource, "period": period}
+        return _encode(self.template.format(**parts))
+
+    def parse_counter(self, key: bytes) -> CounterId | None:
+        """Read a counter's key back; `None` for a key that is none of ours."""
+        match = self._pattern.fullmatch(key.decode("utf-8", "surrogateescape"))
+        if match is None:
+            return None
+        return CounterId(
+            TenantId(match["tenant"]), ResourceName(match["resource"]), match["period"]
+        )
+
+    def counter_glob(self) -> bytes:
+        """Return the SCAN pattern that matches every counter."""
+        glob = re.sub(r"([*?\[\]\\^])", r"\\\1", self.template)
+        for name in _FIELDS:
+            glob = glob.replace(name, "{*}" if self.tagged and "ten" in name else "*")
+        return _encode(glob)
+
+    def _own(self, kind: str, *parts: str) -> bytes:
+        return _encode(self.prefix + ":".join((kind, *parts)))
+
+    def tenant(self, tenant: str) -> bytes:
+        """Hash: the directory entry, with the plan's limits."""
+        return self._own("tenant", self._tenant(tenant))
+
+    def tenants(self) -> bytes:
+        """Set: every tenant that has a directory entry."""
+        return self._own("tenants")
+
+    def directory(self) -> bytes:
+        """Hash: state of the directory (cursor of Stripe's events, last full read)."""
+        return self._own("directory")
+
+    def override(self, tenant: str, resource: str) -> bytes:
+        """Hash: the override of one tenant and resource; expires by itself."""
+        return self._own("override", self._tenant(tenant), resource)
+
+    def overrides(self, tenant: str) -> bytes:
+        """Hash: resource → id of its override, to list one tenant's overrides."""
+        return self._own("overrides", self._tenant(tenant))
+
+    def overridden(self) -> bytes:
+        """Set: tenants that have or had an override."""
+        return self._own("overridden")
+
+    def billing(self, tenant: str, resource: str, period: str) -> bytes:
+        """Hash: the billing record of one counter."""
+        return self._own("billing", self._tenant(tenant), resource, period)
+
+    def audit(self, tenant: str) -> bytes:
+        """Stream: the audit trail of one tenant, hash-chained."""
+        return self._own("audit", self._tenant(tenant))
+
+    def audited(self) -> bytes:
+        """Sorted set: tenants by the time of their last audit entry."""
+        return self._own("audited")
+
+    def operation(self, tenant: str, operation_id: str) -> bytes:
+        """String: the first answer to an operation id, for a day."""
+        return self._own("op", self._tenant(tenant), operation_id)
+
+    def changed(self) -> bytes:
+        """Sorted set: tenants by the sequence number of their last change."""
+        return self._own("changed")
+
+    def sequence(self) -> bytes:
+        """String: the last sequence number given to a change."""
+        return self._own("seq")
+
+    def events(self) -> bytes:
+        """Stream: the delivery log, newest meter events last, capped."""
+        return self._own("events")
+
+
+def _encode(name: str) -> bytes:
+    return name.encode("utf-8", "surrogateescape")

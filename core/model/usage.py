@@ -1,0 +1,164 @@
+"""Tenants, resources, plans, limits and usage."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import NewType
+
+from meterdeck.core.model.periods import Cycle, Period, PeriodKind
+
+TenantId = NewType("TenantId", str)
+ResourceName = NewType("ResourceName", str)
+PlanName = NewType("PlanName", str)
+
+
+@dataclass(frozen=True, slots=True)
+class CounterId:
+    """What a counter counts: tenant, resource and the period's label."""
+
+    tenant: TenantId
+    resource: ResourceName
+    period: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """Something that is counted; `meter` is the event name of Stripe's meter."""
+
+    name: ResourceName
+    label: str
+    unit: str
+    scale: int = 0
+    meter: str = ""
+    period: PeriodKind = PeriodKind.CALENDAR_MONTH
+
+
+class LimitSource(StrEnum):
+    """Which rule gave a limit, strongest first."""
+
+    OVERRIDE = "override"
+    PLAN = "plan"
+    DEFAULT = "default"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """Units allowed in a period, in the smallest unit; `units` None is unlimited."""
+
+    units: int | None
+    source: LimitSource
+
+    @property
+    def unlimited(self) -> bool:
+        """Whether nothing is ever refused."""
+        return self.units is None
+
+
+NO_LIMIT = Limit(None, LimitSource.NONE)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A named set of limits: resource → units a period, None for unlimited."""
+
+    name: PlanName
+    label: str
+    limits: Mapping[ResourceName, int | None]
+
+
+class TenantStatus(StrEnum):
+    """A tenant's subscription status: Stripe's words, and two of ours."""
+
+    ACTIVE = "active"
+    TRIALING = "trialing"
+    PAST_DUE = "past_due"
+    UNPAID = "unpaid"
+    CANCELED = "canceled"
+    INCOMPLETE = "incomplete"
+    INCOMPLETE_EXPIRED = "incomplete_expired"
+    PAUSED = "paused"
+    NO_SUBSCRIPTION = "no_subscription"
+    """A customer in Stripe without a subscription."""
+    UNKNOWN = "unknown"
+    """Counted in Redis, not found in Stripe, or Stripe not read yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """One tenant as the directory knows it.
+
+    Attributes:
+        id: The name in the counters' keys.
+        name: The customer's name, or the id where there is none.
+        customer: Stripe's customer id, empty where unknown.
+        subscription: Stripe's subscription id, empty where there is none.
+        plan: Name of the plan, empty where none matches.
+        limits: The plan's limits, already resolved: resource → units or None.
+        cycle: The billing cycle, None without a subscription.
+        period_end: End of the current period by Stripe, None where unknown.
+    """
+
+    id: TenantId
+    name: str
+    customer: str = ""
+    subscription: str = ""
+    plan: PlanName = PlanName("")
+    status: TenantStatus = TenantStatus.UNKNOWN
+    limits: Mapping[ResourceName, int | None] = field(default_factory=dict)
+    cycle: Cycle | None = None
+    period_start: datetime | None = None
+    period_end: datetime | None = None
+
+    def plan_limit(self, resource: ResourceName) -> Limit:
+        """Return the plan's limit for `resource`; no rule means no limit."""
+        if resource in self.limits:
+            return Limit(self.limits[resource], LimitSource.PLAN)
+        return NO_LIMIT
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """What a counter's key holds instead of a whole number, in words."""
+
+    holds: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """One counter as it stands: what was used, of how much, until when."""
+
+    tenant: TenantId
+    resource: ResourceName
+    period: Period
+    used: int | Broken
+    limit: Limit
+
+    @property
+    def remaining(self) -> int | None:
+        """Units left, never below 0; None where unlimited or unreadable."""
+        if self.limit.units is None or isinstance(self.used, Broken):
+            return None
+        return max(0, self.limit.units - self.used)
+
+    @property
+    def percent(self) -> int | None:
+        """Share of the limit in use, rounded down; None where there is no share."""
+        if isinstance(self.used, Broken):
+            return None
+        return percent_of(self.used, self.limit.units)
+
+
+def percent_of(used: int, limit: int | None) -> int | None:
+    """Return used/limit in percent, rounded down; None where unlimited.
+
+    A limit of 0 blocks: its share is 100 whatever was used.
+    """
+    if limit is None:
+        return None
+    if limit <= 0:
+        return 100
+    return max(0, used) * 100 // limit

@@ -1,0 +1,1 @@
+"""What meterdeck does: counting, operator changes, directory, events, watching."""

@@ -1,0 +1,1 @@
+"""The operators' console and command line of meterdeck."""
