@@ -27,6 +27,7 @@ from meterdeck.core.model.usage import (
 STRIPE_API = "https://api.stripe.com"
 STRIPE_METER_EVENTS = "https://meter-events.stripe.com"
 _HIDDEN = "••••"
+_NO_PLAN = PlanName("")
 
 
 class Mode(StrEnum):
@@ -134,7 +135,7 @@ class Context:
     resources: tuple[Resource, ...]
     plans: Mapping[PlanName, Plan]
     plan_rules: tuple[PlanRule, ...] = ()
-    default_plan: PlanName = PlanName("")
+    default_plan: PlanName = _NO_PLAN
     poll_s: float = 1.0
     sweep_share: float = 0.10
     override_needs_expiry: bool = True

@@ -14,6 +14,7 @@ from meterdeck.core.model.usage import CounterId, ResourceName, TenantId
 
 DEFAULT_TEMPLATE = "usage:{tenant}:{resource}:{period}"
 _FIELDS = ("{tenant}", "{resource}", "{period}")
+_FIELD = re.compile(r"\{(?:tenant|resource|period)\}")
 _PERIOD = r"(?P<period>[0-9]{4}-[0-9]{2}(?:-[0-9]{2})?)"
 
 
@@ -50,8 +51,11 @@ class KeyLayout:
 
     def counter(self, tenant: str, resource: str, period: str) -> bytes:
         """Name the counter of one tenant, resource and period label."""
-        parts = {"tenant": self._tenant(tenant), "resource": resource, "period": period}
-        return _encode(self.template.format(**parts))
+        parts = dict(
+            zip(_FIELDS, (self._tenant(tenant), resource, period), strict=True)
+        )
+        # One pass: a tenant may itself be called {resource}.
+        return _encode(_FIELD.sub(lambda field: parts[field.group()], self.template))
 
     def parse_counter(self, key: bytes) -> CounterId | None:
         """Read a counter's key back; `None` for a key that is none of ours."""
@@ -66,7 +70,8 @@ class KeyLayout:
         """Return the SCAN pattern that matches every counter."""
         glob = re.sub(r"([*?\[\]\\^])", r"\\\1", self.template)
         for name in _FIELDS:
-            glob = glob.replace(name, "{*}" if self.tagged and "ten" in name else "*")
+            tagged = self.tagged and name == "{tenant}"
+            glob = glob.replace(name, "{*}" if tagged else "*")
         return _encode(glob)
 
     def _own(self, kind: str, *parts: str) -> bytes:

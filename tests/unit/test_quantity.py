@@ -1,0 +1,76 @@
+"""Quantities are read and written exactly."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meterdeck.core.errors import BadInput
+from meterdeck.core.model.quantity import (
+    LARGEST,
+    format_quantity,
+    group_quantity,
+    parse_counter,
+    parse_quantity,
+    short_quantity,
+)
+
+
+@given(st.integers(0, LARGEST), st.integers(0, 9))
+def test_what_is_written_reads_back(value: int, scale: int) -> None:
+    """Formatting and parsing are inverse at every scale."""
+    if value >= 10**16:
+        scale = 0
+
+    assert parse_quantity(format_quantity(value, scale), scale) == value
+    assert parse_quantity(group_quantity(value, scale), scale) == value
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", " ", "-5", "1e3", "0x10", "NaN", "inf", "٣", "1.5", "--1", "1,,0",
+        str(LARGEST + 1), "9" * 30,
+    ],
+)  # fmt: skip
+def test_what_is_no_quantity_is_refused(text: str) -> None:
+    """Negative, fractional, foreign and giant numbers are refused with a sentence."""
+    with pytest.raises(BadInput):
+        parse_quantity(text)
+
+
+def test_separators_a_person_types_are_accepted() -> None:
+    """Commas and underscores between digits are read over."""
+    assert parse_quantity(" 1,000_000 ") == 1_000_000
+
+
+def test_a_scaled_quantity_counts_in_its_smallest_unit() -> None:
+    """1.5 at scale 3 is 1500; a fourth decimal is refused."""
+    assert parse_quantity("1.5", 3) == 1500
+    with pytest.raises(BadInput, match="at most 3 decimals"):
+        parse_quantity("1.5001", 3)
+
+
+@pytest.mark.parametrize(
+    ("value", "scale", "shown"),
+    [
+        (0, 0, "0"), (999, 0, "999"), (1000, 0, "1k"), (12_599, 0, "12.5k"),
+        (999_999, 0, "999k"), (1_000_000, 0, "1M"), (-12_000, 0, "-12k"),
+        (1500, 3, "1.5"), (-1, 3, "-0"), (2**53, 0, "9P"),
+    ],
+)  # fmt: skip
+def test_short_form_rounds_towards_zero(value: int, scale: int, shown: str) -> None:
+    """A short quantity never claims more than there is, in at most six characters."""
+    assert short_quantity(value, scale) == shown
+
+
+@pytest.mark.parametrize(
+    ("raw", "value"),
+    [
+        (b"0", 0), (b"42", 42), (b"-7", -7), (b" 5", None), (b"1_000", None),
+        (b"1.5", None), (b"abc", None), (b"", None), (b"007", None), (b"-0", None),
+        (b"9" * 19, None), (str(2**63 - 1).encode(), 2**63 - 1),
+    ],
+)  # fmt: skip
+def test_only_whole_decimal_numbers_are_counters(raw: bytes, value: int | None) -> None:
+    """A counter is what Redis itself would INCR; everything else is broken."""
+    assert parse_counter(raw) == value
