@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
+from typing import final
 
 from meterdeck.core.local_stripe.refusals import missing_param
 
 
+@final
 class Parameters:
     """Read parameters, typed by the schema that validated them.
 

@@ -141,6 +141,4 @@ def wrong_key(key: str) -> LocalStripeRefusal:
 
 def internal_error() -> LocalStripeRefusal:
     """Answer for a fault of the local Stripe itself."""
-    return LocalStripeRefusal(
-        "An unknown error occurred", status=500, kind="api_error"
-    )
+    return LocalStripeRefusal("An unknown error occurred", status=500, kind="api_error")

@@ -62,11 +62,14 @@ class Integer:
     least: int | None = None
     most: int | None = None
     word: str = ""
+    clearable: bool = False
 
-    def read(self, raw: Raw, name: str) -> int | str:
+    def read(self, raw: Raw, name: str) -> int | str | None:
         """Give the number; `word` (`now`, `inf`) is read as itself."""
         if self.word and raw == self.word:
             return self.word
+        if raw == "" and self.clearable:
+            return None
         if not isinstance(raw, str) or not _INTEGER.fullmatch(raw):
             raise _bad_integer(f"Invalid integer: {_shown(raw)}", name)
         number = int(raw)
@@ -221,7 +224,9 @@ class Section:
 
 EXPAND: Mapping[str, Kind] = {"expand": ListOf(Text())}
 METADATA = TextMap()
-TIME = Integer(least=0)
+# Any larger Unix time is milliseconds by mistake; datetime ends at year 9999.
+LATEST = 253_402_300_799
+TIME = Integer(0, LATEST)
 TIME_RANGE = Either(TIME, Section(dict.fromkeys(("gt", "gte", "lt", "lte"), TIME)))
 PAGE: Mapping[str, Kind] = {
     "limit": Integer(1, 100),

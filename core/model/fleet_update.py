@@ -7,10 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from meterdeck.core.model.events import LoggedEvent
 from meterdeck.core.model.periods import Period
 from meterdeck.core.model.usage import Broken, Limit, Resource, Tenant, TenantId
+
+NO_COUNTER: Final = -(2**63)
+"""In an array of values: there is no counter (yet); no counter can hold this."""
 
 
 class Reach(StrEnum):
@@ -44,7 +48,8 @@ class CounterBatch:
     """Counters of one resource that changed, column by column (equal lengths).
 
     Attributes:
-        used: Values; the entries named in `broken` hold 0.
+        used: Values, `NO_COUNTER` where there is no counter (any more); the entries
+            named in `broken` mean nothing.
         broken: Index in this batch → what the key holds.
     """
 
@@ -73,8 +78,8 @@ class WatchUpdate:
         counters_at: When the counters were last read whole; None before that.
         tenants: Directory entries that are new or changed.
         removed: Tenants that are gone.
-        periods: Period label change: tenants whose counters started anew are
-            reported again in `counters`.
+        month: The calendar month, in the first update and whenever it changes;
+            every counter of calendar months then starts anew without a counter.
         events: New lines of the delivery log, oldest first.
         dropped_events: Lines of the log that came too fast to be shown.
         swept: Share of the fleet read since the start of this sweep, 0 to 1.

@@ -117,6 +117,10 @@ class KeyLayout:
         """String: the first answer to an operation id, for a day."""
         return self._own("op", self._tenant(tenant), operation_id)
 
+    def call(self, tenant: str, call_id: str) -> bytes:
+        """String: the first answer to a consume call's id, for minutes."""
+        return self._own("call", self._tenant(tenant), call_id)
+
     def changed(self) -> bytes:
         """Sorted set: tenants by the sequence number of their last change."""
         return self._own("changed")

@@ -1,0 +1,120 @@
+-- adjust: change a counter for an operator and write down who did it.
+--
+-- KEYS[1]  string  counter
+-- KEYS[2]  hash    billing record of the counter
+-- KEYS[3]  stream  audit trail of the tenant
+-- KEYS[4]  string  what is kept of this operation id
+-- KEYS[5]  hash    directory entry of the tenant (may not exist)
+-- then, if ARGV[1] is 1:  zset  tenants by their last audit entry
+--                         string  last sequence number
+--                         zset  index of changed tenants
+-- ARGV[1]  1: write the three indexes too; 0: do not
+-- ARGV[2]  seconds to keep the answer for this operation id
+-- ARGV[3]  add | subtract | set | reset
+-- ARGV[4]  amount, 0..2^53 (0 for reset)
+-- ARGV[5]  value the operator saw; empty: any
+-- ARGV[6]  quota_only | quota_and_bill
+-- ARGV[7], ARGV[8]  period start and end (ms, [start, end))
+-- ARGV[9]  ms at which the counter expires, if it has no expiry yet
+-- ARGV[10] ms at which the billing record expires, if it has no expiry yet
+-- ARGV[11] billing cycle the period was computed from, as in consume
+-- ARGV[12..18]  tenant, resource, period label, actor, origin, reason, operation id
+-- Replies (every element a string):
+--   ok, replayed 0|1, value before, value after, period label, audit entry's id
+--   period | cycle | broken | foreign | overflow | reused | bad   as in consume
+--   conflict, value now       not the value the operator saw; nothing written
+--   negative, value before    the result would be below 0; nothing written
+
+local indexed = ARGV[1] == '1'
+local keep_s = not_negative(ARGV[2])
+local kind, amount = ARGV[3], not_negative(ARGV[4])
+local expected = ARGV[5] ~= '' and whole(ARGV[5]) or nil
+local bill = ARGV[6]
+local first, past = not_negative(ARGV[7]), not_negative(ARGV[8])
+local expires, bill_expires = not_negative(ARGV[9]), not_negative(ARGV[10])
+local tenant, resource, label = ARGV[12], ARGV[13], ARGV[14]
+if #ARGV ~= 18 then return {'bad', 'number of ARGV'} end
+if #KEYS ~= (indexed and 8 or 5) then return {'bad', 'number of KEYS'} end
+if not keep_s or keep_s < 1 then return {'bad', 'ARGV[2]'} end
+if not amount then return {'bad', 'amount'} end
+if ARGV[5] ~= '' and not expected then return {'bad', 'expected value'} end
+if bill ~= 'quota_only' and bill ~= 'quota_and_bill' then return {'bad', 'ARGV[6]'} end
+if not first or not past or past <= first then return {'bad', 'period'} end
+if not expires or not bill_expires then return {'bad', 'expiry'} end
+if ARGV[17] == '' then return {'bad', 'reason'} end
+
+local request = joined({'adjust', resource, kind, ARGV[4], ARGV[5], bill})
+local repeated = first_answer(KEYS[4], request)
+if repeated then return repeated end
+
+local now = clock_ms()
+if now < first or now >= past then return {'period', digits(now)} end
+if ARGV[11] ~= '' then
+  local entry, wrong = read('HMGET', KEYS[5], 'anchor', 'interval', 'interval_count')
+  if wrong then return {'foreign', KEYS[5], wrong, 'a directory entry'} end
+  local cycle = (entry[1] or '') .. ' ' .. (entry[2] or '') .. ' ' .. (entry[3] or '')
+  if cycle ~= ARGV[11] then return {'cycle', cycle} end
+end
+
+local before, broken = read_counter(KEYS[1])
+if broken then return broken end
+if expected and expected ~= before then return {'conflict', digits(before)} end
+local after
+if kind == 'add' then after = before + amount
+elseif kind == 'subtract' then after = before - amount
+elseif kind == 'set' then after = amount
+elseif kind == 'reset' then after = 0
+else return {'bad', 'ARGV[3]'} end
+local difference = after - before
+if after < 0 and difference < 0 then return {'negative', digits(before)} end
+-- A sum is exact up to 2^53 and rounded beyond: compare before adding.
+if kind == 'add' and before > LARGEST - amount then return {'overflow', resource} end
+if before < 0 and difference >= LARGEST then return {'overflow', resource} end
+
+if bill == 'quota_only' then
+  local raw, wrong = read('HGET', KEYS[2], 'offset')
+  if wrong then return {'foreign', KEYS[2], wrong, 'a billing record'} end
+  local offset = whole(raw or '0')
+  if not offset then return {'broken', KEYS[2], 'string', string.sub(raw, 1, 64)} end
+  if math.abs(offset - difference) >= LARGEST then return {'overflow', resource} end
+end
+local previous, no_trail = newest_hash(KEYS[3])
+if no_trail then return no_trail end
+
+need_right('XADD', KEYS[3], '*', 'at', '0')
+need_right('SET', KEYS[4], '', 'EX', digits(keep_s))
+need_right('INCRBY', KEYS[1], digits(difference))
+need_right('PEXPIREAT', KEYS[1], digits(expires), 'NX')
+if bill == 'quota_only' then
+  need_right('HINCRBY', KEYS[2], 'offset', digits(-difference))
+  need_right('PEXPIREAT', KEYS[2], digits(bill_expires), 'NX')
+end
+if indexed then
+  need_right('ZADD', KEYS[6], digits(now), tenant)
+  need_right('INCR', KEYS[7])
+  need_right('ZADD', KEYS[8], '1', tenant)
+end
+
+-- The trail comes first: were it refused, nothing would have changed.
+local id = append(KEYS[3], previous, {
+  at = digits(now), actor = ARGV[15], origin = ARGV[16], action = 'adjust:' .. kind,
+  tenant = tenant, resource = resource, period = label,
+  before = digits(before), after = digits(after),
+  reason = ARGV[17], bill = bill, operation_id = ARGV[18],
+})
+local answer = {'ok', '0', digits(before), digits(after), label, id}
+keep(KEYS[4], request, answer, digits(keep_s))
+if difference ~= 0 then
+  -- Not SET: that would take away the counter's expiry.
+  redis.call('INCRBY', KEYS[1], digits(difference))
+  redis.call('PEXPIREAT', KEYS[1], digits(expires), 'NX')
+  if bill == 'quota_only' then
+    redis.call('HINCRBY', KEYS[2], 'offset', digits(-difference))
+    redis.call('PEXPIREAT', KEYS[2], digits(bill_expires), 'NX')
+  end
+end
+if indexed then
+  redis.call('ZADD', KEYS[6], digits(now), tenant)
+  note_change(KEYS[7], KEYS[8], tenant)
+end
+return answer

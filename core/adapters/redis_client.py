@@ -1,0 +1,177 @@
+"""The Redis client: one way to open it, one mapping of its errors to ours.
+
+The only module that imports `redis`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+from hiredis import pack_command
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import (
+    AuthenticationError,
+    BusyLoadingError,
+    ConnectionError,
+    NoScriptError,
+    RedisError,
+    TimeoutError,
+)
+
+from meterdeck.core.errors import RedisRefused, RedisUnreachable, UnknownOutcome
+from meterdeck.core.model.context import RedisOptions
+from meterdeck.core.model.text import visible
+
+__all__ = ["Redis", "execute_write", "open_redis", "redis_errors", "server_time"]
+
+Argument = bytes | str | int
+
+_QUEUE_S = 10.0  # longest wait for one of the pool's connections
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+_REFUSALS = (
+    ("near '#'", "this Redis server is too old; meterdeck needs version 7 or newer"),
+    ("NOAUTH", "Redis asks for a password: set redis.password"),
+    ("WRONGPASS", "Redis does not accept this user name and password"),
+    ("invalid password", "Redis does not accept this password"),
+    ("NOPERM", "this Redis user has no right to do that"),
+    ("can't run this command", "this Redis user has no right to do that"),
+    ("ACL failure", "this Redis user has no right to do that"),
+    ("LOADING", "Redis is still loading its data; it will answer soon"),
+    ("READONLY", "this Redis server is a replica and takes no writes"),
+    ("OOM", "Redis has reached its memory limit and takes no writes"),
+    ("MISCONF", "Redis cannot write to its disk and takes no writes"),
+    ("MASTERDOWN", "this Redis replica has lost its master"),
+    ("CLUSTERDOWN", "the Redis cluster is down"),
+    ("CROSSSLOT", "the keys lie in different cluster slots: set redis.tagged"),
+    ("MOVED", "this is a node of a Redis Cluster; clusters are not supported yet"),
+    ("NOREPLICAS", "too few Redis replicas are connected; it takes no writes"),
+    ("BUSY", "Redis is busy with a script that does not end"),
+)
+
+
+def open_redis(options: RedisOptions, *, connections: int = 8) -> Redis:
+    """Return a client that connects when it is first used; replies are bytes.
+
+    Nothing is sent twice: the library's own retries, which count an increment
+    again after a lost reply, are off. More callers than `connections` wait for
+    their turn. The caller closes the client with `aclose`.
+    """
+    pool = BlockingConnectionPool.from_url(
+        options.url,
+        username=options.username or None,
+        password=options.password.reveal() if options.password else None,
+        max_connections=connections,
+        timeout=_QUEUE_S,
+        socket_timeout=options.timeout_s,
+        socket_connect_timeout=options.timeout_s,
+        retry=Retry(NoBackoff(), 0),
+        protocol=2,  # works with every server and needs no HELLO
+        driver_info=None,  # no CLIENT SETINFO: a restricted user may not send it
+        client_name=None,
+    )
+    client: Redis = Redis.from_pool(pool)
+    return client
+
+
+@contextmanager
+def redis_errors(*, write: str = "", operation_id: str = "") -> Iterator[None]:
+    """Turn errors of the client library into ours.
+
+    Args:
+        write: What is being written, in words; empty for a read.
+        operation_id: The id that makes repeating the write safe.
+
+    Raises:
+        RedisUnreachable: No answer, and nothing was written.
+        UnknownOutcome: The write may have been sent; its answer was lost.
+        RedisRefused: The server answered with an error.
+    """
+    try:
+        yield
+    except (AuthenticationError, BusyLoadingError) as error:
+        raise RedisRefused(_refusal(error)) from error
+    except (ConnectionError, TimeoutError, OSError) as error:
+        if write and not _never_sent(error):
+            raise UnknownOutcome(write, operation_id) from error
+        raise RedisUnreachable(f"Redis does not answer: {_words(error)}") from error
+    except RedisError as error:
+        raise RedisRefused(_refusal(error)) from error
+
+
+async def execute_write(
+    redis: Redis, *command: Argument, what: str, operation_id: str
+) -> object:
+    """Send one command at most once and return its reply.
+
+    A connection is made before anything is sent, so that `RedisUnreachable` means
+    nothing was done and `UnknownOutcome` that it may have been.
+
+    Raises:
+        RedisUnreachable, UnknownOutcome, RedisRefused: As in `redis_errors`.
+    """
+    pool = redis.connection_pool
+    with redis_errors():
+        # The library's deprecation decorator hides the types.
+        connection = await pool.get_connection()  # type: ignore[no-untyped-call]
+    try:
+        with redis_errors(write=what, operation_id=operation_id):
+            # The library packs in Python, which costs half of a short command's time.
+            packed = pack_command(command)  # type: ignore[arg-type]  # takes any tuple
+            await connection.send_packed_command(packed)
+            reply: object = await connection.read_response()
+            return reply
+    finally:
+        await pool.release(connection)
+
+
+def is_unknown_script(error: RedisRefused) -> bool:
+    """Tell whether the server does not know a script's digest (yet)."""
+    return isinstance(error.__cause__, NoScriptError)
+
+
+async def server_time(redis: Redis) -> datetime:
+    """Return the Redis server's clock.
+
+    Raises:
+        RedisUnreachable, RedisRefused: As in `redis_errors`.
+    """
+    with redis_errors():
+        seconds, microseconds = await redis.time()
+    return from_milliseconds(seconds * 1000 + microseconds // 1000)
+
+
+def from_milliseconds(value: int) -> datetime:
+    """Return the moment `value` milliseconds after 1970, in UTC."""
+    return _EPOCH + timedelta(milliseconds=value)
+
+
+def to_milliseconds(moment: datetime) -> int:
+    """Return milliseconds since 1970, rounded down."""
+    return (moment - _EPOCH) // timedelta(milliseconds=1)
+
+
+def _never_sent(error: Exception) -> bool:
+    # The library tells the two apart only by their text.
+    text = str(error)
+    return "connecting to" in text or "No connection available" in text
+
+
+def _refusal(error: Exception) -> str:
+    text = str(error)
+    for sign, sentence in _REFUSALS:
+        if sign in text:
+            return f"{sentence} ({_words(error)})" if "right" in sentence else sentence
+    if isinstance(error, BusyLoadingError):
+        return "Redis is still loading its data; it will answer soon"
+    if isinstance(error, AuthenticationError):
+        return "Redis asks for a password: set redis.password"
+    return f"Redis refused: {_words(error)}"
+
+
+def _words(error: Exception) -> str:
+    return visible(str(error).rstrip(".") or type(error).__name__)

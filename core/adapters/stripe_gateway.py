@@ -1,0 +1,215 @@
+"""The gateway to Stripe: typed results, errors of our own, explicit retries."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from urllib.parse import quote
+
+from meterdeck.core.adapters import stripe_objects as read
+from meterdeck.core.adapters.stripe_errors import Fault, FaultKind
+from meterdeck.core.adapters.stripe_requests import PAGE, StripeRequests
+from meterdeck.core.adapters.stripe_transport import Json, RequestFailed
+from meterdeck.core.errors import BadInput, ConfigError
+from meterdeck.core.model.context import Mode, StripeOptions
+from meterdeck.core.model.events import EventOutcome, MeterEvent
+from meterdeck.core.model.subscriptions import (
+    Customer,
+    Delivered,
+    MeterInfo,
+    StripeEvent,
+    Subscription,
+)
+
+_LIVE_KEYS = ("sk_live_", "rk_live_")
+_METERS = "/v1/billing/meters"
+
+
+class StripeGateway:
+    """Talks to one Stripe account; belongs to the event loop of its first call.
+
+    Importing this module does not import the SDK: the first call does. Every read
+    raises StripeUnreachable when Stripe does not answer three times, StripeRefused
+    when it says no, and NotFound for an id it does not have.
+
+    Raises:
+        ConfigError: The key is a live one in a context that is not live, or the
+            reverse.
+    """
+
+    def __init__(self, options: StripeOptions, mode: Mode) -> None:
+        live = options.api_key.reveal().startswith(_LIVE_KEYS)
+        if live != (mode is Mode.LIVE):
+            raise ConfigError(
+                "stripe.api_key",
+                f"is a {'live' if live else 'test'} key in a context of mode {mode}",
+                "give the key of that mode, or set mode to what the key is for",
+            )
+        self._requests = StripeRequests(options, mode)
+
+    @property
+    def latency_ms(self) -> float | None:
+        """Round trip of the last answer in milliseconds, None before the first."""
+        return self._requests.latency_ms
+
+    async def close(self) -> None:
+        """Close the connections; a later call would open new ones."""
+        await self._requests.close()
+
+    async def ping(self) -> float:
+        """Ask for one meter and return the round trip in milliseconds."""
+        await self._requests.read(_METERS, {"limit": 1})
+        return self.latency_ms or 0.0
+
+    async def customers(self) -> AsyncIterator[Customer]:
+        """Yield every customer that is not deleted."""
+        async for raw in self._requests.listed("/v1/customers", {}):
+            yield read.customer(raw)
+
+    async def customer(self, customer_id: str) -> Customer:
+        """Return one customer; a deleted one is marked so."""
+        return read.customer(
+            await self._requests.read(_path("/v1/customers", customer_id))
+        )
+
+    async def subscriptions(self, customer_id: str = "") -> AsyncIterator[Subscription]:
+        """Yield every subscription, ended ones too: of all customers, or of one."""
+        params: Json = {"status": "all"}
+        if customer_id:
+            params["customer"] = customer_id
+        async for raw in self._requests.listed("/v1/subscriptions", params):
+            yield read.subscription(await self._whole(raw))
+
+    async def subscription(self, subscription_id: str) -> Subscription:
+        """Return one subscription."""
+        path = _path("/v1/subscriptions", subscription_id)
+        return read.subscription(await self._whole(await self._requests.read(path)))
+
+    async def meters(self) -> tuple[MeterInfo, ...]:
+        """Return every meter, deactivated ones too."""
+        listed = self._requests.listed(_METERS, {})
+        return tuple([read.meter(raw) async for raw in listed])
+
+    async def newest_event(self, types: Sequence[str]) -> str | None:
+        """Return the id of the newest event of these types, None if there is none."""
+        params = {"types": list(types), "limit": 1}
+        found = read.rows(await self._requests.read("/v1/events", params))
+        return read.object_id(found[0]) if found else None
+
+    async def events(
+        self, after: str | None, types: Sequence[str], *, at_most: int = 1000
+    ) -> list[StripeEvent]:
+        """Return the events after the one called `after`, oldest first.
+
+        Stripe keeps events for 30 days; `None` asks for the newest of all that are
+        kept. Stops after the page that reaches `at_most`, so a longer answer means
+        there may be more. NotFound says that `after` is no longer kept.
+        """
+        side = "ending_before" if after else "starting_after"
+        pages: list[list[StripeEvent]] = []
+        cursor = after
+        while sum(map(len, pages)) < at_most:
+            where = {side: cursor} if cursor else {}
+            params = {"types": list(types), "limit": PAGE, **where}
+            page = await self._requests.read("/v1/events", params)
+            events = [read.event(raw) for raw in read.rows(page)]  # newest first
+            pages.append(events[::-1])
+            if not events or page.get("has_more") is not True:
+                break
+            cursor = events[0 if after else -1].id
+        ordered = pages if after else pages[::-1]
+        return [event for events in ordered for event in events]
+
+    async def summary(
+        self,
+        meter_id: str,
+        customer_id: str,
+        start: datetime,
+        end: datetime,
+        window: str | None = None,
+    ) -> Decimal:
+        """Return what Stripe has counted in `[start, end)`; it lags by up to minutes.
+
+        `start` and `end` are whole minutes, or whole UTC hours or days with a
+        `window` of "hour" or "day", whose values are added up.
+        """
+        params: Json = {
+            "customer": customer_id,
+            "start_time": int(start.timestamp()),
+            "end_time": int(end.timestamp()),
+        }
+        if window:
+            params["value_grouping_window"] = window
+        path = f"{_path(_METERS, meter_id)}/event_summaries"
+        total = Decimal(0)
+        async for raw in self._requests.listed(path, params):
+            total += read.aggregated(raw)
+        return total
+
+    async def send_meter_event(self, event: MeterEvent) -> Delivered:
+        """Send one meter event, once, and say what became of it.
+
+        The identifier makes a repeat safe: Stripe counts it once within 24 hours.
+        Every attempt has its own Idempotency-Key, because Stripe replays a stored
+        500 to an old one.
+
+        Raises:
+            StripeUnreachable: It was surely not counted: no connection, or put off.
+        """
+        params: Json = {
+            "event_name": event.event_name,
+            "identifier": event.identifier,
+            "timestamp": int(event.timestamp.timestamp()),
+            "payload": {"stripe_customer_id": event.customer, "value": event.value},
+        }
+        started = time.perf_counter()
+        try:
+            answer = await self._requests.send(
+                "post", "/v1/billing/meter_events", params
+            )
+        except RequestFailed as failure:
+            fault = failure.fault
+            outcome = _outcome(fault, event.identifier)
+            if outcome is None:
+                raise fault.as_error() from failure
+            return Delivered(outcome, fault.message, fault.request_id, _ms(started))
+        return Delivered(
+            EventOutcome.ACCEPTED,
+            request_id=answer.request_id,
+            latency_ms=_ms(started),
+        )
+
+    async def _whole(self, raw: Json) -> Json:
+        """Return the subscription with all its items: Stripe embeds the first few."""
+        items = raw.get("items")
+        if not isinstance(items, Mapping) or items.get("has_more") is not True:
+            return raw
+        params = {"subscription": read.object_id(raw)}
+        listed = self._requests.listed("/v1/subscription_items", params)
+        return {**raw, "items": {"data": [item async for item in listed]}}
+
+
+def _path(folder: str, object_id: str) -> str:
+    if not object_id:
+        raise BadInput(f"an empty id names nothing in Stripe's {folder}")
+    return f"{folder}/{quote(object_id, safe='')}"
+
+
+def _outcome(fault: Fault, identifier: str) -> EventOutcome | None:
+    """Return what a failed send means; None when it was surely not counted."""
+    match fault.kind:
+        case FaultKind.NOT_SENT | FaultKind.BUSY:
+            return None
+        case FaultKind.LOST | FaultKind.BROKEN:
+            return EventOutcome.UNKNOWN
+        case FaultKind.REFUSED:
+            # Stripe gives this refusal no code, only these words.
+            known = f"already exists with identifier {identifier}"
+            repeated = fault.message.rstrip(".").endswith(known)
+            return EventOutcome.DUPLICATE if repeated else EventOutcome.REFUSED
+
+
+def _ms(started: float) -> int:
+    return round((time.perf_counter() - started) * 1000)

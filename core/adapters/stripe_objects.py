@@ -1,0 +1,171 @@
+"""Read Stripe's JSON into our own types; a field that is missing is empty."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from meterdeck.core.errors import StripeUnreachable
+from meterdeck.core.model.subscriptions import (
+    Customer,
+    MeterInfo,
+    StripeEvent,
+    Subscription,
+    SubscriptionItem,
+)
+from meterdeck.core.model.text import visible
+from meterdeck.core.model.usage import TenantStatus
+
+_LATEST = 253_402_300_799  # 9999-12-31T23:59:59Z, the last second a datetime holds
+_NOTHING: Mapping[str, Any] = {}
+
+
+def customer(raw: Mapping[str, Any]) -> Customer:
+    """Read a customer, deleted ones too."""
+    return Customer(
+        id=object_id(raw),
+        name=_text(raw, "name"),
+        email=_text(raw, "email"),
+        metadata=_metadata(raw),
+        deleted=raw.get("deleted") is True,
+    )
+
+
+def subscription(raw: Mapping[str, Any]) -> Subscription:
+    """Read a subscription; periods come from its items, as Stripe keeps them."""
+    return Subscription(
+        id=object_id(raw),
+        customer_id=_reference(raw, "customer"),
+        status=_status(_text(raw, "status")),
+        items=tuple(_item(entry) for entry in rows(_inner(raw, "items"))),
+        billing_cycle_anchor=_moment(raw, "billing_cycle_anchor"),
+        metadata=_metadata(raw),
+        created=_moment(raw, "created"),
+    )
+
+
+def event(raw: Mapping[str, Any]) -> StripeEvent:
+    """Read an event: what it is about, not the copy of the object inside it."""
+    about = _inner(_inner(raw, "data"), "object")
+    is_customer = about.get("object") == "customer"
+    about_id = _text(about, "id")
+    return StripeEvent(
+        id=object_id(raw),
+        type=_text(raw, "type"),
+        created=_moment(raw, "created"),
+        object_id=about_id,
+        customer_id=about_id if is_customer else _reference(about, "customer"),
+    )
+
+
+def meter(raw: Mapping[str, Any]) -> MeterInfo:
+    """Read a meter."""
+    mapping, settings = _inner(raw, "customer_mapping"), _inner(raw, "value_settings")
+    return MeterInfo(
+        id=object_id(raw),
+        event_name=_text(raw, "event_name"),
+        display_name=_text(raw, "display_name"),
+        formula=_text(_inner(raw, "default_aggregation"), "formula"),
+        active=_text(raw, "status") == "active",
+        customer_key=_text(mapping, "event_payload_key") or "stripe_customer_id",
+        value_key=_text(settings, "event_payload_key") or "value",
+    )
+
+
+def aggregated(raw: Mapping[str, Any]) -> Decimal:
+    """Read the value of a meter event summary, digit for digit as it was written.
+
+    Raises:
+        StripeUnreachable: It is not a number.
+    """
+    try:
+        value = Decimal(str(raw.get("aggregated_value")))
+    except InvalidOperation as error:
+        raise _unreadable("a summary without a value") from error
+    if not value.is_finite():
+        raise _unreadable("a summary whose value is not finite")
+    return value
+
+
+def object_id(raw: Mapping[str, Any]) -> str:
+    """Return the object's id.
+
+    Raises:
+        StripeUnreachable: There is none: this is not one of Stripe's objects.
+    """
+    found = _text(raw, "id")
+    if not found:
+        raise _unreadable(f"an object without id ({visible(_text(raw, 'object'))})")
+    return found
+
+
+def rows(page: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the objects of a list; anything else in it is left out."""
+    data = page.get("data")
+    if not isinstance(data, list):
+        return []
+    return [entry for entry in data if isinstance(entry, dict)]
+
+
+def _unreadable(what: str) -> StripeUnreachable:
+    return StripeUnreachable(f"Stripe's answer cannot be read: it holds {what}")
+
+
+def _item(raw: Mapping[str, Any]) -> SubscriptionItem:
+    price = _inner(raw, "price")
+    recurring = _inner(price, "recurring")
+    count = recurring.get("interval_count")
+    return SubscriptionItem(
+        price_id=_text(price, "id"),
+        lookup_key=_text(price, "lookup_key"),
+        product_id=_reference(price, "product"),
+        meter_id=_text(recurring, "meter"),
+        usage_type=_text(recurring, "usage_type"),
+        interval=_text(recurring, "interval"),
+        interval_count=count if isinstance(count, int) and count > 0 else 1,
+        period_start=_moment(raw, "current_period_start"),
+        period_end=_moment(raw, "current_period_end"),
+    )
+
+
+def _inner(raw: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = raw.get(key)
+    return value if isinstance(value, Mapping) else _NOTHING
+
+
+def _text(raw: Mapping[str, Any], key: str) -> str:
+    value = raw.get(key)
+    return _encodable(value) if isinstance(value, str) else ""
+
+
+def _encodable(text: str) -> str:
+    # JSON can spell half a surrogate pair, which has no UTF-8 form for Redis.
+    if text.isascii():
+        return text
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _reference(raw: Mapping[str, Any], key: str) -> str:
+    """Return the id of a reference, expanded or not."""
+    return _text(raw, key) or _text(_inner(raw, key), "id")
+
+
+def _metadata(raw: Mapping[str, Any]) -> dict[str, str]:
+    found = _inner(raw, "metadata")
+    return {_encodable(str(key)): _text(found, key) for key in found}
+
+
+def _moment(raw: Mapping[str, Any], key: str) -> datetime | None:
+    value = raw.get(key)
+    if isinstance(value, bool) or not isinstance(value, int):
+        return None
+    return datetime.fromtimestamp(value, UTC) if 0 <= value <= _LATEST else None
+
+
+def _status(word: str) -> TenantStatus:
+    try:
+        return TenantStatus(word)
+    except ValueError:
+        return TenantStatus.UNKNOWN

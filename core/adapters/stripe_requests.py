@@ -1,0 +1,136 @@
+"""Requests to Stripe: opened when first used, read with retries, sent without."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from meterdeck.core.adapters import stripe_objects as read
+from meterdeck.core.adapters.stripe_errors import Fault
+from meterdeck.core.adapters.stripe_transport import (
+    Answer,
+    Json,
+    RequestFailed,
+    StripeTransport,
+)
+from meterdeck.core.errors import StripeRefused
+from meterdeck.core.model.context import Mode, StripeOptions
+
+PAGE = 100
+_TRIES = 3
+_PAUSE_S = 0.5
+_LONGEST_PAUSE_S = 10.0
+# Stripe takes 25 requests a second in test mode, so more at once would only queue.
+_AT_ONCE = 8
+
+
+class StripeRequests:
+    """JSON from one Stripe account, and only of the mode that was asked for.
+
+    Reads are tried three times, as far apart as Stripe asks; writes once.
+    """
+
+    def __init__(self, options: StripeOptions, mode: Mode) -> None:
+        self._options = options
+        self._mode = mode
+        self._transport: StripeTransport | None = None
+        self._opening = asyncio.Lock()
+        self._reading = asyncio.Semaphore(_AT_ONCE)
+        self.latency_ms: float | None = None
+        """Round trip of the last answer in milliseconds, None before the first."""
+
+    async def close(self) -> None:
+        """Close the connections; a later request would open new ones."""
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            await transport.close()
+
+    async def read(self, path: str, params: Mapping[str, Any] | None = None) -> Json:
+        """Return what a GET answers.
+
+        Raises:
+            StripeUnreachable: No answer, after three tries.
+            NotFound: Stripe has nothing of that id.
+            StripeRefused: Stripe said no, or answered with the other mode's data.
+        """
+        async with self._reading:
+            for failures in range(1, _TRIES + 1):
+                try:
+                    answer = await self.send("get", path, params or {})
+                except RequestFailed as failure:
+                    pause_s = _pause_s(failure.fault, failures)
+                    if pause_s is None:
+                        raise failure.fault.as_error() from failure
+                else:
+                    return answer.body
+                await asyncio.sleep(pause_s)
+        raise AssertionError("the last failure raises")
+
+    async def listed(self, path: str, params: Mapping[str, Any]) -> AsyncIterator[Json]:
+        """Yield the objects of a list, page by page.
+
+        By hand: the SDK follows the list's own `url`, and that of summaries is
+        `/v1/billing/meters/:id/event_summaries`, with the placeholder in it.
+        """
+        cursor: Json = {}
+        while True:
+            page = await self.read(path, {**params, **cursor, "limit": PAGE})
+            data = read.rows(page)
+            for raw in data:
+                yield raw
+            if not data or page.get("has_more") is not True:
+                return
+            cursor = {"starting_after": read.object_id(data[-1])}
+
+    async def send(self, method: str, path: str, params: Mapping[str, Any]) -> Answer:
+        """Send one request, once.
+
+        Raises:
+            RequestFailed: No usable answer came.
+            StripeRefused: The answer is the other mode's data.
+        """
+        transport = await self._opened()
+        started = time.perf_counter()
+        try:
+            answer = await transport.request(method, path, params)
+        except RequestFailed as failure:
+            if failure.fault.status:
+                self._answered(started)
+            raise
+        self._answered(started)
+        self._check_mode(answer.body)
+        return answer
+
+    def _answered(self, started: float) -> None:
+        self.latency_ms = (time.perf_counter() - started) * 1000
+
+    async def _opened(self) -> StripeTransport:
+        async with self._opening:
+            if self._transport is None:
+                self._transport = await StripeTransport.open(self._options)
+            return self._transport
+
+    def _check_mode(self, body: Json) -> None:
+        """Refuse objects of the other mode: they are another world's data."""
+        live = self._mode is Mode.LIVE
+        for found in (body, *read.rows(body)):
+            if found.get("livemode", live) is not live:
+                other = "test" if live else "live"
+                raise StripeRefused(
+                    f"Stripe answered with {other} data in a context whose mode is"
+                    f" {self._mode}; nothing of it is used"
+                )
+
+
+def _pause_s(fault: Fault, failures: int) -> float | None:
+    """Return how long to wait before the next try; None when there is none."""
+    if not fault.passing or failures >= _TRIES:
+        return None
+    asked = fault.retry_after_s or 0.0
+    if asked > _LONGEST_PAUSE_S:
+        return None
+    spread = random.random()  # noqa: S311  # jitter, no secret
+    return asked + spread * _PAUSE_S * 2.0 ** (failures - 1)

@@ -1,0 +1,33 @@
+"""`GET /v1/account`: whose key this is."""
+
+from __future__ import annotations
+
+from meterdeck.core.local_stripe.operations import Call, Operation
+from meterdeck.core.local_stripe.schema import EXPAND, Section
+from meterdeck.core.local_stripe.wire import Json
+from meterdeck.core.local_stripe.world import World
+
+
+def retrieve(world: World, call: Call) -> Json:
+    """Give the sandbox's one account."""
+    return {
+        "id": world.ids.account,
+        "object": "account",
+        "business_profile": {"name": "meterdeck sandbox", "url": None},
+        "business_type": None,
+        "capabilities": {},
+        "charges_enabled": True,
+        "country": "US",
+        "default_currency": "usd",
+        "details_submitted": True,
+        "email": "sandbox@example.com",
+        "metadata": {},
+        "payouts_enabled": True,
+        "settings": {
+            "dashboard": {"display_name": "meterdeck sandbox", "timezone": "Etc/UTC"}
+        },
+        "type": "standard",
+    }
+
+
+OPERATIONS = (Operation("GET", "/v1/account", retrieve, Section(EXPAND)),)

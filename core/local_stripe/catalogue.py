@@ -1,0 +1,40 @@
+"""All operations the local Stripe answers."""
+
+from __future__ import annotations
+
+from meterdeck.core.local_stripe import (
+    account,
+    adjustments,
+    customers,
+    events,
+    meter_events,
+    meters,
+    prices,
+    products,
+    subscription_items,
+    subscriptions,
+    summaries,
+    v2_core_events,
+    v2_meter_events,
+)
+from meterdeck.core.local_stripe.operations import Operations
+
+OPERATIONS = Operations(
+    operation
+    for family in (
+        account,
+        adjustments,
+        customers,
+        events,
+        meter_events,
+        meters,
+        prices,
+        products,
+        subscription_items,
+        subscriptions,
+        summaries,
+        v2_core_events,
+        v2_meter_events,
+    )
+    for operation in family.OPERATIONS
+)

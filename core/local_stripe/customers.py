@@ -1,0 +1,225 @@
+"""`/v1/customers`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from meterdeck.core.local_stripe import subscriptions
+from meterdeck.core.local_stripe.metadata import merged
+from meterdeck.core.local_stripe.operations import Call, Operation
+from meterdeck.core.local_stripe.pagination import in_range, page_of
+from meterdeck.core.local_stripe.parameters import Parameters
+from meterdeck.core.local_stripe.records import Customer
+from meterdeck.core.local_stripe.refusals import no_such
+from meterdeck.core.local_stripe.schema import (
+    EXPAND,
+    METADATA,
+    PAGE,
+    TIME_RANGE,
+    Integer,
+    Kind,
+    ListOf,
+    Section,
+    Text,
+    Unsupported,
+)
+from meterdeck.core.local_stripe.wire import Json, seconds
+from meterdeck.core.local_stripe.world import World
+
+_URL = "/v1/customers"
+_LINES = ("city", "country", "line1", "line2", "postal_code", "state")
+_CLEARABLE = Text(clearable=True)
+_ADDRESS = Section(dict.fromkeys(_LINES, _CLEARABLE), clearable=True)
+_FIELDS: dict[str, Kind] = {
+    "address": _ADDRESS,
+    "balance": Integer(),
+    "description": _CLEARABLE,
+    "email": Text(512, clearable=True),
+    "invoice_prefix": Text(12),
+    "metadata": METADATA,
+    "name": Text(256, clearable=True),
+    "phone": Text(20, clearable=True),
+    "preferred_locales": ListOf(Text()),
+    "shipping": Section(
+        {"address": _ADDRESS, "name": Text(), "phone": _CLEARABLE},
+        required=("address", "name"),
+        clearable=True,
+    ),
+    "tax_exempt": Text(choices=("exempt", "none", "reverse"), clearable=True),
+    **dict.fromkeys(
+        (
+            "business_name",
+            "cash_balance",
+            "default_source",
+            "individual_name",
+            "invoice_settings",
+            "next_invoice_sequence",
+            "payment_method",
+            "source",
+            "tax",
+            "tax_id_data",
+            "test_clock",
+            "validate",
+        ),
+        Unsupported(),
+    ),
+    **EXPAND,
+}
+_WRITE = Section(_FIELDS)
+_LIST = Section(
+    {
+        "created": TIME_RANGE,
+        "email": Text(512),
+        "test_clock": Unsupported(),
+        **PAGE,
+    }
+)
+
+
+def render(customer: Customer) -> Json:
+    """Give the customer object, or what is left of a deleted one."""
+    if customer.deleted:
+        return {"id": customer.id, "object": "customer", "deleted": True}
+    return {
+        "id": customer.id,
+        "object": "customer",
+        "address": customer.address,
+        "balance": customer.balance,
+        "created": seconds(customer.created),
+        "currency": customer.currency,
+        "customer_account": None,
+        "default_source": None,
+        "delinquent": False,
+        "description": customer.description,
+        "discount": None,
+        "email": customer.email,
+        "invoice_prefix": customer.invoice_prefix,
+        "invoice_settings": {
+            "custom_fields": None,
+            "default_payment_method": None,
+            "footer": None,
+            "rendering_options": None,
+        },
+        "livemode": False,
+        "metadata": dict(customer.metadata),
+        "name": customer.name,
+        "next_invoice_sequence": 1,
+        "phone": customer.phone,
+        "preferred_locales": list(customer.preferred_locales),
+        "shipping": customer.shipping,
+        "tax_exempt": customer.tax_exempt,
+        "test_clock": None,
+    }
+
+
+def create(world: World, call: Call) -> Json:
+    """Create a customer."""
+    blank = Customer(
+        id=world.ids.short("cus"),
+        created=world.now(),
+        invoice_prefix=world.ids.prefix_of_invoices(),
+    )
+    customer = _written(blank, call.parameters)
+    world.customers.put(customer)
+    world.events.emit("customer.created", render(customer))
+    return render(customer)
+
+
+def retrieve(world: World, call: Call) -> Json:
+    """Give a customer; a deleted one is answered as deleted."""
+    return render(world.customers.get(call.id))
+
+
+def update(world: World, call: Call) -> Json:
+    """Change what was sent and nothing else."""
+    before = _living(world, call.id)
+    after = _written(before, call.parameters)
+    world.customers.put(after)
+    world.events.emit("customer.updated", render(after), render(before))
+    return render(after)
+
+
+def delete(world: World, call: Call) -> Json:
+    """Delete a customer for good and cancel its subscriptions."""
+    customer = _living(world, call.id)
+    for each in world.subscriptions.grouped(customer.id):
+        if not each.ended:
+            subscriptions.end(world, each, world.now())
+    deleted = replace(customer, deleted=True)
+    world.customers.put(deleted)
+    world.events.emit("customer.deleted", render(customer))
+    return render(deleted)
+
+
+def list_(world: World, call: Call) -> Json:
+    """List the customers that were not deleted, newest first."""
+    email = call.parameters.text("email")
+
+    def keep(customer: Customer) -> bool:
+        return (
+            not customer.deleted
+            and (email is None or customer.email == email)
+            and in_range(seconds(customer.created), call.parameters, "created")
+        )
+
+    return page_of(world.customers, call.parameters, url=_URL, keep=keep, render=render)
+
+
+def _living(world: World, customer_id: str) -> Customer:
+    customer = world.customers.get(customer_id)
+    if customer.deleted:
+        raise no_such("customer", customer_id)
+    return customer
+
+
+def _written(before: Customer, sent: Parameters) -> Customer:
+    prefix = sent.text("invoice_prefix")
+    balance = sent.integer("balance")
+    locales = sent.strings("preferred_locales")
+    return replace(
+        before,
+        address=_address(sent, before.address),
+        balance=before.balance if balance is None else balance,
+        description=_text(sent, "description", before.description),
+        email=_text(sent, "email", before.email),
+        invoice_prefix=prefix or before.invoice_prefix,
+        metadata=merged(before.metadata, sent),
+        name=_text(sent, "name", before.name),
+        phone=_text(sent, "phone", before.phone),
+        preferred_locales=tuple(locales) or before.preferred_locales,
+        shipping=_shipping(sent, before.shipping),
+        tax_exempt=sent.text("tax_exempt") or before.tax_exempt,
+    )
+
+
+def _text(sent: Parameters, key: str, before: str | None) -> str | None:
+    return sent.text(key) if key in sent else before
+
+
+def _address(sent: Parameters, before: Json | None) -> Json | None:
+    if "address" not in sent:
+        return before
+    lines = sent.section("address")
+    return None if lines is None else {key: lines.text(key) for key in _LINES}
+
+
+def _shipping(sent: Parameters, before: Json | None) -> Json | None:
+    if "shipping" not in sent:
+        return before
+    shipping = sent.section("shipping")
+    if shipping is None:
+        return None
+    return {
+        "address": _address(shipping, None),
+        "name": shipping.text("name"),
+        "phone": shipping.text("phone"),
+    }
+
+
+OPERATIONS = (
+    Operation("POST", _URL, create, _WRITE),
+    Operation("GET", _URL, list_, _LIST),
+    Operation("GET", f"{_URL}/{{}}", retrieve, Section(EXPAND)),
+    Operation("POST", f"{_URL}/{{}}", update, _WRITE),
+    Operation("DELETE", f"{_URL}/{{}}", delete),
+)

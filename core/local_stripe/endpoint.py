@@ -1,0 +1,169 @@
+"""The ASGI endpoint: key, body, idempotency, operation, answer."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from secrets import compare_digest
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from meterdeck.core.local_stripe import forms, v2_meter_events
+from meterdeck.core.local_stripe.answers import (
+    Answer,
+    Asked,
+    answer_of,
+    refused,
+    replayed,
+    stored,
+)
+from meterdeck.core.local_stripe.catalogue import OPERATIONS
+from meterdeck.core.local_stripe.idempotency import IdempotencyKeys
+from meterdeck.core.local_stripe.operations import Caller, Operation
+from meterdeck.core.local_stripe.refusals import (
+    LocalStripeRefusal,
+    internal_error,
+    invalid,
+    no_key,
+    unknown_url,
+    wrong_key,
+)
+from meterdeck.core.local_stripe.running import run
+from meterdeck.core.local_stripe.wire import API_VERSION, Raw
+from meterdeck.core.local_stripe.world import World
+
+_log = logging.getLogger("meterdeck.local_stripe")
+# The terminal belongs to whoever runs the sandbox; a handler of theirs may listen.
+_log.addHandler(logging.NullHandler())
+
+Pace = Callable[[str, str], Awaitable[None]]
+
+
+class Endpoint:
+    """Answer every request of the application.
+
+    `pace`, when set, is awaited with method and path after a request claimed its
+    idempotency key and before it runs: the place for slowness.
+    """
+
+    def __init__(self, world: World, api_key: str) -> None:
+        self.pace: Pace | None = None
+        self._world = world
+        self._api_key = api_key
+        self._keys = IdempotencyKeys()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        request = Request(scope, receive)
+        body = await request.body()
+        answer = await self._answer(request, body)
+        response = Response(answer.body, answer.status, dict(answer.headers))
+        await response(scope, receive, send)
+
+    async def _answer(self, request: Request, body: bytes) -> Answer:
+        path = request.url.path
+        asked = Asked(
+            method=request.method,
+            is_v2=path.startswith("/v2/"),
+            request_id=self._world.ids.request(),
+            version=request.headers.get("stripe-version", API_VERSION),
+            key=request.headers.get("idempotency-key"),
+        )
+        try:
+            return await self._authorised(request, path, body, asked)
+        except LocalStripeRefusal as refusal:
+            return refused(asked, refusal, self._world.ids.account)
+        except Exception:
+            _log.exception("local stripe failed: %s %s", request.method, path)
+            return refused(asked, internal_error(), self._world.ids.account)
+
+    async def _authorised(
+        self, request: Request, path: str, body: bytes, asked: Asked
+    ) -> Answer:
+        found = OPERATIONS.find(request.method, path)
+        token = _token(request.headers.get("authorization", ""))
+        if found is not None and found[0].by_session:
+            v2_meter_events.check_session(self._world, token)
+        elif not token:
+            raise no_key()
+        elif not compare_digest(token.encode(), self._api_key.encode()):
+            raise wrong_key(token)
+        if found is None:
+            raise unknown_url(request.method, path)
+        operation, ids = found
+        raw = _raw(request, operation, body)
+        agent = request.headers.get("user-agent", "")
+        caller = Caller(asked.request_id, asked.key, agent)
+
+        async def answer() -> Answer:
+            if self.pace is not None:
+                await self.pace(request.method, path)
+            return answer_of(asked, run(self._world, operation, ids, raw, caller))
+
+        if asked.key is None or request.method != "POST":
+            return await answer()
+        return await self._once(asked, asked.key, _fingerprint(path, body), answer)
+
+    async def _once(
+        self,
+        asked: Asked,
+        key: str,
+        fingerprint: str,
+        run_it: Callable[[], Awaitable[Answer]],
+    ) -> Answer:
+        """Answer by the key, which is kept only if its request ran."""
+        kept = self._keys.begin(key, fingerprint, self._world.now())
+        if kept is not None:
+            return replayed(asked, kept)
+        answer: Answer | None = None
+        try:
+            answer = await run_it()
+        except LocalStripeRefusal as refusal:
+            if not refusal.ran:
+                raise
+            answer = refused(asked, refusal, self._world.ids.account)
+        finally:
+            if answer is None:
+                self._keys.release(key)
+        self._keys.store(key, stored(asked, answer))
+        return answer
+
+
+def _token(authorization: str) -> str:
+    """Give the key of a Bearer or Basic header, empty without one."""
+    scheme, _, value = authorization.partition(" ")
+    if scheme.lower() == "bearer":
+        return value.strip()
+    if scheme.lower() != "basic":
+        return ""
+    try:
+        return base64.b64decode(value, validate=True).decode().partition(":")[0]
+    except (binascii.Error, UnicodeDecodeError):
+        return ""
+
+
+def _raw(request: Request, operation: Operation, body: bytes) -> dict[str, Raw]:
+    if request.method != "POST":
+        return forms.parse(request.url.query)
+    if not operation.is_v2:
+        return forms.parse(body.decode(errors="replace"))
+    try:
+        value = json.loads(body or b"{}")
+    except ValueError as error:
+        raise invalid("The request body is not valid JSON.", code="invalid_json") from (
+            error
+        )
+    raw = forms.from_python(value)
+    if not isinstance(raw, dict):
+        raise invalid("The request body must be a JSON object.", code="invalid_json")
+    return raw
+
+
+def _fingerprint(path: str, body: bytes) -> str:
+    return f"{path} {hashlib.sha256(body).hexdigest()}"

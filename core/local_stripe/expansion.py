@@ -1,0 +1,106 @@
+"""`expand[]`: ids replaced by their objects, hidden fields shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from meterdeck.core.local_stripe import customers, price_view, products
+from meterdeck.core.local_stripe.refusals import LocalStripeRefusal, invalid
+from meterdeck.core.local_stripe.subscription_view import render as subscription_view
+from meterdeck.core.local_stripe.wire import Json, in_wire_order
+from meterdeck.core.local_stripe.world import World
+
+MOST_LEVELS = 4
+_Loader: TypeAlias = Callable[[World, Json], object]
+
+
+def expand(world: World, answer: Json, paths: list[str]) -> Json:
+    """Give the answer with every path expanded.
+
+    Raises:
+        LocalStripeRefusal: A path names nothing that can be expanded.
+    """
+    for path in paths:
+        segments = path.split(".")
+        if len([each for each in segments if each != "data"]) > MOST_LEVELS:
+            raise invalid(
+                f"You cannot expand more than {MOST_LEVELS} levels of a property:"
+                f" {path}",
+                "expand",
+            )
+        answer = _expanded(world, answer, segments, path)
+    return answer
+
+
+def _expanded(world: World, node: Json, segments: list[str], path: str) -> Json:
+    key, rest = segments[0], segments[1:]
+    loader = _LOADERS.get((str(node.get("object")), key))
+    if loader is not None and not isinstance(node.get(key), dict):
+        node = in_wire_order({**node, key: loader(world, node)})
+    elif key not in node or (not rest and isinstance(node[key], str | int)):
+        raise _not_expandable(path)
+    if rest:
+        node = {**node, key: _below(world, node[key], rest, path)}
+    return node
+
+
+def _below(world: World, value: object, rest: list[str], path: str) -> object:
+    if isinstance(value, list):
+        return [_below(world, each, rest, path) for each in value]
+    if isinstance(value, dict):
+        return _expanded(world, value, rest, path)
+    if value is None:
+        return None
+    raise _not_expandable(path)
+
+
+def _not_expandable(path: str) -> LocalStripeRefusal:
+    return invalid(f"This property cannot be expanded ({path}).", "expand")
+
+
+def _customer(world: World, node: Json) -> Json:
+    return customers.render(world.customers.get(str(node["customer"])))
+
+
+def _product(world: World, node: Json) -> Json:
+    return products.render(world.products.get(str(node["product"])))
+
+
+def _default_price(world: World, node: Json) -> Json | None:
+    price_id = node["default_price"]
+    return (
+        None if price_id is None else price_view.render(world.prices.get(str(price_id)))
+    )
+
+
+def _tiers(world: World, node: Json) -> list[Json] | None:
+    price = world.prices.get(str(node["id"]))
+    return price_view.render_tiers(price) if price.tiers else None
+
+
+def _subscriptions(world: World, node: Json) -> Json:
+    customer_id = str(node["id"])
+    running = [
+        subscription_view(world, each)
+        for each in reversed(world.subscriptions.grouped(customer_id))
+        if not each.ended
+    ]
+    return {
+        "object": "list",
+        "data": running[:10],
+        "has_more": len(running) > 10,
+        "total_count": len(running),
+        "url": f"/v1/customers/{customer_id}/subscriptions",
+    }
+
+
+_LOADERS: dict[tuple[str, str], _Loader] = {
+    ("subscription", "customer"): _customer,
+    ("price", "product"): _product,
+    ("plan", "product"): _product,
+    ("price", "tiers"): _tiers,
+    ("plan", "tiers"): _tiers,
+    ("product", "default_price"): _default_price,
+    ("customer", "subscriptions"): _subscriptions,
+}

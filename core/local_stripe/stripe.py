@@ -1,0 +1,128 @@
+"""A stateful local Stripe: one test account, in memory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from meterdeck.core.local_stripe import forms
+from meterdeck.core.local_stripe.catalogue import OPERATIONS
+from meterdeck.core.local_stripe.endpoint import Endpoint, Pace
+from meterdeck.core.local_stripe.ingested import ReceivedMeterEvent
+from meterdeck.core.local_stripe.operations import Caller
+from meterdeck.core.local_stripe.refusals import invalid, unknown_url
+from meterdeck.core.local_stripe.renewal import placed, store
+from meterdeck.core.local_stripe.running import run
+from meterdeck.core.local_stripe.subscription_schemas import STATUSES
+from meterdeck.core.local_stripe.subscription_view import render
+from meterdeck.core.local_stripe.world import World
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class LocalStripe:
+    """Answer what Stripe answers about meters, prices, customers, subscriptions.
+
+    Belongs to one event loop; nothing is locked. `app` is the ASGI application.
+
+    Args:
+        api_key: The only key that is accepted.
+        now: The account's clock; must give aware datetimes.
+        summary_lag_s: Seconds until an event shows in summaries.
+        seed: Makes objects' ids repeat from run to run.
+    """
+
+    def __init__(
+        self,
+        *,
+        api_key: str = "sk_test_sandbox",
+        now: Callable[[], datetime] = _utc_now,
+        summary_lag_s: float = 0.0,
+        seed: int | None = None,
+    ) -> None:
+        self._world = World(now, summary_lag_s=summary_lag_s, seed=seed)
+        self._endpoint = Endpoint(self._world, api_key)
+        self.api_key = api_key
+        self.app = Starlette(routes=[Route("/{path:path}", self._endpoint)])
+
+    @property
+    def on_meter_event(self) -> Callable[[ReceivedMeterEvent], None] | None:
+        """Called with each meter event that was accepted or refused.
+
+        A replay of an idempotency key is not told again.
+        """
+        return self._world.on_meter_event
+
+    @on_meter_event.setter
+    def on_meter_event(self, told: Callable[[ReceivedMeterEvent], None] | None) -> None:
+        self._world.on_meter_event = told
+
+    @property
+    def pace(self) -> Pace | None:
+        """Awaited with method and path before each HTTP request runs."""
+        return self._endpoint.pace
+
+    @pace.setter
+    def pace(self, pace: Pace | None) -> None:
+        self._endpoint.pace = pace
+
+    def call(
+        self, method: str, path: str, params: Mapping[str, object]
+    ) -> dict[str, object]:
+        """Do in process what an HTTP request would, by the same rules, without a key.
+
+        Raises:
+            LocalStripeRefusal: Stripe's error answer.
+        """
+        found = OPERATIONS.find(method, path)
+        if found is None:
+            raise unknown_url(method, path)
+        raw = forms.from_python(params)
+        if not isinstance(raw, dict):
+            raise invalid("The parameters must be a mapping.")
+        operation, ids = found
+        caller = Caller(self._world.ids.request(), None, "meterdeck sandbox")
+        answer = run(self._world, operation, ids, raw, caller)
+        # A copy: nobody can change the account through an answer.
+        copy: dict[str, object] = json.loads(json.dumps(answer))
+        return copy
+
+    def set_subscription(
+        self,
+        subscription_id: str,
+        *,
+        status: str | None = None,
+        billing_cycle_anchor: datetime | None = None,
+        created: datetime | None = None,
+    ) -> dict[str, object]:
+        """Put a subscription where no request could: for seeding a sandbox.
+
+        A new anchor (also a past one) moves every item into the period that holds
+        now. No event is emitted.
+
+        Raises:
+            LocalStripeRefusal: No such subscription, or not a status of Stripe's.
+        """
+        world = self._world
+        subscription = world.subscriptions.get(subscription_id)
+        if status is not None and status not in STATUSES:
+            raise invalid(f"Invalid status: must be one of {', '.join(STATUSES)}")
+        if created is not None:
+            subscription = replace(subscription, created=created, start_date=created)
+        if status is not None:
+            ended = world.now() if status == "canceled" else None
+            subscription = replace(
+                subscription, status=status, ended_at=ended, canceled_at=ended
+            )
+        if billing_cycle_anchor is not None:
+            subscription = replace(subscription, anchor=billing_cycle_anchor)
+            subscription = placed(world, subscription, world.now())
+        store(world, subscription)
+        return render(world, subscription)

@@ -1,0 +1,184 @@
+"""The items of subscriptions: which prices fit, and `/v1/subscription_items`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from meterdeck.core.local_stripe.billing_cycle import Period
+from meterdeck.core.local_stripe.metadata import merged
+from meterdeck.core.local_stripe.operations import Call, Operation
+from meterdeck.core.local_stripe.pagination import list_object
+from meterdeck.core.local_stripe.parameters import Parameters
+from meterdeck.core.local_stripe.records import Item, Price, Recurring
+from meterdeck.core.local_stripe.refusals import (
+    invalid,
+    missing_param,
+    no_such,
+    rejected,
+)
+from meterdeck.core.local_stripe.schema import EXPAND, PAGE, Section, Text
+from meterdeck.core.local_stripe.subscription_view import render_item
+from meterdeck.core.local_stripe.wire import Json
+from meterdeck.core.local_stripe.world import World
+
+_URL = "/v1/subscription_items"
+_LIST = Section({"subscription": Text(), **PAGE}, required=("subscription",))
+
+
+def new_item(world: World, sent: Parameters, at: datetime) -> Item:
+    """Give the item a request describes; its period is still empty."""
+    price = price_of(world, sent)
+    return Item(
+        id=world.ids.short("si"),
+        created=at,
+        price=price.id,
+        quantity=quantity_of(sent, price, 1),
+        period_start=at,
+        period_end=at,
+        metadata=merged({}, sent),
+    )
+
+
+def price_of(world: World, sent: Parameters) -> Price:
+    """Give the active recurring price that was sent, or refuse."""
+    price_id = sent.text("price")
+    if price_id is None:
+        raise missing_param(sent.path("price"))
+    path = sent.path("price")
+    price = world.prices.get(price_id, path)
+    if not price.active:
+        raise invalid(
+            "The price specified is inactive. This field only accepts active prices.",
+            path,
+        )
+    if price.recurring is None:
+        raise invalid(
+            "The price specified is set to `type=one_time` but this field only accepts"
+            " prices with `type=recurring`.",
+            path,
+        )
+    return price
+
+
+def quantity_of(sent: Parameters, price: Price, default: int) -> int | None:
+    """Give the quantity; a metered price takes none."""
+    quantity = sent.integer("quantity")
+    metered = price.recurring is not None and price.recurring.metered
+    if metered and quantity is not None:
+        raise invalid(
+            "Quantity should not be specified where usage_type is `metered`."
+            f" Remove quantity from `{sent.name}`",
+            sent.path("quantity"),
+        )
+    if metered:
+        return None
+    return default if quantity is None else quantity
+
+
+def changed(
+    world: World, before: tuple[Item, ...], sent: list[Parameters], at: datetime
+) -> tuple[Item, ...]:
+    """Give the items after an update; sent ones without an id are new."""
+    items = {item.id: item for item in before}
+    for each in sent:
+        item_id = each.text("id")
+        if item_id is None:
+            item = new_item(world, each, at)
+            items[item.id] = item
+        elif item_id not in items:
+            raise no_such("subscription item", item_id, each.path("id"))
+        elif each.flag("deleted"):
+            del items[item_id]
+        else:
+            items[item_id] = _changed_item(world, items[item_id], each)
+    if not items:
+        raise rejected(
+            "A subscription must have at least one active plan. In order to cancel a"
+            " subscription, please use the cancellation API endpoint."
+        )
+    return tuple(items.values())
+
+
+def check_together(world: World, items: tuple[Item, ...], mode: str) -> str:
+    """Give the items' currency, or refuse items that cannot be sold together."""
+    prices = [world.prices.get(item.price) for item in items]
+    seen: set[str] = set()
+    for price in prices:
+        if price.id in seen:
+            raise rejected(
+                f"Cannot add multiple subscription items with the same plan: {price.id}"
+            )
+        seen.add(price.id)
+        if price.currency != prices[0].currency:
+            raise rejected(
+                f"The price specified only supports `{price.currency}`. This doesn't"
+                f" match the expected currency: `{prices[0].currency}`."
+            )
+    rhythms = {(each.interval, each.interval_count) for each in map(recurring, prices)}
+    if mode == "classic" and len(rhythms) > 1:
+        raise rejected(
+            "Currently, all plans on a subscription with billing_mode `classic` must"
+            " have the same billing interval."
+        )
+    return prices[0].currency
+
+
+def recurring(price: Price) -> Recurring:
+    """Give the rhythm of a price that is on a subscription."""
+    if price.recurring is None:
+        raise AssertionError(f"{price.id} is on a subscription without a rhythm")
+    return price.recurring
+
+
+def in_period(item: Item, period: Period) -> Item:
+    """Give the item moved to a period."""
+    return replace(item, period_start=period.start, period_end=period.end)
+
+
+def retrieve(world: World, call: Call) -> Json:
+    """Give one item."""
+    subscription_id = world.subscription_of_item.get(call.id)
+    if subscription_id is None:
+        raise no_such("subscription item", call.id)
+    subscription = world.subscriptions.get(subscription_id)
+    for item in subscription.items:
+        if item.id == call.id:
+            return render_item(world, item, subscription)
+    raise no_such("subscription item", call.id)
+
+
+def list_(world: World, call: Call) -> Json:
+    """List one subscription's items; there are at most 20, newest last."""
+    sent = call.parameters
+    subscription = world.subscriptions.get(
+        sent.required_text("subscription"), "subscription"
+    )
+    items = subscription.items
+    after = sent.text("starting_after")
+    if after is not None:
+        ids = [item.id for item in items]
+        if after not in ids:
+            raise no_such("subscription item", after, "starting_after")
+        items = items[ids.index(after) + 1 :]
+    limit = sent.integer("limit") or 10
+    data = [render_item(world, item, subscription) for item in items[:limit]]
+    return list_object(data, has_more=len(items) > limit, url=_URL)
+
+
+def _changed_item(world: World, item: Item, sent: Parameters) -> Item:
+    price = world.prices.get(item.price)
+    if sent.text("price") not in {None, item.price}:
+        price = price_of(world, sent)
+    return replace(
+        item,
+        price=price.id,
+        quantity=quantity_of(sent, price, item.quantity or 1),
+        metadata=merged(item.metadata, sent),
+    )
+
+
+OPERATIONS = (
+    Operation("GET", _URL, list_, _LIST),
+    Operation("GET", f"{_URL}/{{}}", retrieve, Section(EXPAND)),
+)

@@ -1,0 +1,190 @@
+"""What may be sent about subscriptions."""
+
+from __future__ import annotations
+
+from meterdeck.core.local_stripe.schema import (
+    EXPAND,
+    METADATA,
+    PAGE,
+    TIME,
+    TIME_RANGE,
+    Flag,
+    Integer,
+    Kind,
+    ListOf,
+    Section,
+    Text,
+    Unsupported,
+)
+
+STATUSES = (
+    "active",
+    "canceled",
+    "incomplete",
+    "incomplete_expired",
+    "past_due",
+    "paused",
+    "trialing",
+    "unpaid",
+)
+_FEEDBACK = (
+    "customer_service",
+    "low_quality",
+    "missing_features",
+    "other",
+    "switched_service",
+    "too_complex",
+    "too_expensive",
+    "unused",
+)
+_ITEM: dict[str, Kind] = {
+    "metadata": METADATA,
+    "price": Text(),
+    "quantity": Integer(0),
+    **dict.fromkeys(
+        (
+            "billing_thresholds",
+            "current_trial",
+            "discounts",
+            "plan",
+            "price_data",
+            "tax_rates",
+        ),
+        Unsupported(),
+    ),
+}
+CANCELLATION = Section(
+    {
+        "comment": Text(clearable=True),
+        "feedback": Text(choices=_FEEDBACK, clearable=True),
+        "feedback_option": Unsupported(),
+    }
+)
+# How invoices are paid changes nothing here: the sandbox has no invoices.
+_PAYMENT: dict[str, Kind] = {
+    "off_session": Flag(),
+    "payment_behavior": Text(
+        choices=(
+            "allow_incomplete",
+            "default_incomplete",
+            "error_if_incomplete",
+            "pending_if_incomplete",
+        )
+    ),
+    "proration_behavior": Text(choices=("always_invoice", "create_prorations", "none")),
+}
+_COMMON: dict[str, Kind] = {
+    "cancel_at": Integer(0, clearable=True),
+    "cancel_at_period_end": Flag(),
+    "collection_method": Text(choices=("charge_automatically", "send_invoice")),
+    "days_until_due": Integer(0),
+    "description": Text(500, clearable=True),
+    "metadata": METADATA,
+    "trial_end": Integer(0, word="now"),
+    "trial_settings": Section(
+        {
+            "end_behavior": Section(
+                {
+                    "missing_payment_method": Text(
+                        choices=("cancel", "create_invoice", "pause")
+                    )
+                },
+                required=("missing_payment_method",),
+            )
+        }
+    ),
+    **_PAYMENT,
+    **dict.fromkeys(
+        (
+            "add_invoice_items",
+            "application_fee_percent",
+            "automatic_tax",
+            "billing_schedules",
+            "billing_thresholds",
+            "default_payment_method",
+            "default_source",
+            "default_tax_rates",
+            "discounts",
+            "invoice_settings",
+            "on_behalf_of",
+            "payment_settings",
+            "pending_invoice_item_interval",
+            "transfer_data",
+            "trial_from_plan",
+        ),
+        Unsupported(),
+    ),
+    **EXPAND,
+}
+CREATE = Section(
+    {
+        **_COMMON,
+        "backdate_start_date": TIME,
+        "billing_cycle_anchor": TIME,
+        "billing_cycle_anchor_config": Section(
+            {
+                "day_of_month": Integer(1, 31),
+                "hour": Integer(0, 23),
+                "minute": Integer(0, 59),
+                "month": Integer(1, 12),
+                "second": Integer(0, 59),
+            },
+            required=("day_of_month",),
+        ),
+        "billing_mode": Section(
+            {"flexible": Unsupported(), "type": Text(choices=("classic", "flexible"))},
+            required=("type",),
+        ),
+        "currency": Text(3),
+        "customer": Text(),
+        "customer_account": Unsupported(),
+        "items": ListOf(Section(_ITEM), 20),
+        "trial_period_days": Integer(0, 730),
+    },
+    required=("customer", "items"),
+)
+UPDATE = Section(
+    {
+        **_COMMON,
+        "billing_cycle_anchor": Text(choices=("now", "unchanged")),
+        "cancellation_details": CANCELLATION,
+        "items": ListOf(
+            Section({**_ITEM, "clear_usage": Flag(), "deleted": Flag(), "id": Text()}),
+            20,
+        ),
+        "pause_collection": Section(
+            {
+                "behavior": Text(
+                    choices=("keep_as_draft", "mark_uncollectible", "void")
+                ),
+                "resumes_at": TIME,
+            },
+            required=("behavior",),
+            clearable=True,
+        ),
+        "proration_date": TIME,
+    }
+)
+CANCEL = Section(
+    {
+        "cancellation_details": CANCELLATION,
+        "invoice_now": Flag(),
+        "prorate": Flag(),
+        **EXPAND,
+    }
+)
+LIST = Section(
+    {
+        "automatic_tax": Unsupported(),
+        "collection_method": Text(choices=("charge_automatically", "send_invoice")),
+        "created": TIME_RANGE,
+        "current_period_end": TIME_RANGE,
+        "current_period_start": TIME_RANGE,
+        "customer": Text(),
+        "customer_account": Unsupported(),
+        "price": Text(),
+        "status": Text(choices=("all", "ended", *STATUSES)),
+        "test_clock": Unsupported(),
+        **PAGE,
+    }
+)

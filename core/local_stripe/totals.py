@@ -1,0 +1,167 @@
+"""Usage of one customer on one meter, in buckets that any summary is made of."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Protocol
+
+from meterdeck.core.local_stripe.records import Meter
+
+MINUTE_S = 60
+HOUR_S = 3_600
+DAY_S = 86_400
+WINDOW_S = {"hour": HOUR_S, "day": DAY_S}
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One accepted event: when it counts, its place in the order of receipt."""
+
+    timestamp: int
+    sequence: int
+    value: Decimal
+
+
+class Totals(Protocol):
+    """Usage of one customer on one meter; times are Unix seconds."""
+
+    def add(self, point: Point) -> None:
+        """Count an event."""
+
+    def remove(self, point: Point) -> None:
+        """Take back an event that was counted."""
+
+    def aggregate(self, start: int, end: int) -> Decimal | None:
+        """Give the meter's formula over `[start, end)`; None without usage."""
+
+    def occupied(self, step: int, start: int, end: int) -> list[int]:
+        """Give the starts of the `step` buckets with usage, newest first."""
+
+
+def totals_for(meter: Meter) -> Totals:
+    """Give the empty totals of the meter's formula."""
+    if meter.event_time_window is not None:
+        return LatestTotals(WINDOW_S[meter.event_time_window], meter.formula)
+    if meter.formula == "last":
+        return LatestTotals(MINUTE_S, "last")
+    return AddedTotals(counts=meter.formula == "count")
+
+
+@dataclass(slots=True)
+class _Cell:
+    total: Decimal = Decimal(0)
+    count: int = 0
+
+
+@dataclass(slots=True)
+class AddedTotals:
+    """Sum or count: minutes for the edges of a range, hours for its middle."""
+
+    counts: bool
+    _minutes: dict[int, _Cell] = field(default_factory=dict)
+    _hours: dict[int, _Cell] = field(default_factory=dict)
+
+    def add(self, point: Point) -> None:
+        """Count an event."""
+        self._shift(point, 1)
+
+    def remove(self, point: Point) -> None:
+        """Take back an event that was counted."""
+        self._shift(point, -1)
+
+    def aggregate(self, start: int, end: int) -> Decimal | None:
+        """Give the sum or the count over whole minutes; None without usage."""
+        first_hour = start + -start % HOUR_S
+        last_hour = end - end % HOUR_S
+        if first_hour >= last_hour:
+            cells = self._between(start, end)
+        else:
+            cells = [
+                *self._between(start, first_hour),
+                *self._hours_between(first_hour, last_hour),
+                *self._between(last_hour, end),
+            ]
+        if not cells:
+            return None
+        if self.counts:
+            return Decimal(sum(cell.count for cell in cells))
+        return sum((cell.total for cell in cells), Decimal(0))
+
+    def occupied(self, step: int, start: int, end: int) -> list[int]:
+        """Give the starts of the hours or days with usage, newest first."""
+        starts = {hour - hour % step for hour in self._hours if start <= hour < end}
+        return sorted(starts, reverse=True)
+
+    def _shift(self, point: Point, sign: int) -> None:
+        for cells, width in ((self._minutes, MINUTE_S), (self._hours, HOUR_S)):
+            start = point.timestamp - point.timestamp % width
+            cell = cells.setdefault(start, _Cell())
+            cell.total += sign * point.value
+            cell.count += sign
+            if cell.count == 0:
+                del cells[start]
+
+    def _between(self, start: int, end: int) -> list[_Cell]:
+        """Give the minutes of less than two hours."""
+        starts = range(start, end, MINUTE_S)
+        return [self._minutes[each] for each in starts if each in self._minutes]
+
+    def _hours_between(self, start: int, end: int) -> list[_Cell]:
+        return [cell for hour, cell in self._hours.items() if start <= hour < end]
+
+
+@dataclass(slots=True)
+class LatestTotals:
+    """Only the newest event of each bucket counts.
+
+    `last` meters take the newest by event time; meters of pre-aggregated values
+    (`event_time_window`) take the last received of each window.
+    """
+
+    width: int
+    formula: str
+    _cells: dict[int, list[tuple[int, int, Decimal]]] = field(default_factory=dict)
+    _starts: list[int] = field(default_factory=list)
+
+    def add(self, point: Point) -> None:
+        """Count an event."""
+        start = point.timestamp - point.timestamp % self.width
+        if start not in self._cells:
+            insort(self._starts, start)
+        insort(self._cells.setdefault(start, []), self._entry(point))
+
+    def remove(self, point: Point) -> None:
+        """Take back an event: the one before it counts again."""
+        start = point.timestamp - point.timestamp % self.width
+        cell = self._cells.get(start, [])
+        if self._entry(point) in cell:
+            cell.remove(self._entry(point))
+        if not cell and start in self._cells:
+            del self._cells[start]
+            self._starts.remove(start)
+
+    def aggregate(self, start: int, end: int) -> Decimal | None:
+        """Give the formula over the buckets' values; None without usage."""
+        starts = self._within(start, end)
+        if not starts:
+            return None
+        if self.formula == "last":
+            return self._cells[starts[-1]][-1][2]
+        if self.formula == "count":
+            return Decimal(len(starts))
+        return sum((self._cells[each][-1][2] for each in starts), Decimal(0))
+
+    def occupied(self, step: int, start: int, end: int) -> list[int]:
+        """Give the starts of the hours or days with usage, newest first."""
+        starts = {each - each % step for each in self._within(start, end)}
+        return sorted(starts, reverse=True)
+
+    def _within(self, start: int, end: int) -> list[int]:
+        first, stop = bisect_left(self._starts, start), bisect_left(self._starts, end)
+        return self._starts[first:stop]
+
+    def _entry(self, point: Point) -> tuple[int, int, Decimal]:
+        by_time = point.timestamp if self.width == MINUTE_S else 0
+        return by_time, point.sequence, point.value

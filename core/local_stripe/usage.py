@@ -1,0 +1,103 @@
+"""Accepted meter events: remembered for a day, and added up for ever."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from meterdeck.core.local_stripe.records import Meter
+from meterdeck.core.local_stripe.totals import Point, Totals, totals_for
+
+UNIQUE_FOR = timedelta(hours=24)
+# At Stripe's sandbox limit of 25 events a second a day has two million.
+MOST_REMEMBERED = 2_500_000
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """One accepted event; `customer` is None when it was dropped later."""
+
+    identifier: str
+    event_name: str
+    meter: str
+    customer: str | None
+    point: Point
+    received: datetime
+    cancelled: bool = False
+
+
+class UsageStore:
+    """Hold identifiers for 24 hours and the totals of each meter and customer.
+
+    Totals change `lag_s` seconds after receipt, as Stripe's summaries do.
+    """
+
+    def __init__(self, lag_s: float) -> None:
+        self.lag_s = lag_s
+        self._totals: dict[tuple[str, str], Totals] = {}
+        self._accepted: dict[str, Accepted] = {}
+        self._waiting: deque[tuple[datetime, Callable[[], None]]] = deque()
+        self._sequence = 0
+
+    def __len__(self) -> int:
+        """Give the number of identifiers remembered."""
+        return len(self._accepted)
+
+    def next_sequence(self) -> int:
+        """Give the place of the next event in the order of receipt."""
+        self._sequence += 1
+        return self._sequence
+
+    def accepted(self, identifier: str, now: datetime) -> Accepted | None:
+        """Give the event that used an identifier within the last 24 hours."""
+        self._forget(now)
+        return self._accepted.get(identifier)
+
+    def add(self, meter: Meter, event: Accepted) -> None:
+        """Remember an event, and count it if its customer exists."""
+        self._accepted[event.identifier] = event
+        if event.customer is None:
+            return
+        totals = self._totals.get((meter.id, event.customer))
+        if totals is None:
+            totals = totals_for(meter)
+            self._totals[meter.id, event.customer] = totals
+        self._later(event.received, totals.add, event.point)
+
+    def cancel(self, event: Accepted, now: datetime) -> None:
+        """Take an event out of the totals; its identifier stays used."""
+        self._accepted[event.identifier] = replace(event, cancelled=True)
+        if event.customer is not None:
+            totals = self._totals[event.meter, event.customer]
+            self._later(now, totals.remove, event.point)
+
+    def totals(self, meter: Meter, customer: str, now: datetime) -> Totals | None:
+        """Give what has become visible of a customer's usage."""
+        self._settle(now)
+        return self._totals.get((meter.id, customer))
+
+    def _later(
+        self, now: datetime, change: Callable[[Point], None], point: Point
+    ) -> None:
+        if self.lag_s <= 0 and not self._waiting:
+            change(point)
+            return
+        visible = now + timedelta(seconds=self.lag_s)
+        self._waiting.append((visible, lambda: change(point)))
+
+    def _settle(self, now: datetime) -> None:
+        while self._waiting and self._waiting[0][0] <= now:
+            _, change = self._waiting.popleft()
+            change()
+
+    def _forget(self, now: datetime) -> None:
+        """Drop the oldest identifiers; a dict keeps the order of receipt."""
+        horizon = now - UNIQUE_FOR
+        while self._accepted:
+            oldest = next(iter(self._accepted))
+            young = self._accepted[oldest].received > horizon
+            if young and len(self._accepted) <= MOST_REMEMBERED:
+                return
+            del self._accepted[oldest]

@@ -1,0 +1,73 @@
+"""`/v2/core/events`: the late error reports of dropped meter events."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+from meterdeck.core.local_stripe.error_reports import ThinEvent
+from meterdeck.core.local_stripe.operations import Call, Operation
+from meterdeck.core.local_stripe.refusals import LocalStripeRefusal
+from meterdeck.core.local_stripe.schema import Integer, Kind, ListOf, Section, Text
+from meterdeck.core.local_stripe.wire import Json, rfc3339
+from meterdeck.core.local_stripe.world import World
+
+_URL = "/v2/core/events"
+_BOUNDS: dict[str, Kind] = dict.fromkeys(("gt", "gte", "lt", "lte"), Text())
+_LIST = Section(
+    {
+        "created": Section(_BOUNDS),
+        "limit": Integer(1, 100),
+        "object_id": Text(),
+        "page": Text(),
+        "types": ListOf(Text(), 20),
+    }
+)
+
+
+def retrieve(world: World, call: Call) -> Json:
+    """Give one event with its data."""
+    event = world.reports.find(call.id, world.now())
+    if event is None:
+        raise LocalStripeRefusal(
+            f"Event not found: {call.id}", status=404, code="not_found", kind=""
+        )
+    return event.render()
+
+
+def list_(world: World, call: Call) -> Json:
+    """List events, newest first; `page` is the id the page before ended with."""
+    sent = call.parameters
+    types, of = sent.strings("types"), sent.text("object_id")
+    bounds = sent.section("created")
+
+    def keep(event: ThinEvent) -> bool:
+        created = rfc3339(event.created)
+        after = bounds is None or (
+            created > (bounds.text("gt") or "")
+            and created >= (bounds.text("gte") or "")
+            and created < (bounds.text("lt") or "~")
+            and created <= (bounds.text("lte") or "~")
+        )
+        return (
+            after and (not types or event.type in types) and of in {None, event.meter}
+        )
+
+    newest = world.reports.published(world.now())[::-1]
+    page = sent.text("page")
+    ids = [each.id for each in newest]
+    start = ids.index(page) + 1 if page in ids else 0
+    limit = sent.integer("limit") or 20
+    found = list(islice(filter(keep, newest[start:]), limit + 1))
+    more = len(found) > limit
+    next_url = f"{_URL}?limit={limit}&page={found[limit - 1].id}" if more else None
+    return {
+        "data": [each.render() for each in found[:limit]],
+        "next_page_url": next_url,
+        "previous_page_url": None,
+    }
+
+
+OPERATIONS = (
+    Operation("GET", _URL, list_, _LIST),
+    Operation("GET", f"{_URL}/{{}}", retrieve),
+)

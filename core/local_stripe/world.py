@@ -1,0 +1,55 @@
+"""The one account a local Stripe holds, and its clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from meterdeck.core.local_stripe.collection import Collection
+from meterdeck.core.local_stripe.error_reports import ErrorReports
+from meterdeck.core.local_stripe.event_log import EventLog
+from meterdeck.core.local_stripe.ids import Ids
+from meterdeck.core.local_stripe.ingested import ReceivedMeterEvent
+from meterdeck.core.local_stripe.records import (
+    Customer,
+    Meter,
+    Price,
+    Product,
+    Subscription,
+)
+from meterdeck.core.local_stripe.usage import UsageStore
+
+
+class World:
+    """Hold every object of the account, in memory, for one event loop."""
+
+    def __init__(
+        self, now: Callable[[], datetime], *, summary_lag_s: float, seed: int | None
+    ) -> None:
+        self.now = now
+        self.ids = Ids(seed)
+        self.meters = Collection[Meter]("billing meter")
+        self.meter_of_event: dict[str, str] = {}
+        self.products = Collection[Product]("product")
+        self.prices = Collection[Price]("price", lambda price: price.product)
+        self.price_of_lookup_key: dict[str, str] = {}
+        self.customers = Collection[Customer]("customer")
+        self.subscriptions = Collection[Subscription](
+            "subscription", lambda subscription: subscription.customer
+        )
+        self.subscription_of_item: dict[str, str] = {}
+        # When each subscription changes by itself next; stale entries are skipped.
+        self.due: list[tuple[datetime, str]] = []
+        self.usage = UsageStore(summary_lag_s)
+        self.events = EventLog(self.ids, now)
+        self.reports = ErrorReports(self.ids)
+        self.sessions: dict[str, datetime] = {}
+        self.on_meter_event: Callable[[ReceivedMeterEvent], None] | None = None
+
+    def living_customer(self, customer_id: str, param: str) -> Customer:
+        """Give a customer that was not deleted, or refuse."""
+        customer = self.customers.find(customer_id)
+        if customer is None or customer.deleted:
+            # A miss in the collection is the refusal itself.
+            return Collection[Customer]("customer").get(customer_id, param)
+        return customer

@@ -1,0 +1,1 @@
+"""A local Stripe, an embedded Valkey and simulated traffic: no account needed."""

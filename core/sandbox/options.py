@@ -1,0 +1,39 @@
+"""How a sandbox is started."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from meterdeck.core.sandbox.roles import DEFAULT_RATE
+
+DEFAULT_TENANTS: Final = 60
+DEFAULT_SEED: Final = 1
+FASTEST_RATE: Final = 5_000.0
+
+__all__ = [
+    "DEFAULT_RATE",
+    "DEFAULT_SEED",
+    "DEFAULT_TENANTS",
+    "FASTEST_RATE",
+    "SandboxOptions",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxOptions:
+    """What can be chosen about a sandbox; port 0 is any free one.
+
+    Attributes:
+        rate: Calls a second over the fleet, in the mean of a day.
+        data_dir: Where counters are kept between two runs; None forgets them.
+    """
+
+    stripe_port: int = 0
+    redis_port: int = 0
+    tenants: int = DEFAULT_TENANTS
+    rate: float = DEFAULT_RATE
+    seed: int = DEFAULT_SEED
+    traffic: bool = True
+    data_dir: Path | None = None

@@ -1,0 +1,207 @@
+"""The sandbox in one process: Valkey, a local Stripe, a fleet and its traffic."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from uuid import uuid4
+
+from meterdeck.core.adapters.redis_client import open_redis
+from meterdeck.core.adapters.stripe_gateway import StripeGateway
+from meterdeck.core.errors import RedisUnreachable, Refused, Unreachable
+from meterdeck.core.local_stripe import LocalStripe, LocalStripeServer
+from meterdeck.core.sandbox.application_events import ApplicationEvents
+from meterdeck.core.sandbox.cast import cast
+from meterdeck.core.sandbox.catalogue import sandbox_context
+from meterdeck.core.sandbox.options import SandboxOptions
+from meterdeck.core.sandbox.ports import check_port
+from meterdeck.core.sandbox.reporter import Reporter
+from meterdeck.core.sandbox.rhythm import calls
+from meterdeck.core.sandbox.roster import Roster
+from meterdeck.core.sandbox.seed import fill_counters, fill_stripe
+from meterdeck.core.sandbox.state import RunningSandbox
+from meterdeck.core.sandbox.traffic import Traffic
+from meterdeck.core.sandbox.valkey import Valkey
+from meterdeck.core.services.delivery_log import DeliveryLog
+from meterdeck.core.services.directory import Directory
+from meterdeck.core.services.usage import UsageService
+
+_REFRESH_S = 1.0
+_LOOK_S = 0.25
+
+
+def utc_now() -> datetime:
+    """Return this host's clock."""
+    return datetime.now(UTC)
+
+
+class Sandbox:
+    """Start everything on entering, end everything on leaving.
+
+    Once entered, both servers answer and the fleet is complete; `run` brings it to
+    life.
+    """
+
+    def __init__(
+        self, options: SandboxOptions, *, now: Callable[[], datetime] = utc_now
+    ) -> None:
+        self._options = options
+        self._now = now
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        """Start.
+
+        Raises:
+            BadInput: An impossible number of tenants.
+            ConfigError: A port is taken, or there is no Valkey for this system.
+            Unreachable: A server did not start; the message says why.
+        """
+        options = self._options
+        self._characters = list(cast(options.seed, options.tenants, self._now()))
+        check_port("--stripe-port", options.stripe_port)
+        check_port("--redis-port", options.redis_port)
+        try:
+            await self._start_servers()
+            self._open_clients()
+            await self._fill()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._stack.aclose()
+
+    @property
+    def running(self) -> RunningSandbox:
+        """Return the addresses to announce."""
+        return RunningSandbox(
+            stripe_api_base=self._server.base_url,
+            redis_url=self._valkey.url,
+            api_key=self._stripe.api_key,
+            pid=os.getpid(),
+        )
+
+    async def run(self) -> None:
+        """Keep the fleet alive until cancelled.
+
+        Raises:
+            RedisUnreachable: Valkey ended.
+        """
+        work: list[Coroutine[None, None, None]] = [
+            self._watch_valkey(),
+            self._keep_directory(),
+            self._application_events.run(),
+        ]
+        if self._options.traffic:
+            reporter = self._reporter()
+            work += [self._traffic(reporter).run(), reporter.run()]
+        tasks = [asyncio.create_task(each) for each in work]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _start_servers(self) -> None:
+        options = self._options
+        self._valkey = Valkey(data_dir=self._data_dir(), port=options.redis_port)
+        await self._stack.enter_async_context(self._valkey)
+        self._stripe = LocalStripe(seed=options.seed, now=self._now)
+        self._server = LocalStripeServer(self._stripe, port=options.stripe_port)
+        await self._stack.enter_async_context(self._server)
+
+    def _data_dir(self) -> Path:
+        if self._options.data_dir is not None:
+            return self._options.data_dir
+        folder = tempfile.mkdtemp(prefix="meterdeck-sandbox-")
+        self._stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        return Path(folder)
+
+    def _open_clients(self) -> None:
+        context = sandbox_context(
+            redis_url=self._valkey.url,
+            stripe_api_base=self._server.base_url,
+            api_key=self._stripe.api_key,
+        )
+        assert context.stripe is not None
+        self.context = context
+        self._redis = open_redis(context.redis, connections=16)
+        self._stack.push_async_callback(self._redis.aclose)
+        self._gateway = StripeGateway(context.stripe, context.mode)
+        self._stack.push_async_callback(self._gateway.close)
+        self._roster = Roster(Directory(self._redis, context, self._gateway))
+        self.usage = UsageService(self._redis, context)
+        self._log = DeliveryLog(self._redis, context)
+        self._application_events = ApplicationEvents(
+            context=context, roster=self._roster, log=self._log
+        )
+
+    async def _fill(self) -> None:
+        await fill_stripe(self._stripe, self._characters)
+        await self._roster.refresh()
+        await fill_counters(
+            self._redis, self.context, self._characters, self._roster, self._now()
+        )
+        self._stripe.on_meter_event = self._application_events.received
+
+    def _reporter(self) -> Reporter:
+        return Reporter(
+            context=self.context,
+            gateway=self._gateway,
+            log=self._log,
+            roster=self._roster,
+            run_id=uuid4().hex[:8],
+            seed=self._options.seed,
+            now=self._now,
+        )
+
+    def _traffic(self, reporter: Reporter) -> Traffic:
+        return Traffic(
+            context=self.context,
+            redis=self._redis,
+            usage=self.usage,
+            reporter=reporter,
+            calls=calls(self._options.seed, self._characters),
+            rate=self._options.rate,
+            roster=self._roster,
+            now=self._now,
+        )
+
+    async def _keep_directory(self) -> None:
+        """Carry to Redis what a developer changes in the local Stripe."""
+        while True:
+            await asyncio.sleep(_REFRESH_S)
+            with suppress(Unreachable, Refused):  # the next second is another try
+                await self._roster.refresh()
+
+    async def _watch_valkey(self) -> None:
+        pid = self._valkey.pid
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            # A server that is only frozen or busy still takes connections.
+            try:
+                _, writer = await asyncio.open_unix_connection(str(self._valkey.socket))
+            except OSError as error:
+                raise RedisUnreachable(
+                    f"the sandbox's Valkey (process {pid}) ended;"
+                    " its counters are gone, start the sandbox again"
+                ) from error
+            writer.close()

@@ -1,0 +1,163 @@
+"""The delivery log: the newest meter events and what became of them, in Redis."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+
+from meterdeck.core.adapters.redis_client import (
+    Redis,
+    execute_write,
+    from_milliseconds,
+    redis_errors,
+)
+from meterdeck.core.model.context import Context
+from meterdeck.core.model.events import (
+    EventOutcome,
+    EventSource,
+    LoggedEvent,
+    MeterEvent,
+)
+from meterdeck.core.model.quantity import parse_counter
+from meterdeck.core.model.usage import ResourceName, TenantId
+from meterdeck.core.services.tenant_fields import (
+    decode,
+    encode,
+    read_moment,
+    write_moment,
+)
+
+KEPT = 10_000
+"""Lines the log is cut to; a few dozen more may be there at any moment."""
+
+_LONGEST_MESSAGE = 500
+_LONGEST_LATENCY_MS = 86_400_000
+_BATCH = 500
+_OUTCOMES = {outcome.value: outcome for outcome in EventOutcome}
+_SOURCES = {source.value: source for source in EventSource}
+
+_Entry = tuple[bytes | str | None, Mapping[bytes | str, bytes | str] | None]
+_Batch = Sequence[_Entry]
+
+
+class DeliveryLog:
+    """Lines in the order in which they were written, told by their stream ids.
+
+    What somebody else has put into the stream is passed over.
+    """
+
+    def __init__(self, redis: Redis, context: Context) -> None:
+        self._redis = redis
+        self._key = context.redis.layout.events()
+
+    async def append(self, event: LoggedEvent) -> str:
+        """Write a line and return its id; the id and time it came with are not used.
+
+        Raises:
+            RedisUnreachable, RedisRefused: It was not written.
+            UnknownOutcome: It may have been; writing again could show it twice.
+        """
+        fields = {
+            "source": event.source.value,
+            "outcome": event.outcome.value,
+            "tenant": event.tenant,
+            "resource": event.resource,
+            "event_name": event.event.event_name,
+            "identifier": event.event.identifier,
+            "customer": event.event.customer,
+            "value": event.event.value,
+            "timestamp": write_moment(event.event.timestamp),
+            "message": event.message[:_LONGEST_MESSAGE],
+            "request_id": event.request_id,
+            "latency_ms": str(event.latency_ms),
+        }
+        line = await execute_write(
+            self._redis,
+            *("XADD", self._key, "MAXLEN", "~", KEPT, "*"),
+            *(encode(text) for field in fields.items() for text in field),
+            what="a line of the delivery log",
+            operation_id=event.event.identifier,
+        )
+        assert isinstance(line, bytes)
+        return decode(line)
+
+    async def latest(self, count: int) -> tuple[LoggedEvent, ...]:
+        """Return the newest `count` lines, the oldest of them first."""
+        found = await self._collect(count, "+", self._before)
+        return tuple(reversed(found))
+
+    async def after(self, line: str, count: int) -> tuple[LoggedEvent, ...]:
+        """Return the first `count` lines after `line`, oldest first; "" for all."""
+        return tuple(
+            await self._collect(count, f"({line}" if line else "-", self._from)
+        )
+
+    async def _from(self, start: str, count: int) -> _Batch:
+        with redis_errors():
+            return await self._redis.xrange(self._key, min=start, count=count) or []
+
+    async def _before(self, end: str, count: int) -> _Batch:
+        with redis_errors():
+            return await self._redis.xrevrange(self._key, max=end, count=count) or []
+
+    async def _collect(
+        self, count: int, start: str, read: Callable[[str, int], Awaitable[_Batch]]
+    ) -> list[LoggedEvent]:
+        found: list[LoggedEvent] = []
+        size = count
+        while len(found) < count:
+            batch = await read(start, size)
+            found += (line for line in map(_line, batch) if line is not None)
+            if len(batch) < size:
+                break
+            # There was something else among them: look further, by larger steps.
+            start, size = f"({decode(batch[-1][0] or b'')}", max(size, _BATCH)
+        return found[:count]
+
+
+def line_time(line: str) -> datetime:
+    """Return when a line was written, by the Redis server's clock."""
+    return from_milliseconds(int(line.partition("-")[0]))
+
+
+def _line(entry: _Entry) -> LoggedEvent | None:
+    """Read a line; None for what is none of ours."""
+    raw_id, raw = entry
+    fields = {decode(name): decode(value) for name, value in (raw or {}).items()}
+    source = _SOURCES.get(fields.get("source", ""))
+    outcome = _OUTCOMES.get(fields.get("outcome", ""))
+    timestamp = read_moment(fields.get("timestamp"))
+    line = decode(raw_id or b"")
+    at = _time_or_none(line)
+    if source is None or outcome is None or timestamp is None or at is None:
+        return None
+    return LoggedEvent(
+        id=line,
+        at=at,
+        source=source,
+        outcome=outcome,
+        tenant=TenantId(fields.get("tenant", "")),
+        resource=ResourceName(fields.get("resource", "")),
+        event=MeterEvent(
+            event_name=fields.get("event_name", ""),
+            identifier=fields.get("identifier", ""),
+            customer=fields.get("customer", ""),
+            value=fields.get("value", ""),
+            timestamp=timestamp,
+        ),
+        message=fields.get("message", ""),
+        request_id=fields.get("request_id", ""),
+        latency_ms=_milliseconds(fields.get("latency_ms", "")),
+    )
+
+
+def _time_or_none(line: str) -> datetime | None:
+    try:
+        return line_time(line)
+    except (OverflowError, ValueError):  # anybody may write an id of the year 10^8
+        return None
+
+
+def _milliseconds(text: str) -> int:
+    value = parse_counter(encode(text)) or 0
+    return value if 0 <= value <= _LONGEST_LATENCY_MS else 0

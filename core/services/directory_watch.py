@@ -1,0 +1,82 @@
+"""Follows the directory in a task of its own: a slow Stripe delays no counter."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from meterdeck.core.adapters.stripe_gateway import StripeGateway
+from meterdeck.core.errors import MeterdeckError, RedisRefused, RedisUnreachable
+from meterdeck.core.model.context import Context
+from meterdeck.core.model.fleet_update import Health, Reach
+from meterdeck.core.model.usage import Tenant, TenantId
+from meterdeck.core.services.directory import Directory
+from meterdeck.core.services.watch_report import WatchReport
+
+_WITHOUT_STRIPE_S = 3.0  # one round trip unless another process wrote it
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryNews:
+    """Tenants that are new or changed, and those that are gone."""
+
+    tenants: tuple[Tenant, ...]
+    removed: tuple[TenantId, ...] = ()
+
+
+class DirectoryWatch:
+    """Collects what the directory says until the next round takes it."""
+
+    def __init__(
+        self,
+        context: Context,
+        directory: Directory,
+        gateway: StripeGateway | None,
+        report: WatchReport,
+        wake: Callable[[], None],
+    ) -> None:
+        self._directory = directory
+        self._gateway = gateway
+        self._poll_s = (
+            context.stripe.poll_s if gateway and context.stripe else _WITHOUT_STRIPE_S
+        )
+        self._report = report
+        self._wake = wake
+        self._news: list[DirectoryNews] = []
+        if gateway is not None:
+            report.stripe = Health(Reach.CONNECTING)
+
+    def take(self) -> list[DirectoryNews]:
+        """Return what came since the last call, oldest first."""
+        news, self._news = self._news, []
+        return news
+
+    async def read_cached(self) -> None:
+        """Take what Redis has of the directory.
+
+        Raises:
+            RedisUnreachable, RedisRefused: It could not be read.
+        """
+        self._news.append(DirectoryNews(await self._directory.cached()))
+
+    async def run(self) -> None:
+        """Follow Stripe, or without one what others write into Redis; for ever."""
+        while True:
+            await self._refresh()
+            await asyncio.sleep(self._poll_s)
+
+    async def _refresh(self) -> None:
+        try:
+            change = await self._directory.refresh()
+        except (RedisUnreachable, RedisRefused):
+            return  # the rounds say so; it is not Stripe's fault
+        except MeterdeckError as error:
+            self._report.stripe_failed(str(error))
+            self._wake()
+            return
+        if self._gateway is not None:
+            self._report.stripe_answered(self._gateway.latency_ms)
+        if change.tenants or change.removed:
+            self._news.append(DirectoryNews(change.tenants, change.removed))
+            self._wake()

@@ -1,0 +1,148 @@
+"""Orders of the fleet: what an operator wants on top, ties by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from typing import Protocol
+
+from meterdeck.core.model.usage import Tenant, TenantStatus
+from meterdeck.core.services.fleet_columns import Column, LimitTable, Severity
+from meterdeck.core.services.trend import Trend
+
+Rank = int | float | str
+
+
+class SortKey(StrEnum):
+    """What the fleet can be ordered by, besides the name of a resource."""
+
+    WORST = "worst"
+    """Nearest to a limit first."""
+    NAME = "name"
+    PLAN = "plan"
+    STATUS = "status"
+    """In trouble first."""
+    RESET = "reset"
+    """Soonest first."""
+    TREND = "trend"
+    """Most units in the last five seconds first."""
+
+
+_TROUBLE = {
+    status: place
+    for place, status in enumerate(
+        (
+            TenantStatus.UNPAID,
+            TenantStatus.PAST_DUE,
+            TenantStatus.INCOMPLETE,
+            TenantStatus.INCOMPLETE_EXPIRED,
+            TenantStatus.PAUSED,
+            TenantStatus.UNKNOWN,
+            TenantStatus.NO_SUBSCRIPTION,
+            TenantStatus.CANCELED,
+            TenantStatus.TRIALING,
+            TenantStatus.ACTIVE,
+        )
+    )
+}
+
+
+class Sortable(Protocol):
+    """What of a fleet decides its order."""
+
+    tenants: list[Tenant]
+    columns: list[Column]
+    limits: LimitTable
+    severity: Severity
+    pace: Trend
+
+    def column_of(self, resource: str) -> int:
+        """Return the column of a resource, −1 where there is none."""
+        ...
+
+    def reset_times(self) -> Sequence[int]:
+        """Return when a counter of each row next starts anew, in Unix seconds."""
+        ...
+
+
+class FleetOrder:
+    """Sorts rows; keeps the order by name, which breaks every tie."""
+
+    def __init__(self, fleet: Sortable) -> None:
+        self._fleet = fleet
+        self._by_name: list[int] = []
+        self._fresh = True
+
+    def tenants_changed(self) -> None:
+        """Note that tenants came, went or were renamed."""
+        self._fresh = False
+
+    def order(
+        self, key: str, *, reverse: bool = False, rows: Sequence[int] | None = None
+    ) -> list[int]:
+        """Return `rows` (all of them by default) in order; see `Fleet.order`."""
+        ordered = self._names(rows)
+        if key == SortKey.NAME:
+            return ordered[::-1] if reverse else ordered
+        rank, descending = self._rank(key)
+        ordered.sort(key=rank, reverse=descending != reverse)
+        return ordered
+
+    def _names(self, rows: Sequence[int] | None) -> list[int]:
+        if rows is not None and len(rows) < len(self._fleet.tenants) // 8:
+            return sorted(rows, key=self._name)
+        self._refresh()
+        if rows is None:
+            return self._by_name.copy()
+        wanted = bytearray(len(self._fleet.tenants))
+        for row in rows:
+            wanted[row] = 1
+        return [row for row in self._by_name if wanted[row]]
+
+    def _refresh(self) -> None:
+        if self._fresh:
+            return
+        # Rows that were in order stay a long run, which sorts in linear time.
+        count = len(self._fleet.tenants)
+        kept = [row for row in self._by_name if row < count]
+        self._by_name = [*kept, *range(len(kept), count)]
+        self._by_name.sort(key=self._name)
+        self._fresh = True
+
+    def _name(self, row: int) -> str:
+        return self._fleet.tenants[row].name.lower()
+
+    def _rank(self, key: str) -> tuple[Callable[[int], Rank], bool]:
+        fleet = self._fleet
+        tenants = fleet.tenants
+        match key:
+            case SortKey.WORST:
+                return fleet.severity.worst.__getitem__, True
+            case SortKey.TREND:
+                return fleet.pace.latest().__getitem__, True
+            case SortKey.PLAN:
+                return lambda row: tenants[row].plan, False
+            case SortKey.STATUS:
+                return lambda row: _TROUBLE[tenants[row].status], False
+            case SortKey.RESET:
+                return fleet.reset_times().__getitem__, False
+        return self._shares(key).__getitem__, True
+
+    def _shares(self, resource: str) -> list[float]:
+        # Unlimited counters come after all limited ones, the most used first.
+        index = self._fleet.column_of(resource)
+        if index < 0:
+            return [0.0] * len(self._fleet.tenants)
+        column, units = self._fleet.columns[index], self._fleet.limits.units
+        return [
+            _share(used, units[limit])
+            for used, limit in zip(column.used, column.limit, strict=True)
+        ]
+
+
+def _share(used: int, limit: int) -> float:
+    if limit > 0:
+        return used / limit if used > 0 else 0.0
+    if limit == 0:
+        return 1.0
+    return -1.0 / used if used > 0 else -2.0

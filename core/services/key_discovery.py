@@ -1,0 +1,149 @@
+"""Finds counters nobody announced: of tenants Stripe does not know, of new resources.
+
+An application that only ever does INCR and EXPIRE writes no index. SCAN finds its
+keys, a little of it each time: all of a small database, a share of a large one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from meterdeck.core.adapters.redis_client import Redis, redis_errors
+from meterdeck.core.errors import RedisRefused
+from meterdeck.core.model.keys import KeyLayout
+from meterdeck.core.model.periods import PeriodKind, current_period
+from meterdeck.core.model.usage import CounterId, Resource, Tenant, TenantId
+from meterdeck.core.services.counter_sweep import CounterSweep
+from meterdeck.core.services.counter_table import CounterTable
+
+_AT_ONCE = 1000
+_SHARE = 0.02  # of the time between two calls, and so of the server's
+_MOST_TENANTS = 1_000_000
+_MOST_RESOURCES = 32
+_REMEMBERED = 20_000
+_REFUSED_PAUSE_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Discovered:
+    """Tenants and resources that have counters and were not known."""
+
+    tenants: tuple[Tenant, ...] = ()
+    resources: tuple[Resource, ...] = ()
+
+
+class KeyDiscovery:
+    """Goes through the keys of the database again and again."""
+
+    def __init__(
+        self, redis: Redis, layout: KeyLayout, table: CounterTable, sweep: CounterSweep
+    ) -> None:
+        self._redis = redis
+        self._layout = layout
+        self._table = table
+        self._sweep = sweep
+        self._cursor = 0
+        self._known: dict[bytes, tuple[int, int] | None] = {}
+        self._paused_until = 0.0
+
+    def forget(self) -> None:
+        """Judge every key anew: tenants, resources or periods have changed."""
+        self._known.clear()
+
+    async def find(self, at: datetime, interval_s: float) -> Discovered:
+        """Scan on and return what was not known; suspects go to the sweep.
+
+        A user who may not SCAN finds nothing; that is no error.
+
+        Args:
+            interval_s: Seconds until the next call; a small share of it is used.
+
+        Raises:
+            RedisUnreachable: The next call goes on where this one stopped.
+        """
+        started = time.monotonic()
+        if started < self._paused_until:
+            return Discovered()
+        found: dict[CounterId, None] = {}
+        while True:
+            try:
+                keys = await self._scan()
+            except RedisRefused:
+                self._paused_until = started + _REFUSED_PAUSE_S
+                return Discovered()
+            found.update(dict.fromkeys(self._judge(keys, at)))
+            over = time.monotonic() - started > _SHARE * interval_s
+            if self._cursor == 0 or over:
+                return self._discovered(found)
+
+    async def _scan(self) -> list[bytes]:
+        with redis_errors():
+            self._cursor, keys = await self._redis.scan(
+                self._cursor, match=self._layout.counter_glob(), count=_AT_ONCE
+            )
+        return list(keys)
+
+    def _judge(self, keys: Iterable[bytes], at: datetime) -> list[CounterId]:
+        """Return counters of unknown tenants or resources; note suspects."""
+        unknown = []
+        for key in keys:
+            if key in self._known:
+                place = self._known[key]
+            else:
+                counter = self._layout.parse_counter(key)
+                if counter is None or not self._is_current(counter, at):
+                    self._remember(key, None)
+                    continue
+                place = self._place(counter)
+                if place is None:
+                    unknown.append(counter)
+                    continue
+                self._remember(key, place)
+            if place is not None and self._table.value(*place) is None:
+                row, column = place
+                self._sweep.suspect(
+                    self._table.tenants[row].id, self._table.resources[column].name
+                )
+        return unknown
+
+    def _remember(self, key: bytes, place: tuple[int, int] | None) -> None:
+        if len(self._known) < _REMEMBERED:
+            self._known[key] = place
+
+    def _place(self, counter: CounterId) -> tuple[int, int] | None:
+        row = self._table.row_of(counter.tenant)
+        column = self._table.column_of(counter.resource)
+        return None if row is None or column is None else (row, column)
+
+    def _is_current(self, counter: CounterId, at: datetime) -> bool:
+        row = self._table.row_of(counter.tenant)
+        column = self._table.column_of(counter.resource)
+        cycle = None if row is None else self._table.tenants[row].cycle
+        kind = PeriodKind.CALENDAR_MONTH
+        if column is not None:
+            kind = self._table.resources[column].period
+        return counter.period == current_period(kind, cycle, at).label
+
+    def _discovered(self, counters: Iterable[CounterId]) -> Discovered:
+        tenants: dict[TenantId, Tenant] = {}
+        resources: dict[str, Resource] = {}
+        for counter in counters:
+            name = counter.resource
+            if self._table.column_of(name) is None and name not in resources:
+                if len(self._table.resources) + len(resources) >= _MOST_RESOURCES:
+                    continue
+                resources[name] = Resource(name, label=name, unit="")
+            if self._table.row_of(counter.tenant) is None:
+                if len(self._table.tenants) + len(tenants) >= _MOST_TENANTS:
+                    continue
+                tenants[counter.tenant] = unknown_tenant(counter.tenant)
+            self._sweep.suspect(counter.tenant, name)
+        return Discovered(tuple(tenants.values()), tuple(resources.values()))
+
+
+def unknown_tenant(tenant: TenantId) -> Tenant:
+    """Return what is known of a tenant that only its counters tell of."""
+    return Tenant(tenant, name=tenant)

@@ -1,0 +1,202 @@
+"""Reading usage: counters, limits and overrides of one tenant, without a write."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from meterdeck.core.adapters.redis_client import (
+    Redis,
+    from_milliseconds,
+    redis_errors,
+    to_milliseconds,
+)
+from meterdeck.core.model.context import Context
+from meterdeck.core.model.holding import holding
+from meterdeck.core.model.names import check_tenant, name_text
+from meterdeck.core.model.periods import Cycle, Period, current_period
+from meterdeck.core.model.quantity import LARGEST, parse_counter
+from meterdeck.core.model.usage import (
+    Broken,
+    Limit,
+    LimitSource,
+    Resource,
+    ResourceName,
+    Tenant,
+    TenantId,
+    Usage,
+)
+from meterdeck.core.services.current_periods import CYCLE_FIELDS, read_cycle
+
+_LIMIT = b"limit:"
+
+
+@dataclass(frozen=True, slots=True)
+class _Override:
+    limit: Limit
+    ends_ms: int | None
+
+
+Override = _Override | Broken | None
+
+_BAD_OVERRIDE = Broken("an override that is not a whole number")
+_BAD_LIMIT = Broken("a plan's limit that is not a whole number")
+
+
+class UsageReader:
+    """Reads the usage of one context's tenants."""
+
+    def __init__(self, redis: Redis, context: Context) -> None:
+        self._redis = redis
+        self._context = context
+        self._layout = context.redis.layout
+
+    async def read(self, tenant: Tenant | str) -> tuple[Usage, ...]:
+        """Return every configured resource's usage in its current period.
+
+        Raises:
+            BadInput: The name cannot be a tenant's.
+            RedisUnreachable, RedisRefused: It could not be read.
+        """
+        if isinstance(tenant, Tenant):
+            now, _ = await self._clock_and_entry(tenant.id)
+            known, wrong = tenant, frozenset[ResourceName]()
+        else:
+            who = check_tenant(tenant, tagged=self._layout.tagged)
+            now, entry = await self._clock_and_entry(who)
+            known, wrong = _tenant(who, entry)
+        resources = self._context.resources
+        periods = [_period(each, known.cycle, now) for each in resources]
+        counters, overrides = await self._values(known.id, periods)
+        rows = zip(resources, periods, counters, overrides, strict=True)
+        return tuple(
+            self._usage(
+                known,
+                resource,
+                period,
+                used=used,
+                override=override,
+                now=now,
+                wrong=wrong,
+            )
+            for resource, period, used, override in rows
+        )
+
+    async def _clock_and_entry(
+        self, tenant: TenantId
+    ) -> tuple[datetime, Mapping[bytes, bytes]]:
+        with redis_errors():
+            async with self._redis.pipeline(transaction=False) as pipe:
+                pipe.time()
+                pipe.hgetall(self._layout.tenant(tenant))
+                (seconds, microseconds), entry = await pipe.execute()
+        return from_milliseconds(seconds * 1000 + microseconds // 1000), entry
+
+    async def _values(
+        self, tenant: TenantId, periods: Sequence[Period]
+    ) -> tuple[list[int | Broken], list[Override]]:
+        names = [each.name for each in self._context.resources]
+        counters = [
+            self._layout.counter(tenant, name, period.label)
+            for name, period in zip(names, periods, strict=True)
+        ]
+        with redis_errors():
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for key in counters:
+                    pipe.get(key)
+                    pipe.type(key)
+                for name in names:
+                    override = self._layout.override(tenant, name)
+                    pipe.hmget(override, ["units", "expires_at"])
+                replies = await pipe.execute(raise_on_error=False)
+                _check_replies(replies)
+        count = 2 * len(counters)
+        used = [
+            _used(value, kind)
+            for value, kind in zip(replies[0:count:2], replies[1:count:2], strict=True)
+        ]
+        return used, [_override(reply) for reply in replies[count:]]
+
+    def _usage(
+        self,
+        tenant: Tenant,
+        resource: Resource,
+        period: Period,
+        *,
+        used: int | Broken,
+        override: Override,
+        now: datetime,
+        wrong: frozenset[ResourceName],
+    ) -> Usage:
+        limit = self._context.limit_of(tenant, resource.name)
+        if isinstance(override, Broken):
+            used = override
+        elif override is not None and not _expired(override, now):
+            limit = override.limit
+        elif resource.name in wrong:
+            used = _BAD_LIMIT
+        return Usage(tenant.id, resource.name, period, used, limit)
+
+
+def _check_replies(replies: Sequence[object]) -> None:
+    for reply in replies:
+        if isinstance(reply, Exception) and "WRONGTYPE" not in str(reply):
+            raise reply
+
+
+def _used(value: object, kind: bytes) -> int | Broken:
+    if value is None:
+        return 0
+    if not isinstance(value, bytes):
+        return Broken(holding(kind.decode()))
+    used = parse_counter(value)
+    if used is None or abs(used) > LARGEST:
+        return Broken(holding("string", value[:64]))
+    return used
+
+
+def _override(reply: object) -> Override:
+    if not isinstance(reply, list):
+        return _BAD_OVERRIDE
+    units, expires_at = reply
+    if units is None:
+        return None
+    known, limit = _units(units)
+    if not known:
+        return _BAD_OVERRIDE
+    ends = parse_counter(expires_at or b"")
+    return _Override(Limit(limit, LimitSource.OVERRIDE), ends)
+
+
+def _expired(override: _Override, now: datetime) -> bool:
+    return override.ends_ms is not None and override.ends_ms <= to_milliseconds(now)
+
+
+def _tenant(
+    tenant: TenantId, entry: Mapping[bytes, bytes]
+) -> tuple[Tenant, frozenset[ResourceName]]:
+    limits: dict[ResourceName, int | None] = {}
+    wrong = set()
+    for field, value in entry.items():
+        if not field.startswith(_LIMIT):
+            continue
+        resource = ResourceName(name_text(field[len(_LIMIT) :]))
+        known, units = _units(value)
+        if known:
+            limits[resource] = units
+        else:
+            wrong.add(resource)
+    cycle = read_cycle([entry.get(field.encode()) for field in CYCLE_FIELDS])
+    return Tenant(tenant, tenant, limits=limits, cycle=cycle), frozenset(wrong)
+
+
+def _units(text: bytes) -> tuple[bool, int | None]:
+    if text == b"unlimited":
+        return True, None
+    units = parse_counter(text)
+    return units is not None and 0 <= units <= LARGEST, units
+
+
+def _period(resource: Resource, cycle: Cycle | None, now: datetime) -> Period:
+    return current_period(resource.period, cycle, now)

@@ -1,0 +1,49 @@
+"""Settings: a TOML file, the environment over it, flags over both.
+
+Importing this package is light. pydantic-settings costs 0.2 to 0.4 s, so it is
+imported inside the functions that need the schema.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from meterdeck.core.settings.location import check_start, context_names, find_config
+from meterdeck.core.settings.running_sandbox import state_dir
+
+if TYPE_CHECKING:
+    from meterdeck.core.model.context import Context
+
+_NO_FLAGS: Mapping[str, str] = {}
+
+__all__ = ["check_start", "context_names", "find_config", "load_context", "state_dir"]
+
+
+def load_context(
+    *,
+    config: Path | None = None,
+    context: str | None = None,
+    environ: Mapping[str, str] | None = None,
+    flags: Mapping[str, str] = _NO_FLAGS,
+) -> Context:
+    """Return the context to work in, its secrets fetched from where they are kept.
+
+    Args:
+        config: File given by flag; else `find_config` looks for one.
+        context: Name given by flag; else METERDECK_CONTEXT, `default_context`, or
+            the only one there is.
+        environ: The environment; the process's own by default.
+        flags: Single values that win over everything: `redis_url`,
+            `stripe_api_base`, `read_only`.
+
+    Raises:
+        ConfigError: Anything is missing or wrong; one sentence says what and where.
+    """
+    environ = os.environ if environ is None else environ
+    # pydantic-settings costs 0.2 s; the console paints first.
+    from meterdeck.core.settings.loading import load  # noqa: PLC0415
+
+    return load(config=config, context=context, environ=environ, flags=flags)

@@ -1,0 +1,158 @@
+"""Say what the settings are and where each came from; secrets stay where they are."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+from pydantic import BaseModel
+
+from meterdeck.core.model.context import Mode
+from meterdeck.core.settings.layers import Path_
+from meterdeck.core.settings.loading import Loaded, layered
+from meterdeck.core.settings.location import SANDBOX, check_start
+from meterdeck.core.settings.problems import Origins
+from meterdeck.core.settings.schema import SecretFrom
+
+_HIDDEN = "••••"
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """One setting: dotted key, its value as text, and what set it."""
+
+    key: str
+    value: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class ContextSummary:
+    """One configured context as a list shows it; `redis` is the address alone."""
+
+    name: str
+    mode: Mode
+    read_only: bool
+    redis: str
+    chosen: bool
+
+
+def explain(
+    *,
+    config: Path | None = None,
+    context: str | None = None,
+    environ: Mapping[str, str] | None = None,
+    flags: Mapping[str, str],
+) -> tuple[Explained, ...]:
+    """Return the resources, the plans and the chosen context, setting by setting.
+
+    No secret is fetched, and none is part of the answer.
+
+    Raises:
+        ConfigError: The settings are wrong.
+    """
+    environ = os.environ if environ is None else environ
+    chosen = check_start(config=config, context=context, environ=environ)
+    loaded = layered(chosen, environ, flags)
+    settings = loaded.settings
+    found: list[Explained] = []
+    for section, tables in (
+        ("resources", settings.resources),
+        ("plans", settings.plans),
+    ):
+        for name, table in tables.items():
+            found += _of_table((section, name), table, loaded.origins)
+    if chosen.context in settings.contexts:
+        path = ("contexts", chosen.context)
+        found += _of_table(path, settings.contexts[chosen.context], loaded.origins)
+    return tuple(found)
+
+
+def summaries(
+    *,
+    config: Path | None = None,
+    context: str | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> tuple[ContextSummary, ...]:
+    """Return every configured context; no secret is fetched.
+
+    Raises:
+        ConfigError: The settings are wrong.
+    """
+    environ = os.environ if environ is None else environ
+    chosen = check_start(config=config, context=context, environ=environ)
+    loaded = layered(chosen, environ, {})
+    return tuple(_summaries(loaded))
+
+
+def _summaries(loaded: Loaded) -> Iterable[ContextSummary]:
+    for name, found in loaded.settings.contexts.items():
+        yield ContextSummary(
+            name=name,
+            mode=found.mode,
+            read_only=found.read_only,
+            redis=_without_password(found.redis.url),
+            chosen=name == loaded.chosen.context,
+        )
+    if loaded.chosen.context == SANDBOX:
+        yield ContextSummary(SANDBOX, Mode.SANDBOX, False, "", True)
+
+
+def _of_table(path: Path_, table: BaseModel, origins: Origins) -> Iterable[Explained]:
+    for name in type(table).model_fields:
+        yield from _of_value((*path, name), getattr(table, name), origins)
+
+
+def _of_value(path: Path_, value: object, origins: Origins) -> Iterable[Explained]:
+    if isinstance(value, SecretFrom):
+        yield Explained(
+            ".".join(path), _source_of(value), _secret_origin(path, origins)
+        )
+    elif isinstance(value, BaseModel):
+        yield from _of_table(path, value, origins)
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _of_value((*path, name), inner, origins)
+    elif value is not None:
+        shown = _shown(path, value)
+        yield Explained(".".join(path), shown, origins.source(path) or "default")
+
+
+def _shown(path: Path_, value: object) -> str:
+    if path[-1] in ("url", "api_base", "meter_events_base"):
+        return _without_password(str(value))
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return ", ".join(str(part) for part in value)
+    return str(value)
+
+
+def _source_of(secret: SecretFrom) -> str:
+    if secret.env is not None:
+        return f"{_HIDDEN} (environment {secret.env})"
+    if secret.file is not None:
+        return f"{_HIDDEN} (file {secret.file})"
+    if secret.command is not None:
+        return f"{_HIDDEN} (command {secret.command[0]})"
+    return _HIDDEN
+
+
+def _secret_origin(path: Path_, origins: Origins) -> str:
+    for kind in ((), ("env",), ("file",), ("command",), ("value",)):
+        if source := origins.source((*path, *kind)):
+            return source
+    return "default"
+
+
+def _without_password(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return _HIDDEN
+    host = parts.netloc.rpartition("@")[2]
+    hidden = f"{_HIDDEN}@{host}" if "@" in parts.netloc else host
+    return urlunsplit(parts._replace(netloc=hidden))

@@ -1,0 +1,191 @@
+"""Make a resolved `Context` of validated settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from meterdeck.core.errors import BadInput, ConfigError
+from meterdeck.core.model.context import (
+    Context,
+    Mode,
+    PlanRule,
+    RedisOptions,
+    Secret,
+    StripeOptions,
+)
+from meterdeck.core.model.keys import KeyLayout
+from meterdeck.core.model.quantity import parse_quantity
+from meterdeck.core.model.usage import Plan, PlanName, Resource, ResourceName
+from meterdeck.core.settings.endpoints import check_key, redis_address, stripe_base
+from meterdeck.core.settings.nearest import suggest
+from meterdeck.core.settings.problems import Origins
+from meterdeck.core.settings.schema import (
+    ContextSettings,
+    RedisSettings,
+    Settings,
+    StripeSettings,
+)
+from meterdeck.core.settings.secrets import Vault
+
+UNLIMITED = "unlimited"
+
+
+@dataclass(frozen=True, slots=True)
+class Resolver:
+    """What resolving needs: the settings, their origins, and the way to secrets."""
+
+    settings: Settings
+    origins: Origins
+    vault: Vault
+
+    def context(self, name: str) -> Context:
+        """Resolve one context; the secrets of no other are touched.
+
+        Raises:
+            ConfigError: Something does not fit together, or a secret is missing.
+        """
+        chosen = self.settings.contexts[name]
+        plans = self.plans()
+        default = chosen.default_plan
+        if default and default not in plans:
+            where = self.origins.where(("contexts", name, "default_plan"))
+            raise ConfigError(where, f"no plan {default!r}", suggest(default, plans))
+        return Context(
+            name=name,
+            mode=chosen.mode,
+            read_only=chosen.read_only,
+            redis=self._redis(name, chosen.redis),
+            stripe=self._stripe(name, chosen),
+            resources=self.resources(),
+            plans=plans,
+            plan_rules=self._rules(),
+            default_plan=PlanName(default),
+            poll_s=chosen.poll_seconds,
+            sweep_share=chosen.sweep_share,
+            override_needs_expiry=chosen.override_needs_expiry,
+        )
+
+    def resources(self) -> tuple[Resource, ...]:
+        """Return the resources in the order of the file."""
+        return tuple(
+            Resource(
+                name=ResourceName(name),
+                label=found.label or name,
+                unit=found.unit,
+                scale=found.scale,
+                meter=found.meter,
+                period=found.period,
+            )
+            for name, found in self.settings.resources.items()
+        )
+
+    def plans(self) -> Mapping[PlanName, Plan]:
+        """Return the plans, limits in the smallest unit of each resource.
+
+        Raises:
+            ConfigError: A limit of no resource, or that is not a quantity.
+        """
+        return {
+            PlanName(name): Plan(
+                name=PlanName(name),
+                label=found.label or name,
+                limits={
+                    ResourceName(resource): self._limit(name, resource, text)
+                    for resource, text in found.limits.items()
+                },
+            )
+            for name, found in self.settings.plans.items()
+        }
+
+    def _limit(self, plan: str, resource: str, text: str) -> int | None:
+        where = self.origins.where(("plans", plan, "limits", resource))
+        found = self.settings.resources.get(resource)
+        if found is None:
+            near = suggest(resource, self.settings.resources)
+            raise ConfigError(where, f"there is no resource {resource!r}", near)
+        if text == UNLIMITED:
+            return None
+        try:
+            return parse_quantity(text, found.scale)
+        except BadInput as error:
+            fix = f'write "{UNLIMITED}" for no limit'
+            raise ConfigError(where, str(error), fix) from error
+
+    def _rules(self) -> tuple[PlanRule, ...]:
+        return tuple(
+            PlanRule(
+                plan=PlanName(name),
+                lookup_keys=frozenset(found.lookup_keys),
+                prices=frozenset(found.prices),
+                products=frozenset(found.products),
+            )
+            for name, found in self.settings.plans.items()
+        )
+
+    def _redis(self, name: str, found: RedisSettings) -> RedisOptions:
+        path = ("contexts", name, "redis")
+        where = self.origins.where((*path, "url"))
+        address = redis_address(found.url, where)
+        if address.password is not None:
+            self.vault.allow_plain(where)
+        password = address.password
+        if found.password is not None:
+            password = self._secret_over(address.password, name, found)
+        return RedisOptions(
+            url=address.url,
+            username=found.username or address.username,
+            password=password,
+            timeout_s=found.timeout_seconds,
+            layout=self._layout(path, found),
+            retention_days=found.retention_days,
+        )
+
+    def _secret_over(
+        self, in_url: Secret | None, name: str, found: RedisSettings
+    ) -> Secret:
+        where = self._secret_where(("contexts", name, "redis", "password"))
+        if in_url is not None:
+            raise ConfigError(where, "the URL holds a password already", "keep one")
+        assert found.password is not None
+        return self.vault.fetch(found.password, where)
+
+    def _layout(self, path: tuple[str, ...], found: RedisSettings) -> KeyLayout:
+        try:
+            return KeyLayout(found.key_template, found.prefix, found.tagged)
+        except ConfigError as error:
+            where = self.origins.where((*path, "key_template"))
+            raise ConfigError(where, error.problem, error.fix) from None
+
+    def _stripe(self, name: str, chosen: ContextSettings) -> StripeOptions | None:
+        found = chosen.stripe
+        if found is None:
+            return None
+        path = ("contexts", name, "stripe")
+        where = self._secret_where((*path, "api_key"))
+        base_where = self.origins.where((*path, "api_base"))
+        api_base = stripe_base(found.api_base, chosen.mode, base_where)
+        api_key = self.vault.fetch(found.api_key, where)
+        check_key(api_key, chosen.mode, where)
+        return StripeOptions(
+            api_key=api_key,
+            api_base=api_base,
+            meter_events_base=self._meter_events(path, found, chosen.mode),
+            poll_s=found.poll_seconds,
+            timeout_s=found.timeout_seconds,
+            tenant_metadata_key=found.tenant_metadata_key,
+        )
+
+    def _meter_events(
+        self, path: tuple[str, ...], found: StripeSettings, mode: Mode
+    ) -> str:
+        if not found.meter_events_base:
+            return ""
+        where = self.origins.where((*path, "meter_events_base"))
+        return stripe_base(found.meter_events_base, mode, where)
+
+    def _secret_where(self, path: tuple[str, ...]) -> str:
+        """Name the setting that says where a secret is; it may be a table's key."""
+        kinds = (path, *((*path, kind) for kind in ("env", "file", "command", "value")))
+        known = (kind for kind in kinds if self.origins.source(kind) is not None)
+        return self.origins.where(next(known, path))

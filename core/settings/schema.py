@@ -1,0 +1,173 @@
+"""The schema of the configuration: every setting, its type, its default, its bounds.
+
+Unknown keys are refused everywhere. `config.example.toml` says what each is for.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    model_validator,
+)
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from meterdeck.core.model.context import STRIPE_API, Mode
+from meterdeck.core.model.keys import DEFAULT_TEMPLATE
+from meterdeck.core.model.periods import PeriodKind
+from meterdeck.core.settings.layers import Layer
+
+_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
+Name = Annotated[str, Field(pattern=_NAME)]
+
+
+def _wrap_plain(value: object) -> object:
+    return {"value": value} if isinstance(value, str) else value
+
+
+def _as_text(value: object) -> object:
+    """Keep a limit's digits: 50.5 and "50.5" are the same limit."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return repr(value)
+    return value
+
+
+class Strict(BaseModel):
+    """A table of the file: unknown keys are refused, errors never quote values."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, frozen=True)
+
+
+class SecretFrom(Strict):
+    """Where a secret is kept; exactly one of the four."""
+
+    env: Annotated[str, Field(min_length=1)] | None = None
+    file: Annotated[str, Field(min_length=1)] | None = None
+    command: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    value: SecretStr | None = None
+
+    @model_validator(mode="after")
+    def _one_of_four(self) -> Self:
+        given = [self.env, self.file, self.command, self.value]
+        if sum(source is not None for source in given) != 1:
+            raise ValueError('give one of env = "…", file = "…", command = ["…"]')
+        return self
+
+
+SecretSetting = Annotated[SecretFrom, BeforeValidator(_wrap_plain)]
+LimitSetting = Annotated[str, BeforeValidator(_as_text)]
+
+
+class ResourceSettings(Strict):
+    """[resources.NAME]"""
+
+    label: str = ""
+    unit: str = ""
+    meter: str = ""
+    scale: Annotated[int, Field(ge=0, le=9)] = 0
+    period: PeriodKind = PeriodKind.CALENDAR_MONTH
+
+
+class PlanSettings(Strict):
+    """[plans.NAME]"""
+
+    label: str = ""
+    lookup_keys: tuple[str, ...] = ()
+    prices: tuple[str, ...] = ()
+    products: tuple[str, ...] = ()
+    limits: dict[str, LimitSetting] = {}
+
+
+class RedisSettings(Strict):
+    """[contexts.NAME.redis]"""
+
+    url: str
+    username: str = ""
+    password: SecretSetting | None = None
+    timeout_seconds: Annotated[float, Field(gt=0, le=60)] = 2.0
+    key_template: str = DEFAULT_TEMPLATE
+    prefix: Annotated[str, Field(min_length=1)] = "meterdeck:"
+    tagged: bool = False
+    retention_days: Annotated[int, Field(ge=1, le=3660)] = 35
+
+
+class StripeSettings(Strict):
+    """[contexts.NAME.stripe]"""
+
+    api_key: SecretSetting
+    api_base: str = STRIPE_API
+    meter_events_base: str = ""
+    poll_seconds: Annotated[float, Field(ge=0.2, le=3600)] = 5.0
+    timeout_seconds: Annotated[float, Field(gt=0, le=300)] = 20.0
+    tenant_metadata_key: Annotated[str, Field(min_length=1, max_length=40)] = "tenant"
+
+
+class ContextSettings(Strict):
+    """[contexts.NAME]"""
+
+    mode: Mode
+    read_only: bool = False
+    default_plan: str = ""
+    poll_seconds: Annotated[float, Field(ge=0.1, le=3600)] = 1.0
+    sweep_share: Annotated[float, Field(gt=0, le=1)] = 0.10
+    override_needs_expiry: bool = True
+    redis: RedisSettings
+    stripe: StripeSettings | None = None
+
+
+class Settings(BaseSettings):
+    """The whole configuration, layered: file, then environment, then flags."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid", hide_input_in_errors=True, frozen=True
+    )
+
+    default_context: str = ""
+    resources: dict[Name, ResourceSettings] = {}
+    plans: dict[Name, PlanSettings] = {}
+    contexts: dict[Name, ContextSettings] = {}
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take the layers handed to `of`, strongest first, and nothing else."""
+        given: dict[str, Any] = init_settings()
+        layers: list[Layer] = given["layers"]
+        return tuple(_LayerSource(settings_cls, layer) for layer in reversed(layers))
+
+    @classmethod
+    def of(cls, layers: list[Layer]) -> Settings:
+        """Merge `layers`, weakest first, and validate the result.
+
+        Raises:
+            pydantic.ValidationError: See `problems`, which makes a sentence of it.
+        """
+        arguments: dict[str, Any] = {"layers": layers}
+        return cls(**arguments)
+
+
+class _LayerSource(PydanticBaseSettingsSource):
+    def __init__(self, settings_cls: type[BaseSettings], layer: Layer) -> None:
+        super().__init__(settings_cls)
+        self._layer = layer
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+        return self._layer.tree.get(field_name), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        return self._layer.tree

@@ -1,0 +1,63 @@
+"""Fixtures every test may use: servers that run for the whole session."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+
+import pytest
+from tests.support.redis_server import KINDS, running_server
+
+from meterdeck.core.adapters.redis_client import Redis, open_redis
+from meterdeck.core.model.context import RedisOptions
+from meterdeck.core.sandbox.valkey import Valkey
+
+
+@pytest.fixture(scope="session")
+def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
+    """One Valkey for the session, on TCP; use `valkey` to have it empty."""
+    with running_server("valkey", tmp_path_factory.mktemp("valkey")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis7_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
+    """One Redis 7 for the session; skips where it is not installed."""
+    with running_server("redis7", tmp_path_factory.mktemp("redis7")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session", params=KINDS)
+def redis_server(request: pytest.FixtureRequest) -> Valkey:
+    """Each kind of server in turn: `.url`, `.socket`, `.pid`."""
+    server: Valkey = request.getfixturevalue(f"{request.param}_server")
+    return server
+
+
+@pytest.fixture
+async def redis(redis_server: Valkey) -> AsyncIterator[Redis]:
+    """A client of each kind of server in turn, with nothing in it."""
+    async with _empty(redis_server) as client:
+        yield client
+
+
+@pytest.fixture
+async def valkey(valkey_server: Valkey) -> Valkey:
+    """The Valkey server, with nothing in it; for tests that need just one server."""
+    async with _empty(valkey_server):
+        return valkey_server
+
+
+@pytest.fixture
+async def valkey_client(valkey: Valkey) -> AsyncIterator[Redis]:
+    """A client of `valkey`, with nothing in it."""
+    async with _empty(valkey) as client:
+        yield client
+
+
+@asynccontextmanager
+async def _empty(server: Valkey) -> AsyncIterator[Redis]:
+    client = open_redis(RedisOptions(url=server.url, timeout_s=10.0))
+    try:
+        await client.flushall()
+        yield client
+    finally:
+        await client.aclose()

@@ -1,0 +1,97 @@
+"""What the console writes to the terminal: the same on a fast and on a busy machine.
+
+Counted by ticks of the console's own clock and by moves of the bars, never by this
+machine's time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from tests.support.moving_bars import BARS, MovingBars
+from tests.support.running_sandbox import RunningSandbox, running_sandbox
+from tests.support.terminal import Terminal
+
+IDLE_BYTES = 60
+MOVING_BYTES = 2_500
+_TICKS = 5
+_MOVES = 8
+_CLOCK = re.compile(r"UTC \d\d:\d\d:\d\d")
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[RunningSandbox]:
+    """A sandbox whose counters stand still."""
+    with running_sandbox() as running:
+        yield running
+
+
+@pytest.fixture
+def console(sandbox: RunningSandbox) -> Iterator[Terminal]:
+    """The console on it, after everything it had to paint first."""
+    with Terminal(sandbox.command(), env=sandbox.environment) as terminal:
+        terminal.wait_for(lambda shown: "%" in shown and _clock(shown) != "")
+        for _ in range(30):
+            before = len(terminal.received)
+            _ticks(terminal, 3)
+            if len(terminal.received) - before <= 3 * IDLE_BYTES:
+                break
+        else:
+            pytest.fail(f"the console does not come to rest:\n{terminal.text()}")
+        yield terminal
+
+
+def test_an_idle_console_sends_its_clock_and_nothing_else(console: Terminal) -> None:
+    """While nothing changes, a second costs the two digits of the clock."""
+    before = len(console.received)
+
+    _ticks(console, _TICKS)
+
+    written = bytes(console.received[before:])
+    assert len(written) <= _TICKS * IDLE_BYTES, written
+
+
+def test_twenty_moving_bars_cost_little(
+    console: Terminal, sandbox: RunningSandbox
+) -> None:
+    """A second in which twenty visible bars move stays within its budget."""
+    with MovingBars(sandbox.redis_url, console.text()) as bars:
+        _shown(console, bars)
+        before, seconds = len(console.received), 0
+        for _ in range(_MOVES):
+            bars.step()
+            seconds += _shown(console, bars)
+        written = len(console.received) - before
+
+    assert written <= max(_MOVES, seconds) * MOVING_BYTES
+
+
+def _shown(console: Terminal, bars: MovingBars) -> int:
+    """Wait until every bar shows where it is; return the clock's ticks until then."""
+    share = re.compile(rf"(?<!\d){bars.percent}%")
+    seen = {_clock(console.text())}
+
+    def arrived(shown: str) -> bool:
+        seen.add(_clock(shown))
+        return len(share.findall(shown)) >= BARS
+
+    console.wait_for(arrived)
+    return len(seen) - 1
+
+
+def _ticks(console: Terminal, count: int) -> None:
+    """Wait until the console's clock has moved `count` times."""
+    seen = {_clock(console.text())}
+
+    def passed(shown: str) -> bool:
+        seen.add(_clock(shown))
+        return len(seen) > count
+
+    console.wait_for(passed)
+
+
+def _clock(shown: str) -> str:
+    found = _CLOCK.search(shown)
+    return found.group() if found else ""

@@ -1,0 +1,118 @@
+"""Meters: made once, renamed, stopped and started again."""
+
+import pytest
+import stripe
+from tests.support.stripe_account import Clock, Seller
+
+from meterdeck.core.local_stripe import LocalStripe
+
+
+async def test_a_created_meter_comes_back_typed(
+    client: stripe.StripeClient, clock: Clock
+) -> None:
+    """Every field the SDK types is there, with Stripe's defaults."""
+    meter = await client.v1.billing.meters.create_async(
+        {
+            "display_name": "API requests",
+            "event_name": "api_requests",
+            "default_aggregation": {"formula": "sum"},
+        }
+    )
+
+    again = await client.v1.billing.meters.retrieve_async(meter.id)
+    assert again == meter
+    assert meter.id.startswith("mtr_test_61")
+    assert len("mtr_test_61QvSUDTnLya5cdwG41HSA9cXarIc144") == len(meter.id)
+    assert (clock.seconds, clock.seconds) == (meter.created, meter.updated)
+    assert "stripe_customer_id" == meter.customer_mapping.event_payload_key
+    assert "by_id" == meter.customer_mapping.type
+    assert "value" == meter.value_settings.event_payload_key
+    assert "sum" == meter.default_aggregation.formula
+    assert "active" == meter.status
+    assert meter.status_transitions.deactivated_at is None
+    assert meter.event_time_window is None
+    assert meter.livemode is False
+
+
+async def test_only_the_display_name_can_be_changed(
+    client: stripe.StripeClient, seller: Seller
+) -> None:
+    """A new name is kept; a new event name is an unknown parameter."""
+    meter_id = seller.meter()
+
+    renamed = await client.v1.billing.meters.update_async(
+        meter_id, {"display_name": "Calls"}
+    )
+    with pytest.raises(stripe.InvalidRequestError) as refused:
+        await client.raw_request_async(
+            "post", f"/v1/billing/meters/{meter_id}", event_name="other"
+        )
+
+    assert "Calls" == renamed.display_name
+    assert "Received unknown parameter: event_name" == refused.value.user_message
+
+
+async def test_a_deactivated_meter_refuses_events_until_reactivated(
+    client: stripe.StripeClient, seller: Seller, clock: Clock
+) -> None:
+    """The time of deactivation is shown while it lasts, and events are refused."""
+    meter_id, customer = seller.meter(), seller.customer()
+    payload = {"stripe_customer_id": customer, "value": "1"}
+
+    stopped = await client.v1.billing.meters.deactivate_async(meter_id)
+    with pytest.raises(stripe.InvalidRequestError, match="No active meter found"):
+        await client.v1.billing.meter_events.create_async(
+            {"event_name": "api_requests", "payload": payload}
+        )
+    started = await client.v1.billing.meters.reactivate_async(meter_id)
+    await client.v1.billing.meter_events.create_async(
+        {"event_name": "api_requests", "payload": payload}
+    )
+
+    assert "inactive" == stopped.status
+    assert clock.seconds == stopped.status_transitions.deactivated_at
+    assert "active" == started.status
+    assert started.status_transitions.deactivated_at is None
+
+
+async def test_an_event_name_belongs_to_one_meter_for_ever(
+    client: stripe.StripeClient, seller: Seller
+) -> None:
+    """Also the name of a deactivated meter is taken."""
+    meter_id = seller.meter("images")
+    await client.v1.billing.meters.deactivate_async(meter_id)
+
+    with pytest.raises(stripe.InvalidRequestError) as refused:
+        await client.v1.billing.meters.create_async(
+            {
+                "display_name": "Images",
+                "event_name": "images",
+                "default_aggregation": {"formula": "sum"},
+            }
+        )
+
+    assert (400, "event_name") == (refused.value.http_status, refused.value.param)
+
+
+async def test_meters_are_listed_by_status(
+    client: stripe.StripeClient, seller: Seller
+) -> None:
+    """Active and inactive ones can be asked for."""
+    first, second = seller.meter("a"), seller.meter("b")
+    await client.v1.billing.meters.deactivate_async(first)
+
+    active = await client.v1.billing.meters.list_async({"status": "active"})
+    inactive = await client.v1.billing.meters.list_async({"status": "inactive"})
+    both = await client.v1.billing.meters.list_async()
+
+    assert [second] == [meter.id for meter in active.data]
+    assert [first] == [meter.id for meter in inactive.data]
+    assert [second, first] == [meter.id for meter in both.data]
+
+
+def test_the_same_seed_makes_the_same_ids(clock: Clock) -> None:
+    """Two accounts of one seed give their objects the same ids."""
+    one, other = (Seller(LocalStripe(now=clock, seed=3)) for _ in range(2))
+
+    assert one.meter() == other.meter()
+    assert one.customer() == other.customer()

@@ -1,0 +1,318 @@
+"""What lives in a sandbox: the seeded fleet, its traffic, and foreign programs."""
+
+from __future__ import annotations
+
+import asyncio
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+import pytest
+from tests.integration.sandbox.process import eventually
+
+from meterdeck.core.adapters.redis_client import Redis, open_redis
+from meterdeck.core.model.events import EventOutcome, EventSource, LoggedEvent
+from meterdeck.core.model.usage import Tenant, TenantId, TenantStatus
+from meterdeck.core.sandbox.cast import cast
+from meterdeck.core.sandbox.options import SandboxOptions
+from meterdeck.core.sandbox.roles import CYRILLIC, GERMAN, JAPANESE, LONG_NAME
+from meterdeck.core.sandbox.sandbox import Sandbox
+from meterdeck.core.services.delivery_log import DeliveryLog
+from meterdeck.core.services.directory import Directory
+
+Counters = Mapping[bytes, bytes]
+QUIET = SandboxOptions(traffic=False)
+
+
+@asynccontextmanager
+async def living(options: SandboxOptions) -> AsyncIterator[tuple[Sandbox, Redis]]:
+    """Run a sandbox in this loop, with a client of its Redis."""
+    async with Sandbox(options) as sandbox:
+        life = asyncio.create_task(sandbox.run())
+        redis = open_redis(sandbox.context.redis)
+        try:
+            yield sandbox, redis
+        finally:
+            await redis.aclose()
+            life.cancel()
+            await asyncio.wait([life])
+
+
+async def counters(redis: Redis) -> Counters:
+    keys = sorted([key async for key in redis.scan_iter("usage:*", 1000)])
+    values = await redis.mget(keys) if keys else []
+    return dict(zip(keys, values, strict=True))
+
+
+async def directory(sandbox: Sandbox, redis: Redis) -> dict[TenantId, Tenant]:
+    tenants = await Directory(redis, sandbox.context, None).cached()
+    return {each.id: each for each in tenants}
+
+
+async def report(sandbox: Sandbox, **form: str) -> None:
+    """Send a meter event as any program would, without meterdeck's library."""
+    running = sandbox.running
+    request = urllib.request.Request(  # noqa: S310  # our own server
+        f"{running.stripe_api_base}/v1/billing/meter_events",
+        data=urllib.parse.urlencode(form).encode(),
+        headers={"Authorization": f"Bearer {running.api_key}"},
+    )
+
+    def send() -> None:
+        try:
+            urllib.request.urlopen(request, timeout=30).close()  # noqa: S310
+        except urllib.error.HTTPError as refusal:
+            refusal.close()
+
+    await asyncio.to_thread(send)
+
+
+async def logged(sandbox: Sandbox, redis: Redis, identifier: str) -> LoggedEvent:
+    """Wait for the line of an event in the delivery log."""
+    log = DeliveryLog(redis, sandbox.context)
+    found: list[LoggedEvent] = []
+
+    async def is_there() -> bool:
+        for line in await log.latest(1000):
+            if line.event.identifier == identifier:
+                found.append(line)
+        return bool(found)
+
+    await eventually(is_there)
+    return found[0]
+
+
+async def test_every_tenant_is_in_the_directory_as_it_was_cast() -> None:
+    """Names, plans and statuses come through Stripe and back; the odd ones too."""
+    async with living(QUIET) as (sandbox, redis):
+        tenants = await directory(sandbox, redis)
+
+    fleet = list(cast(1, 60, datetime.now(UTC)))
+    assert {each.company.id: each.company.name for each in fleet} == {
+        each.id: each.name for each in tenants.values()
+    }
+    for each in fleet:
+        tenant = tenants[each.company.id]
+        assert (tenant.plan, tenant.status) == (each.plan, each.status)
+        has_cycle = each.status is not TenantStatus.NO_SUBSCRIPTION
+        assert (tenant.cycle is not None) == has_cycle
+    assert {each.id for each in (JAPANESE, CYRILLIC, GERMAN, LONG_NAME)} <= set(tenants)
+
+
+async def test_counters_lie_in_the_periods_of_their_tenants() -> None:
+    """Every seeded counter is read back by the library, none is left beside it."""
+    async with living(QUIET) as (sandbox, redis):
+        seeded = await counters(redis)
+        tenants = await directory(sandbox, redis)
+        reader = sandbox.usage
+        rows = [row for each in tenants.values() for row in await reader.usage(each)]
+
+    read = {
+        sandbox.context.redis.layout.counter(row.tenant, row.resource, row.period.label)
+        for row in rows
+        if row.used
+    }
+    assert read == set(seeded)
+    assert sum(row.percent == 100 for row in rows) >= 3
+    assert sum((row.percent or 0) > 100 for row in rows) == 2
+
+
+async def test_counters_end_some_time_after_their_period() -> None:
+    """No counter of the sandbox stays for ever."""
+    async with living(QUIET) as (_, redis):
+        ttls = [await redis.ttl(key) for key in await counters(redis)]
+
+    assert min(ttls) > 34 * 86_400
+
+
+async def test_the_same_seed_gives_the_same_fleet() -> None:
+    """Tenants, customers and usage of two sandboxes are equal at the same moment."""
+    moment = datetime.now(UTC)
+    seen: list[tuple[Counters, list[str]]] = []
+    for _ in range(2):
+        async with Sandbox(QUIET, now=lambda: moment) as sandbox:
+            redis = open_redis(sandbox.context.redis)
+            tenants = await directory(sandbox, redis)
+            customers = [each.customer for each in tenants.values()]
+            seen.append((await counters(redis), customers))
+            await redis.aclose()
+
+    assert seen[0] == seen[1]
+
+
+async def test_traffic_moves_counters_and_reports_to_stripe() -> None:
+    """Counters of both kinds of tenants rise, and deliveries are logged."""
+    options = SandboxOptions(rate=400)
+    legacy = {each.company.id for each in cast(1, 60, datetime.now(UTC)) if each.legacy}
+    async with living(options) as (sandbox, redis):
+        before = await counters(redis)
+        log = DeliveryLog(redis, sandbox.context)
+
+        async def both_kinds_moved() -> bool:
+            after = await counters(redis)
+            moved = {key for key in after if after[key] != before.get(key)}
+            names = {key.split(b":")[1].decode() for key in moved}
+            return bool(names & legacy) and bool(names - legacy)
+
+        await eventually(both_kinds_moved)
+
+        async def delivered() -> bool:
+            return len(await log.latest(10)) >= 3
+
+        await eventually(delivered)
+        lines = await log.latest(10)
+
+    assert {line.source for line in lines} == {EventSource.WORKER}
+    assert EventOutcome.ACCEPTED in {line.outcome for line in lines}
+    assert all(line.tenant and line.event.customer for line in lines)
+
+
+async def test_a_tenant_runs_into_its_limit_and_not_over_it() -> None:
+    """The first role's tenant is at exactly 100 % after a while of traffic."""
+    async with living(SandboxOptions(tenants=1, rate=2_000)) as (sandbox, redis):
+        limit = sandbox.context.plans[cast_plan()].limits
+        name = JAPANESE.id
+
+        async def is_full() -> bool:
+            rows = await sandbox.usage.usage(name)
+            return any(row.used == limit[row.resource] for row in rows)
+
+        await eventually(is_full)
+        rows = await sandbox.usage.usage(name)
+
+    assert all((row.percent or 0) <= 100 for row in rows)
+
+
+def cast_plan() -> str:
+    (first,) = cast(1, 1, datetime.now(UTC))
+    return first.plan
+
+
+async def test_without_traffic_nothing_moves() -> None:
+    """More than a second of the sandbox's life changes no counter and logs nothing."""
+    async with living(QUIET) as (sandbox, redis):
+        before = await counters(redis)
+        started = await connections(redis)
+
+        async def has_lived() -> bool:
+            return await connections(redis) > started + 6
+
+        await eventually(has_lived)
+
+        assert await counters(redis) == before
+        assert await DeliveryLog(redis, sandbox.context).latest(1) == ()
+
+
+async def connections(redis: Redis) -> int:
+    """Return how often Valkey was looked at: four times a second."""
+    return int((await redis.info("stats"))["total_connections_received"])
+
+
+async def test_a_foreign_programs_event_is_logged_with_its_tenant() -> None:
+    """A developer sees what Stripe made of their own program's event."""
+    async with living(QUIET) as (sandbox, redis):
+        tenant = (await directory(sandbox, redis))[JAPANESE.id]
+        await report(
+            sandbox,
+            event_name="api_requests",
+            identifier="mine-1",
+            **{
+                "payload[stripe_customer_id]": tenant.customer,
+                "payload[value]": "25",
+            },
+        )
+        line = await logged(sandbox, redis, "mine-1")
+
+    assert (line.source, line.outcome) == (
+        EventSource.APPLICATION,
+        EventOutcome.ACCEPTED,
+    )
+    assert (line.tenant, line.resource) == (JAPANESE.id, "api_calls")
+    assert (line.event.customer, line.event.value) == (tenant.customer, "25")
+
+
+@pytest.mark.parametrize("event_name", ["no_such_meter", "api_requests"])
+async def test_a_refused_foreign_event_is_logged_with_the_reason(
+    event_name: str,
+) -> None:
+    """An unknown meter, and an event without a customer: Stripe's own words."""
+    async with living(QUIET) as (sandbox, redis):
+        form = {"payload[value]": "1", "payload[x]": "y"}
+        await report(sandbox, event_name=event_name, identifier="mine-2", **form)
+        line = await logged(sandbox, redis, "mine-2")
+
+    assert (line.source, line.outcome) == (
+        EventSource.APPLICATION,
+        EventOutcome.REFUSED,
+    )
+    assert line.message
+
+
+async def test_a_repeated_foreign_event_is_logged_as_a_duplicate() -> None:
+    """The second event of the same identifier was delivered before."""
+    async with living(QUIET) as (sandbox, redis):
+        tenant = (await directory(sandbox, redis))[JAPANESE.id]
+        form = {
+            "event_name": "api_requests",
+            "identifier": "mine-3",
+            "payload[stripe_customer_id]": tenant.customer,
+            "payload[value]": "1",
+        }
+        for _ in range(2):
+            await report(sandbox, **form)
+        log = DeliveryLog(redis, sandbox.context)
+
+        async def both() -> bool:
+            return len(await log.latest(10)) == 2
+
+        await eventually(both)
+        first, second = await log.latest(10)
+
+    assert first.outcome is EventOutcome.ACCEPTED
+    assert second.outcome is EventOutcome.DUPLICATE
+
+
+async def test_a_customer_made_by_a_developer_becomes_a_tenant() -> None:
+    """What a program creates in the local Stripe is in Redis within seconds."""
+    async with living(QUIET) as (sandbox, redis):
+        running = sandbox.running
+        request = urllib.request.Request(  # noqa: S310  # our own server
+            f"{running.stripe_api_base}/v1/customers",
+            data=b"name=Mine&metadata[tenant]=mine",
+            headers={"Authorization": f"Bearer {running.api_key}"},
+        )
+
+        def send() -> None:
+            urllib.request.urlopen(request, timeout=30).close()  # noqa: S310
+
+        await asyncio.to_thread(send)
+
+        async def is_tenant() -> bool:
+            return "mine" in await directory(sandbox, redis)
+
+        await eventually(is_tenant)
+
+
+async def test_a_broken_counter_does_not_stop_the_traffic() -> None:
+    """A developer may put anything into Redis; the others go on counting."""
+    async with living(SandboxOptions(tenants=5, rate=400)) as (_, redis):
+        for key in await counters(redis):
+            if JAPANESE.id.encode() in key:
+                await redis.set(key, "not a number", keepttl=True)
+        before = await counters(redis)
+
+        async def goes_on() -> bool:
+            after = await counters(redis)
+            return len({key for key in after if after[key] != before.get(key)}) >= 3
+
+        await eventually(goes_on)
+
+
+async def test_a_fleet_of_nobody_starts_and_waits_for_its_first_customer() -> None:
+    """`--tenants 0` is an empty Stripe and an empty Redis with a catalogue."""
+    async with living(SandboxOptions(tenants=0)) as (sandbox, redis):
+        assert await counters(redis) == {}
+        assert await directory(sandbox, redis) == {}

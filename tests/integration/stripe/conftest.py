@@ -1,0 +1,42 @@
+"""A local Stripe and an empty Valkey for every test."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from tests.support.stripe_side import StripeSide, running_stripe
+
+from meterdeck.core.adapters.redis_client import Redis
+from meterdeck.core.adapters.stripe_gateway import StripeGateway
+from meterdeck.core.model.context import Context
+from meterdeck.core.sandbox.valkey import Valkey
+from meterdeck.core.services.directory import Directory
+
+
+@pytest.fixture
+async def stripe() -> AsyncIterator[StripeSide]:
+    """A running local Stripe with a small price list."""
+    async with running_stripe() as side:
+        yield side
+
+
+@pytest.fixture
+def context(stripe: StripeSide, valkey: Valkey) -> Context:
+    """A context on both servers."""
+    return stripe.context(valkey.url)
+
+
+@pytest.fixture
+async def gateway(context: Context) -> AsyncIterator[StripeGateway]:
+    """A gateway to the local Stripe."""
+    assert context.stripe is not None
+    gateway = StripeGateway(context.stripe, context.mode)
+    yield gateway
+    await gateway.close()
+
+
+@pytest.fixture
+def directory(
+    valkey_client: Redis, context: Context, gateway: StripeGateway
+) -> Directory:
+    """A directory that has read nothing yet."""
+    return Directory(valkey_client, context, gateway)

@@ -1,0 +1,40 @@
+"""Contexts for tests that need Redis and nothing of Stripe."""
+
+from dataclasses import replace
+
+from meterdeck.core.model.context import Context, Mode, RedisOptions
+from meterdeck.core.model.keys import KeyLayout
+from meterdeck.core.model.periods import PeriodKind
+from meterdeck.core.model.usage import Plan, PlanName, Resource, ResourceName
+
+CALLS = ResourceName("api_calls")
+IMAGES = ResourceName("images")
+STORAGE = ResourceName("storage_gb")
+SEATS = ResourceName("seats")
+"""Counted by billing cycle."""
+FREE = PlanName("free")
+
+
+def redis_context(url: str) -> Context:
+    """Return a context on the server at `url`; plan free allows 1,000 calls."""
+    return Context(
+        name="test",
+        mode=Mode.SANDBOX,
+        read_only=False,
+        redis=RedisOptions(url=url, timeout_s=10.0),
+        stripe=None,
+        resources=(
+            Resource(CALLS, "API calls", "call", meter="api_requests"),
+            Resource(IMAGES, "Images", "image"),
+            Resource(STORAGE, "Storage", "GB", scale=3),
+            Resource(SEATS, "Seats", "seat", period=PeriodKind.BILLING_CYCLE),
+        ),
+        plans={FREE: Plan(FREE, "Free", {CALLS: 1000, IMAGES: 10, STORAGE: None})},
+        default_plan=FREE,
+        override_needs_expiry=False,
+    )
+
+
+def with_layout(context: Context, layout: KeyLayout) -> Context:
+    """Return `context` with its keys named by `layout`."""
+    return replace(context, redis=replace(context.redis, layout=layout))

@@ -1,0 +1,122 @@
+"""A TCP proxy that loses answers: the server has done its work, nobody hears of it."""
+
+import asyncio
+import socket
+import struct
+from enum import Enum
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+_CHUNK = 65536
+
+
+class Fault(Enum):
+    """What happens to the server's next answer."""
+
+    NONE = "none"
+    RESET = "reset"
+    """The connection is reset; the connections after it work again."""
+    SILENCE = "silence"
+    """The answer and all later ones are swallowed until `heal`."""
+
+
+class Proxy:
+    """Stands before a server on TCP; use as `async with Proxy(server.url) as proxy`.
+
+    Attributes:
+        faults: How many answers were lost so far.
+    """
+
+    def __init__(self, url: str) -> None:
+        target = urlsplit(url)
+        assert target.hostname
+        assert target.port
+        self._target = (target.hostname, target.port)
+        self._scheme = target.scheme
+        self._fault = Fault.NONE
+        self._server: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.faults = 0
+
+    @property
+    def url(self) -> str:
+        """Address to give to a client instead of the server's."""
+        assert self._server is not None
+        port = self._server.sockets[0].getsockname()[1]
+        return f"{self._scheme}://127.0.0.1:{port}/0"
+
+    def lose_next_answer(self, fault: Fault = Fault.RESET) -> None:
+        """Let the next request reach the server and its answer reach nobody."""
+        self._fault = fault
+
+    def heal(self) -> None:
+        """Let answers through again; connections that were silent stay silent."""
+        self._fault = Fault.NONE
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        assert self._server is not None
+        self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._server.wait_closed()
+
+    async def _serve(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        try:
+            up_reader, up_writer = await asyncio.open_connection(*self._target)
+            try:
+                requests = asyncio.create_task(_copy(reader, up_writer))
+                try:
+                    await self._answers(up_reader, writer)
+                finally:
+                    requests.cancel()
+                    await asyncio.gather(requests, return_exceptions=True)
+            finally:
+                up_writer.close()
+        except OSError:
+            pass  # one side is gone: so is the connection
+        finally:
+            writer.close()
+            self._tasks.discard(task)
+
+    async def _answers(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        while data := await reader.read(_CHUNK):
+            if self._fault is Fault.NONE:
+                writer.write(data)
+                await writer.drain()
+                continue
+            self.faults += 1
+            if self._fault is Fault.RESET:
+                self._fault = Fault.NONE
+                _reset(writer)
+                return
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    sock: socket.socket = writer.get_extra_info("socket")
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(_CHUNK):
+        writer.write(data)
+        await writer.drain()
+    writer.write_eof()

@@ -1,0 +1,80 @@
+"""`meterdeck sandbox` as a user starts it: a process of its own, found by its state."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+METERDECK = str(Path(sys.executable).with_name("meterdeck"))
+_END_S = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class RunningSandbox:
+    """A sandbox that is ready.
+
+    Attributes:
+        environment: With it a command finds this sandbox and no other.
+        ready_s: Seconds from starting the command to the line that says it is ready.
+    """
+
+    redis_url: str
+    environment: Mapping[str, str]
+    ready_s: float
+
+    def command(self, *words: str) -> list[str]:
+        """Return a meterdeck command line for this sandbox."""
+        return [METERDECK, *words, "--context", "sandbox"]
+
+
+@contextmanager
+def running_sandbox(*, tenants: int = 200) -> Iterator[RunningSandbox]:
+    """Run a sandbox whose counters nobody moves, with a state directory of its own.
+
+    Raises:
+        RuntimeError: It ended instead of getting ready.
+    """
+    with tempfile.TemporaryDirectory(prefix="md-") as state:
+        environment = child_environment(METERDECK_STATE_DIR=state)
+        argv = [METERDECK, "sandbox", "--json", "--no-traffic"]
+        argv += ["--tenants", str(tenants), "--seed", "1"]
+        started = time.monotonic()
+        with subprocess.Popen(
+            argv, stdout=subprocess.PIPE, env=environment, text=True
+        ) as process:
+            try:
+                yield _ready(process, environment, started)
+            finally:
+                process.terminate()
+                process.wait(_END_S)
+
+
+def child_environment(**extra: str) -> dict[str, str]:
+    """Return the environment of a program that runs as an installation does.
+
+    Where this process may not write compiled modules, each start of another would
+    compile them anew.
+    """
+    dropped = ("PYTHONDONTWRITEBYTECODE", "PYTHONWARNINGS", "NO_COLOR")
+    own = ("METERDECK_CONFIG", "METERDECK_CONTEXT")
+    kept = {k: v for k, v in os.environ.items() if k not in (*dropped, *own)}
+    return kept | extra
+
+
+def _ready(
+    process: subprocess.Popen[str], environment: Mapping[str, str], started: float
+) -> RunningSandbox:
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    ready_s = time.monotonic() - started
+    if not line:
+        raise RuntimeError(f"meterdeck sandbox ended with {process.wait()}")
+    return RunningSandbox(json.loads(line)["redis_url"], environment, ready_s)

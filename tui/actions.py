@@ -1,0 +1,141 @@
+"""Every action of the console, and the one gate each of them passes.
+
+Footer, help, command palette and key bindings are made from this list; screens hold
+no permission checks of their own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, Flag, auto
+
+from textual.binding import Binding
+
+from meterdeck.core.model.context import Context, Mode
+from meterdeck.core.model.text import visible
+
+
+class Area(Flag):
+    """The screens an action belongs to."""
+
+    FLEET = auto()
+    TENANT = auto()
+    EVENTS = auto()
+    EVERYWHERE = FLEET | TENANT | EVENTS
+
+
+class Confirm(Enum):
+    """What stands between the key and the effect."""
+
+    NONE = "nothing"
+    DIALOG = "a dialog"
+    TYPED = "a dialog, and the context's name typed where it is live"
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Something an operator can ask for.
+
+    Attributes:
+        id: Names the action and its binding.
+        keys: Keys, separated by commas.
+        key_label: How the keys are written on the screen.
+        label: At most twelve characters, for the footer.
+        does: One line for help and palette: what it shows or changes.
+        rank: Place in the footer, lower survives longer on narrow screens; 0 is
+            never there.
+        writes: Changes Redis or Stripe.
+        simulates: Sends something to Stripe that did not happen.
+    """
+
+    id: str
+    keys: str
+    key_label: str
+    label: str
+    does: str
+    area: Area
+    rank: int = 0
+    confirm: Confirm = Confirm.NONE
+    writes: bool = False
+    simulates: bool = False
+
+
+_TENANTS = Area.FLEET | Area.TENANT
+
+ACTIONS: tuple[Action, ...] = (
+    Action("filter", "slash", "/", "filter", "Show only what contains a text",
+           Area.FLEET | Area.EVENTS, 2),
+    Action("sort", "s", "s", "sort", "Choose the order of the table", Area.FLEET, 8),
+    Action("open", "enter", "↵", "open", "Open the tenant: counters, events, audit trail",
+           Area.FLEET, 3),
+    Action("adjust", "a", "a", "adjust", "Add to, subtract from or set a counter",
+           _TENANTS, 4, Confirm.TYPED, writes=True),
+    Action("reset", "r", "r", "reset", "Set a counter back to 0",
+           _TENANTS, 6, Confirm.TYPED, writes=True),
+    Action("override", "o", "o", "override", "Set or remove a limit for one tenant",
+           _TENANTS, 5, Confirm.TYPED, writes=True),
+    Action("fire", "t", "t", "test event", "Send a test event to Stripe's meter",
+           _TENANTS, 9, Confirm.DIALOG, writes=True, simulates=True),
+    Action("events", "e", "e", "events", "Show every meter event", _TENANTS, 7),
+    Action("pause", "space", "space", "pause", "Hold the list, or follow it again",
+           Area.EVENTS, 3),
+    Action("back", "escape", "esc", "back", "Go back; on the first screen, drop the filter",
+           Area.EVERYWHERE, 10),
+    Action("help", "question_mark,f1", "?", "help", "Explain this screen and its keys",
+           Area.EVERYWHERE, 1),
+    Action("palette", "ctrl+p", "^p", "commands", "Find any command by its name",
+           Area.EVERYWHERE, 11),
+    Action("theme", "f2", "F2", "theme", "Change colours: dark, light, 16 colours",
+           Area.EVERYWHERE),
+    Action("quit", "q,ctrl+q", "q", "quit", "Leave the console", Area.EVERYWHERE, 1),
+)  # fmt: skip
+
+BY_ID = {action.id: action for action in ACTIONS}
+
+
+def of_area(area: Area) -> list[Action]:
+    """Return the actions of a screen, in the order of help."""
+    return [action for action in ACTIONS if area in action.area]
+
+
+def bindings(area: Area) -> list[Binding]:
+    """Return a screen's key bindings; each leads through `act` to the gate."""
+    return [
+        Binding(
+            action.keys,
+            f"screen.act('{action.id}')",
+            action.does,
+            key_display=action.key_label,
+            id=action.id,
+        )
+        for action in of_area(area)
+    ]
+
+
+def refusal(action: Action, context: Context | None) -> str:
+    """Return why an action is not allowed in a context, one sentence; "" if it is."""
+    if not action.writes:
+        return ""
+    if context is None:
+        return "not connected yet; try again when the tenants are there"
+    name = visible(context.name)
+    if context.read_only:
+        return (
+            f"{name} is read-only, nothing was changed;"
+            " its setting read_only = false allows changes"
+        )
+    if action.simulates and context.mode is Mode.LIVE:
+        return f"{name} is live; test events go to test and sandbox contexts only"
+    if action.simulates and context.stripe is None:
+        return f"{name} has no Stripe, so a test event has nowhere to go"
+    return ""
+
+
+def offered(area: Area, context: Context | None) -> list[Action]:
+    """Return the actions of a screen that its context allows.
+
+    Before the context is known all are offered: the gate refuses what has to wait.
+    """
+    if context is None:
+        return of_area(area)
+    return [action for action in of_area(area) if not refusal(action, context)]

@@ -1,0 +1,136 @@
+"""`meterdeck adjust` and `reset`: change a counter, and leave a trail."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from dataclasses import replace
+
+from meterdeck.core.errors import BadInput, BrokenCounter
+from meterdeck.core.model.changes import Adjusted, AdjustKind, Adjustment, Bill
+from meterdeck.core.model.quantity import parse_quantity
+from meterdeck.core.model.usage import Broken, Resource, Usage
+from meterdeck.tui.cli.actor import current_actor
+from meterdeck.tui.cli.arguments import operation_id_of
+from meterdeck.tui.cli.call import Call, run_call
+from meterdeck.tui.cli.confirm import confirm
+from meterdeck.tui.cli.json_form import context_form, limit_form
+from meterdeck.tui.cli.output import Cell, Tone, note
+from meterdeck.tui.cli.words import amount, limit_words
+
+_KINDS = {"+": AdjustKind.ADD, "-": AdjustKind.SUBTRACT, "=": AdjustKind.SET}
+_BILLS = {
+    Bill.QUOTA_ONLY: "the bill does not follow",
+    Bill.QUOTA_AND_BILL: "the bill follows",
+}
+
+
+def run(args: Namespace) -> int:
+    """Add to, take away from, or set a counter."""
+    return run_call(args, _adjust, without_stripe=True)
+
+
+def run_reset(args: Namespace) -> int:
+    """Set a counter to 0."""
+    args.change = ""
+    return run_call(args, _adjust, without_stripe=True)
+
+
+async def _adjust(call: Call) -> int:
+    call.refuse_read_only()
+    resource = call.context.resource(call.args.resource)
+    kind, units = _parse_change(call.args.change.strip(), resource)
+    tenant = await call.tenant(counted=True)
+    seen = await call.usage_of(tenant, resource.name)
+    wanted = Adjustment(
+        tenant=tenant.id,
+        resource=resource.name,
+        kind=kind,
+        amount=units,
+        expected=_expected(call, resource),
+        bill=Bill(call.args.bill.replace("-", "_")),
+        reason=call.args.reason,
+    )
+    before = _whole(call, seen)
+    if call.args.dry_run:
+        foreseen = Adjusted(before, wanted.result(before), seen.period.label, "", False)
+        return _tell(call, wanted, foreseen, seen, operation_id="")
+    if confirm(call, _change_words(seen, resource, before, wanted)):
+        wanted = replace(wanted, expected=before)  # it is what the person decided on
+    operation_id = operation_id_of(call.args)
+    done = await call.engine.changes.adjust(
+        wanted, actor=current_actor(), operation_id=operation_id
+    )
+    return _tell(call, wanted, done, seen, operation_id=operation_id)
+
+
+def _parse_change(text: str, resource: Resource) -> tuple[AdjustKind, int]:
+    if not text:
+        return AdjustKind.RESET, 0
+    kind = _KINDS.get(text[0])
+    if kind is None:
+        raise BadInput(
+            f"{text!r} is not a change; write +{text} to add,"
+            f" -{text} to take away, ={text} to set"
+        )
+    return kind, parse_quantity(text[1:], resource.scale)
+
+
+def _expected(call: Call, resource: Resource) -> int | None:
+    text = call.args.expect
+    return None if text is None else parse_quantity(text, resource.scale, signed=True)
+
+
+def _whole(call: Call, seen: Usage) -> int:
+    if isinstance(seen.used, Broken):
+        layout = call.context.redis.layout
+        key = layout.counter(seen.tenant, seen.resource, seen.period.label)
+        raise BrokenCounter(key.decode("utf-8", "replace"), seen.used.holds)
+    return seen.used
+
+
+def _change_words(
+    seen: Usage, resource: Resource, before: int, wanted: Adjustment
+) -> str:
+    after = wanted.result(before)
+    return (
+        f"{seen.tenant} {resource.label} {seen.period.label}:"
+        f" {amount(before, resource)} → {amount(after, resource)}"
+        f" of {limit_words(seen.limit, resource)}; {_BILLS[wanted.bill]}"
+    )
+
+
+def _tell(
+    call: Call, wanted: Adjustment, done: Adjusted, seen: Usage, *, operation_id: str
+) -> int:
+    resource = call.context.resource(wanted.resource)
+    if call.out.as_json:
+        call.out.object(
+            {
+                **context_form(call.context),
+                "tenant": wanted.tenant,
+                "resource": wanted.resource,
+                "scale": resource.scale,
+                "kind": wanted.kind.value,
+                "period": done.period,
+                "before": done.before,
+                "after": done.after,
+                **limit_form(seen.limit),
+                "bill": wanted.bill.value,
+                "audit_id": done.audit_id or None,
+                "operation_id": operation_id or None,
+                "replayed": done.replayed,
+                "dry_run": bool(call.args.dry_run),
+            }
+        )
+        return 0
+    call.out.line(
+        f"{wanted.tenant} · {resource.label} · {done.period}: ",
+        Cell(f"{amount(done.before, resource)} → {amount(done.after, resource)}"),
+        f" of {limit_words(seen.limit, resource)}",
+        Cell(f"  {_BILLS[wanted.bill]}", Tone.FAINT),
+    )
+    if call.args.dry_run:
+        note("dry run: nothing was changed")
+    elif done.replayed:
+        note("this operation was done before; nothing was changed again")
+    return 0

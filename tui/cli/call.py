@@ -1,0 +1,103 @@
+"""One run of a command: its arguments, its context, its output."""
+
+from __future__ import annotations
+
+import asyncio
+from argparse import Namespace
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, replace
+from typing import Any
+
+from meterdeck.core.services.engine import Engine
+
+from meterdeck.core.errors import NotFound, ReadOnly
+from meterdeck.core.model.context import Context
+from meterdeck.core.model.usage import Tenant, TenantId, Usage
+from meterdeck.core.settings import load_context
+from meterdeck.tui.cli.arguments import config_of, flags_of, output_of
+from meterdeck.tui.cli.output import Output
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A command at work in its context."""
+
+    args: Namespace
+    context: Context
+    engine: Engine
+    out: Output
+
+    async def tenant(self, *, counted: bool = False) -> Tenant:
+        """Return the tenant that the command names, by its id or its customer's.
+
+        Args:
+            counted: Accept a tenant that only its counters tell of.
+
+        Raises:
+            NotFound: Neither the directory nor a counter knows it.
+        """
+        name: str = self.args.tenant
+        try:
+            return await self.engine.directory.get(name)
+        except NotFound:
+            stranger = Tenant(TenantId(name), name)
+            if counted and any(map(_is_counted, await self.engine.usage.usage(name))):
+                return stranger
+        raise NotFound(
+            f"context {self.context.name} has no tenant {name!r};"
+            " look for it with: meterdeck tenants --filter TEXT"
+        )
+
+    async def usage_of(self, tenant: Tenant, resource: str) -> Usage:
+        """Return one counter as it stands.
+
+        Raises:
+            NotFound: The resource is not configured.
+        """
+        wanted = self.context.resource(resource).name
+        found = await self.engine.usage.usage(tenant)
+        return next(usage for usage in found if usage.resource == wanted)
+
+    def refuse_read_only(self) -> None:
+        """Refuse to go on where the context allows no changes.
+
+        Raises:
+            ReadOnly: It does not.
+        """
+        if self.context.read_only:
+            raise ReadOnly(f"context {self.context.name} is read-only")
+
+
+def _is_counted(usage: Usage) -> bool:
+    return usage.used != 0
+
+
+def run_call(
+    args: Namespace,
+    work: Callable[[Call], Coroutine[Any, Any, int]],
+    *,
+    without_stripe: bool = False,
+) -> int:
+    """Load the context, open the engine, do `work`, and return its exit code."""
+    context = context_of(args)
+    if without_stripe:
+        context = replace(context, stripe=None)
+    return asyncio.run(_work(args, context, work))
+
+
+async def _work(
+    args: Namespace,
+    context: Context,
+    work: Callable[[Call], Coroutine[Any, Any, int]],
+) -> int:
+    async with Engine(context) as engine:
+        return await work(Call(args, context, engine, output_of(args)))
+
+
+def context_of(args: Namespace) -> Context:
+    """Return the context that the flags, the environment and the file agree on."""
+    return load_context(
+        config=config_of(args),
+        context=getattr(args, "context", None),
+        flags=flags_of(args),
+    )

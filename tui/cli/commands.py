@@ -1,0 +1,139 @@
+"""The grammar of the command line; handlers are named, and imported when called."""
+
+from __future__ import annotations
+
+import argparse
+from typing import NoReturn
+
+from meterdeck.core.errors import BadInput
+from meterdeck.tui.cli.command import Commands, add_command
+from meterdeck.tui.cli.commands_that_write import add_writing_commands
+from meterdeck.tui.cli.version import VERSION
+
+_DESCRIPTION = "The operators' side of usage-based billing on Stripe Meters and Redis."
+_EPILOG = """\
+Without a command the console opens. Exit codes: 0 done, 1 refused or not found,
+2 wrong use or configuration, 3 Redis or Stripe out of reach.
+"""
+_SANDBOX = {
+    "sandbox": "run a local Stripe and Redis with simulated traffic",
+    "demo": "open the console on a sandbox of its own; nothing to set up",
+}
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that raises `BadInput` in place of ending the program."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise the complaint, with where the help is.
+
+        Raises:
+            BadInput: Always.
+        """
+        raise BadInput(f"{message}; see: {self.prog} --help")
+
+
+def build_parser(arguments: list[str]) -> argparse.ArgumentParser:
+    """Return the parser of every command."""
+    common = _common()
+    parser = _root(common)
+    parser.add_argument("--version", action="version", version=f"meterdeck {VERSION}")
+    parser.set_defaults(handler="meterdeck.tui.cli.console:run", as_json=False)
+    commands = parser.add_subparsers(metavar="COMMAND", title="commands")
+    _add_reading_commands(commands, common)
+    add_writing_commands(commands, common)
+    _add_setup_commands(commands, common)
+    _add_sandbox_commands(commands, arguments)
+    return parser
+
+
+def _root(common: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    return Parser(
+        prog="meterdeck",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        parents=[common],
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+
+
+def _common() -> argparse.ArgumentParser:
+    """Options of every command, before or after its name.
+
+    Suppressed defaults: a command's own default would hide what stood before it.
+    """
+    common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    group = common.add_argument_group("environment")
+    group.add_argument("--config", metavar="FILE", help="the configuration file")
+    group.add_argument("--context", metavar="NAME", help="the context to work in")
+    group.add_argument("--redis-url", metavar="URL", help="another Redis than its own")
+    group.add_argument(
+        "--stripe-api-base", metavar="URL", help="another Stripe than its own"
+    )
+    group.add_argument("--read-only", action="store_true", help="refuse every change")
+    return common
+
+
+def _add_reading_commands(
+    commands: Commands,
+    common: argparse.ArgumentParser,
+) -> None:
+    tenants = add_command(commands, common, "tenants", "list tenants and their usage")
+    tenants.add_argument("--filter", metavar="TEXT", default="", help="name, id, plan…")
+    tenants.add_argument(
+        "--sort",
+        metavar="KEY",
+        default="worst",
+        help="worst, name, plan, status, reset, trend or a resource (default: worst)",
+    )
+    tenants.add_argument("-n", metavar="N", type=int, help="at most N tenants")
+    tenants.add_argument(
+        "--refresh", action="store_true", help="read customers from Stripe first"
+    )
+
+    usage = add_command(commands, common, "usage", "show one tenant's counters")
+    usage.add_argument("tenant", metavar="TENANT", help="tenant or Stripe customer id")
+
+    events = add_command(commands, common, "events", "show the delivery log")
+    events.add_argument("-n", metavar="N", type=int, default=20, help="(default: 20)")
+    events.add_argument("--follow", "-f", action="store_true", help="wait for more")
+
+    audit = add_command(commands, common, "audit", "show who changed what", "audit:run")
+    audit.add_argument("tenant", metavar="TENANT", nargs="?")
+    audit.add_argument("-n", metavar="N", type=int, default=20, help="(default: 20)")
+
+
+def _add_setup_commands(
+    commands: Commands,
+    common: argparse.ArgumentParser,
+) -> None:
+    init = add_command(commands, common, "init", "write a commented configuration")
+    init.add_argument("path", metavar="FILE", nargs="?", default="meterdeck.toml")
+    init.add_argument("--force", action="store_true", help="replace the file")
+
+    add_command(commands, common, "contexts", "list the configured contexts")
+
+    config = commands.add_parser("config", help="look at the configuration")
+    actions = config.add_subparsers(metavar="ACTION", required=True)
+    add_command(
+        actions,
+        common,
+        "show",
+        "print every setting and where it came from; secrets are masked",
+        "config_show:run",
+    )
+
+
+def _add_sandbox_commands(
+    commands: Commands,
+    arguments: list[str],
+) -> None:
+    """Add the sandbox's own commands; their grammar is imported when one is named."""
+    for name, purpose in _SANDBOX.items():
+        if name in arguments:
+            from importlib import import_module  # noqa: PLC0415 - see above
+
+            import_module(f"meterdeck.tui.cli.{name}").register(commands)
+        else:
+            commands.add_parser(name, help=purpose)

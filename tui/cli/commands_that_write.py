@@ -1,0 +1,119 @@
+"""The grammar of the commands that change something."""
+
+from __future__ import annotations
+
+import argparse
+
+from meterdeck.tui.cli.command import Commands, add_command
+
+_TENANT = "tenant or Stripe customer id"
+
+
+def add_writing_commands(commands: Commands, common: argparse.ArgumentParser) -> None:
+    """Add adjust, reset, override, consume and fire."""
+    _add_adjust(commands, common)
+    _add_override(commands, common)
+    _add_consume(commands, common)
+    _add_fire(commands, common)
+
+
+def _add_adjust(commands: Commands, common: argparse.ArgumentParser) -> None:
+    adjust = add_command(commands, common, "adjust", "change a counter")
+    _add_counter(adjust)
+    adjust.add_argument("change", metavar="+N|-N|=N", help="add, take away, or set")
+    reset = add_command(
+        commands, common, "reset", "set a counter to 0", "adjust:run_reset"
+    )
+    _add_counter(reset)
+    for parser in (adjust, reset):
+        _add_write_options(parser, reason=True)
+        parser.add_argument(
+            "--expect", metavar="N", help="refuse if the counter is not N any more"
+        )
+        parser.add_argument(
+            "--bill",
+            choices=("quota-only", "quota-and-bill"),
+            default="quota-only",
+            help="whether the invoice follows (default: quota-only)",
+        )
+        _add_operation_id(parser)
+
+
+def _add_override(commands: Commands, common: argparse.ArgumentParser) -> None:
+    override = commands.add_parser("override", help="give a tenant a limit of its own")
+    actions = override.add_subparsers(metavar="ACTION", required=True)
+    put = add_command(
+        actions, common, "set", "set a tenant's limit", "overrides:run_set"
+    )
+    _add_counter(put)
+    put.add_argument("limit", metavar="LIMIT", help="units a period, or: unlimited")
+    put.add_argument(
+        "--until",
+        metavar="WHEN",
+        help="when it ends, in UTC: 2026-11-27 (that whole day), 2026-11-27T18:00Z,"
+        " 3d, 12h, friday",
+    )
+    clear = add_command(
+        actions, common, "clear", "give the plan's limit back", "overrides:run_clear"
+    )
+    _add_counter(clear)
+    for parser in (put, clear):
+        _add_write_options(parser, reason=True)
+        _add_operation_id(parser)
+    listing = add_command(
+        actions, common, "list", "list overrides in force", "overrides:run_list"
+    )
+    listing.add_argument("tenant", metavar="TENANT", nargs="?", help=_TENANT)
+
+
+def _add_consume(commands: Commands, common: argparse.ArgumentParser) -> None:
+    consume = add_command(
+        commands, common, "consume", "count usage as an application does, if allowed"
+    )
+    consume.add_argument("tenant", metavar="TENANT", help=_TENANT)
+    consume.add_argument(
+        "amounts", metavar="RESOURCE=N", nargs="+", help="all are counted, or none"
+    )
+    consume.add_argument(
+        "--call-id", metavar="ID", help="a repeat with the same id counts nothing"
+    )
+    _add_write_options(consume, reason=False)
+
+
+def _add_fire(commands: Commands, common: argparse.ArgumentParser) -> None:
+    fire = add_command(commands, common, "fire", "send a test meter event to Stripe")
+    _add_counter(fire)
+    fire.add_argument("quantity", metavar="QUANTITY", nargs="?", default="1")
+    fire.add_argument(
+        "--count", action="store_true", help="add it to the counter as well"
+    )
+    fire.add_argument(
+        "--dry-run", action="store_true", help="show what would be sent, send nothing"
+    )
+    _add_operation_id(fire)
+
+
+def _add_counter(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("tenant", metavar="TENANT", help=_TENANT)
+    parser.add_argument("resource", metavar="RESOURCE")
+
+
+def _add_write_options(parser: argparse.ArgumentParser, *, reason: bool) -> None:
+    if reason:
+        parser.add_argument(
+            "--reason", metavar="TEXT", required=True, help="kept in the audit trail"
+        )
+    parser.add_argument(
+        "--yes", action="store_true", help="do not ask, even in a live context"
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="show what would change, change nothing"
+    )
+
+
+def _add_operation_id(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--operation-id",
+        metavar="ID",
+        help="repeat an operation whose answer was lost: it is done at most once",
+    )

@@ -1,0 +1,32 @@
+"""What stands between a command and its effect."""
+
+from __future__ import annotations
+
+import sys
+
+from meterdeck.core.errors import Refused
+from meterdeck.core.model.context import Mode
+from meterdeck.tui.cli.call import Call
+from meterdeck.tui.cli.output import note
+
+
+def confirm(call: Call, change: str) -> bool:
+    """Return whether to go on; in a live context the name of it must be typed.
+
+    Returns True when a person saw `change` and typed the name, False where nothing
+    had to be asked.
+
+    Raises:
+        Refused: The person typed something else, or there is nobody to ask.
+    """
+    name = call.context.name
+    if call.context.mode is not Mode.LIVE or call.args.yes:
+        return False
+    if not sys.stdin.isatty():
+        raise Refused(f"context {name} is live and nobody can be asked; add --yes")
+    note(f"live context {name}: {change}")
+    sys.stderr.write(f"type {name} to do it: ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip() != name:
+        raise Refused("that is not the context's name; nothing was changed")
+    return True

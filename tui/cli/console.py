@@ -1,0 +1,26 @@
+"""No command: the console."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from functools import partial
+
+from meterdeck.core.errors import BadInput
+from meterdeck.core.settings import check_start, load_context
+from meterdeck.tui.cli.arguments import config_of, flags_of
+
+
+def run(args: Namespace) -> int:
+    """Open the console; what is cheap to check is checked before Textual is loaded."""
+    config, context = config_of(args), getattr(args, "context", None)
+    chosen = check_start(config=config, context=context)
+    if not sys.stdin.isatty() or not sys.stdout.isatty():
+        raise BadInput(
+            "the console needs a terminal; commands for scripts: meterdeck --help"
+        )
+    # Half a second that a wrong configuration should not cost.
+    from meterdeck.tui.app import run_console  # noqa: PLC0415
+
+    load = partial(load_context, config=config, context=context, flags=flags_of(args))
+    return run_console(load, title=f"meterdeck · {chosen.context}")

@@ -1,0 +1,118 @@
+"""`meterdeck consume`: count usage as the application does, where limits allow it."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Sequence
+
+from meterdeck.core.errors import BadInput
+from meterdeck.core.model.quantity import group_quantity, parse_quantity
+from meterdeck.core.services.usage import Decision, ResourceDecision
+from meterdeck.tui.cli.call import Call, run_call
+from meterdeck.tui.cli.confirm import confirm
+from meterdeck.tui.cli.json_form import context_form, limit_form, period_form
+from meterdeck.tui.cli.output import Cell, Tone, note
+from meterdeck.tui.cli.words import limit_words
+
+
+def run(args: Namespace) -> int:
+    """Count all of the amounts, or none; ends with 1 where a limit refuses."""
+    return run_call(args, _consume, without_stripe=True)
+
+
+async def _consume(call: Call) -> int:
+    call.refuse_read_only()
+    amounts = _amounts(call, call.args.amounts)
+    tenant: str = call.args.tenant
+    if call.args.dry_run:
+        return await _foresee(call, tenant, amounts)
+    confirm(call, f"count {', '.join(call.args.amounts)} for {tenant}")
+    decision = await call.engine.usage.consume(
+        tenant, amounts, call_id=call.args.call_id
+    )
+    return _tell(call, tenant, decision)
+
+
+def _amounts(call: Call, texts: Sequence[str]) -> dict[str, int]:
+    amounts: dict[str, int] = {}
+    for text in texts:
+        name, equals, quantity = text.partition("=")
+        if not equals:
+            raise BadInput(f"{text!r} is not an amount; write it like api_calls=5")
+        resource = call.context.resource(name)
+        if resource.name in amounts:
+            raise BadInput(f"{name} is given twice; write their sum")
+        units = parse_quantity(quantity, resource.scale)
+        if not units:
+            raise BadInput(f"{text!r} counts nothing; write a quantity above 0")
+        amounts[resource.name] = units
+    return amounts
+
+
+async def _foresee(call: Call, tenant: str, amounts: dict[str, int]) -> int:
+    """Say what a call would be told now; it may be told otherwise a moment later."""
+    resources = []
+    for usage in await call.engine.usage.usage(tenant):
+        if usage.resource in amounts and isinstance(usage.used, int):
+            short = (
+                usage.remaining is not None
+                and amounts[usage.resource] > usage.remaining
+            )
+            resources.append(
+                ResourceDecision(
+                    resource=usage.resource,
+                    current=usage.used,
+                    limit=usage.limit,
+                    remaining=usage.remaining,
+                    period=usage.period,
+                    refused=short,
+                )
+            )
+    allowed = not any(each.refused for each in resources)
+    whole = len(resources) == len(amounts)
+    foreseen = Decision(allowed and whole, tuple(resources), "", replayed=False)
+    return _tell(call, tenant, foreseen)
+
+
+def _tell(call: Call, tenant: str, decision: Decision) -> int:
+    if call.out.as_json:
+        call.out.object(
+            {
+                **context_form(call.context),
+                "tenant": tenant,
+                "allowed": decision.allowed,
+                "resources": [_form(each) for each in decision.resources],
+                "call_id": decision.call_id or None,
+                "replayed": decision.replayed,
+                "dry_run": bool(call.args.dry_run),
+            }
+        )
+    else:
+        words = ("allowed", Tone.GOOD) if decision.allowed else ("refused", Tone.HIGH)
+        call.out.line(Cell(*words), f"  {tenant}")
+        rows = [_row(call, each) for each in decision.resources]
+        call.out.table(rows, indent=2)
+        if call.args.dry_run:
+            note("dry run: nothing was counted")
+    return 0 if decision.allowed else 1
+
+
+def _form(each: ResourceDecision) -> dict[str, object]:
+    return {
+        "resource": each.resource,
+        "period": period_form(each.period),
+        "current": each.current,
+        **limit_form(each.limit),
+        "remaining": each.remaining,
+        "refused": each.refused,
+    }
+
+
+def _row(call: Call, each: ResourceDecision) -> tuple[Cell | str, ...]:
+    resource = call.context.resource(each.resource)
+    return (
+        resource.label,
+        Cell(group_quantity(each.current, resource.scale), right=True),
+        f"of {limit_words(each.limit, resource)}",
+        Cell("over the limit" if each.refused else "", Tone.HIGH),
+    )

@@ -1,0 +1,30 @@
+"""Tell a person or a program why a command did not do what was asked."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from meterdeck.core.errors import Conflict, MeterdeckError, UnknownOutcome
+from meterdeck.core.model.text import visible
+
+_LONGEST = 2000
+
+
+def report(error: MeterdeckError, *, as_json: bool) -> int:
+    """Print the sentence, or with `--json` the error object, and return the code."""
+    if as_json:
+        print(json.dumps({"error": _form(error)}))
+    else:
+        print(f"meterdeck: {visible(str(error), _LONGEST)}", file=sys.stderr)
+    return error.exit_code
+
+
+def _form(error: MeterdeckError) -> dict[str, object]:
+    form: dict[str, object] = {"type": type(error).__name__, "message": str(error)}
+    if isinstance(error, UnknownOutcome):
+        form["operation_id"] = error.operation_id
+    if isinstance(error, Conflict):
+        form["expected"] = error.expected
+        form["actual"] = error.actual
+    return form

@@ -1,0 +1,90 @@
+"""The entry point: parse, dispatch, and end with the right code.
+
+Nothing is imported here that Python has not loaded anyway: argparse comes with the
+grammar, a command's own module and the engine behind it when the command runs.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from meterdeck.tui.cli.version import VERSION
+
+TYPE_CHECKING = False  # typing takes 2 ms
+if TYPE_CHECKING:
+    from meterdeck.core.errors import MeterdeckError
+
+INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code.
+
+    0 done, 1 refused or not found, 2 wrong use or configuration, 3 Redis or Stripe
+    out of reach, 130 interrupted.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        code = _run(arguments)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        _abandon_stdout()
+        return 0
+    return code
+
+
+def _run(arguments: list[str]) -> int:
+    if arguments == ["--version"]:
+        sys.stdout.write(f"meterdeck {VERSION}\n")
+        return 0
+    # After the version, so that asking for it does not wait for argparse.
+    from meterdeck.core.errors import MeterdeckError  # noqa: PLC0415
+    from meterdeck.tui.cli.commands import build_parser  # noqa: PLC0415
+
+    try:
+        parsed = build_parser(arguments).parse_args(map(_positional, arguments))
+        for name, value in vars(parsed).items():
+            if isinstance(value, str) and value.startswith(" -"):
+                setattr(parsed, name, value[1:])
+        return _dispatch(parsed.handler, parsed)
+    except MeterdeckError as error:
+        return _report(error, as_json="--json" in arguments)
+
+
+def _positional(argument: str) -> str:
+    """Put a blank before -1,500, which argparse would take for an option."""
+    negative = argument[:1] == "-" and argument[1:2].isdecimal()
+    return f" {argument}" if negative else argument
+
+
+def _dispatch(handler: object, parsed: object) -> int:
+    """Call a handler: a function, or the `module:function` that names one."""
+    if isinstance(handler, str):
+        # The point of it: no command pays for the imports of another.
+        from importlib import import_module  # noqa: PLC0415
+
+        module, _, name = handler.partition(":")
+        handler = getattr(import_module(module), name)
+    assert callable(handler)
+    return int(handler(parsed))
+
+
+def _report(error: MeterdeckError, as_json: bool) -> int:
+    from meterdeck.tui.cli.failure import report  # noqa: PLC0415 - errors alone pay
+
+    return report(error, as_json=as_json)
+
+
+def _abandon_stdout() -> None:
+    """Let Python's own flush at exit go nowhere: the reader (`| head`) has left."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,196 @@
+"""`meterdeck override set|clear|list`: a tenant's own limit for a resource."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from meterdeck.core.errors import BadInput, NotFound
+from meterdeck.core.model.changes import Override
+from meterdeck.core.model.quantity import parse_quantity
+from meterdeck.core.model.usage import (
+    Limit,
+    LimitSource,
+    Resource,
+    ResourceName,
+    Tenant,
+    TenantId,
+)
+from meterdeck.tui.cli.actor import current_actor
+from meterdeck.tui.cli.arguments import operation_id_of
+from meterdeck.tui.cli.call import Call, run_call
+from meterdeck.tui.cli.confirm import confirm
+from meterdeck.tui.cli.json_form import (
+    context_form,
+    limit_form,
+    moment,
+    override_form,
+)
+from meterdeck.tui.cli.output import Cell, Tone, note
+from meterdeck.tui.cli.when import parse_until, show_moment
+from meterdeck.tui.cli.words import amount, limit_words, minute
+
+_UNLIMITED = "unlimited"
+
+
+def run_set(args: Namespace) -> int:
+    """Give a tenant a limit of its own."""
+    return run_call(args, _set, without_stripe=True)
+
+
+def run_clear(args: Namespace) -> int:
+    """Give a tenant the plan's limit back."""
+    return run_call(args, _clear, without_stripe=True)
+
+
+def run_list(args: Namespace) -> int:
+    """List the overrides in force."""
+    return run_call(args, _list, without_stripe=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """A limit before and after, and until when."""
+
+    tenant: Tenant
+    resource: Resource
+    before: Limit
+    after: Limit
+    expires_at: datetime | None = None
+
+    def __str__(self) -> str:
+        before = limit_words(self.before, self.resource)
+        after = limit_words(self.after, self.resource)
+        until = f" until {show_moment(self.expires_at)}" if self.expires_at else ""
+        return (
+            f"{self.tenant.id} · limit of {self.resource.label}:"
+            f" {before} → {after}{until}"
+        )
+
+
+async def _set(call: Call) -> int:
+    call.refuse_read_only()
+    resource = call.context.resource(call.args.resource)
+    limit = Limit(_units(call.args.limit, resource), LimitSource.OVERRIDE)
+    expires_at = _expiry(call)
+    tenant = await call.tenant(counted=True)
+    before = (await call.usage_of(tenant, resource.name)).limit
+    change = _Change(tenant, resource, before, limit, expires_at)
+    if call.args.dry_run:
+        return _tell(call, change, operation_id=None)
+    confirm(call, str(change))
+    operation_id = operation_id_of(call.args)
+    done = await call.engine.changes.set_override(
+        tenant.id,
+        resource.name,
+        limit.units,
+        expires_at=expires_at,
+        actor=current_actor(),
+        reason=call.args.reason,
+        operation_id=operation_id,
+    )
+    change = replace(change, expires_at=done.expires_at)
+    return _tell(call, change, operation_id=operation_id)
+
+
+async def _clear(call: Call) -> int:
+    call.refuse_read_only()
+    resource = call.context.resource(call.args.resource)
+    tenant = await call.tenant(counted=True)
+    before = (await call.usage_of(tenant, resource.name)).limit
+    after = call.context.limit_of(tenant, resource.name)
+    change = _Change(tenant, resource, before, after)
+    if call.args.dry_run:
+        if before.source is not LimitSource.OVERRIDE:
+            raise NotFound(f"{tenant.id} has no override of {resource.name}")
+        return _tell(call, change, operation_id=None)
+    confirm(call, str(change))
+    operation_id = operation_id_of(call.args)
+    await call.engine.changes.clear_override(
+        tenant.id,
+        resource.name,
+        actor=current_actor(),
+        reason=call.args.reason,
+        operation_id=operation_id,
+    )
+    return _tell(call, change, operation_id=operation_id)
+
+
+def _units(text: str, resource: Resource) -> int | None:
+    if text.strip().lower() == _UNLIMITED:
+        return None
+    try:
+        return parse_quantity(text, resource.scale)
+    except BadInput as error:
+        raise BadInput(f"{error}, or: {_UNLIMITED}") from error
+
+
+def _expiry(call: Call) -> datetime | None:
+    if call.args.until is not None:
+        return parse_until(call.args.until, datetime.now(UTC))
+    if call.context.override_needs_expiry:
+        raise BadInput(
+            f"in context {call.context.name} an override must end;"
+            " say when, for example --until 3d"
+        )
+    return None
+
+
+def _tell(call: Call, change: _Change, *, operation_id: str | None) -> int:
+    if call.out.as_json:
+        call.out.object(
+            {
+                **context_form(call.context),
+                "tenant": change.tenant.id,
+                "resource": change.resource.name,
+                "scale": change.resource.scale,
+                "before": limit_form(change.before),
+                "after": limit_form(change.after),
+                "expires_at": moment(change.expires_at),
+                "operation_id": operation_id,
+                "dry_run": bool(call.args.dry_run),
+            }
+        )
+        return 0
+    call.out.line(str(change))
+    if call.args.dry_run:
+        note("dry run: nothing was changed")
+    return 0
+
+
+async def _list(call: Call) -> int:
+    named = call.args.tenant
+    wanted = (await call.tenant(counted=True)).id if named is not None else None
+    found = await call.engine.changes.overrides(wanted)
+    if call.out.as_json:
+        forms = [override_form(override) for override in found]
+        call.out.object({**context_form(call.context), "overrides": forms})
+    elif found:
+        call.out.table([_row(call, override) for override in found])
+    else:
+        note("no override is in force")
+    return 0
+
+
+def _row(call: Call, override: Override) -> tuple[Cell | str, ...]:
+    resource = _resource(call, override.tenant, override.resource)
+    until = (
+        f"until {minute(override.expires_at)}" if override.expires_at else "for good"
+    )
+    return (
+        override.tenant,
+        resource.label,
+        Cell(amount(override.units, resource), right=True),
+        until,
+        override.actor,
+        Cell(override.reason, Tone.FAINT),
+    )
+
+
+def _resource(call: Call, tenant: TenantId, name: ResourceName) -> Resource:
+    """Return the resource, or one made up for an override of a former one."""
+    for resource in call.context.resources:
+        if resource.name == name:
+            return resource
+    return Resource(name, name, "")

@@ -1,0 +1,146 @@
+"""`meterdeck sandbox`: a local Stripe and Redis with simulated traffic."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from meterdeck.core.sandbox.options import SandboxOptions
+from meterdeck.tui.cli.fleet_flags import add_fleet_flags
+
+if TYPE_CHECKING:
+    from meterdeck.core.sandbox.state import RunningSandbox
+    from meterdeck.tui.cli.command import Commands
+
+END_WITH_INPUT = "--end-with-input"
+
+_PURPOSE = "run a local Stripe and Redis with simulated traffic"
+_LARGEST_PORT = 65_535
+
+
+def register(commands: Commands) -> None:
+    """Add the command to the command line's grammar."""
+    parser = commands.add_parser(
+        "sandbox",
+        help=_PURPOSE,
+        description=_PURPOSE[0].upper()
+        + _PURPOSE[1:]
+        + ". Nothing leaves this machine.",
+        allow_abbrev=False,
+    )
+    group = parser.add_argument_group("servers")
+    for name in ("stripe", "redis"):
+        group.add_argument(
+            f"--{name}-port",
+            metavar="PORT",
+            type=_port,
+            default=0,
+            help="TCP port on 127.0.0.1 (default: a free one)",
+        )
+    group.add_argument(
+        "--data-dir",
+        metavar="DIR",
+        type=Path,
+        help="keep the counters there (default: forget them at the end)",
+    )
+    add_fleet_flags(parser)
+    parser.add_argument("--no-traffic", action="store_true", help="nobody calls")
+    parser.add_argument(
+        "--json",
+        dest="as_json",
+        action="store_true",
+        help="when ready, print one line: stripe_api_base, redis_url and api_key",
+    )
+    # For `demo` and other programs that start a sandbox: it never outlives them.
+    parser.add_argument(END_WITH_INPUT, action="store_true", help=argparse.SUPPRESS)
+    parser.set_defaults(handler=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run a sandbox until SIGTERM, SIGINT or SIGHUP, and return 0.
+
+    Raises:
+        ConfigError: A port is taken.
+        Unreachable: A server did not start, or Valkey ended.
+    """
+    # The engine and its servers take half a second to import: only here.
+    from meterdeck.tui.cli.ending import until_ended  # noqa: PLC0415
+
+    options = SandboxOptions(
+        stripe_port=arguments.stripe_port,
+        redis_port=arguments.redis_port,
+        tenants=arguments.tenants,
+        rate=arguments.rate,
+        seed=arguments.seed,
+        traffic=not arguments.no_traffic,
+        data_dir=arguments.data_dir,
+    )
+    work = _serve(options, as_json=arguments.as_json)
+    asyncio.run(until_ended(work, with_input=arguments.end_with_input))
+    return 0
+
+
+async def _serve(options: SandboxOptions, *, as_json: bool) -> None:
+    from meterdeck.core.sandbox.sandbox import Sandbox  # noqa: PLC0415  # see `run`
+    from meterdeck.core.sandbox.state import announce, withdraw  # noqa: PLC0415
+
+    async with Sandbox(options) as sandbox:
+        running = sandbox.running
+        try:
+            announce(running)
+        except OSError as error:
+            reason = f"{error.strerror}: {error.filename}"
+            complaint = f"meterdeck: --context sandbox will not work here ({reason})"
+            print(complaint, file=sys.stderr)
+        try:
+            print(_line(running) if as_json else _text(running, options), flush=True)
+            await sandbox.run()
+        finally:
+            withdraw(running.pid)
+
+
+def _line(running: RunningSandbox) -> str:
+    shown = {
+        "stripe_api_base": running.stripe_api_base,
+        "redis_url": running.redis_url,
+        "api_key": running.api_key,
+    }
+    return json.dumps(shown)
+
+
+def _text(running: RunningSandbox, options: SandboxOptions) -> str:
+    calls = f"about {options.rate:g} calls a second" if options.traffic else "no calls"
+    exports = {
+        "STRIPE_API_KEY": running.api_key,
+        "STRIPE_API_BASE": running.stripe_api_base,
+        "REDIS_URL": running.redis_url,
+    }
+    lines = [f"  export {name}={shlex.quote(value)}" for name, value in exports.items()]
+    return "\n".join(
+        (
+            f"The sandbox is ready: {options.tenants:,} tenants, {calls}.",
+            "",
+            "Console, in another terminal:",
+            "  meterdeck --context sandbox",
+            "",
+            "Your own program, with any official Stripe SDK and any Redis client (give",
+            "the SDK this API base as its host; there is no variable it reads itself):",
+            *lines,
+            "",
+            "Ctrl-C ends it.",
+        )
+    )
+
+
+def _port(text: str) -> int:
+    port = int(text) if text.isascii() and text.isdecimal() else -1
+    if not 0 <= port <= _LARGEST_PORT:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a TCP port; write 1 to {_LARGEST_PORT}"
+        )
+    return port

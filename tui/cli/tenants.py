@@ -1,0 +1,143 @@
+"""`meterdeck tenants`: the fleet and its usage, ordered and filtered."""
+
+from __future__ import annotations
+
+import asyncio
+from argparse import Namespace
+from contextlib import aclosing
+from dataclasses import replace
+
+from meterdeck.core.services.engine import Engine
+
+from meterdeck.core.errors import BadInput, RedisUnreachable
+from meterdeck.core.model.fleet_update import Reach, WatchUpdate
+from meterdeck.core.services.fleet import Fleet
+from meterdeck.core.services.fleet_order import SortKey
+from meterdeck.tui.cli.arguments import count_of
+from meterdeck.tui.cli.call import Call, run_call
+from meterdeck.tui.cli.json_form import context_form, moment, tenant_form, usage_form
+from meterdeck.tui.cli.output import Cell, Tone, note
+from meterdeck.tui.cli.words import day, percent_cell, used_words
+
+_DEADLINE_S = 60.0
+
+
+def run(args: Namespace) -> int:
+    """List tenants from the directory kept in Redis, with their counters."""
+    return run_call(args, _list)
+
+
+async def _list(call: Call) -> int:
+    await _fill_directory(call)
+    fleet = await _snapshot(call)
+    rows = _rows(call, fleet)
+    total = len(rows)
+    if call.args.n is not None:
+        rows = rows[: count_of(call.args)]
+    if call.out.as_json:
+        call.out.object(
+            {
+                **context_form(call.context),
+                "at": moment(fleet.at),
+                "total": total,
+                "tenants": [_form(fleet, row) for row in rows],
+            }
+        )
+        return 0
+    if rows:
+        call.out.table([_HEAD, *(_row(call, fleet, row) for row in rows)])
+    note(f"{total:,} of {len(fleet):,} tenants" + _cut(len(rows), total))
+    return 0
+
+
+async def _fill_directory(call: Call) -> None:
+    """Ask Stripe who the tenants are where nobody has yet, or where it is wanted."""
+    if call.engine.gateway is None:
+        return
+    if call.args.refresh or not await call.engine.directory.cached():
+        await call.engine.directory.refresh()
+
+
+async def _snapshot(call: Call) -> Fleet:
+    """Watch until the whole fleet has been read once; Stripe is not asked again.
+
+    Raises:
+        RedisUnreachable: Redis is away, or too slow for the deadline.
+    """
+    fleet = Fleet(call.context)
+    try:
+        async with (
+            asyncio.timeout(_DEADLINE_S),
+            Engine(replace(call.context, stripe=None)) as engine,
+            aclosing(engine.watch().updates()) as updates,
+        ):
+            async for update in updates:
+                _refuse_down(update)
+                fleet.apply(update)
+                if update.counters_at is not None and update.swept >= 1.0:
+                    break
+    except TimeoutError:
+        raise RedisUnreachable(
+            f"Redis did not give the whole fleet in {_DEADLINE_S:g} s"
+        ) from None
+    return fleet
+
+
+def _refuse_down(update: WatchUpdate) -> None:
+    if update.redis.reach is Reach.DOWN:
+        raise RedisUnreachable(update.redis.message)
+
+
+def _rows(call: Call, fleet: Fleet) -> list[int]:
+    key: str = call.args.sort
+    names = [resource.name for resource in call.context.resources]
+    if key not in (*SortKey, *names):
+        valid = ", ".join((*SortKey, *names))
+        raise BadInput(f"--sort {key}: no such order; valid are: {valid}")
+    found = fleet.search(call.args.filter) if call.args.filter else None
+    return fleet.order(key, rows=found)
+
+
+def _form(fleet: Fleet, row: int) -> dict[str, object]:
+    usage = [
+        usage_form(fleet.usage(row, column), resource)
+        for column, resource in enumerate(fleet.resources)
+    ]
+    return {**tenant_form(fleet.tenant(row)), "usage": usage}
+
+
+_HEAD = tuple(
+    Cell(text, Tone.FAINT)
+    for text in (
+        "TENANT",
+        "NAME",
+        "PLAN",
+        "STATUS",
+        "NEAREST LIMIT",
+        "USED",
+        "",
+        "",
+        "RESETS",
+    )
+)
+
+
+def _row(call: Call, fleet: Fleet, row: int) -> tuple[Cell | str, ...]:
+    tenant = fleet.tenant(row)
+    about = (tenant.id, tenant.name, tenant.plan, tenant.status.value)
+    column = fleet.worst_column(row)
+    if column < 0:
+        return about
+    resource, usage = fleet.resources[column], fleet.usage(row, column)
+    return (
+        *about,
+        resource.label,
+        Cell(used_words(usage.used, resource), right=True),
+        call.out.bar(usage.percent),
+        percent_cell(usage.percent),
+        Cell(day(usage.period.end), Tone.FAINT),
+    )
+
+
+def _cut(shown: int, total: int) -> str:
+    return f", the first {shown:,} shown" if shown < total else ""

@@ -1,0 +1,89 @@
+"""Moments as people write them; everything is UTC."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, time, timedelta
+
+from meterdeck.core.errors import BadInput
+
+_DAYS = (
+    "monday",
+    "tuesday",
+    "wednesday",
+    "thursday",
+    "friday",
+    "saturday",
+    "sunday",
+)
+_SPAN = re.compile(r"(?P<count>[0-9]{1,5})(?P<unit>[mhdw])")
+_UNITS = {
+    "m": timedelta(minutes=1),
+    "h": timedelta(hours=1),
+    "d": timedelta(days=1),
+    "w": timedelta(weeks=1),
+}
+_FORMS = "write it like 2026-11-27, 2026-11-27T18:00Z, 3d, 12h or friday (UTC)"
+_LONGEST = timedelta(days=3660)
+
+
+def parse_until(text: str, now: datetime) -> datetime:
+    """Return the moment that `text` names, seen from `now`.
+
+    A date, a weekday, `today` and `tomorrow` mean the end of that day in UTC. A
+    weekday is the next one, never today. A time without a zone is UTC.
+
+    Raises:
+        BadInput: Not a moment, in the past, or more than ten years away.
+    """
+    word = text.strip().lower()
+    moment = _span(word, now) or _day(word, now) or _written(text.strip())
+    if moment is None:
+        raise BadInput(f"{text!r} is not a moment; {_FORMS}")
+    if moment <= now:
+        raise BadInput(f"{text!r} is over already: it is {show_moment(now)} now")
+    if moment - now > _LONGEST:
+        raise BadInput(f"{text!r} is more than ten years away; {_FORMS}")
+    return moment
+
+
+def show_moment(moment: datetime) -> str:
+    """Write a moment for a person: `Fri 2026-11-27 18:00 UTC`."""
+    at = moment.astimezone(UTC)
+    return f"{_DAYS[at.weekday()][:3].capitalize()} {at:%Y-%m-%d %H:%M} UTC"
+
+
+def _span(word: str, now: datetime) -> datetime | None:
+    match = _SPAN.fullmatch(word)
+    if match is None or not int(match["count"]):
+        return None
+    return now + int(match["count"]) * _UNITS[match["unit"]]
+
+
+def _day(word: str, now: datetime) -> datetime | None:
+    today = now.astimezone(UTC).date()
+    if word in ("today", "tomorrow"):
+        return _end_of(today + timedelta(days=word == "tomorrow"))
+    if len(word) < 3:
+        return None
+    for number, name in enumerate(_DAYS):
+        if word in (name, name[:3]):
+            ahead = (number - today.weekday() - 1) % 7 + 1
+            return _end_of(today + timedelta(days=ahead))
+    return None
+
+
+def _written(text: str) -> datetime | None:
+    try:
+        return _end_of(date.fromisoformat(text))
+    except (ValueError, OverflowError):
+        pass
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+
+
+def _end_of(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC) + timedelta(days=1)

@@ -1,0 +1,67 @@
+"""Quantities, limits and counters in words."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from meterdeck.core.model.quantity import group_quantity
+from meterdeck.core.model.usage import Broken, Limit, LimitSource, Resource, Usage
+from meterdeck.tui.cli.output import Cell, Output, Row, Tone, tone_of
+
+_NO_LIMIT_WORDS = {LimitSource.NONE: "no limit"}
+_SOURCES = {LimitSource.OVERRIDE: "override", LimitSource.DEFAULT: "default plan"}
+
+
+def amount(units: int | None, resource: Resource) -> str:
+    """Return a quantity as people write it; None is unlimited."""
+    return "unlimited" if units is None else group_quantity(units, resource.scale)
+
+
+def limit_words(limit: Limit, resource: Resource) -> str:
+    """Return a limit, and the rule that gave it where it is not the plan."""
+    text = _NO_LIMIT_WORDS.get(limit.source) or amount(limit.units, resource)
+    source = _SOURCES.get(limit.source)
+    return f"{text} ({source})" if source else text
+
+
+def used_words(used: int | Broken, resource: Resource) -> str:
+    """Return what a counter holds, or what is wrong with it."""
+    if isinstance(used, Broken):
+        return f"broken: {used.holds}"
+    return group_quantity(used, resource.scale)
+
+
+def percent_cell(percent: int | None) -> Cell:
+    """Return a share in its tone; blank where there is none."""
+    if percent is None:
+        return Cell("")
+    return Cell(f"{percent} %", tone_of(percent), right=True)
+
+
+def usage_row(usage: Usage, resource: Resource, out: Output) -> Row:
+    """Return one counter as a row: label, used, limit, bar, share, reset."""
+    tone = Tone.HIGH if isinstance(usage.used, Broken) else Tone.PLAIN
+    return (
+        resource.label,
+        Cell(used_words(usage.used, resource), tone, right=True),
+        Cell(f"of {limit_words(usage.limit, resource)}"),
+        Cell(resource.unit, Tone.FAINT),
+        out.bar(usage.percent),
+        percent_cell(usage.percent),
+        Cell(f"resets {day(usage.period.end)}", Tone.FAINT),
+    )
+
+
+def day(at: datetime) -> str:
+    """Return a date in UTC: `2026-12-01`."""
+    return at.astimezone(UTC).strftime("%Y-%m-%d")
+
+
+def minute(at: datetime) -> str:
+    """Return date and time in UTC: `2026-12-01 00:00`."""
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M")
+
+
+def second(at: datetime) -> str:
+    """Return date and time in UTC: `2026-12-01 00:00:00`."""
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")

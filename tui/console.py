@@ -1,0 +1,210 @@
+"""The console as a Textual program: screens, one picture, one engine elsewhere."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from typing import ClassVar, Literal
+
+from textual.app import App
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.screen import Screen
+
+from meterdeck.core.errors import Conflict, MeterdeckError, UnknownOutcome
+from meterdeck.core.model.changes import Actor
+from meterdeck.core.model.fleet_update import WatchUpdate
+from meterdeck.core.model.text import visible
+from meterdeck.core.model.usage import TenantId
+from meterdeck.tui.actions import Action
+from meterdeck.tui.crash import Crash
+from meterdeck.tui.picture import Picture
+from meterdeck.tui.requests import Adjust, Request
+from meterdeck.tui.runtime import Ended, Opened, Report, Runtime
+from meterdeck.tui.screens.area import AreaScreen
+from meterdeck.tui.screens.fleet import FleetScreen
+from meterdeck.tui.terminal import over_ssh, sixteen_colours
+from meterdeck.tui.themes import ANSI, DARK, THEMES
+
+Severity = Literal["information", "warning", "error"]
+
+
+class ConsoleApp(App[int]):
+    """Shows one context and acts on it.
+
+    Args:
+        runtime: The engine; started after the first paint.
+        actor: Tells who is at the keyboard, for the audit trail.
+        environ: What the terminal says of itself.
+    """
+
+    CSS_PATH = "app.tcss"
+    ENABLE_COMMAND_PALETTE = True
+    COMMAND_PALETTE_BINDING = "ctrl+p"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+q", "quit", "Leave the console", show=False, priority=True),
+    ]
+
+    class Reported(Message):
+        """The engine has something to say."""
+
+        def __init__(self, report: Report) -> None:
+            self.report = report
+            super().__init__()
+
+    class Finished(Message):
+        """A request was answered, one way or the other."""
+
+        def __init__(self, request: Request, future: Future[str]) -> None:
+            self.request = request
+            self.future = future
+            super().__init__()
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        *,
+        title: str = "meterdeck",
+        actor: Callable[[], Actor],
+        environ: Mapping[str, str] = os.environ,
+    ) -> None:
+        super().__init__()
+        self.animation_level = "none"
+        self.title = title
+        self.runtime = runtime
+        self.picture: Picture | None = None
+        self.ended: BaseException | None = None
+        self.crash: Crash | None = None
+        self._actor = actor
+        self._jump = over_ssh(environ)
+        for theme in THEMES:
+            self.register_theme(theme)
+        self.theme = ANSI if sixteen_colours(environ) else DARK
+
+    def get_default_screen(self) -> Screen[None]:
+        return FleetScreen(self.title, jump=self._jump)
+
+    def on_mount(self) -> None:
+        self.call_after_refresh(self.runtime.start, self.deliver)
+
+    # -- what the engine says ------------------------------------------------------
+
+    def deliver(self, report: Report) -> None:
+        """Take a report from any thread."""
+        self.post_message(self.Reported(report))
+
+    def on_console_app_reported(self, message: Reported) -> None:
+        match message.report:
+            case Opened(context):
+                self.picture = Picture(context)
+                for screen in self._areas():
+                    screen.open(self.picture)
+            case Ended(error):
+                self.ended = error
+                self.exit(error.exit_code if isinstance(error, MeterdeckError) else 1)
+            case WatchUpdate() as update:
+                self._take(update)
+
+    def _take(self, update: WatchUpdate) -> None:
+        if self.picture is not None:
+            change = self.picture.apply(update)
+            for screen in self._areas():
+                screen.take(self.picture, change)
+        self.runtime.taken()
+
+    def _areas(self) -> list[AreaScreen]:
+        return [
+            screen for screen in self.screen_stack if isinstance(screen, AreaScreen)
+        ]
+
+    def focus_on(self, tenants: Sequence[TenantId]) -> None:
+        """Have the tenants on the screen read each second."""
+        self.runtime.focus(tenants)
+
+    # -- what the operator asks for --------------------------------------------------
+
+    def say(
+        self, text: str, *, title: str = "", severity: Severity = "information"
+    ) -> None:
+        """Show a notice; the text is data, never markup."""
+        self.notify(
+            visible(text, 400),
+            title=visible(title, 80),
+            severity=severity,
+            timeout=6 if severity == "information" else 10,
+            markup=False,
+        )
+
+    def open_tenant(self, tenant: TenantId) -> None:
+        """Show one tenant on a screen of its own."""
+        from meterdeck.tui.screens.tenant import TenantScreen  # noqa: PLC0415  # rare
+
+        self.push_screen(TenantScreen(tenant))
+
+    def open_dialog(self, action: Action, tenant: TenantId | None) -> None:
+        """Open the dialog of a change that the gate has let pass."""
+        from meterdeck.tui.dialogs.opening import dialog_for  # noqa: PLC0415  # rare
+
+        row = self.picture.fleet.row_of(tenant) if self.picture and tenant else None
+        if self.picture is None or row is None:
+            self.say("select a tenant first", severity="warning")
+            return
+        if not self.picture.fleet.resources:
+            self.say("no resource is configured, nothing to change", severity="warning")
+            return
+        dialog = dialog_for(action.id, self.picture, self.picture.fleet.tenant(row))
+        self.push_screen(dialog, self.perform)
+
+    def perform(self, request: Request | None) -> None:
+        """Send a confirmed request to the engine; its answer becomes a notice."""
+        if request is None:
+            return
+        actor = self._actor()
+        future = self.runtime.submit(lambda engine: request.perform(engine, actor))
+        future.add_done_callback(
+            lambda done: self.post_message(self.Finished(request, done))
+        )
+
+    def on_console_app_finished(self, message: Finished) -> None:
+        request, error = message.request, message.future.exception()
+        self.runtime.poke()
+        if error is None:
+            self.say(message.future.result(), title=str(request.target))
+        elif isinstance(error, UnknownOutcome):
+            self._ask(request, error, request, "Ask again")
+        elif isinstance(error, Conflict) and isinstance(request, Adjust):
+            self._ask(request, error, request.to_whatever_is_there(), "Do it anyway")
+        elif isinstance(error, MeterdeckError):
+            self.say(str(error), title=str(request.target), severity="error")
+        else:
+            raise error
+        for screen in self._areas():
+            screen.changed(request.target.tenant.id)
+
+    def _ask(
+        self, request: Request, error: MeterdeckError, again: Request, label: str
+    ) -> None:
+        from meterdeck.tui.dialogs.outcome import OutcomeDialog  # noqa: PLC0415  # rare
+
+        dialog = OutcomeDialog(str(request.target), str(error), label)
+        self.push_screen(dialog, lambda yes: self.perform(again if yes else None))
+
+    def next_theme(self) -> None:
+        """Change to the next of our themes."""
+        names = [theme.name for theme in THEMES]
+        place = names.index(self.theme) if self.theme in names else -1
+        self.theme = names[(place + 1) % len(names)]
+
+    # -- the end -----------------------------------------------------------------------
+
+    def _handle_exception(self, error: Exception) -> None:
+        """End with one sentence; Textual's own screen prints local variables."""
+        if self._exception is None:
+            self._exception = error
+            self._exception_event.set()
+        if self.crash is None:
+            secrets = self.picture.context if self.picture else None
+            self.crash = Crash.of(error, secrets)
+        self._return_code = 1
+        self._close_messages_no_wait()

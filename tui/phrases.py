@@ -1,0 +1,99 @@
+"""Times, rates and counts in the few words a dense screen has room for."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from meterdeck.core.model.quantity import short_quantity
+from meterdeck.core.model.usage import TenantStatus
+
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun",
+           "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")  # fmt: skip
+
+STATUS_WORDS = {
+    TenantStatus.NO_SUBSCRIPTION: "no sub",
+    TenantStatus.PAST_DUE: "past due",
+    TenantStatus.INCOMPLETE_EXPIRED: "expired",
+}
+
+
+def status_word(status: TenantStatus) -> str:
+    """Return a status in at most ten characters."""
+    return STATUS_WORDS.get(status, status.value)
+
+
+def clock(at: datetime) -> str:
+    """Return the time of day in UTC: `14:02:11`."""
+    return at.astimezone(UTC).strftime("%H:%M:%S")
+
+
+def day(at: datetime, now: datetime) -> str:
+    """Return a date in UTC: `1 Dec`, with its year when that is another one."""
+    at = at.astimezone(UTC)
+    text = f"{at.day} {_MONTHS[at.month - 1]}"
+    return text if at.year == now.astimezone(UTC).year else f"{text} {at.year % 100}"
+
+
+def moment(at: datetime) -> str:
+    """Return date and time in UTC: `2026-12-01 00:00`."""
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M")
+
+
+def span(length: timedelta) -> str:
+    """Return a length of time in two units: `8d 9h`, `3h 12m`, `45s`."""
+    seconds = int(length.total_seconds())
+    if seconds <= 0:
+        return "now"
+    if seconds < 60:
+        return f"{seconds}s"
+    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
+    if minutes < 60:
+        return f"{minutes}m"
+    if hours < 24:
+        return f"{hours}h {minutes % 60}m"
+    if days < 100:
+        return f"{days}d {hours % 24}h"
+    return f"{days}d"
+
+
+def coarse(length: timedelta) -> str:
+    """Return an estimate in one unit: `~6h`, so that it does not flicker."""
+    seconds = int(length.total_seconds())
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
+        if seconds >= 2 * size:
+            return f"~{seconds // size}{unit}"
+    return f"{max(seconds, 0)}s"
+
+
+def rate(per_second: float, scale: int = 0) -> str:
+    """Return a burn rate by the minute, or by the hour when slower: `52/min`."""
+    if per_second <= 0:
+        return "–"
+    smallest = 10**scale
+    if per_second * 60 >= smallest:
+        return f"{short_quantity(round(per_second * 60), scale)}/min"
+    if per_second * 3600 >= smallest:
+        return f"{short_quantity(round(per_second * 3600), scale)}/h"
+    return f"{short_quantity(round(per_second * 86400), scale)}/d"
+
+
+def ago(length: timedelta) -> str:
+    """Return an age: `12 s`, `3 min`, `2 h`."""
+    seconds = max(int(length.total_seconds()), 0)
+    if seconds < 120:
+        return f"{seconds} s"
+    return f"{seconds // 60} min" if seconds < 7200 else f"{seconds // 3600} h"
+
+
+def latency(milliseconds: float) -> str:
+    """Return a round trip: `<1 ms`, `12 ms`, `1.4 s`."""
+    if milliseconds < 1:
+        return "<1 ms"
+    if milliseconds < 1000:
+        return f"{milliseconds:.0f} ms"
+    return f"{milliseconds / 1000:.1f} s"
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """Return a count with its noun: `1 tenant`, `1,204 tenants`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"

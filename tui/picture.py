@@ -1,0 +1,130 @@
+"""The picture: everything the screens show, owned by the screen's thread."""
+
+from __future__ import annotations
+
+from collections import deque
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from time import monotonic
+
+from meterdeck.core.model.context import Context
+from meterdeck.core.model.events import LoggedEvent
+from meterdeck.core.model.fleet_update import Health, OverrideChange, Reach, WatchUpdate
+from meterdeck.core.model.usage import TenantId
+from meterdeck.core.services.fleet import Fleet, FleetChange
+
+EVENTS_KEPT = 5000
+_CONNECTING = Health(Reach.CONNECTING)
+
+
+class EventTail:
+    """The newest meter events, bounded; counts what was dropped on the way.
+
+    Attributes:
+        seen: Events ever taken in; the newest has this number.
+        dropped: Lines of the log that came too fast to be shown.
+    """
+
+    def __init__(self, kept: int = EVENTS_KEPT) -> None:
+        self._events: deque[LoggedEvent] = deque(maxlen=kept)
+        self.seen = 0
+        self.dropped = 0
+
+    def take(self, update: WatchUpdate) -> bool:
+        """Take in an update's events; tell whether there were any."""
+        self._events.extend(update.events)
+        self.seen += len(update.events)
+        self.dropped += update.dropped_events
+        return bool(update.events or update.dropped_events)
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    def newest(
+        self,
+        count: int,
+        *,
+        tenant: TenantId | None = None,
+        text: str = "",
+        until: int | None = None,
+    ) -> list[LoggedEvent]:
+        """Return at most `count` events, newest first.
+
+        Args:
+            tenant: Only this tenant's.
+            text: Only those with this text somewhere, in any case.
+            until: Leave out events newer than this number (see `seen`).
+        """
+        skipped = 0 if until is None else max(self.seen - until, 0)
+        wanted = text.casefold()
+        matching = (
+            event
+            for event in islice(reversed(self._events), skipped, None)
+            if (tenant is None or event.tenant == tenant)
+            and (not wanted or wanted in _searched(event))
+        )
+        return list(islice(matching, count))
+
+
+def _searched(event: LoggedEvent) -> str:
+    parts = (
+        event.tenant,
+        event.resource,
+        event.outcome,
+        event.source,
+        event.event.identifier,
+        event.event.event_name,
+        event.event.customer,
+        event.message,
+    )
+    return "\n".join(parts).casefold()
+
+
+class Picture:
+    """One context's fleet, events and servers as last seen.
+
+    Attributes:
+        stale: Redis does not answer; what is shown is old.
+        loaded: The first counters have arrived.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.fleet = Fleet(context)
+        self.events = EventTail()
+        self.redis = _CONNECTING
+        self.stripe = _CONNECTING if context.stripe else Health(Reach.OFF)
+        self.counters_at: datetime | None = None
+        self.expiries: dict[tuple[TenantId, str], OverrideChange] = {}
+        self.updates = 0
+        self._at: datetime | None = None
+        self._received = monotonic()
+
+    def apply(self, update: WatchUpdate) -> FleetChange:
+        """Take in an update and return what it changed in the fleet."""
+        self.redis, self.stripe = update.redis, update.stripe
+        self.counters_at = update.counters_at or self.counters_at
+        self._at, self._received = update.at, monotonic()
+        self.updates += 1
+        self.events.take(update)
+        for change in update.overrides:
+            key = (change.tenant, change.resource)
+            if change.limit is None:
+                self.expiries.pop(key, None)
+            else:
+                self.expiries[key] = change
+        return self.fleet.apply(update)
+
+    @property
+    def stale(self) -> bool:
+        return self.redis.reach is Reach.DOWN
+
+    @property
+    def loaded(self) -> bool:
+        return self.counters_at is not None
+
+    def now(self) -> datetime:
+        """Return the Redis server's clock, or this host's before its first answer."""
+        if self._at is None:
+            return datetime.now(UTC)
+        return self._at + timedelta(seconds=monotonic() - self._received)

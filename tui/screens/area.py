@@ -1,0 +1,109 @@
+"""What the console's screens have in common: header, banner, gate, footer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual.screen import Screen
+
+from meterdeck.core.model.usage import TenantId
+from meterdeck.core.services.fleet import FleetChange
+from meterdeck.tui.actions import BY_ID, Area, refusal
+from meterdeck.tui.picture import Picture
+from meterdeck.tui.widgets.banner import Banner
+from meterdeck.tui.widgets.header import StatusHeader
+from meterdeck.tui.widgets.key_bar import KeyBar
+
+if TYPE_CHECKING:
+    from meterdeck.tui.console import ConsoleApp
+
+
+class AreaScreen(Screen[None]):
+    """A screen of the console; `do_<action>` is what an action does on it."""
+
+    AREA: ClassVar[Area]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (32, "-tall")]  # noqa: RUF012
+
+    @property
+    def console(self) -> ConsoleApp:
+        """The program this screen belongs to."""
+        return cast("ConsoleApp", self.app)
+
+    def on_mount(self) -> None:
+        """Show what there is already."""
+        self.set_interval(1.0, self.tick)
+        if self.console.picture is not None:
+            self.open(self.console.picture)
+            self.tick()
+
+    def open(self, picture: Picture) -> None:
+        """Show a picture for the first time."""
+        self.query_one(KeyBar).show(picture.context)
+        self.frame(picture)
+
+    def take(self, picture: Picture, change: FleetChange) -> None:
+        """Show what an update changed."""
+        self.frame(picture)
+
+    def changed(self, tenant: TenantId) -> None:
+        """Look again: an action on a tenant was answered."""
+
+    def frame(self, picture: Picture) -> None:
+        """Show what every screen has of a picture."""
+        self.query_one(StatusHeader).show(picture)
+        self.query_one(Banner).show(picture)
+
+    def tick(self) -> None:
+        """Show the time, and ages that grow; once a second."""
+        if not self.is_current and self.console.screen.is_modal is False:
+            return
+        picture = self.console.picture
+        self.query_one(StatusHeader).tick(picture)
+        if picture is not None and picture.stale:
+            self.query_one(Banner).show(picture)
+
+    # -- actions -------------------------------------------------------------------
+
+    @property
+    def subject(self) -> TenantId | None:
+        """The tenant that actions on this screen are about."""
+        return None
+
+    def action_act(self, name: str) -> None:
+        """Do an action, if the gate lets it pass."""
+        action = BY_ID[name]
+        picture = self.console.picture
+        why = refusal(action, picture.context if picture else None)
+        if why:
+            self.console.say(why, title=action.label, severity="warning")
+            return
+        if action.writes:
+            self.console.open_dialog(action, self.subject)
+            return
+        getattr(self, f"do_{name}")()
+
+    def on_key_bar_pressed(self, message: KeyBar.Pressed) -> None:
+        self.action_act(message.action)
+
+    def do_help(self) -> None:
+        from meterdeck.tui.screens.help import HelpScreen  # noqa: PLC0415  # rare
+
+        self.app.push_screen(HelpScreen(self.active_bindings))
+
+    def do_palette(self) -> None:
+        self.app.action_command_palette()
+
+    def do_theme(self) -> None:
+        self.console.next_theme()
+
+    def do_quit(self) -> None:
+        self.app.exit(0)
+
+    def do_back(self) -> None:
+        self.app.pop_screen()
+
+    def do_events(self) -> None:
+        from meterdeck.tui.screens.events import EventsScreen  # noqa: PLC0415  # rare
+
+        self.app.push_screen(EventsScreen())

@@ -1,0 +1,190 @@
+"""The first screen: every tenant, the selected one in full, the meter events."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal
+from textual.timer import Timer
+
+from meterdeck.core.model.fleet_update import Reach
+from meterdeck.core.model.text import visible
+from meterdeck.core.model.usage import TenantId
+from meterdeck.core.services.fleet import FleetChange, SortKey
+from meterdeck.tui.actions import Area, bindings
+from meterdeck.tui.picture import Picture
+from meterdeck.tui.screens.area import AreaScreen
+from meterdeck.tui.widgets.banner import Banner
+from meterdeck.tui.widgets.detail import TenantDetail
+from meterdeck.tui.widgets.event_log import EventLog
+from meterdeck.tui.widgets.filter_bar import FilterBar
+from meterdeck.tui.widgets.header import StatusHeader
+from meterdeck.tui.widgets.key_bar import KeyBar
+from meterdeck.tui.widgets.placeholder import Placeholder
+from meterdeck.tui.widgets.tenant_table import TenantTable
+
+REST_S = 0.12
+"""The detail follows the cursor when it rests: not at each line of a held key."""
+
+
+class FleetScreen(AreaScreen):
+    """The tenants."""
+
+    AREA = Area.FLEET
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Area.FLEET)]
+
+    def __init__(self, title: str, *, jump: bool = False) -> None:
+        super().__init__()
+        self._title = title
+        self._jump = jump
+        self._rest: Timer | None = None
+
+    def compose(self) -> ComposeResult:
+        yield StatusHeader(self._title)
+        yield Banner()
+        yield FilterBar()
+        yield Placeholder()
+        yield TenantTable(jump=self._jump)
+        with Horizontal(id="below"):
+            yield TenantDetail()
+            yield EventLog()
+        yield KeyBar(self.AREA)
+
+    def on_mount(self) -> None:
+        self.query_one(TenantTable).display = False
+        super().on_mount()
+
+    # -- the picture -----------------------------------------------------------------
+
+    def open(self, picture: Picture) -> None:
+        super().open(picture)
+        self.query_one(TenantTable).open(picture)
+        self._place(picture)
+
+    def take(self, picture: Picture, change: FleetChange) -> None:
+        super().take(picture, change)
+        table = self.query_one(TenantTable)
+        table.take(change)
+        table.set_stale(picture.stale)
+        self._place(picture)
+        self._detail()
+        self.query_one(EventLog).show(picture)
+
+    def _place(self, picture: Picture) -> None:
+        """Show the table, or why there is none."""
+        table, placeholder = self.query_one(TenantTable), self.query_one(Placeholder)
+        empty = not table.list.rows
+        if empty:
+            title, advice, sketch = self._explain(picture, table.filter)
+            placeholder.say(title, advice, sketch=sketch)
+        if placeholder.display != empty or table.display == empty:
+            placeholder.display = empty
+            table.display = not empty
+            if not empty and self.focused is None:
+                table.focus()
+
+    @staticmethod
+    def _explain(picture: Picture, text: str) -> tuple[str, str, bool]:
+        if text and len(picture.fleet):
+            return (
+                f"no tenant contains “{visible(text, 40)}”",
+                "Esc drops the filter; it looks at name, id, customer,"
+                " subscription, plan and status",
+                False,
+            )
+        if picture.redis.reach is Reach.DOWN:
+            return "waiting for Redis", "the tenants appear when it answers", True
+        if not picture.loaded:
+            return f"reading {visible(picture.context.name)} …", "", True
+        if picture.stripe.reach is Reach.CONNECTING:
+            return "no counters yet, reading the customers from Stripe …", "", True
+        if picture.context.stripe is None:
+            return (
+                "no tenants yet",
+                "they appear with their first counter, named by the key template "
+                + visible(picture.context.redis.layout.template, 80),
+                False,
+            )
+        return (
+            "no tenants yet",
+            "create a subscription in Stripe, or count something:"
+            " tenants appear by themselves",
+            False,
+        )
+
+    def on_tenant_table_selected(self, message: TenantTable.Selected) -> None:
+        # Not at once: over SSH, a held key would send the panel for each line.
+        if self._rest is None:
+            self._rest = self.set_timer(REST_S, self._rested)
+
+    def _rested(self) -> None:
+        self._rest = None
+        self._detail()
+
+    def _detail(self) -> None:
+        picture = self.console.picture
+        if picture is not None and self._rest is None:
+            selected = self.query_one(TenantTable).selected
+            self.query_one(TenantDetail).show(picture, selected)
+
+    def on_tenant_table_arranged(self) -> None:
+        picture, table = self.console.picture, self.query_one(TenantTable)
+        if picture is None:
+            return
+        self._place(picture)
+        self.console.focus_on(table.shown_tenants())
+        self.query_one(StatusHeader).note(self._note(picture, table))
+
+    def _note(self, picture: Picture, table: TenantTable) -> str:
+        places, total = table.list, len(table.list.rows)
+        if not total:
+            return ""
+        last = min(places.top + places.height, total)
+        parts = [f"{places.top + 1:,}–{last:,} of {total:,}"]
+        if table.filter:
+            parts.insert(0, f"“{visible(table.filter, 24)}”")
+        if table.order.key != SortKey.WORST or table.order.reverse:
+            parts.insert(0, f"by {visible(table.order.key, 20)} {table.order.mark}")
+        return " · ".join(parts)
+
+    # -- actions -----------------------------------------------------------------------
+
+    @property
+    def subject(self) -> TenantId | None:
+        return self.query_one(TenantTable).selected
+
+    def on_tenant_table_opened(self) -> None:
+        self.action_act("open")
+
+    def do_open(self) -> None:
+        if self.subject is not None:
+            self.console.open_tenant(self.subject)
+
+    def do_filter(self) -> None:
+        self.query_one(FilterBar).begin()
+
+    def do_sort(self) -> None:
+        from meterdeck.tui.dialogs.sort import SortDialog  # noqa: PLC0415  # rare
+
+        table = self.query_one(TenantTable)
+        resources = table.picture.fleet.resources if table.picture else []
+        self.app.push_screen(SortDialog(resources, table.order), self._sorted)
+
+    def _sorted(self, key: str | None) -> None:
+        if key is not None:
+            self.query_one(TenantTable).sort_by(key)
+
+    def do_back(self) -> None:
+        self.query_one(FilterBar).clear()
+        self.query_one(TenantTable).focus()
+
+    def on_filter_bar_changed(self, message: FilterBar.Changed) -> None:
+        table = self.query_one(TenantTable)
+        table.set_filter(message.text)
+        if table.picture is not None:
+            self._place(table.picture)
+
+    def on_filter_bar_left(self) -> None:
+        self.query_one(TenantTable).focus()

@@ -1,0 +1,71 @@
+"""The line a filter is typed into; hidden until it is asked for."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.widget import Widget
+from textual.widgets import Input, Static
+
+
+class FilterBar(Widget):
+    """An input that reports each change; Enter keeps the filter, Esc drops it."""
+
+    DEFAULT_CSS = """
+    FilterBar { height: 1; layout: horizontal; display: none; }
+    FilterBar > Static { width: 3; }
+    FilterBar > Input { width: 1fr; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "drop", "Drop the filter", show=False),
+        Binding("down", "keep", "Keep the filter, go to the list", show=False),
+    ]
+
+    class Changed(Message):
+        """The filter is another text now."""
+
+        def __init__(self, text: str) -> None:
+            self.text = text
+            super().__init__()
+
+    class Left(Message):
+        """The operator is done with the filter."""
+
+    def compose(self) -> ComposeResult:
+        yield Static(" / ", markup=False)
+        yield Input(placeholder="name, id, customer, plan or status", compact=True)
+
+    def begin(self) -> None:
+        """Show the line and put the cursor into it."""
+        self.display = True
+        self.query_one(Input).focus()
+
+    def clear(self) -> bool:
+        """Drop the filter; tell whether there was one."""
+        field = self.query_one(Input)
+        had = bool(field.value) or bool(self.display)
+        field.value = ""
+        self.display = False
+        return had
+
+    def action_drop(self) -> None:
+        self.clear()
+        self.post_message(self.Left())
+
+    def action_keep(self) -> None:
+        self.display = bool(self.query_one(Input).value)
+        self.post_message(self.Left())
+
+    @on(Input.Changed)
+    def _changed(self, event: Input.Changed) -> None:
+        event.stop()
+        self.post_message(self.Changed(event.value.strip()))
+
+    @on(Input.Submitted)
+    def _submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.action_keep()

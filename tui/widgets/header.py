@@ -1,0 +1,231 @@
+"""The top of every screen: context, mode, servers, clock, totals."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.strip import Strip
+from textual.widget import Widget
+
+from meterdeck.core.model.context import Mode
+from meterdeck.core.model.fleet_update import Health, Reach
+from meterdeck.core.model.text import visible
+from meterdeck.tui import phrases
+from meterdeck.tui.picture import Picture
+from meterdeck.tui.render import Align, Line, fit
+from meterdeck.tui.themes import Ground, Role
+from meterdeck.tui.widgets.line_view import LineView
+
+_MODES = {
+    Mode.SANDBOX: (Role.SANDBOX, Ground.BAR),
+    Mode.TEST: (Role.TEST, Ground.BAR),
+    Mode.LIVE: (Role.LIVE, Ground.LIVE),
+}
+
+
+class SteadyLatency:
+    """A latency that is shown anew only when it really is another one.
+
+    A round trip differs a little each second; sending that to the terminal would
+    cost more than everything else on an idle screen.
+    """
+
+    def __init__(self) -> None:
+        self._shown: float | None = None
+
+    def show(self, measured: float | None) -> float | None:
+        """Return what to show for what was measured, in milliseconds."""
+        old = self._shown
+        if measured is None or old is None or abs(measured - old) > max(2.0, 0.5 * old):
+            self._shown = measured
+        return self._shown
+
+
+class ContextLine(LineView):
+    """Context, mode and the health of both servers."""
+
+    DEFAULT_CSS = "ContextLine { width: 1fr; }"
+    GROUND = Ground.BAR
+
+    def __init__(self, title: str) -> None:
+        super().__init__()
+        self._title = title
+        self.picture: Picture | None = None
+        self._redis, self._stripe = SteadyLatency(), SteadyLatency()
+
+    def draw(self, y: int) -> Strip:
+        style, width = self.palette.style, self.size.width
+        line = Line().add(" ◆ ", style(Role.ACCENT, Ground.BAR))
+        if width > 70:
+            line.add(f"{self._title}  ", style(Role.BRIGHT, Ground.BAR, bold=True))
+        right = Line()
+        if self.picture is None:
+            line.add("connecting …", style(Role.MUTED, Ground.BAR))
+        else:
+            self._place(line, self.picture)
+            self._health(right, "redis", self.picture.redis, self._redis)
+            self._health(right, "stripe", self.picture.stripe, self._stripe)
+        blank = style(Role.TEXT, Ground.BAR)
+        line.pad(width - right.width, blank).append(right)
+        return line.strip(width, blank)
+
+    def _place(self, line: Line, picture: Picture) -> None:
+        style, context = self.palette.style, picture.context
+        name = visible(context.name, 24)
+        if name != context.mode.value:
+            line.add(f"{name} ", style(Role.BRIGHT, Ground.BAR))
+        role, ground = _MODES[context.mode]
+        word = context.mode.value.upper()
+        badge = f" {word} " if ground is Ground.LIVE else word
+        line.add(badge, style(role, ground, bold=True))
+        if context.read_only:
+            line.add("  READ-ONLY", style(Role.MUTED, Ground.BAR, bold=True))
+
+    def _health(
+        self, line: Line, name: str, health: Health, steady: SteadyLatency
+    ) -> None:
+        style = self.palette.style
+        muted = style(Role.MUTED, Ground.BAR)
+        latency = steady.show(health.latency_ms)
+        match health.reach:
+            case Reach.OK:
+                line.add("● ", style(Role.GOOD, Ground.BAR)).add(f"{name} ", muted)
+                shown = phrases.latency(latency) if latency is not None else "ok"
+                line.add(f"{shown}   ", style(Role.TEXT, Ground.BAR))
+            case Reach.CONNECTING:
+                line.add("○ ", style(Role.NEAR, Ground.BAR))
+                line.add(f"{name} …   ", muted)
+            case Reach.DOWN:
+                loud = style(Role.HIGH if name == "redis" else Role.NEAR, Ground.BAR)
+                line.add(f"✗ {name} away   ", loud)
+            case Reach.OFF:
+                line.add(f"– no {name}   ", muted)
+
+
+class Clock(LineView):
+    """The time in UTC up to the minute; `Seconds` is beside it.
+
+    Two widgets: only the two digits of the seconds are sent each second.
+    """
+
+    DEFAULT_CSS = "Clock { width: 10; }"
+    GROUND = Ground.BAR
+    text = "UTC --:--:"
+
+    def draw(self, y: int) -> Strip:
+        muted = self.palette.style(Role.MUTED, Ground.BAR)
+        return Line().add(self.text, muted).strip(self.size.width, muted)
+
+
+class Seconds(Clock):
+    """The seconds of the clock."""
+
+    DEFAULT_CSS = "Seconds { width: 2; }"
+    text = "--"
+
+
+class TotalsLine(LineView):
+    """How many tenants there are and how many are near their limits."""
+
+    GROUND = Ground.BAR
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.picture: Picture | None = None
+        self.note = ""
+        self.alert = ""
+
+    def draw(self, y: int) -> Strip:
+        style, width = self.palette.style, self.size.width
+        blank = style(Role.TEXT, Ground.BAR)
+        line = Line().add("   ", blank)
+        if self.picture is not None and self.picture.loaded:
+            self._totals(line, self.picture, wide=width >= 100)
+        elif self.picture is not None:
+            line.add("waiting for the first counters", style(Role.MUTED, Ground.BAR))
+        room = max(width - line.width - 2, 0)
+        note = fit(self.note, room, Align.RIGHT)
+        line.add(note, style(Role.MUTED, Ground.BAR))
+        return line.strip(width, blank)
+
+    def _totals(self, line: Line, picture: Picture, *, wide: bool) -> None:
+        style, totals = self.palette.style, picture.fleet.totals()
+        muted = style(Role.MUTED, Ground.BAR)
+        line.add(f"{totals.tenants:,}", style(Role.BRIGHT, Ground.BAR, bold=True))
+        line.add(" tenant" if totals.tenants == 1 else " tenants", muted)
+        parts = [
+            (totals.at_limit, "at limit", Role.HIGH),
+            (totals.over90, "over 90 %", Role.HIGH),
+            (totals.near, "near", Role.NEAR),
+            (totals.broken, "unreadable", Role.HIGH),
+        ]
+        for count, word, role in parts:
+            if not count and word == "unreadable":
+                continue
+            line.add("   ", muted)
+            line.add(
+                f"{count:,}",
+                style(role if count else Role.MUTED, Ground.BAR, bold=bool(count)),
+            )
+            line.add(f" {word}", muted)
+
+
+class StatusHeader(Widget):
+    """Two lines on top of every screen."""
+
+    DEFAULT_CSS = """
+    StatusHeader { height: 2; layout: grid; grid-size: 1; grid-rows: 1; }
+    StatusHeader > #first { layout: horizontal; height: 1; }
+    """
+
+    def __init__(self, title: str) -> None:
+        super().__init__()
+        self._line = ContextLine(title)
+        self._totals = TotalsLine()
+        self._clock, self._seconds, self._edge = Clock(), Seconds(), Edge()
+
+    def compose(self) -> ComposeResult:
+        yield FirstLine(self._line, self._clock, self._seconds, self._edge)
+        yield self._totals
+
+    def show(self, picture: Picture) -> None:
+        """Show the servers and totals of a picture."""
+        self._line.picture = self._totals.picture = picture
+        self._line.repaint()
+        self._totals.repaint()
+
+    def tick(self, picture: Picture | None) -> None:
+        """Show the time."""
+        if picture is None:
+            return
+        time = phrases.clock(picture.now())
+        self._clock.text, self._seconds.text = f"UTC {time[:6]}", time[6:]
+        self._clock.repaint()
+        self._seconds.repaint()
+
+    def note(self, text: str) -> None:
+        """Write something at the right of the totals."""
+        self._totals.note = text
+        self._totals.repaint()
+
+
+class Edge(LineView):
+    """One empty cell at the right of the clock."""
+
+    DEFAULT_CSS = "Edge { width: 1; }"
+    GROUND = Ground.BAR
+
+    def draw(self, y: int) -> Strip:
+        return self.blank()
+
+
+class FirstLine(Widget):
+    """The widgets of the header's first line, side by side."""
+
+    DEFAULT_CSS = "FirstLine { layout: horizontal; height: 1; }"
+
+    def __init__(self, *parts: Widget) -> None:
+        super().__init__()
+        self._parts = parts
+
+    def compose(self) -> ComposeResult:
+        yield from self._parts

@@ -1,0 +1,69 @@
+"""The last line: what can be done here, by key or by click."""
+
+from __future__ import annotations
+
+from textual import events
+from textual.message import Message
+from textual.strip import Strip
+
+from meterdeck.core.model.context import Context
+from meterdeck.tui.actions import Action, Area, offered
+from meterdeck.tui.render import Line, cells
+from meterdeck.tui.themes import Ground, Role
+from meterdeck.tui.widgets.line_view import LineView
+
+
+class KeyBar(LineView):
+    """The screen's actions that its context allows, as many as fit."""
+
+    DEFAULT_CSS = "KeyBar { dock: bottom; }"
+    GROUND = Ground.BAR
+
+    class Pressed(Message):
+        """An action was clicked."""
+
+        def __init__(self, action: str) -> None:
+            self.action = action
+            super().__init__()
+
+    def __init__(self, area: Area) -> None:
+        super().__init__()
+        self._area = area
+        self._known: Context | None = None
+        self._places: list[tuple[int, int, str]] = []
+
+    def show(self, context: Context) -> None:
+        """Offer what a context allows."""
+        self._known = context
+        self.repaint()
+
+    def _chosen(self) -> list[Action]:
+        actions = [
+            action for action in offered(self._area, self._known) if action.rank
+        ]
+        room = self.size.width - 2
+        kept: set[str] = set()
+        for action in sorted(actions, key=lambda action: action.rank):
+            needed = cells(action.key_label) + len(action.label) + 3
+            if needed > room:
+                break
+            room -= needed
+            kept.add(action.id)
+        return [action for action in actions if action.id in kept]
+
+    def draw(self, y: int) -> Strip:
+        style = self.palette.style
+        key, label = style(Role.ACCENT, Ground.BAR), style(Role.MUTED, Ground.BAR)
+        line = Line().add(" ", label)
+        self._places = []
+        for action in self._chosen():
+            start = line.width
+            line.add(f"{action.key_label} ", key).add(action.label, label)
+            self._places.append((start, line.width, action.id))
+            line.add("  ", label)
+        return line.strip(self.size.width, label)
+
+    def on_click(self, event: events.Click) -> None:
+        for start, end, action in self._places:
+            if start <= event.x < end:
+                self.post_message(self.Pressed(action))

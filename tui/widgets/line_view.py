@@ -1,0 +1,96 @@
+"""Widgets painted from finished lines: only a line that differs is sent again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from textual import events
+from textual.geometry import Region
+from textual.strip import Strip
+from textual.widget import Widget
+
+from meterdeck.tui.render import Line
+from meterdeck.tui.themes import Ground, Palette, Role, palette
+
+
+class LineView(Widget):
+    """A widget whose subclass draws line `y` whole, `self.size.width` cells wide.
+
+    `repaint` draws lines and sends those that changed; nothing else is ever sent, so
+    it may be called as often as data comes.
+    """
+
+    DEFAULT_CSS = "LineView { height: 1; }"
+    GROUND = Ground.BASE
+
+    stale: bool = False
+    """Paint everything dimmed: an old picture."""
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes, markup=False)
+        self._lines: list[Strip] = []
+
+    @property
+    def palette(self) -> Palette:
+        """The present theme's palette, dimmed while the picture is stale."""
+        return palette(self.app.theme, stale=self.stale)
+
+    def draw(self, y: int) -> Strip:
+        """Return line `y`."""
+        raise NotImplementedError
+
+    def blank(self) -> Strip:
+        """Return an empty line."""
+        style = self.palette.style(Role.TEXT, self.GROUND)
+        return Line().strip(self.size.width, style)
+
+    def repaint(self, lines: Iterable[int] | None = None) -> None:
+        """Draw lines, all of them by default, and send those that differ."""
+        width, height = self.size
+        if not self.is_mounted or not width or not height:
+            return
+        if len(self._lines) != height:
+            self._lines = [self.draw(y) for y in range(height)]
+            self.refresh()
+            return
+        changed = []
+        for y in range(height) if lines is None else lines:
+            if 0 <= y < height and (strip := self.draw(y)) != self._lines[y]:
+                self._lines[y] = strip
+                changed.append(Region(0, y, width, 1))
+        if changed:
+            self.refresh(*changed)
+
+    def redraw(self) -> None:
+        """Forget what was drawn: another theme, another width."""
+        self._lines = []
+        self.repaint()
+
+    def render_line(self, y: int) -> Strip:
+        if not self._lines and self.size.height:
+            self._lines = [self.draw(line) for line in range(self.size.height)]
+        return self._lines[y] if y < len(self._lines) else self.blank()
+
+    def on_resize(self, event: events.Resize) -> None:
+        self.redraw()
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self._lines = []
+
+
+class Panel(LineView):
+    """A line view whose lines are made together."""
+
+    def lines(self) -> list[Strip]:
+        """Return the lines from above, at most `self.size.height`."""
+        raise NotImplementedError
+
+    def repaint(self, lines: Iterable[int] | None = None) -> None:
+        self._made = self.lines() if self.size.width and self.is_mounted else []
+        super().repaint(lines)
+
+    def draw(self, y: int) -> Strip:
+        if y == 0 and not self._lines:
+            self._made = self.lines()
+        return self._made[y] if y < len(self._made) else self.blank()

@@ -1,0 +1,218 @@
+"""What stands in the cells of the tenant table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from meterdeck.core.model.quantity import short_quantity
+from meterdeck.core.model.usage import Broken, LimitSource, TenantStatus
+from meterdeck.core.services.fleet import SortKey
+from meterdeck.tui import phrases
+from meterdeck.tui.picture import Picture
+from meterdeck.tui.render import Align, Level, Line, bar, level_of, sparkline
+from meterdeck.tui.themes import Ground, Palette, Role
+from meterdeck.tui.widgets.table_layout import MARKER, Layout
+
+_STATUS_ROLES = {
+    TenantStatus.ACTIVE: Role.MUTED,
+    TenantStatus.TRIALING: Role.ACCENT,
+    TenantStatus.PAST_DUE: Role.NEAR,
+    TenantStatus.INCOMPLETE: Role.NEAR,
+    TenantStatus.UNPAID: Role.HIGH,
+}
+
+
+def status_role(status: TenantStatus) -> Role:
+    """Return the role a status is painted in."""
+    return _STATUS_ROLES.get(status, Role.MUTED)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What the table is sorted by: a `SortKey` or a resource's name."""
+
+    key: str = SortKey.WORST
+    reverse: bool = False
+
+    @property
+    def mark(self) -> str:
+        """The direction: `▼` is the usual one, what needs attention first."""
+        return "▲" if self.reverse else "▼"
+
+
+class Cells(Protocol):
+    """One column group of the table."""
+
+    def heading(self, width: int, order: Order, palette: Palette) -> Line:
+        """Return the group's heading."""
+
+    def key_at(self, x: int) -> str:
+        """Return what a click on the heading at `x` sorts by."""
+
+    def cell(self, row: int, width: int, ground: Ground, palette: Palette) -> Line:
+        """Return the group's cells of a row of the fleet."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Titles:
+    """Writes headings; the one that sorts is marked."""
+
+    order: Order
+    palette: Palette
+
+    def add(self, line: Line, text: str, width: int, key: str) -> None:
+        mine = self.order.key == key
+        role = Role.BRIGHT if mine else Role.MUTED
+        style = self.palette.style(role, Ground.BAR, bold=mine)
+        line.field(f"{text} {self.order.mark}" if mine else text, width, style)
+
+
+class IdentityCells:
+    """Name, id, plan and status."""
+
+    def __init__(self, picture: Picture, layout: Layout) -> None:
+        self._fleet = picture.fleet
+        self._layout = layout
+
+    def heading(self, width: int, order: Order, palette: Palette) -> Line:
+        layout, titles = self._layout, _Titles(order, palette)
+        line = Line().add(" " * MARKER, palette.style(Role.MUTED, Ground.BAR))
+        worst = order.key == SortKey.WORST
+        name = "TENANT · worst" if worst else "TENANT"
+        key = SortKey.WORST if worst else SortKey.NAME
+        titles.add(line, name, layout.name, key)
+        line.field("ID", layout.id, palette.style(Role.MUTED, Ground.BAR))
+        titles.add(line, "PLAN", layout.plan, SortKey.PLAN)
+        titles.add(line, "STATUS", layout.status, SortKey.STATUS)
+        return line
+
+    def key_at(self, x: int) -> str:
+        layout = self._layout
+        if x >= MARKER + layout.name + layout.id + layout.plan:
+            return SortKey.STATUS
+        if x >= MARKER + layout.name + layout.id:
+            return SortKey.PLAN
+        return SortKey.NAME
+
+    def cell(self, row: int, width: int, ground: Ground, palette: Palette) -> Line:
+        layout, tenant = self._layout, self._fleet.tenant(row)
+        on = ground is Ground.CURSOR
+        line = Line().add("▌ " if on else "  ", palette.style(Role.ACCENT, ground))
+        name = palette.style(Role.BRIGHT if on else Role.TEXT, ground, bold=on)
+        muted = palette.style(Role.MUTED, ground)
+        line.field(tenant.name, layout.name - 1, name).add(" ", muted)
+        if layout.id:
+            line.field(tenant.id, layout.id - 1, muted).add(" ", muted)
+        if layout.plan:
+            line.field(tenant.plan or "–", layout.plan - 1, muted).add(" ", muted)
+        if layout.status:
+            style = palette.style(status_role(tenant.status), ground)
+            line.field(phrases.status_word(tenant.status), layout.status, style)
+        return line
+
+
+class ResourceCells:
+    """One resource: bar, share and sign; a count where there is no limit."""
+
+    def __init__(self, picture: Picture, column: int) -> None:
+        self._fleet = picture.fleet
+        self._column = column
+
+    def heading(self, width: int, order: Order, palette: Palette) -> Line:
+        resource = self._fleet.resources[self._column]
+        line = Line()
+        label = resource.label.upper()
+        _Titles(order, palette).add(line, label, width, str(resource.name))
+        return line
+
+    def key_at(self, x: int) -> str:
+        return str(self._fleet.resources[self._column].name)
+
+    def cell(self, row: int, width: int, ground: Ground, palette: Palette) -> Line:
+        used = self._fleet.used(row, self._column)
+        limit = self._fleet.limit(row, self._column)
+        if isinstance(used, Broken):
+            style = palette.style(Role.HIGH, ground)
+            return Line().field(f"✗ {used.holds}", width - 2, style)
+        scale = self._fleet.resources[self._column].scale
+        if limit.units is None:
+            return _count(used, scale, width, ground, palette)
+        percent = self._fleet.percent(row, self._column) or 0
+        over = limit.source is LimitSource.OVERRIDE
+        line = _share(percent, width, ground, palette, overridden=over)
+        if used is not None and used < 0:
+            line = Line().field(
+                f"{short_quantity(used, scale)} negative",
+                width - 2,
+                palette.style(Role.NEAR, ground),
+            )
+        return line
+
+
+def _count(
+    used: int | None, scale: int, width: int, ground: Ground, palette: Palette
+) -> Line:
+    text = "–" if used is None else short_quantity(used, scale)
+    line = Line().field(text, width - 11, palette.style(Role.TEXT, ground), Align.RIGHT)
+    return line.add(" ∞", palette.style(Role.MUTED, ground))
+
+
+def _share(
+    percent: int, width: int, ground: Ground, palette: Palette, *, overridden: bool
+) -> Line:
+    level = level_of(percent)
+    roomy = width >= 18
+    length = width - (13 if roomy else 9)
+    full, rest = bar(percent, length)
+    line = Line().add(full, palette.style(level.role, ground))
+    line.add(rest, palette.style(Role.TRACK, ground))
+    role = Role.TEXT if level is Level.CALM else level.role
+    if percent <= 0:
+        role = Role.MUTED
+    style = palette.style(role, ground, bold=level is Level.FULL)
+    share = f"{percent}%" if percent < 10000 else "999x"
+    if roomy:
+        mark = level.sign or ("±" if overridden else "")
+        return line.add(f"{share:>6} {mark:<4}", style)
+    if level is Level.FULL:
+        return line.add(" FULL  ", style)
+    return line.add(f"{share:>4} {level.sign:<2}", style)
+
+
+class TailCells:
+    """Trend and reset date."""
+
+    def __init__(self, picture: Picture, layout: Layout) -> None:
+        self._picture = picture
+        self._layout = layout
+
+    def heading(self, width: int, order: Order, palette: Palette) -> Line:
+        line, titles = Line(), _Titles(order, palette)
+        titles.add(line, "TREND", self._layout.trend, SortKey.TREND)
+        titles.add(line, "RESETS", self._layout.reset, SortKey.RESET)
+        return line
+
+    def key_at(self, x: int) -> str:
+        return SortKey.TREND if x < self._layout.trend else SortKey.RESET
+
+    def cell(self, row: int, width: int, ground: Ground, palette: Palette) -> Line:
+        fleet, layout = self._picture.fleet, self._layout
+        line, muted = Line(), palette.style(Role.MUTED, ground)
+        if layout.trend:
+            samples = list(fleet.trend(row))[-8:]
+            text = sparkline(samples) if samples else "·" * 8
+            role = Role.ACCENT if any(samples) else Role.FAINT
+            line.field(text, 8, palette.style(role, ground), Align.RIGHT)
+            line.add("  ", muted)
+        if layout.reset:
+            line.field(self._reset(row), layout.reset, muted)
+        return line
+
+    def _reset(self, row: int) -> str:
+        fleet = self._picture.fleet
+        if fleet.at is None or not fleet.columns:
+            return "–"
+        column = max(fleet.worst_column(row), 0)
+        return phrases.day(fleet.resets_at(row, column), fleet.at)
+
