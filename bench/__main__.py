@@ -34,7 +34,7 @@ def _exactness(quick: bool) -> Section:
 
 
 def _console(quick: bool) -> Section:
-    return console.run(rounds=5 if quick else 9, window_s=1 if quick else 3)
+    return console.run(rounds=5 if quick else 9, window_s=1 if quick else 5)
 
 
 def _command_line(quick: bool) -> Section:

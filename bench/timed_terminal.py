@@ -54,6 +54,13 @@ class TimedTerminal(Terminal):
             if time.monotonic() > deadline:
                 raise AssertionError(f"not within {timeout_s} s:\n{self.text()}")
 
+    def now(self) -> str:
+        """Return the screen as it is, everything that has come included."""
+        for _, data in self._arrivals[self._replayed :]:
+            super()._feed(data)
+            self._replayed += 1
+        return self.text()
+
     def _wait_for_a_pause(self, deadline: float) -> None:
         seen = -1
         while seen != len(self._arrivals) and time.monotonic() < deadline:

@@ -66,7 +66,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("filter", "slash", "/", "filter", "Show only what contains a text",
            Area.FLEET | Area.EVENTS, 2),
     Action("sort", "s", "s", "sort", "Choose the order of the table", Area.FLEET, 8),
-    Action("open", "enter", "↵", "open", "Open the tenant: counters, events, audit trail",
+    Action("open", "enter", "↵", "open", "Open a tenant: counters, events, audit trail",
            Area.FLEET, 3),
     Action("adjust", "a", "a", "adjust", "Add to, subtract from or set a counter",
            _TENANTS, 4, Confirm.TYPED, writes=True),
@@ -79,7 +79,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("events", "e", "e", "events", "Show every meter event", _TENANTS, 7),
     Action("pause", "space", "space", "pause", "Hold the list, or follow it again",
            Area.EVENTS, 3),
-    Action("back", "escape", "esc", "back", "Go back; on the first screen, drop the filter",
+    Action("back", "escape", "esc", "back", "Go back; on the first screen: no filter",
            Area.EVERYWHERE, 10),
     Action("help", "question_mark,f1", "?", "help", "Explain this screen and its keys",
            Area.EVERYWHERE, 1),
@@ -87,7 +87,7 @@ ACTIONS: tuple[Action, ...] = (
            Area.EVERYWHERE, 11),
     Action("theme", "f2", "F2", "theme", "Change colours: dark, light, 16 colours",
            Area.EVERYWHERE),
-    Action("quit", "q,ctrl+q", "q", "quit", "Leave the console", Area.EVERYWHERE, 1),
+    Action("quit", "q", "q", "quit", "Leave the console", Area.EVERYWHERE, 1),
 )  # fmt: skip
 
 BY_ID = {action.id: action for action in ACTIONS}

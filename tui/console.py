@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from typing import ClassVar, Literal
+from typing import Literal
 
-from textual.app import App
-from textual.binding import Binding, BindingType
+from textual.command import Provider
 from textual.message import Message
 from textual.screen import Screen
 
@@ -19,6 +18,7 @@ from meterdeck.core.model.text import visible
 from meterdeck.core.model.usage import TenantId
 from meterdeck.tui.actions import Action
 from meterdeck.tui.crash import Crash
+from meterdeck.tui.key_order import OneKeyAtATime
 from meterdeck.tui.picture import Picture
 from meterdeck.tui.requests import Adjust, Request
 from meterdeck.tui.runtime import Ended, Opened, Report, Runtime
@@ -27,10 +27,17 @@ from meterdeck.tui.screens.fleet import FleetScreen
 from meterdeck.tui.terminal import over_ssh, sixteen_colours
 from meterdeck.tui.themes import ANSI, DARK, THEMES
 
+
+def _commands() -> type[Provider]:
+    from meterdeck.tui.commands import ActionCommands  # noqa: PLC0415  # rare
+
+    return ActionCommands
+
+
 Severity = Literal["information", "warning", "error"]
 
 
-class ConsoleApp(App[int]):
+class ConsoleApp(OneKeyAtATime):
     """Shows one context and acts on it.
 
     Args:
@@ -41,10 +48,7 @@ class ConsoleApp(App[int]):
 
     CSS_PATH = "app.tcss"
     ENABLE_COMMAND_PALETTE = True
-    COMMAND_PALETTE_BINDING = "ctrl+p"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+q", "quit", "Leave the console", show=False, priority=True),
-    ]
+    COMMANDS = {_commands}  # noqa: RUF012
 
     class Reported(Message):
         """The engine has something to say."""
@@ -52,6 +56,9 @@ class ConsoleApp(App[int]):
         def __init__(self, report: Report) -> None:
             self.report = report
             super().__init__()
+
+    class Leave(Message):
+        """The program is told to end."""
 
     class Finished(Message):
         """A request was answered, one way or the other."""
@@ -83,12 +90,12 @@ class ConsoleApp(App[int]):
         self.theme = ANSI if sixteen_colours(environ) else DARK
 
     def get_default_screen(self) -> Screen[None]:
-        return FleetScreen(self.title, jump=self._jump)
+        return FleetScreen(jump=self._jump)
 
     def on_mount(self) -> None:
         self.call_after_refresh(self.runtime.start, self.deliver)
 
-    # -- what the engine says ------------------------------------------------------
+    # -- what the engine says --------------------------------------------------
 
     def deliver(self, report: Report) -> None:
         """Take a report from any thread."""
@@ -122,7 +129,14 @@ class ConsoleApp(App[int]):
         """Have the tenants on the screen read each second."""
         self.runtime.focus(tenants)
 
-    # -- what the operator asks for --------------------------------------------------
+    def leave(self) -> None:
+        """End from any thread, in order."""
+        self.post_message(self.Leave())
+
+    def on_console_app_leave(self) -> None:
+        self.exit(0)
+
+    # -- what the operator asks for --------------------------------------------
 
     def say(
         self, text: str, *, title: str = "", severity: Severity = "information"
@@ -196,7 +210,7 @@ class ConsoleApp(App[int]):
         place = names.index(self.theme) if self.theme in names else -1
         self.theme = names[(place + 1) % len(names)]
 
-    # -- the end -----------------------------------------------------------------------
+    # -- the end ---------------------------------------------------------------
 
     def _handle_exception(self, error: Exception) -> None:
         """End with one sentence; Textual's own screen prints local variables."""

@@ -136,7 +136,7 @@ def bar(percent: int, width: int) -> tuple[str, str]:
     return "━" * full + "╸" * half, "─" * (width - full - half)
 
 
-_STEPS = "▁▂▃▄▅▆▇█"
+_STEPS = "▁▂▃▄▅▆▇"  # a full block would touch the row above
 
 
 def sparkline(samples: list[int]) -> str:
@@ -145,6 +145,6 @@ def sparkline(samples: list[int]) -> str:
     if top <= 0:
         return "·" * len(samples)
     return "".join(
-        _STEPS[min(7, sample * 8 // (top + 1))] if sample > 0 else "·"
+        _STEPS[min(6, sample * 7 // (top + 1))] if sample > 0 else "·"
         for sample in samples
     )

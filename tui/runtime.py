@@ -22,7 +22,6 @@ from meterdeck.core.model.usage import TenantId
 
 if TYPE_CHECKING:
     from meterdeck.core.services.engine import Engine
-
     from meterdeck.core.services.watch import Watch
 
 T = TypeVar("T")

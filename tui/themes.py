@@ -13,7 +13,7 @@ from functools import lru_cache
 from rich.color import Color as RichColor
 from rich.style import Style
 from textual.color import Color
-from textual.theme import Theme
+from textual.theme import BUILTIN_THEMES, Theme
 
 
 class Role(StrEnum):
@@ -29,6 +29,7 @@ class Role(StrEnum):
     HIGH = "high"
     TRACK = "track"
     GOOD = "good"
+    SPARK = "spark"
     SANDBOX = "sandbox"
     TEST = "test"
     LIVE = "live"
@@ -43,6 +44,8 @@ class Ground(StrEnum):
     CURSOR = "cursor"
     LIVE = "live"
     ALARM = "alarm"
+    FOCUS = "focus"
+    PROD = "prod"
 
 
 _DARK = {
@@ -56,6 +59,7 @@ _DARK = {
     "high": "#f4606c",
     "track": "#242c3a",
     "good": "#5fd7b4",
+    "spark": "#4d7ea8",
     "sandbox": "#5fd7b4",
     "test": "#b69cf6",
     "live": "#ffffff",
@@ -65,6 +69,8 @@ _DARK = {
     "ground-cursor": "#1d2636",
     "ground-live": "#c4313f",
     "ground-alarm": "#4a1d25",
+    "ground-focus": "#2c3a53",
+    "ground-prod": "#2c131a",
 }
 
 _LIGHT = {
@@ -78,6 +84,7 @@ _LIGHT = {
     "high": "#cc2338",
     "track": "#d9dee6",
     "good": "#08795b",
+    "spark": "#7fa3c7",
     "sandbox": "#08795b",
     "test": "#6c45c4",
     "live": "#ffffff",
@@ -87,6 +94,8 @@ _LIGHT = {
     "ground-cursor": "#dfe8f8",
     "ground-live": "#c4313f",
     "ground-alarm": "#f9dcdf",
+    "ground-focus": "#cfdcf3",
+    "ground-prod": "#f7e3e5",
 }
 
 _ANSI = {
@@ -100,6 +109,7 @@ _ANSI = {
     "high": "ansi_red",
     "track": "ansi_bright_black",
     "good": "ansi_green",
+    "spark": "ansi_cyan",
     "sandbox": "ansi_green",
     "test": "ansi_magenta",
     "live": "ansi_white",
@@ -109,6 +119,8 @@ _ANSI = {
     "ground-cursor": "ansi_default",
     "ground-live": "ansi_red",
     "ground-alarm": "ansi_default",
+    "ground-focus": "ansi_default",
+    "ground-prod": "ansi_default",
 }
 
 DARK = "meterdeck-dark"
@@ -118,7 +130,9 @@ PREFIX = "md-"
 
 
 def _theme(name: str, shades: Mapping[str, str], *, dark: bool, ansi: bool) -> Theme:
-    variables = {PREFIX + role: colour for role, colour in shades.items()}
+    # Textual's own widgets need some variables only in an ANSI theme.
+    variables = dict(BUILTIN_THEMES["ansi-dark"].variables) if ansi else {}
+    variables |= {PREFIX + role: colour for role, colour in shades.items()}
     variables |= {
         "block-cursor-background": shades["accent"],
         "block-cursor-foreground": shades["ground-base"] if not ansi else "ansi_black",
@@ -188,7 +202,7 @@ class Palette:
             color=_rich("ansi_bright_black", above, self._stale and self.ansi),
             bgcolor=below.rich_color,
             bold=True if bold or marked else None,
-            reverse=True if marked and role in (Role.BRIGHT, Role.TEXT) else None,
+            reverse=True if marked and role is Role.BRIGHT else None,
         )
 
     def _colour(self, name: str) -> Color:

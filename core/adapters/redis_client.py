@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from typing import cast
 
 from hiredis import pack_command
 from redis.asyncio import BlockingConnectionPool, Redis
@@ -16,8 +17,15 @@ from redis.backoff import NoBackoff
 from redis.exceptions import (
     AuthenticationError,
     BusyLoadingError,
+    ClusterCrossSlotError,
+    ClusterDownError,
     ConnectionError,
+    MasterDownError,
+    MovedError,
+    NoPermissionError,
     NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
     RedisError,
     TimeoutError,
 )
@@ -33,24 +41,33 @@ Argument = bytes | str | int
 _QUEUE_S = 10.0  # longest wait for one of the pool's connections
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-_REFUSALS = (
-    ("near '#'", "this Redis server is too old; meterdeck needs version 7 or newer"),
-    ("NOAUTH", "Redis asks for a password: set redis.password"),
+_NO_RIGHT = "this Redis user has no right to do that"
+_NO_LOGIN = "Redis asks for a password: set redis.password"
+_TOO_OLD = "this Redis server is too old; meterdeck needs version 7 or newer"
+
+# The library takes the code away from the errors it has a class for.
+_BY_CLASS: tuple[tuple[type[RedisError], str], ...] = (
+    (BusyLoadingError, "Redis is still loading its data; it will answer soon"),
+    (NoPermissionError, _NO_RIGHT),
+    (ReadOnlyError, "this Redis server is a replica and takes no writes"),
+    (OutOfMemoryError, "Redis has reached its memory limit and takes no writes"),
+    (MasterDownError, "this Redis replica has lost its master"),
+    (ClusterDownError, "the Redis cluster is down"),
+    (ClusterCrossSlotError, "keys lie in different cluster slots: set redis.tagged"),
+    (MovedError, "this is a node of a Redis Cluster, which is not supported yet"),
+)
+_BY_TEXT = (
     ("WRONGPASS", "Redis does not accept this user name and password"),
-    ("invalid password", "Redis does not accept this password"),
-    ("NOPERM", "this Redis user has no right to do that"),
-    ("can't run this command", "this Redis user has no right to do that"),
-    ("ACL failure", "this Redis user has no right to do that"),
-    ("LOADING", "Redis is still loading its data; it will answer soon"),
-    ("READONLY", "this Redis server is a replica and takes no writes"),
-    ("OOM", "Redis has reached its memory limit and takes no writes"),
+    ("invalid username-password", "Redis does not accept this user name and password"),
+    ("NOAUTH", _NO_LOGIN),
+    ("Authentication required", _NO_LOGIN),
+    ("NOPERM", _NO_RIGHT),
+    ("can't run this command", _NO_RIGHT),
+    ("ACL failure", _NO_RIGHT),
+    ("near '#'", _TOO_OLD),
     ("MISCONF", "Redis cannot write to its disk and takes no writes"),
-    ("MASTERDOWN", "this Redis replica has lost its master"),
-    ("CLUSTERDOWN", "the Redis cluster is down"),
-    ("CROSSSLOT", "the keys lie in different cluster slots: set redis.tagged"),
-    ("MOVED", "this is a node of a Redis Cluster; clusters are not supported yet"),
     ("NOREPLICAS", "too few Redis replicas are connected; it takes no writes"),
-    ("BUSY", "Redis is busy with a script that does not end"),
+    ("BUSY Redis", "Redis is busy with a script that does not end"),
 )
 
 
@@ -141,7 +158,14 @@ async def server_time(redis: Redis) -> datetime:
         RedisUnreachable, RedisRefused: As in `redis_errors`.
     """
     with redis_errors():
-        seconds, microseconds = await redis.time()
+        return clock_time(await redis.time())
+
+
+def clock_time(reply: object) -> datetime:
+    """Return the moment in a reply to TIME, to the millisecond; or raise its error."""
+    if isinstance(reply, Exception):
+        raise reply
+    seconds, microseconds = cast("tuple[int, int]", reply)
     return from_milliseconds(seconds * 1000 + microseconds // 1000)
 
 
@@ -162,15 +186,18 @@ def _never_sent(error: Exception) -> bool:
 
 
 def _refusal(error: Exception) -> str:
+    sentence = _sentence(error)
+    if sentence is None:
+        return f"Redis refused: {_words(error)}"
+    return f"{sentence} ({_words(error)})" if sentence is _NO_RIGHT else sentence
+
+
+def _sentence(error: Exception) -> str | None:
+    for kind, sentence in _BY_CLASS:
+        if isinstance(error, kind):
+            return sentence
     text = str(error)
-    for sign, sentence in _REFUSALS:
-        if sign in text:
-            return f"{sentence} ({_words(error)})" if "right" in sentence else sentence
-    if isinstance(error, BusyLoadingError):
-        return "Redis is still loading its data; it will answer soon"
-    if isinstance(error, AuthenticationError):
-        return "Redis asks for a password: set redis.password"
-    return f"Redis refused: {_words(error)}"
+    return next((words for sign, words in _BY_TEXT if sign in text), None)
 
 
 def _words(error: Exception) -> str:

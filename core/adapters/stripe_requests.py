@@ -42,6 +42,13 @@ class StripeRequests:
         self.latency_ms: float | None = None
         """Round trip of the last answer in milliseconds, None before the first."""
 
+    async def open(self) -> StripeTransport:
+        """Import the SDK, the first time; sends nothing."""
+        async with self._opening:
+            if self._transport is None:
+                self._transport = await StripeTransport.open(self._options)
+            return self._transport
+
     async def close(self) -> None:
         """Close the connections; a later request would open new ones."""
         transport, self._transport = self._transport, None
@@ -92,7 +99,7 @@ class StripeRequests:
             RequestFailed: No usable answer came.
             StripeRefused: The answer is the other mode's data.
         """
-        transport = await self._opened()
+        transport = await self.open()
         started = time.perf_counter()
         try:
             answer = await transport.request(method, path, params)
@@ -106,12 +113,6 @@ class StripeRequests:
 
     def _answered(self, started: float) -> None:
         self.latency_ms = (time.perf_counter() - started) * 1000
-
-    async def _opened(self) -> StripeTransport:
-        async with self._opening:
-            if self._transport is None:
-                self._transport = await StripeTransport.open(self._options)
-            return self._transport
 
     def _check_mode(self, body: Json) -> None:
         """Refuse objects of the other mode: they are another world's data."""

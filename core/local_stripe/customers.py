@@ -50,22 +50,24 @@ _FIELDS: dict[str, Kind] = {
         (
             "business_name",
             "cash_balance",
-            "default_source",
             "individual_name",
             "invoice_settings",
             "next_invoice_sequence",
-            "payment_method",
             "source",
             "tax",
-            "tax_id_data",
-            "test_clock",
             "validate",
         ),
         Unsupported(),
     ),
     **EXPAND,
 }
-_WRITE = Section(_FIELDS)
+_CREATE = Section(
+    {
+        **_FIELDS,
+        **dict.fromkeys(("payment_method", "tax_id_data", "test_clock"), Unsupported()),
+    }
+)
+_UPDATE = Section({**_FIELDS, "default_source": Unsupported()})
 _LIST = Section(
     {
         "created": TIME_RANGE,
@@ -217,9 +219,9 @@ def _shipping(sent: Parameters, before: Json | None) -> Json | None:
 
 
 OPERATIONS = (
-    Operation("POST", _URL, create, _WRITE),
+    Operation("POST", _URL, create, _CREATE),
     Operation("GET", _URL, list_, _LIST),
     Operation("GET", f"{_URL}/{{}}", retrieve, Section(EXPAND)),
-    Operation("POST", f"{_URL}/{{}}", update, _WRITE),
+    Operation("POST", f"{_URL}/{{}}", update, _UPDATE),
     Operation("DELETE", f"{_URL}/{{}}", delete),
 )

@@ -154,14 +154,11 @@ def _raw(request: Request, operation: Operation, body: bytes) -> dict[str, Raw]:
     if not operation.is_v2:
         return forms.parse(body.decode(errors="replace"))
     try:
-        value = json.loads(body or b"{}")
-    except ValueError as error:
-        raise invalid("The request body is not valid JSON.", code="invalid_json") from (
-            error
-        )
-    raw = forms.from_python(value)
+        raw = forms.from_python(json.loads(body or b"{}"))
+    except (ValueError, RecursionError) as error:
+        raise invalid("The body is not valid JSON.", code="invalid_json") from error
     if not isinstance(raw, dict):
-        raise invalid("The request body must be a JSON object.", code="invalid_json")
+        raise invalid("The body must be a JSON object.", code="invalid_json")
     return raw
 
 

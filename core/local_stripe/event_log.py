@@ -12,7 +12,7 @@ from meterdeck.core.local_stripe.records import Event
 from meterdeck.core.local_stripe.wire import Json
 
 # Stripe keeps 30 days; the sandbox keeps this many, the newest.
-EVENTS_KEPT = 50_000
+EVENTS_KEPT = 20_000
 
 
 class EventLog:

@@ -10,6 +10,7 @@ from meterdeck.core.local_stripe.refusals import invalid
 from meterdeck.core.local_stripe.wire import Raw
 
 _MOST_FIELDS = 2_000
+_MOST_LEVELS = 20
 
 
 def parse(text: str) -> dict[str, Raw]:
@@ -47,8 +48,9 @@ def from_python(value: object) -> Raw:
 
 def _segments(name: str) -> list[str]:
     head, *rest = name.split("[")
-    if not head or any(not part.endswith("]") for part in rest):
-        raise invalid(f"Invalid parameter name: {name}")
+    malformed = not head or any(not part.endswith("]") for part in rest)
+    if malformed or len(rest) > _MOST_LEVELS:
+        raise invalid(f"Invalid parameter name: {name[:100]}")
     return [head, *(part[:-1] for part in rest)]
 
 

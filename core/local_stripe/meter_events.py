@@ -66,7 +66,8 @@ def tell_refusal(
     payload = raw.get("payload")
     fields = payload.items() if isinstance(payload, dict) else ()
     sent = raw.get("timestamp")
-    valid = isinstance(sent, str) and sent.isdecimal() and int(sent) <= LATEST
+    number = isinstance(sent, str) and len(sent) <= 11 and sent.isdecimal()
+    valid = number and int(str(sent)) <= LATEST
     event = MeterEvent(
         event_name=_text(raw.get("event_name")),
         identifier=_text(raw.get("identifier")),

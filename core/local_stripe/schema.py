@@ -18,6 +18,7 @@ from meterdeck.core.local_stripe.refusals import (
 from meterdeck.core.local_stripe.wire import Raw
 
 _INTEGER = re.compile(r"-?[0-9]{1,18}")
+_INDEX = re.compile(r"[0-9]{1,6}")
 _DECIMAL = re.compile(r"-?[0-9]{1,20}(\.[0-9]+)?")
 
 
@@ -158,7 +159,7 @@ class ListOf:
         """Give the items in order."""
         if raw == "":
             return []
-        if isinstance(raw, dict) and all(key.isdecimal() for key in raw):
+        if isinstance(raw, dict) and all(map(_INDEX.fullmatch, raw)):
             raw = [raw[key] for key in sorted(raw, key=int)]
         if not isinstance(raw, list):
             raise invalid("Invalid array", name)
@@ -224,8 +225,8 @@ class Section:
 
 EXPAND: Mapping[str, Kind] = {"expand": ListOf(Text())}
 METADATA = TextMap()
-# Any larger Unix time is milliseconds by mistake; datetime ends at year 9999.
-LATEST = 253_402_300_799
+# Year 3000: any larger Unix time is milliseconds by mistake.
+LATEST = 32_503_680_000
 TIME = Integer(0, LATEST)
 TIME_RANGE = Either(TIME, Section(dict.fromkeys(("gt", "gte", "lt", "lte"), TIME)))
 PAGE: Mapping[str, Kind] = {

@@ -20,11 +20,18 @@ from meterdeck.core.local_stripe.renewal import placed, store
 from meterdeck.core.local_stripe.running import run
 from meterdeck.core.local_stripe.subscription_schemas import STATUSES
 from meterdeck.core.local_stripe.subscription_view import render
+from meterdeck.core.local_stripe.wire import Json
 from meterdeck.core.local_stripe.world import World
 
 
 def _utc_now() -> datetime:
     return datetime.now(UTC)
+
+
+def _copied(answer: Json) -> Json:
+    """Give a copy: nobody can change the account through an answer."""
+    copy: Json = json.loads(json.dumps(answer))
+    return copy
 
 
 class LocalStripe:
@@ -89,10 +96,7 @@ class LocalStripe:
             raise invalid("The parameters must be a mapping.")
         operation, ids = found
         caller = Caller(self._world.ids.request(), None, "meterdeck sandbox")
-        answer = run(self._world, operation, ids, raw, caller)
-        # A copy: nobody can change the account through an answer.
-        copy: dict[str, object] = json.loads(json.dumps(answer))
-        return copy
+        return _copied(run(self._world, operation, ids, raw, caller))
 
     def set_subscription(
         self,
@@ -115,14 +119,16 @@ class LocalStripe:
         if status is not None and status not in STATUSES:
             raise invalid(f"Invalid status: must be one of {', '.join(STATUSES)}")
         if created is not None:
-            subscription = replace(subscription, created=created, start_date=created)
+            start = created.replace(microsecond=0)
+            subscription = replace(subscription, created=start, start_date=start)
         if status is not None:
             ended = world.now() if status == "canceled" else None
             subscription = replace(
                 subscription, status=status, ended_at=ended, canceled_at=ended
             )
         if billing_cycle_anchor is not None:
-            subscription = replace(subscription, anchor=billing_cycle_anchor)
+            anchor = billing_cycle_anchor.replace(microsecond=0)
+            subscription = replace(subscription, anchor=anchor)
             subscription = placed(world, subscription, world.now())
         store(world, subscription)
-        return render(world, subscription)
+        return _copied(render(world, subscription))

@@ -8,6 +8,7 @@ from meterdeck.core.local_stripe.schema import (
     PAGE,
     TIME,
     TIME_RANGE,
+    Either,
     Flag,
     Integer,
     Kind,
@@ -60,6 +61,7 @@ CANCELLATION = Section(
         "feedback_option": Unsupported(),
     }
 )
+_ANCHOR = Text(choices=("now", "unchanged"))
 # How invoices are paid changes nothing here: the sandbox has no invoices.
 _PAYMENT: dict[str, Kind] = {
     "off_session": Flag(),
@@ -146,7 +148,8 @@ CREATE = Section(
 UPDATE = Section(
     {
         **_COMMON,
-        "billing_cycle_anchor": Text(choices=("now", "unchanged")),
+        # A plain word before the endive API version, a group since.
+        "billing_cycle_anchor": Either(_ANCHOR, Section({"type": _ANCHOR}, ("type",))),
         "cancellation_details": CANCELLATION,
         "items": ListOf(
             Section({**_ITEM, "clear_usage": Flag(), "deleted": Flag(), "id": Text()}),
@@ -182,6 +185,7 @@ LIST = Section(
         "current_period_start": TIME_RANGE,
         "customer": Text(),
         "customer_account": Unsupported(),
+        "plan": Text(),
         "price": Text(),
         "status": Text(choices=("all", "ended", *STATUSES)),
         "test_clock": Unsupported(),

@@ -83,6 +83,13 @@ def anchor(
     return anchor
 
 
+def anchors_now(sent: Parameters) -> bool:
+    """Tell whether an update starts a new billing cycle."""
+    group = sent.section("billing_cycle_anchor")
+    word = sent.text("billing_cycle_anchor") if group is None else group.text("type")
+    return word == "now"
+
+
 def backdated(sent: Parameters, now: datetime) -> datetime:
     moment = sent.integer("backdate_start_date")
     if moment is None:

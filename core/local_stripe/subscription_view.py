@@ -6,8 +6,43 @@ from datetime import datetime
 
 from meterdeck.core.local_stripe import price_view
 from meterdeck.core.local_stripe.records import Item, Subscription
-from meterdeck.core.local_stripe.wire import Json, seconds
+from meterdeck.core.local_stripe.wire import Json, in_wire_order, seconds
 from meterdeck.core.local_stripe.world import World
+
+# What the sandbox does not model; shared by all answers, so never changed in place.
+_SAME_FOR_ALL: Json = {
+    "object": "subscription",
+    "automatic_tax": {"disabled_reason": None, "enabled": False, "liability": None},
+    "default_tax_rates": [],
+    "discounts": [],
+    "invoice_settings": {"account_tax_ids": None, "issuer": {"type": "self"}},
+    "livemode": False,
+    "payment_settings": {
+        "payment_method_options": None,
+        "payment_method_types": None,
+        "save_default_payment_method": "off",
+    },
+    **dict.fromkeys(
+        (
+            "application",
+            "application_fee_percent",
+            "billing_cycle_anchor_config",
+            "billing_thresholds",
+            "customer_account",
+            "default_payment_method",
+            "default_source",
+            "latest_invoice",
+            "next_pending_invoice_item_invoice",
+            "on_behalf_of",
+            "pending_invoice_item_interval",
+            "pending_setup_intent",
+            "pending_update",
+            "schedule",
+            "test_clock",
+            "transfer_data",
+        )
+    ),
+}
 
 
 def render_item(world: World, item: Item, subscription: Subscription) -> Json:
@@ -37,20 +72,26 @@ def render(world: World, subscription: Subscription) -> Json:
     """Give the subscription; its periods are on its items only."""
     items = subscription.items
     only = items[0] if len(items) == 1 else None
+    own: Json = {
+        **_terms(subscription),
+        "items": {
+            "object": "list",
+            "data": [render_item(world, item, subscription) for item in items],
+            "has_more": False,
+            "total_count": len(items),
+            "url": f"/v1/subscription_items?subscription={subscription.id}",
+        },
+        "plan": only and price_view.render_plan(world.prices.get(only.price)),
+        "quantity": only and only.quantity,
+    }
+    return in_wire_order({**_SAME_FOR_ALL, **own})
+
+
+def _terms(subscription: Subscription) -> Json:
     return {
         "id": subscription.id,
-        "object": "subscription",
-        "application": None,
-        "application_fee_percent": None,
-        "automatic_tax": {
-            "disabled_reason": None,
-            "enabled": False,
-            "liability": None,
-        },
         "billing_cycle_anchor": seconds(subscription.anchor),
-        "billing_cycle_anchor_config": None,
         "billing_mode": _billing_mode(subscription),
-        "billing_thresholds": None,
         "cancel_at": _time(subscription.cancel_at),
         "cancel_at_period_end": subscription.cancel_at_period_end,
         "canceled_at": _time(subscription.canceled_at),
@@ -63,43 +104,13 @@ def render(world: World, subscription: Subscription) -> Json:
         "created": seconds(subscription.created),
         "currency": subscription.currency,
         "customer": subscription.customer,
-        "customer_account": None,
         "days_until_due": subscription.days_until_due,
-        "default_payment_method": None,
-        "default_source": None,
-        "default_tax_rates": [],
         "description": subscription.description,
-        "discounts": [],
         "ended_at": _time(subscription.ended_at),
-        "invoice_settings": {"account_tax_ids": None, "issuer": {"type": "self"}},
-        "items": {
-            "object": "list",
-            "data": [render_item(world, item, subscription) for item in items],
-            "has_more": False,
-            "total_count": len(items),
-            "url": f"/v1/subscription_items?subscription={subscription.id}",
-        },
-        "latest_invoice": None,
-        "livemode": False,
         "metadata": dict(subscription.metadata),
-        "next_pending_invoice_item_invoice": None,
-        "on_behalf_of": None,
         "pause_collection": _pause(subscription),
-        "payment_settings": {
-            "payment_method_options": None,
-            "payment_method_types": None,
-            "save_default_payment_method": "off",
-        },
-        "pending_invoice_item_interval": None,
-        "pending_setup_intent": None,
-        "pending_update": None,
-        "plan": only and price_view.render_plan(world.prices.get(only.price)),
-        "quantity": only and only.quantity,
-        "schedule": None,
         "start_date": seconds(subscription.start_date),
         "status": subscription.status,
-        "test_clock": None,
-        "transfer_data": None,
         "trial_end": _time(subscription.trial_end),
         "trial_settings": {
             "end_behavior": {

@@ -85,8 +85,8 @@ def update(world: World, call: Call) -> Json:
         after = replace(after, items=items)
     if "trial_end" in sent:
         after = terms.with_trial(after, terms.trial_end(sent, now), now)
-    if sent.text("billing_cycle_anchor") == "now":
-        after = replace(after, anchor=now, start_date=before.start_date)
+    if terms.anchors_now(sent):
+        after = replace(after, anchor=now)
     if (after.anchor, sections) != (before.anchor, []):
         after = placed(world, after, now)
     store(world, after)
@@ -126,6 +126,7 @@ def list_(world: World, call: Call) -> Json:
             and _has_status(subscription, status)
             and sent.text("collection_method") in {None, subscription.collection_method}
             and _has_price(subscription, sent.text("price"))
+            and _has_price(subscription, sent.text("plan"))
             and _in_ranges(subscription, sent)
         )
 

@@ -17,7 +17,12 @@ _TYPES = {
 
 
 def holding(kind: str, raw: bytes | None = None) -> str:
-    """Describe a key of Redis type `kind`; `raw` is a string's value, its start, or not known."""
+    """Describe a key of Redis type `kind`.
+
+    Args:
+        kind: As TYPE answers, or one of the scripts' own words.
+        raw: A string's value or its start, where it is to be quoted.
+    """
     if kind == "string" and raw is not None:
         return "'" + visible(raw.decode("utf-8", "surrogateescape"), 64) + "'"
     return _TYPES.get(kind, visible(kind))

@@ -75,8 +75,8 @@ class Character:
 
     @property
     def limits(self) -> Mapping[ResourceName, int | None]:
-        """Return the limits of the plan, the free one's without a subscription."""
-        return PLANS[self.plan or FREE].limits
+        """Return the limits that hold: the free plan's without a subscription."""
+        return PLANS[_effective(self.plan, self.status)].limits
 
     def used(self, resource: ResourceName, elapsed: float) -> int:
         """Return the units used when the share `elapsed` of the period is over."""
@@ -152,8 +152,13 @@ def _of_the_crowd(
         share=0.0,
         legacy=chance.random() < _LEGACY_SHARE,
         progress=_progress(chance),
-        fixed=_near_limit(plan or FREE, chance),
+        fixed=_near_limit(_effective(plan, status), chance),
     )
+
+
+def _effective(plan: PlanName, status: TenantStatus) -> PlanName:
+    """Return the plan whose limits hold: a canceled one's do no longer."""
+    return FREE if status is TenantStatus.CANCELED or not plan else plan
 
 
 def _email(company: Company, number: int) -> str:

@@ -16,10 +16,11 @@ from meterdeck.core.sandbox.catalogue import API_CALLS, IMAGES, STORAGE_GB
 
 _BUSIEST_HOUR = 14.0
 _SWING = 0.55
-_BURST_CHANCE = 1 / 300
+_BURST_CHANCE = 1 / 1_500
 _BURST_CALLS = (40, 240)
 _BURST_SHARE = 0.4
-_BURST_SPEED = 1.8
+# About a fifth of the calls fall into bursts; with these the mean pace stays 1.
+_BURST_SPEED, _CALM_SPEED = 1.65, 0.92
 _UPLOAD_SHARE = 0.12
 _IMAGE_SHARE = 0.04
 _UPLOAD_MEDIAN: Final = math.log(12)  # thousandths of a GB
@@ -28,7 +29,7 @@ _LARGEST_UPLOAD = 400
 
 @dataclass(frozen=True, slots=True)
 class TrafficCall:
-    """One call to the tenant's application; `speed` above 1 comes sooner."""
+    """One call to the tenant's application; with a `speed` above 1 it comes sooner."""
 
     tenant: TenantId
     amounts: Mapping[ResourceName, int]
@@ -71,7 +72,7 @@ def calls(seed: int, characters: Sequence[Character]) -> Iterator[TrafficCall]:
         if not left and chance.random() < _BURST_CHANCE:
             bursting = chance.choices(characters, cum_weights=cumulative)[0]
             left = chance.randint(*_BURST_CALLS)
-        speed = _BURST_SPEED if left else 1.0
+        speed = _BURST_SPEED if left else _CALM_SPEED
         if left and chance.random() < _BURST_SHARE:
             left -= 1
             caller = bursting

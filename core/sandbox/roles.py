@@ -46,6 +46,8 @@ class Role:
         resource: The one that is near its limit, None where none is.
         percent: How much of the limit of `resource` is used, in percent.
         minutes: Instead of `percent`: minutes of traffic left to the limit.
+        second: Another resource, used to `second_percent`: the first rows of a small
+            screen show every colour.
         share: Share of all calls; 0 leaves it to the plan.
         legacy: Counts by plain INCR and so can be over the limit.
     """
@@ -55,27 +57,47 @@ class Role:
     resource: ResourceName | None = None
     percent: float = 0.0
     minutes: float = 0.0
+    second: ResourceName | None = None
+    second_percent: float = 0.0
     share: float = 0.0
     legacy: bool = False
     company: Company | None = None
 
     def fixed(self) -> Mapping[ResourceName, int]:
-        """Return the units used already of the resource this role is about."""
-        limit = PLANS[self.plan].limits.get(self.resource) if self.resource else None
-        if self.resource is None or limit is None:
-            return {}
-        if self.minutes:
-            left = self.minutes * 60 * DEFAULT_RATE * self.share
-            return {self.resource: max(0, limit - round(left))}
-        return {self.resource: round(limit * self.percent / 100)}
+        """Return the units used already of the resources this role is about."""
+        limits = PLANS[self.plan].limits
+        left = round(self.minutes * 60 * DEFAULT_RATE * self.share)
+        used: dict[ResourceName, int] = {}
+        if self.resource and (limit := limits[self.resource]) is not None:
+            share_used = round(limit * self.percent / 100)
+            used[self.resource] = max(0, limit - left) if left else share_used
+        if self.second and (limit := limits[self.second]) is not None:
+            used[self.second] = round(limit * self.second_percent / 100)
+        return used
 
 
 _PAST_DUE = TenantStatus.PAST_DUE
 
 ROLES: Final = (
-    Role(PRO, resource=API_CALLS, minutes=1.5, share=0.05, company=JAPANESE),
+    Role(
+        PRO,
+        resource=API_CALLS,
+        minutes=1.5,
+        second=STORAGE_GB,
+        second_percent=76.5,
+        share=0.05,
+        company=JAPANESE,
+    ),
     Role(ENTERPRISE),
-    Role(STARTER, _PAST_DUE, API_CALLS, percent=104.2, legacy=True),
+    Role(
+        STARTER,
+        _PAST_DUE,
+        API_CALLS,
+        percent=104.2,
+        second=STORAGE_GB,
+        second_percent=82.3,
+        legacy=True,
+    ),
     Role(PRO, resource=STORAGE_GB, percent=78.4, company=LONG_NAME),
     Role(FREE, resource=API_CALLS, percent=100, company=CYRILLIC),
     Role(status=TenantStatus.NO_SUBSCRIPTION),
@@ -86,7 +108,7 @@ ROLES: Final = (
     Role(STARTER, resource=API_CALLS, minutes=4, share=0.03),
     Role(FREE, resource=API_CALLS, percent=117.3, legacy=True),
     Role(SCALE, resource=API_CALLS, percent=84.1),
-    Role(STARTER, resource=IMAGES, percent=100),
+    Role(STARTER, resource=IMAGES, percent=100, second=API_CALLS, second_percent=73.1),
     Role(SCALE, resource=STORAGE_GB, percent=91.5),
     Role(PRO, _PAST_DUE),
     Role(PRO, resource=IMAGES, percent=96.3),

@@ -16,7 +16,12 @@ from uuid import uuid4
 
 from meterdeck.core.adapters.redis_client import open_redis
 from meterdeck.core.adapters.stripe_gateway import StripeGateway
-from meterdeck.core.errors import RedisUnreachable, Refused, Unreachable
+from meterdeck.core.errors import (
+    ConfigError,
+    RedisUnreachable,
+    Refused,
+    Unreachable,
+)
 from meterdeck.core.local_stripe import LocalStripe, LocalStripeServer
 from meterdeck.core.sandbox.application_events import ApplicationEvents
 from meterdeck.core.sandbox.cast import cast
@@ -62,7 +67,8 @@ class Sandbox:
 
         Raises:
             BadInput: An impossible number of tenants.
-            ConfigError: A port is taken, or there is no Valkey for this system.
+            ConfigError: A port is taken, the data folder cannot be used, or there is
+                no Valkey for this system.
             Unreachable: A server did not start; the message says why.
         """
         options = self._options
@@ -129,11 +135,22 @@ class Sandbox:
         await self._stack.enter_async_context(self._server)
 
     def _data_dir(self) -> Path:
-        if self._options.data_dir is not None:
-            return self._options.data_dir
-        folder = tempfile.mkdtemp(prefix="meterdeck-sandbox-")
-        self._stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        return Path(folder)
+        chosen = self._options.data_dir
+        try:
+            if chosen is None:
+                folder = tempfile.mkdtemp(prefix="meterdeck-sandbox-")
+                self._stack.callback(shutil.rmtree, folder, ignore_errors=True)
+                return Path(folder)
+            chosen.mkdir(mode=0o700, parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=chosen).close()  # may we write there?
+        except OSError as error:
+            raise ConfigError(
+                "--data-dir" if chosen else "TMPDIR",
+                f"no data can be kept in {chosen or tempfile.gettempdir()}"
+                f" ({error.strerror})",
+                "name a folder you may write to",
+            ) from error
+        return chosen
 
     def _open_clients(self) -> None:
         context = sandbox_context(

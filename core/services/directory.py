@@ -60,6 +60,7 @@ class Directory:
         self._one_at_a_time = asyncio.Lock()
         self._told: dict[TenantId, Tenant] = {}
         self._tell_all = True
+        self._loaded: Stored | None = None
         self._stored: dict[TenantId, Tenant] | None = None
         self._unsaved: set[TenantId] | None = None  # None: compare everything
         self._noted: ReadState | None = None
@@ -125,7 +126,7 @@ class Directory:
             await self._entries.write(tuple(tenants))
 
     async def _load(self) -> Stored:
-        stored = await self._entries.load()
+        stored = self._loaded = await self._entries.load()
         self._stored, self._noted = dict(stored.tenants), stored.state
         self._unsaved = None
         return stored
@@ -133,9 +134,10 @@ class Directory:
     async def _resume(self, reader: DirectoryReader) -> None:
         """Start from what others have read, where that is all there and recent."""
         try:
-            stored = await self._load()
+            stored = self._loaded or await self._load()
         except Unreachable:
             return  # Stripe is read whole instead, and Redis written when it is back
+        self._loaded = None
         if stored.whole and stored.state is not None:
             reader.resume(stored.tenants.values(), stored.state)
 

@@ -27,6 +27,7 @@ class EventTail:
         self._log = log
         self._cursor = ""
         self._logged = 0
+        self._looked = False
 
     async def look(self, pulse: Pulse) -> NewLines:
         """Return what was added; the first look returns the log's end.
@@ -34,6 +35,7 @@ class EventTail:
         Raises:
             RedisUnreachable: The next look returns it instead.
         """
+        first, self._looked = not self._looked, True
         if pulse.log_id == self._cursor:
             return NewLines()
         if _order(pulse.log_id) < _order(self._cursor):
@@ -49,7 +51,6 @@ class EventTail:
         )
         later = [line for line in new if _order(line.id) > told]
         logged = pulse.logged + len(later)
-        first = not self._cursor
         dropped = 0 if first else max(0, logged - self._logged - MOST_LINES)
         self._cursor = later[-1].id if later else pulse.log_id
         self._logged = logged

@@ -133,4 +133,5 @@ def _event(
     if not tenant.customer:
         raise Refused(f"{visible(tenant.name)} is not a customer in Stripe")
     value = format_quantity(quantity, resource.scale)
-    return MeterEvent(resource.meter, identifier, tenant.customer, value, at)
+    whole = at.replace(microsecond=0)  # all that Stripe takes
+    return MeterEvent(resource.meter, identifier, tenant.customer, value, whole)

@@ -76,6 +76,8 @@ class FleetRows:
         """Take in an update and return what it changed."""
         before = len(self.columns)
         rows: set[int] = set()
+        self.at = update.at
+        stretch_ended = self.pace.advance(update.at)
         if self._start_month(update.month):
             rows.update(range(len(self.tenants)))
         renamed = self._take_tenants(update.tenants, rows)
@@ -86,7 +88,8 @@ class FleetRows:
         self._judge(list(rows))
         for tenant in update.removed:
             renamed |= self._remove(tenant, rows)
-        self._advance(update.at, counted=update.counters_at is not None)
+        if stretch_ended and update.counters_at is not None:
+            self._take_snapshots(update.at)
         if len(self.columns) > before:
             rows.update(range(len(self.tenants)))
         kept = frozenset(row for row in rows if row < len(self.tenants))
@@ -227,11 +230,9 @@ class FleetRows:
         rows.add(row)
         return True
 
-    def _advance(self, at: datetime, *, counted: bool) -> None:
-        self.at = at
-        if self.pace.advance(at) and counted:
-            for column, snapshots in zip(self.columns, self._snapshots, strict=True):
-                snapshots.take(column.used, at)
+    def _take_snapshots(self, at: datetime) -> None:
+        for column, snapshots in zip(self.columns, self._snapshots, strict=True):
+            snapshots.take(column.used, at)
 
     def column_of(self, resource: str) -> int:
         """Return a resource's column, −1 where there is none."""

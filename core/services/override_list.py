@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import cast
 
 from meterdeck.core.adapters.redis_client import (
     Redis,
+    clock_time,
     from_milliseconds,
     redis_errors,
 )
@@ -63,13 +65,20 @@ class OverrideList:
             async with self._redis.pipeline(transaction=False) as pipe:
                 for tenant, resource in places:
                     pipe.hgetall(self._layout.override(tenant, resource))
-                hashes = await pipe.execute(raise_on_error=False)
+                pipe.time()
+                *hashes, clock = await pipe.execute(raise_on_error=False)
+            now = clock_time(clock)
         read = (
             read_override(tenant, resource, fields)
             for (tenant, resource), fields in zip(places, hashes, strict=True)
             if isinstance(fields, dict)
         )
-        return [override for override in read if override is not None]
+        return [each for each in read if each is not None and _in_force(each, now)]
+
+
+def _in_force(override: Override, now: datetime) -> bool:
+    # The key expires by itself; another program may have taken its expiry away.
+    return override.expires_at is None or now < override.expires_at
 
 
 def read_override(

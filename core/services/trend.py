@@ -58,7 +58,7 @@ class Trend:
         stretch = int(at.timestamp()) // SAMPLE_S
         if self._stretch is None or stretch < self._stretch:
             self._stretch = stretch
-        ended = min(stretch - self._stretch, SAMPLES)
+        ended = min(stretch - self._stretch, SAMPLES + 1)
         self._stretch = stretch
         for _ in range(ended):
             self._close()

@@ -27,6 +27,7 @@ from meterdeck.core.model.context import Context
 from meterdeck.core.model.names import check_id, check_tenant, name_bytes
 from meterdeck.core.model.periods import Period
 from meterdeck.core.model.quantity import LARGEST
+from meterdeck.core.model.text import visible
 from meterdeck.core.model.usage import Limit, Resource, ResourceName, Tenant, TenantId
 from meterdeck.core.model.usage import Usage as UsageRow
 from meterdeck.core.services.current_periods import CurrentPeriods, Reckoning
@@ -114,7 +115,8 @@ class UsageService:
                 case CycleMoved():
                     self._periods.forget_cycle(who)
                 case Consumed() as answer:
-                    self._periods.learn(answer.at) if not answer.replayed else None
+                    if not answer.replayed:
+                        self._periods.learn(answer.at)
                     return _decision(answer, call_id)
         raise Refused("the billing period keeps changing; nothing was counted")
 
@@ -135,7 +137,7 @@ class UsageService:
         for name, amount in amounts.items():
             if type(amount) is not int or not 1 <= amount <= LARGEST:
                 raise BadInput(
-                    f"{amount!r} {name} cannot be consumed;"
+                    f"{amount!r} {visible(name)} cannot be consumed;"
                     f" an amount is a whole number from 1 to {LARGEST:,}"
                 )
         return [(self._context.resource(name), amounts[name]) for name in amounts]

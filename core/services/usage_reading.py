@@ -8,7 +8,7 @@ from datetime import datetime
 
 from meterdeck.core.adapters.redis_client import (
     Redis,
-    from_milliseconds,
+    clock_time,
     redis_errors,
     to_milliseconds,
 )
@@ -90,8 +90,8 @@ class UsageReader:
             async with self._redis.pipeline(transaction=False) as pipe:
                 pipe.time()
                 pipe.hgetall(self._layout.tenant(tenant))
-                (seconds, microseconds), entry = await pipe.execute()
-        return from_milliseconds(seconds * 1000 + microseconds // 1000), entry
+                clock, entry = await pipe.execute()
+        return clock_time(clock), entry
 
     async def _values(
         self, tenant: TenantId, periods: Sequence[Period]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 
 from meterdeck.core.model.fleet_update import WatchUpdate
 from meterdeck.core.model.usage import TenantId
@@ -60,6 +60,14 @@ class Watch:
                         task.result()  # never ends by itself but by a fault of ours
         finally:
             self._loop = None
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await _end(tasks)
+
+
+async def _end(tasks: Iterable[asyncio.Task[None]]) -> None:
+    # More than once: Python 3.11's wait_for, which the Redis client uses, loses a
+    # cancellation that comes just when what it waits for is done.
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=_HEARTBEAT_S / 10)

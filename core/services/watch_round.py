@@ -52,6 +52,7 @@ class WatchRound:
         self._overrides = OverrideWatch(redis, context)
         self._month = ""
         self._last = 0.0
+        self._left_s = 0.0
 
     # -- tenants ---------------------------------------------------------------
 
@@ -111,12 +112,21 @@ class WatchRound:
         else:
             await self._sweep.read_rows(sorted(rows), pulse.at)
         await self._sweep.read_suspects(pulse.at)
-        self._report.add_overrides(await self._overrides.look(changed, pulse.at))
+        await self._look_at_overrides(changed, pulse.at)
         self._report.add_lines(await self._tail.look(pulse))
         self._report.redis_answered(pulse.at, pulse.latency_ms)
         await flush()
         if not small:
             await self._sweep_share(interval_s, flush)
+
+    async def _look_at_overrides(
+        self, changed: Sequence[TenantId], at: datetime
+    ) -> None:
+        changes = await self._overrides.look(changed, at)
+        granted = {c.tenant for c in changes if c.limit is not None}
+        new = [name for name in granted if self._table.row_of(name) is None]
+        self.put_tenants(map(unknown_tenant, new))
+        self._report.add_overrides(changes)
 
     async def _look(self) -> tuple[Pulse, list[TenantId]]:
         pulse = await self._feed.look()
@@ -166,22 +176,23 @@ class WatchRound:
         self._report.counters_at, self._report.swept = at, 1.0
 
     async def _sweep_share(self, interval_s: float, flush: Flush) -> None:
+        # A step may cost more than there is left: the debt is paid by later rounds.
         share = self._share
         if self._report.counters_at is None:
             share = max(share, _FIRST_SHARE)
-        started, used = time.monotonic(), time.thread_time()
-        while True:
+        self._left_s = min(self._left_s, 0.0) + share * interval_s
+        started = time.monotonic()
+        while self._left_s > 0 and time.monotonic() - started < self._poll_s / 2:
+            before = time.thread_time()
             at = self._report.clock.now()
             through = await self._sweep.read_some(at)
             self._report.swept = 1.0 if through else self._sweep.swept
             if through:
                 self._report.counters_at = at
             await flush()
-            spent = time.thread_time() - used
-            if spent >= share * interval_s or through:
-                return
-            if time.monotonic() - started >= self._poll_s / 2:
-                return
+            self._left_s -= time.thread_time() - before
+            if through:
+                self._left_s = min(self._left_s, 0.0)
 
     def _interval(self) -> float:
         now = time.monotonic()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -13,7 +13,12 @@ from pydantic import BaseModel
 from meterdeck.core.model.context import Mode
 from meterdeck.core.settings.layers import Path_
 from meterdeck.core.settings.loading import Loaded, layered
-from meterdeck.core.settings.location import SANDBOX, check_start
+from meterdeck.core.settings.location import (
+    SANDBOX,
+    check_start,
+    find_config,
+    read_toml,
+)
 from meterdeck.core.settings.problems import Origins
 from meterdeck.core.settings.schema import SecretFrom
 
@@ -84,8 +89,10 @@ def summaries(
     """
     environ = os.environ if environ is None else environ
     chosen = check_start(config=config, context=context, environ=environ)
-    loaded = layered(chosen, environ, {})
-    return tuple(_summaries(loaded))
+    path = find_config(config, environ)
+    if path is not None and chosen.path is None:  # the sandbox needs no file
+        chosen = replace(chosen, path=path, tree=read_toml(path))
+    return tuple(_summaries(layered(chosen, environ, {})))
 
 
 def _summaries(loaded: Loaded) -> Iterable[ContextSummary]:

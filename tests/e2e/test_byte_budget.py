@@ -15,7 +15,9 @@ from tests.support.running_sandbox import RunningSandbox, running_sandbox
 from tests.support.terminal import Terminal
 
 IDLE_BYTES = 60
+"""A second's clock: about 53."""
 MOVING_BYTES = 2_500
+"""A second in which twenty bars move, on average: about 2,200."""
 _TICKS = 5
 _MOVES = 8
 _CLOCK = re.compile(r"UTC \d\d:\d\d:\d\d")
@@ -28,28 +30,22 @@ def sandbox() -> Iterator[RunningSandbox]:
         yield running
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def console(sandbox: RunningSandbox) -> Iterator[Terminal]:
-    """The console on it, after everything it had to paint first."""
+    """The console on it, showing counters."""
     with Terminal(sandbox.command(), env=sandbox.environment) as terminal:
         terminal.wait_for(lambda shown: "%" in shown and _clock(shown) != "")
-        for _ in range(30):
-            before = len(terminal.received)
-            _ticks(terminal, 3)
-            if len(terminal.received) - before <= 3 * IDLE_BYTES:
-                break
-        else:
-            pytest.fail(f"the console does not come to rest:\n{terminal.text()}")
         yield terminal
 
 
 def test_an_idle_console_sends_its_clock_and_nothing_else(console: Terminal) -> None:
-    """While nothing changes, a second costs the two digits of the clock."""
-    before = len(console.received)
+    """While nothing changes, a second costs the two digits of the clock.
 
-    _ticks(console, _TICKS)
+    A busy machine may delay a server's answer so much that its new latency is shown;
+    the console has to come to rest, not to be at rest at a certain moment.
+    """
+    written = _at_rest(console)
 
-    written = bytes(console.received[before:])
     assert len(written) <= _TICKS * IDLE_BYTES, written
 
 
@@ -57,6 +53,7 @@ def test_twenty_moving_bars_cost_little(
     console: Terminal, sandbox: RunningSandbox
 ) -> None:
     """A second in which twenty visible bars move stays within its budget."""
+    _at_rest(console)
     with MovingBars(sandbox.redis_url, console.text()) as bars:
         _shown(console, bars)
         before, seconds = len(console.received), 0
@@ -66,6 +63,18 @@ def test_twenty_moving_bars_cost_little(
         written = len(console.received) - before
 
     assert written <= max(_MOVES, seconds) * MOVING_BYTES
+
+
+def _at_rest(console: Terminal) -> bytes:
+    """Wait for five seconds in which only the clock is sent; return what was."""
+    written = b""
+    for _ in range(10):
+        before = len(console.received)
+        _ticks(console, _TICKS)
+        written = bytes(console.received[before:])
+        if len(written) <= _TICKS * IDLE_BYTES:
+            break
+    return written
 
 
 def _shown(console: Terminal, bars: MovingBars) -> int:

@@ -17,6 +17,8 @@ class Fault(Enum):
     NONE = "none"
     RESET = "reset"
     """The connection is reset; the connections after it work again."""
+    GONE = "gone"
+    """The connection is reset and no new one is accepted."""
     SILENCE = "silence"
     """The answer and all later ones are swallowed until `heal`."""
 
@@ -26,6 +28,7 @@ class Proxy:
 
     Attributes:
         faults: How many answers were lost so far.
+        lost: Set when the first one was.
     """
 
     def __init__(self, url: str) -> None:
@@ -35,20 +38,25 @@ class Proxy:
         self._target = (target.hostname, target.port)
         self._scheme = target.scheme
         self._fault = Fault.NONE
+        self._left = 0
         self._server: asyncio.Server | None = None
+        self._port = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self.faults = 0
+        self.lost = asyncio.Event()
 
     @property
     def url(self) -> str:
         """Address to give to a client instead of the server's."""
-        assert self._server is not None
-        port = self._server.sockets[0].getsockname()[1]
-        return f"{self._scheme}://127.0.0.1:{port}/0"
+        return f"{self._scheme}://127.0.0.1:{self._port}/0"
 
-    def lose_next_answer(self, fault: Fault = Fault.RESET) -> None:
-        """Let the next request reach the server and its answer reach nobody."""
+    def lose_next_answer(self, fault: Fault = Fault.RESET, *, times: int = 1) -> None:
+        """Let the next request reach the server and its answer reach nobody.
+
+        `times` of them, each on its own connection, where it is a reset.
+        """
         self._fault = fault
+        self._left = times
 
     def heal(self) -> None:
         """Let answers through again; connections that were silent stay silent."""
@@ -56,6 +64,7 @@ class Proxy:
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._port = self._server.sockets[0].getsockname()[1]
         return self
 
     async def __aexit__(
@@ -88,8 +97,8 @@ class Proxy:
                     await asyncio.gather(requests, return_exceptions=True)
             finally:
                 up_writer.close()
-        except OSError:
-            pass  # one side is gone: so is the connection
+        except (OSError, asyncio.CancelledError):
+            pass  # one side is gone, or the test is over: so is the connection
         finally:
             writer.close()
             self._tasks.discard(task)
@@ -103,8 +112,13 @@ class Proxy:
                 await writer.drain()
                 continue
             self.faults += 1
-            if self._fault is Fault.RESET:
-                self._fault = Fault.NONE
+            self.lost.set()
+            if self._fault is not Fault.SILENCE:
+                if self._fault is Fault.GONE and self._server:
+                    self._server.close()
+                self._left -= 1
+                if not self._left:
+                    self._fault = Fault.NONE
                 _reset(writer)
                 return
 

@@ -23,12 +23,15 @@ class RunningSandbox:
 
     Attributes:
         environment: With it a command finds this sandbox and no other.
+        addresses: What its ready line said: stripe_api_base, redis_url, api_key.
         ready_s: Seconds from starting the command to the line that says it is ready.
     """
 
     redis_url: str
     environment: Mapping[str, str]
     ready_s: float
+    addresses: Mapping[str, str]
+    process: subprocess.Popen[str]
 
     def command(self, *words: str) -> list[str]:
         """Return a meterdeck command line for this sandbox."""
@@ -77,4 +80,7 @@ def _ready(
     ready_s = time.monotonic() - started
     if not line:
         raise RuntimeError(f"meterdeck sandbox ended with {process.wait()}")
-    return RunningSandbox(json.loads(line)["redis_url"], environment, ready_s)
+    addresses = json.loads(line)
+    return RunningSandbox(
+        addresses["redis_url"], environment, ready_s, addresses, process
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from dataclasses import replace
 
-from meterdeck.core.errors import BadInput, BrokenCounter
+from meterdeck.core.errors import BadInput, BrokenCounter, Conflict, Refused
 from meterdeck.core.model.changes import Adjusted, AdjustKind, Adjustment, Bill
 from meterdeck.core.model.quantity import parse_quantity
 from meterdeck.core.model.usage import Broken, Resource, Usage
@@ -52,15 +52,33 @@ async def _adjust(call: Call) -> int:
     )
     before = _whole(call, seen)
     if call.args.dry_run:
-        foreseen = Adjusted(before, wanted.result(before), seen.period.label, "", False)
-        return _tell(call, wanted, foreseen, seen, operation_id="")
-    if confirm(call, _change_words(seen, resource, before, wanted)):
-        wanted = replace(wanted, expected=before)  # it is what the person decided on
+        return _tell(call, wanted, _foresee(wanted, before, seen), seen)
+    asked = confirm(call, _change_words(seen, resource, before, wanted))
+    if asked and wanted.expected is None and call.args.operation_id is None:
+        # What the person decided on; a repeat must be the same change as before.
+        wanted = replace(wanted, expected=before)
     operation_id = operation_id_of(call.args)
     done = await call.engine.changes.adjust(
         wanted, actor=current_actor(), operation_id=operation_id
     )
     return _tell(call, wanted, done, seen, operation_id=operation_id)
+
+
+def _foresee(wanted: Adjustment, before: int, seen: Usage) -> Adjusted:
+    """Say what would be done now, and refuse what would be refused.
+
+    Raises:
+        Conflict: The counter is not what is expected.
+        Refused: It would fall below 0.
+    """
+    after = wanted.result(before)
+    if wanted.expected is not None and wanted.expected != before:
+        raise Conflict(f"{seen.resource} of {seen.tenant}", wanted.expected, before)
+    if after < 0:
+        raise Refused(
+            f"{seen.resource} of {seen.tenant} is {before:,}; it cannot fall below 0"
+        )
+    return Adjusted(before, after, seen.period.label, audit_id="", replayed=False)
 
 
 def _parse_change(text: str, resource: Resource) -> tuple[AdjustKind, int]:
@@ -100,7 +118,12 @@ def _change_words(
 
 
 def _tell(
-    call: Call, wanted: Adjustment, done: Adjusted, seen: Usage, *, operation_id: str
+    call: Call,
+    wanted: Adjustment,
+    done: Adjusted,
+    seen: Usage,
+    *,
+    operation_id: str | None = None,
 ) -> int:
     resource = call.context.resource(wanted.resource)
     if call.out.as_json:
@@ -117,7 +140,7 @@ def _tell(
                 **limit_form(seen.limit),
                 "bill": wanted.bill.value,
                 "audit_id": done.audit_id or None,
-                "operation_id": operation_id or None,
+                "operation_id": operation_id,
                 "replayed": done.replayed,
                 "dry_run": bool(call.args.dry_run),
             }

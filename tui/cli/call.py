@@ -8,11 +8,11 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from typing import Any
 
-from meterdeck.core.services.engine import Engine
-
 from meterdeck.core.errors import NotFound, ReadOnly
 from meterdeck.core.model.context import Context
+from meterdeck.core.model.text import visible
 from meterdeck.core.model.usage import Tenant, TenantId, Usage
+from meterdeck.core.services.engine import Engine
 from meterdeck.core.settings import load_context
 from meterdeck.tui.cli.arguments import config_of, flags_of, output_of
 from meterdeck.tui.cli.output import Output
@@ -44,9 +44,22 @@ class Call:
             if counted and any(map(_is_counted, await self.engine.usage.usage(name))):
                 return stranger
         raise NotFound(
-            f"context {self.context.name} has no tenant {name!r};"
+            f"context {self.context.name} has no tenant {visible(name)};"
             " look for it with: meterdeck tenants --filter TEXT"
         )
+
+    async def tenant_id(self) -> TenantId | None:
+        """Return the id of the tenant that the command names; None for all tenants.
+
+        A name that nobody knows is an id: what was done to a tenant outlives it.
+        """
+        name: str | None = self.args.tenant
+        if name is None:
+            return None
+        try:
+            return (await self.engine.directory.get(name)).id
+        except NotFound:
+            return TenantId(name)
 
     async def usage_of(self, tenant: Tenant, resource: str) -> Usage:
         """Return one counter as it stands.

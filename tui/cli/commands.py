@@ -99,9 +99,12 @@ def _add_reading_commands(
     events.add_argument("-n", metavar="N", type=int, default=20, help="(default: 20)")
     events.add_argument("--follow", "-f", action="store_true", help="wait for more")
 
-    audit = add_command(commands, common, "audit", "show who changed what", "audit:run")
+    audit = add_command(commands, common, "audit", "show who changed what")
     audit.add_argument("tenant", metavar="TENANT", nargs="?")
     audit.add_argument("-n", metavar="N", type=int, default=20, help="(default: 20)")
+    audit.add_argument(
+        "--verify", action="store_true", help="check that TENANT's trail is unchanged"
+    )
 
 
 def _add_setup_commands(
@@ -130,8 +133,10 @@ def _add_sandbox_commands(
     arguments: list[str],
 ) -> None:
     """Add the sandbox's own commands; their grammar is imported when one is named."""
+    pairs = zip(["", *arguments], arguments, strict=False)
+    values = {value for option, value in pairs if option == "--context"}
     for name, purpose in _SANDBOX.items():
-        if name in arguments:
+        if name in arguments and name not in values:
             from importlib import import_module  # noqa: PLC0415 - see above
 
             import_module(f"meterdeck.tui.cli.{name}").register(commands)

@@ -6,7 +6,7 @@ from argparse import Namespace
 
 from meterdeck.core.settings.explain import explain
 from meterdeck.tui.cli.arguments import config_of, flags_of, output_of
-from meterdeck.tui.cli.output import Cell, Tone
+from meterdeck.tui.cli.output import Cell, Tone, note
 
 
 def run(args: Namespace) -> int:
@@ -23,6 +23,8 @@ def run(args: Namespace) -> int:
             for each in found
         ]
         out.object({"settings": forms})
+    elif not found:
+        note("the sandbox brings its own settings; nothing else is configured")
     else:
         out.table(
             [(each.key, each.value, Cell(each.source, Tone.FAINT)) for each in found]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 from meterdeck.core.errors import Refused
@@ -25,8 +26,19 @@ def confirm(call: Call, change: str) -> bool:
     if not sys.stdin.isatty():
         raise Refused(f"context {name} is live and nobody can be asked; add --yes")
     note(f"live context {name}: {change}")
-    sys.stderr.write(f"type {name} to do it: ")
-    sys.stderr.flush()
-    if sys.stdin.readline().strip() != name:
+    if _asked(f"type {name} to do it: ") != name:
         raise Refused("that is not the context's name; nothing was changed")
     return True
+
+
+def _asked(question: str) -> str:
+    """Return the line that is typed; nothing else happens meanwhile."""
+    sys.stderr.write(question)
+    sys.stderr.flush()
+    # asyncio's own handler would only note Ctrl-C, go on waiting for the line, and
+    # cancel whatever is done after it: the change, half sent.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return sys.stdin.readline().strip()
+    finally:
+        signal.signal(signal.SIGINT, before)

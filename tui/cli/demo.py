@@ -6,6 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
+from meterdeck.core.errors import BadInput
 from meterdeck.tui.cli.fleet_flags import add_fleet_flags
 
 if TYPE_CHECKING:
@@ -32,8 +33,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Start a sandbox, open the console on it, end both, return the console's code.
 
     Raises:
+        BadInput: There is no terminal.
         Unreachable: The sandbox did not start.
     """
+    if not sys.stdin.isatty() or not sys.stdout.isatty():
+        raise BadInput("the demo needs a terminal; for scripts: meterdeck sandbox")
     # Each costs a part of a second to import: only when the demo is really run.
     from meterdeck.core.sandbox.catalogue import sandbox_context  # noqa: PLC0415
     from meterdeck.tui.cli.sandbox_process import SandboxProcess  # noqa: PLC0415
@@ -56,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
         from meterdeck.tui.app import run_console  # noqa: PLC0415  # see above
 
-        return run_console(lambda: context, title="demo")
+        return run_console(lambda: context, title="meterdeck · demo")
 
 
 class _Progress:

@@ -160,9 +160,7 @@ def _tell(call: Call, change: _Change, *, operation_id: str | None) -> int:
 
 
 async def _list(call: Call) -> int:
-    named = call.args.tenant
-    wanted = (await call.tenant(counted=True)).id if named is not None else None
-    found = await call.engine.changes.overrides(wanted)
+    found = await call.engine.changes.overrides(await call.tenant_id())
     if call.out.as_json:
         forms = [override_form(override) for override in found]
         call.out.object({**context_form(call.context), "overrides": forms})

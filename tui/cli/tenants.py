@@ -6,20 +6,21 @@ import asyncio
 from argparse import Namespace
 from contextlib import aclosing
 from dataclasses import replace
-
-from meterdeck.core.services.engine import Engine
+from datetime import UTC, datetime
 
 from meterdeck.core.errors import BadInput, RedisUnreachable
-from meterdeck.core.model.fleet_update import Reach, WatchUpdate
+from meterdeck.core.model.fleet_update import Health, Reach, WatchUpdate
+from meterdeck.core.services.engine import Engine
 from meterdeck.core.services.fleet import Fleet
 from meterdeck.core.services.fleet_order import SortKey
 from meterdeck.tui.cli.arguments import count_of
 from meterdeck.tui.cli.call import Call, run_call
 from meterdeck.tui.cli.json_form import context_form, moment, tenant_form, usage_form
 from meterdeck.tui.cli.output import Cell, Tone, note
-from meterdeck.tui.cli.words import day, percent_cell, used_words
+from meterdeck.tui.cli.words import day, percent_cell, shorten, used_words
 
 _DEADLINE_S = 60.0
+_LONGEST_NAME = 32
 
 
 def run(args: Namespace) -> int:
@@ -28,9 +29,10 @@ def run(args: Namespace) -> int:
 
 
 async def _list(call: Call) -> int:
-    await _fill_directory(call)
-    fleet = await _snapshot(call)
-    rows = _rows(call, fleet)
+    key = _order(call)
+    fleet = await _fleet(call)
+    found = fleet.search(call.args.filter) if call.args.filter else None
+    rows = fleet.order(key, rows=found)
     total = len(rows)
     if call.args.n is not None:
         rows = rows[: count_of(call.args)]
@@ -50,12 +52,28 @@ async def _list(call: Call) -> int:
     return 0
 
 
-async def _fill_directory(call: Call) -> None:
-    """Ask Stripe who the tenants are where nobody has yet, or where it is wanted."""
+async def _fleet(call: Call) -> Fleet:
+    """Read the fleet; ask Stripe who it is where nobody has yet, or where wanted."""
     if call.engine.gateway is None:
-        return
-    if call.args.refresh or not await call.engine.directory.cached():
-        await call.engine.directory.refresh()
+        if call.args.refresh:
+            raise BadInput(f"--refresh: context {call.context.name} has no Stripe")
+        return await _snapshot(call)
+    if not call.args.refresh:
+        fleet = await _snapshot(call)
+        if any(fleet.tenant(row).customer for row in range(len(fleet))):
+            return fleet
+    change = await call.engine.directory.refresh()
+    fleet = await _snapshot(call)
+    # A read-only context does not write them into Redis, where the watch would look.
+    fleet.apply(
+        WatchUpdate(
+            at=fleet.at or datetime.now(UTC),
+            redis=Health(Reach.OK),
+            stripe=Health(Reach.OK),
+            tenants=change.tenants,
+        )
+    )
+    return fleet
 
 
 async def _snapshot(call: Call) -> Fleet:
@@ -88,14 +106,13 @@ def _refuse_down(update: WatchUpdate) -> None:
         raise RedisUnreachable(update.redis.message)
 
 
-def _rows(call: Call, fleet: Fleet) -> list[int]:
+def _order(call: Call) -> str:
     key: str = call.args.sort
     names = [resource.name for resource in call.context.resources]
     if key not in (*SortKey, *names):
         valid = ", ".join((*SortKey, *names))
         raise BadInput(f"--sort {key}: no such order; valid are: {valid}")
-    found = fleet.search(call.args.filter) if call.args.filter else None
-    return fleet.order(key, rows=found)
+    return key
 
 
 def _form(fleet: Fleet, row: int) -> dict[str, object]:
@@ -124,7 +141,8 @@ _HEAD = tuple(
 
 def _row(call: Call, fleet: Fleet, row: int) -> tuple[Cell | str, ...]:
     tenant = fleet.tenant(row)
-    about = (tenant.id, tenant.name, tenant.plan, tenant.status.value)
+    name = shorten(tenant.name, _LONGEST_NAME)
+    about = (tenant.id, name, tenant.plan, tenant.status.value)
     column = fleet.worst_column(row)
     if column < 0:
         return about

@@ -52,6 +52,11 @@ def usage_row(usage: Usage, resource: Resource, out: Output) -> Row:
     )
 
 
+def shorten(text: str, longest: int) -> str:
+    """Return `text`, cut to `longest` characters where it is longer."""
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
 def day(at: datetime) -> str:
     """Return a date in UTC: `2026-12-01`."""
     return at.astimezone(UTC).strftime("%Y-%m-%d")

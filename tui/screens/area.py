@@ -35,7 +35,6 @@ class AreaScreen(Screen[None]):
         self.set_interval(1.0, self.tick)
         if self.console.picture is not None:
             self.open(self.console.picture)
-            self.tick()
 
     def open(self, picture: Picture) -> None:
         """Show a picture for the first time."""
@@ -51,19 +50,19 @@ class AreaScreen(Screen[None]):
 
     def frame(self, picture: Picture) -> None:
         """Show what every screen has of a picture."""
-        self.query_one(StatusHeader).show(picture)
+        header = self.query_one(StatusHeader)
+        header.show(picture)
+        header.tick(picture)
         self.query_one(Banner).show(picture)
 
     def tick(self) -> None:
         """Show the time, and ages that grow; once a second."""
-        if not self.is_current and self.console.screen.is_modal is False:
-            return
         picture = self.console.picture
         self.query_one(StatusHeader).tick(picture)
         if picture is not None and picture.stale:
             self.query_one(Banner).show(picture)
 
-    # -- actions -------------------------------------------------------------------
+    # -- actions ---------------------------------------------------------------
 
     @property
     def subject(self) -> TenantId | None:

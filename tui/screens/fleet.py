@@ -33,16 +33,16 @@ class FleetScreen(AreaScreen):
     """The tenants."""
 
     AREA = Area.FLEET
+    AUTO_FOCUS = ""
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Area.FLEET)]
 
-    def __init__(self, title: str, *, jump: bool = False) -> None:
+    def __init__(self, *, jump: bool = False) -> None:
         super().__init__()
-        self._title = title
         self._jump = jump
         self._rest: Timer | None = None
 
     def compose(self) -> ComposeResult:
-        yield StatusHeader(self._title)
+        yield StatusHeader()
         yield Banner()
         yield FilterBar()
         yield Placeholder()
@@ -56,21 +56,29 @@ class FleetScreen(AreaScreen):
         self.query_one(TenantTable).display = False
         super().on_mount()
 
-    # -- the picture -----------------------------------------------------------------
+    # -- the picture -----------------------------------------------------------
 
     def open(self, picture: Picture) -> None:
         super().open(picture)
+        self._give_room(picture)
         self.query_one(TenantTable).open(picture)
         self._place(picture)
 
     def take(self, picture: Picture, change: FleetChange) -> None:
         super().take(picture, change)
         table = self.query_one(TenantTable)
+        if change.columns:
+            self._give_room(picture)
         table.take(change)
         table.set_stale(picture.stale)
         self._place(picture)
         self._detail()
         self.query_one(EventLog).show(picture)
+
+    def _give_room(self, picture: Picture) -> None:
+        """Make the lower part as high as the counters need, within reason."""
+        wanted = 2 * len(picture.fleet.resources) + 4
+        self.query_one("#below").styles.max_height = min(max(wanted, 8), 14)
 
     def _place(self, picture: Picture) -> None:
         """Show the table, or why there is none."""
@@ -149,7 +157,7 @@ class FleetScreen(AreaScreen):
             parts.insert(0, f"by {visible(table.order.key, 20)} {table.order.mark}")
         return " · ".join(parts)
 
-    # -- actions -----------------------------------------------------------------------
+    # -- actions ---------------------------------------------------------------
 
     @property
     def subject(self) -> TenantId | None:

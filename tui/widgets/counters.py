@@ -16,7 +16,7 @@ LABEL = 14
 _LEVEL_WORDS = {
     Level.CALM: "",
     Level.NEAR: "! near",
-    Level.HIGH: "!! over 90 %",
+    Level.HIGH: "!! over 90",
     Level.FULL: "FULL at limit",
 }
 _RULES = {
@@ -44,50 +44,60 @@ class Counters:
 
     def lines(self, row: int, *, facts: bool = True) -> list[Strip]:
         """Return every counter's lines; `facts` adds the line below each bar."""
+        columns = range(len(self._fleet.resources))
+        amounts = [self._amount(row, column) for column in columns]
+        widest = max((len(amount) for amount in amounts), default=0)
         made = []
-        for column in range(len(self._fleet.resources)):
-            made.append(self._bar_line(row, column))
+        for column, amount in zip(columns, amounts, strict=True):
+            made.append(self._bar_line(row, column, amount, widest))
             if facts:
                 made.append(self._fact_line(row, column))
         blank = self._style(Role.TEXT)
         return [line.strip(self._width, blank) for line in made]
 
-    def _bar_line(self, row: int, column: int) -> Line:
-        resource = self._fleet.resources[column]
+    def _bar_line(self, row: int, column: int, amount: str, widest: int) -> Line:
         used = self._fleet.used(row, column)
-        limit = self._fleet.limit(row, column)
         line = Line().add(" ", self._style(Role.TEXT))
-        line.field(resource.label, LABEL, self._style(Role.BRIGHT))
+        label = self._fleet.resources[column].label
+        line.field(label, LABEL, self._style(Role.BRIGHT))
         line.add(" ", self._style(Role.TEXT))
         if isinstance(used, Broken):
             text = f"✗ {used.holds}, not a whole number"
             return line.field(text, self._width - LABEL - 3, self._style(Role.HIGH))
-        amount = self._amount(used or 0, limit.units, resource.scale)
-        if limit.units is None or (used is not None and used < 0):
-            role = Role.TEXT if limit.units is None else Role.NEAR
-            return line.add(amount, self._style(role))
-        return self._bar(line, self._fleet.percent(row, column) or 0, amount)
+        percent = self._fleet.percent(row, column)
+        words = 16 if self._width >= 90 else 7
+        length = max(min(self._width - LABEL - 10 - words - widest, 48), 4)
+        if percent is None:
+            line.add(" " * (length + 5) + "∞  ", self._style(Role.MUTED))
+            return line.add(amount, self._style(Role.TEXT))
+        if used is not None and used < 0:
+            line.add(" " * (length + 3) + "–    ", self._style(Role.MUTED))
+            return line.add(f"{amount}  negative", self._style(Role.NEAR))
+        return self._bar(line, percent, length, amount.ljust(widest))
 
-    def _bar(self, line: Line, percent: int, amount: str) -> Line:
+    def _bar(self, line: Line, percent: int, length: int, amount: str) -> Line:
         level = level_of(percent)
-        word = _LEVEL_WORDS[level]
-        room = self._width - line.width - len(amount) - 8
-        length = max(min(room - 15, 48), 4)
         full, rest = bar(percent, length)
         line.add(full, self._style(level.role)).add(rest, self._style(Role.TRACK))
         role = Role.TEXT if level is Level.CALM else level.role
-        line.add(f"{percent:>5}%  ", self._style(role, bold=level is Level.FULL))
+        share = f"{percent}%" if percent < 100_000 else f"×{percent // 100}"
+        line.add(f"{share:>6}  ", self._style(role, bold=level is Level.FULL))
         line.add(amount, self._style(Role.TEXT))
-        left = self._width - line.width - 2
-        if left >= len(word):
-            line.add(f"  {word}", self._style(role))
-        return line
+        word, left = _LEVEL_WORDS[level], self._width - line.width - 3
+        return line.add(
+            f"  {word if len(word) <= left else level.sign}", self._style(role)
+        )
 
-    @staticmethod
-    def _amount(used: int, units: int | None, scale: int) -> str:
-        if units is None:
-            return f"{group_quantity(used, scale)} of ∞"
-        return f"{group_quantity(used, scale)} / {group_quantity(units, scale)}"
+    def _amount(self, row: int, column: int) -> str:
+        used, scale = self._fleet.used(row, column), self._scale(column)
+        limit = self._fleet.limit(row, column).units
+        if isinstance(used, Broken):
+            return ""
+        shown = group_quantity(used or 0, scale)
+        return shown if limit is None else f"{shown} / {group_quantity(limit, scale)}"
+
+    def _scale(self, column: int) -> int:
+        return self._fleet.resources[column].scale
 
     def _fact_line(self, row: int, column: int) -> Line:
         line = Line().add(" " * (LABEL + 2), self._style(Role.MUTED))

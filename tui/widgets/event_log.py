@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from time import monotonic
 
 from textual import events
@@ -129,7 +130,7 @@ class EventLog(Panel):
         elif picture.context.stripe is None:
             text = "no Stripe in this context, so no events"
         else:
-            text = "none yet: events show up here as they are sent to Stripe"
+            text = "none yet; they show up as they are sent"
         return (
             Line()
             .add(" ", muted)
@@ -144,23 +145,51 @@ class EventLog(Panel):
         sign, role = _OUTCOMES[event.outcome]
         line = Line().add(f" {phrases.clock(event.at)} ", muted)
         line.add(f"{sign} ", style(role, ground))
-        name, unit = _tenant_name(event, picture), _resource_label(event, picture)
-        value = _value(event, picture)
-        room = width - line.width - 10
-        wide = width >= 60
-        resource = 12 if width >= 46 else 0
-        state = 16 if wide else 0
-        source = 5 if width >= 74 else 0
-        line.field(name, max(room - resource - state - source, 4), text).add(" ", text)
-        if resource:
-            line.field(unit, resource - 1, muted).add(" ", muted)
-        line.field(value, 8, text, Align.RIGHT).add(" ", text)
-        if state:
+        places = _Places.of(width - line.width, named=self.tenant is None)
+        if places.name:
+            name = _tenant_name(event, picture)
+            line.field(name, places.name, text).add(" ", text)
+        if places.resource:
+            label = _resource_label(event, picture)
+            line.field(label, places.resource, muted).add(" ", muted)
+        line.field(_value(event), places.value, text, Align.RIGHT).add("  ", text)
+        if places.said:
             said = event.message or f"{event.outcome.value} {_ms(event)}"
-            line.field(said, state - 1, style(role, ground)).add(" ", text)
-        if source:
-            line.field(_SOURCES[event.source], source, muted)
+            line.field(said, places.said, style(role, ground)).add(" ", text)
+        if places.source:
+            line.field(_SOURCES[event.source], places.source, muted)
         return line.strip(width, muted)
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """Widths of an event's parts; 0 leaves one out."""
+
+    name: int
+    resource: int
+    value: int
+    said: int
+    source: int
+
+    @classmethod
+    def of(cls, room: int, *, named: bool) -> _Places:
+        """Share the room right of time and sign."""
+        value = 8
+        left = room - value - 2
+        name = min(max(left - 11, 8), 18) if named else 0
+        left -= name + 1 if named else 0
+        resource = min(10, left - 1) if left >= 9 else 0
+        left -= resource + 1 if resource else 0
+        source = 5 if left >= 24 else 0
+        left -= source
+        said = left - 1 if left >= 12 else 0
+        if named and said > 30:
+            grown = min(said - 30, 22)
+            name, said = name + grown, said - grown
+        if not said:
+            name += left if named else 0
+            resource += 0 if named else left
+        return cls(name, resource, value, said, source)
 
 
 def _ms(event: LoggedEvent) -> str:
@@ -179,7 +208,7 @@ def _resource_label(event: LoggedEvent, picture: Picture) -> str:
     return picture.fleet.resources[column].label
 
 
-def _value(event: LoggedEvent, picture: Picture) -> str:
+def _value(event: LoggedEvent) -> str:
     """Write the event's decimal string with its thousands separated."""
     try:
         value = parse_quantity(event.event.value, 9, signed=True)

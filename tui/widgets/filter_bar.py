@@ -35,9 +35,13 @@ class FilterBar(Widget):
     class Left(Message):
         """The operator is done with the filter."""
 
+    def __init__(self, hint: str = "name, id, customer, plan or status") -> None:
+        super().__init__()
+        self._hint = hint
+
     def compose(self) -> ComposeResult:
         yield Static(" / ", markup=False)
-        yield Input(placeholder="name, id, customer, plan or status", compact=True)
+        yield Input(placeholder=self._hint, compact=True)
 
     def begin(self) -> None:
         """Show the line and put the cursor into it."""

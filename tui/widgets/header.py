@@ -9,16 +9,18 @@ from textual.widget import Widget
 from meterdeck.core.model.context import Mode
 from meterdeck.core.model.fleet_update import Health, Reach
 from meterdeck.core.model.text import visible
+from meterdeck.core.services.fleet import FleetTotals
 from meterdeck.tui import phrases
 from meterdeck.tui.picture import Picture
 from meterdeck.tui.render import Align, Line, fit
 from meterdeck.tui.themes import Ground, Role
 from meterdeck.tui.widgets.line_view import LineView
 
+SHARES_WIDTH = 24
 _MODES = {
-    Mode.SANDBOX: (Role.SANDBOX, Ground.BAR),
-    Mode.TEST: (Role.TEST, Ground.BAR),
-    Mode.LIVE: (Role.LIVE, Ground.LIVE),
+    Mode.SANDBOX: Role.SANDBOX,
+    Mode.TEST: Role.TEST,
+    Mode.LIVE: Role.LIVE,
 }
 
 
@@ -40,31 +42,44 @@ class SteadyLatency:
         return self._shown
 
 
-class ContextLine(LineView):
+class HeaderLine(LineView):
+    """A part of the header; reddish where the context is live."""
+
+    GROUND = Ground.BAR
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.picture: Picture | None = None
+
+    @property
+    def ground(self) -> Ground:
+        """What the header lies on."""
+        live = self.picture and self.picture.context.mode is Mode.LIVE
+        return Ground.PROD if live else Ground.BAR
+
+
+class ContextLine(HeaderLine):
     """Context, mode and the health of both servers."""
 
     DEFAULT_CSS = "ContextLine { width: 1fr; }"
-    GROUND = Ground.BAR
 
-    def __init__(self, title: str) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._title = title
-        self.picture: Picture | None = None
         self._redis, self._stripe = SteadyLatency(), SteadyLatency()
 
     def draw(self, y: int) -> Strip:
         style, width = self.palette.style, self.size.width
-        line = Line().add(" ◆ ", style(Role.ACCENT, Ground.BAR))
+        line = Line().add(" ◆ ", style(Role.ACCENT, self.ground))
         if width > 70:
-            line.add(f"{self._title}  ", style(Role.BRIGHT, Ground.BAR, bold=True))
+            line.add("meterdeck  ", style(Role.BRIGHT, self.ground, bold=True))
         right = Line()
         if self.picture is None:
-            line.add("connecting …", style(Role.MUTED, Ground.BAR))
+            line.add("connecting …", style(Role.MUTED, self.ground))
         else:
             self._place(line, self.picture)
             self._health(right, "redis", self.picture.redis, self._redis)
             self._health(right, "stripe", self.picture.stripe, self._stripe)
-        blank = style(Role.TEXT, Ground.BAR)
+        blank = style(Role.TEXT, self.ground)
         line.pad(width - right.width, blank).append(right)
         return line.strip(width, blank)
 
@@ -72,86 +87,85 @@ class ContextLine(LineView):
         style, context = self.palette.style, picture.context
         name = visible(context.name, 24)
         if name != context.mode.value:
-            line.add(f"{name} ", style(Role.BRIGHT, Ground.BAR))
-        role, ground = _MODES[context.mode]
-        word = context.mode.value.upper()
-        badge = f" {word} " if ground is Ground.LIVE else word
-        line.add(badge, style(role, ground, bold=True))
+            line.add(f"{name} ", style(Role.BRIGHT, self.ground))
+        word, live = context.mode.value.upper(), context.mode is Mode.LIVE
+        ground = Ground.LIVE if live else self.ground
+        badge = f" {word} " if live else word
+        line.add(badge, style(_MODES[context.mode], ground, bold=True))
         if context.read_only:
-            line.add("  READ-ONLY", style(Role.MUTED, Ground.BAR, bold=True))
+            line.add("  READ-ONLY", style(Role.MUTED, self.ground, bold=True))
 
     def _health(
         self, line: Line, name: str, health: Health, steady: SteadyLatency
     ) -> None:
         style = self.palette.style
-        muted = style(Role.MUTED, Ground.BAR)
+        muted = style(Role.MUTED, self.ground)
         latency = steady.show(health.latency_ms)
         match health.reach:
             case Reach.OK:
-                line.add("● ", style(Role.GOOD, Ground.BAR)).add(f"{name} ", muted)
+                line.add("● ", style(Role.GOOD, self.ground)).add(f"{name} ", muted)
                 shown = phrases.latency(latency) if latency is not None else "ok"
-                line.add(f"{shown}   ", style(Role.TEXT, Ground.BAR))
+                line.add(f"{shown}   ", style(Role.TEXT, self.ground))
             case Reach.CONNECTING:
-                line.add("○ ", style(Role.NEAR, Ground.BAR))
+                line.add("○ ", style(Role.NEAR, self.ground))
                 line.add(f"{name} …   ", muted)
             case Reach.DOWN:
-                loud = style(Role.HIGH if name == "redis" else Role.NEAR, Ground.BAR)
+                loud = style(Role.HIGH if name == "redis" else Role.NEAR, self.ground)
                 line.add(f"✗ {name} away   ", loud)
             case Reach.OFF:
                 line.add(f"– no {name}   ", muted)
 
 
-class Clock(LineView):
+class Clock(HeaderLine):
     """The time in UTC up to the minute; `Seconds` is beside it.
 
     Two widgets: only the two digits of the seconds are sent each second.
     """
 
     DEFAULT_CSS = "Clock { width: 10; }"
-    GROUND = Ground.BAR
     text = "UTC --:--:"
 
     def draw(self, y: int) -> Strip:
-        muted = self.palette.style(Role.MUTED, Ground.BAR)
+        muted = self.palette.style(Role.MUTED, self.ground)
         return Line().add(self.text, muted).strip(self.size.width, muted)
 
 
 class Seconds(Clock):
-    """The seconds of the clock."""
+    """The seconds of the clock, at the screen's edge: a widget to the right of it
+    would cost nine bytes a second.
+    """
 
-    DEFAULT_CSS = "Seconds { width: 2; }"
+    DEFAULT_CSS = "Seconds { width: 3; }"
     text = "--"
 
 
-class TotalsLine(LineView):
+class TotalsLine(HeaderLine):
     """How many tenants there are and how many are near their limits."""
-
-    GROUND = Ground.BAR
 
     def __init__(self) -> None:
         super().__init__()
-        self.picture: Picture | None = None
         self.note = ""
-        self.alert = ""
 
     def draw(self, y: int) -> Strip:
         style, width = self.palette.style, self.size.width
-        blank = style(Role.TEXT, Ground.BAR)
+        blank = style(Role.TEXT, self.ground)
         line = Line().add("   ", blank)
         if self.picture is not None and self.picture.loaded:
             self._totals(line, self.picture, wide=width >= 100)
         elif self.picture is not None:
-            line.add("waiting for the first counters", style(Role.MUTED, Ground.BAR))
+            line.add("waiting for the first counters", style(Role.MUTED, self.ground))
         room = max(width - line.width - 2, 0)
         note = fit(self.note, room, Align.RIGHT)
-        line.add(note, style(Role.MUTED, Ground.BAR))
+        line.add(note, style(Role.MUTED, self.ground))
         return line.strip(width, blank)
 
     def _totals(self, line: Line, picture: Picture, *, wide: bool) -> None:
         style, totals = self.palette.style, picture.fleet.totals()
-        muted = style(Role.MUTED, Ground.BAR)
-        line.add(f"{totals.tenants:,}", style(Role.BRIGHT, Ground.BAR, bold=True))
+        muted = style(Role.MUTED, self.ground)
+        line.add(f"{totals.tenants:,}", style(Role.BRIGHT, self.ground, bold=True))
         line.add(" tenant" if totals.tenants == 1 else " tenants", muted)
+        if wide and totals.tenants:
+            self._shares(line.add("   ", muted), totals)
         parts = [
             (totals.at_limit, "at limit", Role.HIGH),
             (totals.over90, "over 90 %", Role.HIGH),
@@ -164,9 +178,21 @@ class TotalsLine(LineView):
             line.add("   ", muted)
             line.add(
                 f"{count:,}",
-                style(role if count else Role.MUTED, Ground.BAR, bold=bool(count)),
+                style(role if count else Role.MUTED, self.ground, bold=bool(count)),
             )
             line.add(f" {word}", muted)
+
+    def _shares(self, line: Line, totals: FleetTotals) -> None:
+        """Append one bar of the whole fleet: at limit and over 90 %, near, calm."""
+        high = totals.at_limit + totals.over90
+        parts = [(high, Role.HIGH), (totals.near, Role.NEAR)]
+        left = SHARES_WIDTH
+        for count, role in parts:
+            length = -(-count * SHARES_WIDTH // totals.tenants)
+            length = min(length, left)
+            line.add("━" * length, self.palette.style(role, self.ground))
+            left -= length
+        line.add("━" * left, self.palette.style(Role.LOW, self.ground))
 
 
 class StatusHeader(Widget):
@@ -177,21 +203,21 @@ class StatusHeader(Widget):
     StatusHeader > #first { layout: horizontal; height: 1; }
     """
 
-    def __init__(self, title: str) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._line = ContextLine(title)
+        self._line = ContextLine()
         self._totals = TotalsLine()
-        self._clock, self._seconds, self._edge = Clock(), Seconds(), Edge()
+        self._clock, self._seconds = Clock(), Seconds()
 
     def compose(self) -> ComposeResult:
-        yield FirstLine(self._line, self._clock, self._seconds, self._edge)
+        yield FirstLine(self._line, self._clock, self._seconds)
         yield self._totals
 
     def show(self, picture: Picture) -> None:
         """Show the servers and totals of a picture."""
-        self._line.picture = self._totals.picture = picture
-        self._line.repaint()
-        self._totals.repaint()
+        for part in (self._line, self._totals, self._clock, self._seconds):
+            part.picture = picture
+            part.repaint()
 
     def tick(self, picture: Picture | None) -> None:
         """Show the time."""
@@ -206,16 +232,6 @@ class StatusHeader(Widget):
         """Write something at the right of the totals."""
         self._totals.note = text
         self._totals.repaint()
-
-
-class Edge(LineView):
-    """One empty cell at the right of the clock."""
-
-    DEFAULT_CSS = "Edge { width: 1; }"
-    GROUND = Ground.BAR
-
-    def draw(self, y: int) -> Strip:
-        return self.blank()
 
 
 class FirstLine(Widget):

@@ -38,9 +38,7 @@ class KeyBar(LineView):
         self.repaint()
 
     def _chosen(self) -> list[Action]:
-        actions = [
-            action for action in offered(self._area, self._known) if action.rank
-        ]
+        actions = [action for action in offered(self._area, self._known) if action.rank]
         room = self.size.width - 2
         kept: set[str] = set()
         for action in sorted(actions, key=lambda action: action.rank):

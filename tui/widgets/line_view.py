@@ -9,7 +9,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from meterdeck.tui.render import Line
+from meterdeck.tui.render import Line, cells
 from meterdeck.tui.themes import Ground, Palette, Role, palette
 
 
@@ -56,8 +56,9 @@ class LineView(Widget):
         changed = []
         for y in range(height) if lines is None else lines:
             if 0 <= y < height and (strip := self.draw(y)) != self._lines[y]:
+                same = common_end(strip, self._lines[y])
                 self._lines[y] = strip
-                changed.append(Region(0, y, width, 1))
+                changed.append(Region(0, y, width - same, 1))
         if changed:
             self.refresh(*changed)
 
@@ -94,3 +95,29 @@ class Panel(LineView):
         if y == 0 and not self._lines:
             self._made = self.lines()
         return self._made[y] if y < len(self._made) else self.blank()
+
+
+def common_end(new: Strip, old: Strip) -> int:
+    """Return how many cells at the end of two strips are the same.
+
+    What is not sent costs nothing; Textual can leave out the end of a line only.
+    """
+    cells_same = 0
+    for one, other in zip(reversed(list(new)), reversed(list(old)), strict=False):
+        if one == other:
+            cells_same += one.cell_length
+            continue
+        if one.style == other.style:
+            cells_same += _common_text(one.text, other.text)
+        break
+    return min(cells_same, new.cell_length - 1)
+
+
+def _common_text(one: str, other: str) -> int:
+    cells_same = 0
+    for left, right in zip(reversed(one), reversed(other), strict=False):
+        width = cells(left)
+        if left != right or not width:  # a combining mark belongs to what is before
+            break
+        cells_same += width
+    return cells_same

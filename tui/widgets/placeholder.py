@@ -8,7 +8,9 @@ from meterdeck.tui.render import Align, Line
 from meterdeck.tui.themes import Ground, Role
 from meterdeck.tui.widgets.line_view import Panel
 
-_SHAPES = ((22, 15, 9), (17, 11, 13), (25, 7, 11), (14, 13, 5), (20, 9, 8))
+_NAMES = (22, 17, 25, 14, 20)
+_BARS = (15, 9, 12, 6, 13, 4, 11)
+_NAME_WIDTH, _BAR_WIDTH = 34, 22
 
 
 class Placeholder(Panel):
@@ -45,8 +47,10 @@ class Placeholder(Panel):
 
     def _row(self, y: int) -> Line:
         line, track = Line(), self.palette.style(Role.TRACK)
-        name, *bars = _SHAPES[y % len(_SHAPES)]
-        line.add("  " + "─" * name, track).pad(30, track)
-        for column, length in enumerate(bars):
-            line.add("─" * length, track).pad(30 + 24 * (column + 1), track)
+        line.add("  " + "─" * _NAMES[y % len(_NAMES)], track)
+        line.pad(_NAME_WIDTH, track)
+        for column in range((self.size.width - _NAME_WIDTH) // _BAR_WIDTH):
+            length = _BARS[(3 * y + 2 * column) % len(_BARS)]
+            line.add("─" * length, track)
+            line.pad(_NAME_WIDTH + _BAR_WIDTH * (column + 1), track)
         return line

@@ -14,6 +14,10 @@ from meterdeck.tui.render import Align, Level, Line, bar, level_of, sparkline
 from meterdeck.tui.themes import Ground, Palette, Role
 from meterdeck.tui.widgets.table_layout import MARKER, Layout
 
+ROOMY = 17
+"""From this width on, a resource's cell has room for the word FULL."""
+SHARE = 5
+"""Width of the number in front of a bar."""
 _STATUS_ROLES = {
     TenantStatus.ACTIVE: Role.MUTED,
     TenantStatus.TRIALING: Role.ACCENT,
@@ -64,7 +68,7 @@ class _Titles:
     def add(self, line: Line, text: str, width: int, key: str) -> None:
         mine = self.order.key == key
         role = Role.BRIGHT if mine else Role.MUTED
-        style = self.palette.style(role, Ground.BAR, bold=mine)
+        style = self.palette.style(role, bold=mine)
         line.field(f"{text} {self.order.mark}" if mine else text, width, style)
 
 
@@ -77,12 +81,12 @@ class IdentityCells:
 
     def heading(self, width: int, order: Order, palette: Palette) -> Line:
         layout, titles = self._layout, _Titles(order, palette)
-        line = Line().add(" " * MARKER, palette.style(Role.MUTED, Ground.BAR))
+        line = Line().add(" " * MARKER, palette.style(Role.MUTED))
         worst = order.key == SortKey.WORST
         name = "TENANT · worst" if worst else "TENANT"
         key = SortKey.WORST if worst else SortKey.NAME
         titles.add(line, name, layout.name, key)
-        line.field("ID", layout.id, palette.style(Role.MUTED, Ground.BAR))
+        line.field("ID", layout.id, palette.style(Role.MUTED))
         titles.add(line, "PLAN", layout.plan, SortKey.PLAN)
         titles.add(line, "STATUS", layout.status, SortKey.STATUS)
         return line
@@ -98,9 +102,13 @@ class IdentityCells:
     def cell(self, row: int, width: int, ground: Ground, palette: Palette) -> Line:
         layout, tenant = self._layout, self._fleet.tenant(row)
         on = ground is Ground.CURSOR
-        line = Line().add("▌ " if on else "  ", palette.style(Role.ACCENT, ground))
         name = palette.style(Role.BRIGHT if on else Role.TEXT, ground, bold=on)
         muted = palette.style(Role.MUTED, ground)
+        line = Line()
+        if on:
+            line.add("▌ ", palette.style(Role.ACCENT, ground))
+        else:
+            line.add("  ", name)
         line.field(tenant.name, layout.name - 1, name).add(" ", muted)
         if layout.id:
             line.field(tenant.id, layout.id - 1, muted).add(" ", muted)
@@ -143,7 +151,7 @@ class ResourceCells:
         line = _share(percent, width, ground, palette, overridden=over)
         if used is not None and used < 0:
             line = Line().field(
-                f"{short_quantity(used, scale)} negative",
+                f"{short_quantity(used, scale)} below 0",
                 width - 2,
                 palette.style(Role.NEAR, ground),
             )
@@ -154,30 +162,38 @@ def _count(
     used: int | None, scale: int, width: int, ground: Ground, palette: Palette
 ) -> Line:
     text = "–" if used is None else short_quantity(used, scale)
-    line = Line().field(text, width - 11, palette.style(Role.TEXT, ground), Align.RIGHT)
+    room = max(SHARE if width >= ROOMY else SHARE - 1, len(text))
+    line = Line().field(text, room, palette.style(Role.TEXT, ground), Align.RIGHT)
     return line.add(" ∞", palette.style(Role.MUTED, ground))
 
 
 def _share(
     percent: int, width: int, ground: Ground, palette: Palette, *, overridden: bool
 ) -> Line:
+    """Return number, bar, sign: the number first, because it moves most often and
+    everything left of a change is sent again.
+    """
     level = level_of(percent)
-    roomy = width >= 18
-    length = width - (13 if roomy else 9)
-    full, rest = bar(percent, length)
-    line = Line().add(full, palette.style(level.role, ground))
-    line.add(rest, palette.style(Role.TRACK, ground))
+    roomy = width >= ROOMY
+    share = f"{percent}%" if percent < 1000 else f"×{min(percent // 100, 999)}"
+    if level is Level.FULL and not roomy:
+        share = "FULL"
     role = Role.TEXT if level is Level.CALM else level.role
-    if percent <= 0:
-        role = Role.MUTED
-    style = palette.style(role, ground, bold=level is Level.FULL)
-    share = f"{percent}%" if percent < 10000 else "999x"
-    if roomy:
-        mark = level.sign or ("±" if overridden else "")
-        return line.add(f"{share:>6} {mark:<4}", style)
-    if level is Level.FULL:
-        return line.add(" FULL  ", style)
-    return line.add(f"{share:>4} {level.sign:<2}", style)
+    style = palette.style(
+        Role.MUTED if percent <= 0 else role, ground, bold=level is Level.FULL
+    )
+    line = Line().field(share, SHARE if roomy else SHARE - 1, style, Align.RIGHT)
+    mark = level.sign or ("±" if overridden else "")
+    if not roomy:
+        mark = "" if level is Level.FULL else mark
+    length = width - line.width - (7 if roomy else 5)
+    full, rest = bar(percent, length)
+    fill = palette.style(level.role, ground)
+    line.add(f" {full}", fill)
+    line.add(rest, palette.style(Role.TRACK, ground))
+    if mark:
+        line.add(f" {mark}", style if mark != "±" else palette.style(role, ground))
+    return line
 
 
 class TailCells:
@@ -201,10 +217,9 @@ class TailCells:
         line, muted = Line(), palette.style(Role.MUTED, ground)
         if layout.trend:
             samples = list(fleet.trend(row))[-8:]
-            text = sparkline(samples) if samples else "·" * 8
-            role = Role.ACCENT if any(samples) else Role.FAINT
-            line.field(text, 8, palette.style(role, ground), Align.RIGHT)
-            line.add("  ", muted)
+            text = sparkline(samples) if any(samples) else ""
+            spark = palette.style(Role.SPARK, ground) if text else muted
+            line.field(text, 8, spark, Align.RIGHT).add("  ", muted)
         if layout.reset:
             line.field(self._reset(row), layout.reset, muted)
         return line
@@ -215,4 +230,3 @@ class TailCells:
             return "–"
         column = max(fleet.worst_column(row), 0)
         return phrases.day(fleet.resets_at(row, column), fleet.at)
-

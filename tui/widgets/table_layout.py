@@ -6,10 +6,25 @@ from dataclasses import dataclass
 
 MARKER = 2
 SCROLLBAR = 1
-NAME_MIN, NAME_MAX = 16, 32
-CELL_MIN, CELL_MAX = 13, 30
-OPTIONAL = (("status", 10), ("plan", 9), ("reset", 9), ("trend", 10), ("id", 20))
-"""Columns that come with the room, the most useful first."""
+NAME_MIN = 16
+CELL_MIN = 13
+_WISHES = (
+    ("status", 10),
+    ("name", 22),
+    ("plan", 8),
+    ("reset", 8),
+    ("cell", 16),
+    ("trend", 10),
+    ("cell", 22),
+    ("name", 28),
+    ("cell", 26),
+    ("name", 32),
+    ("cell", 30),
+    ("id", 20),
+    ("name", 40),
+    ("cell", 40),
+)
+"""What the room left over goes to, one after the other: (column, its width)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,25 +60,18 @@ def lay_out(width: int, resources: int) -> Layout:
     """Share `width` cells among the columns for a number of resources."""
     room = width - MARKER - SCROLLBAR
     shown = max(min(resources, (room - NAME_MIN) // CELL_MIN), min(resources, 1))
-    left = room - NAME_MIN - shown * CELL_MIN
-    optional = dict.fromkeys((column for column, _ in OPTIONAL), 0)
-    for column, wanted in OPTIONAL:
-        if left < wanted or (column == "id" and left < wanted + 9 * shown):
-            break
-        optional[column] = wanted
-        left -= wanted
-    name, cell = NAME_MIN, CELL_MIN
-    while left >= max(shown, 1) and (cell < CELL_MAX or name < NAME_MAX):
-        if shown and cell < CELL_MAX and left >= shown:
-            cell, left = cell + 1, left - shown
-        extra = min(left, 2 if shown else left, NAME_MAX - name)
-        name, left = name + extra, left - extra
-        if not shown and not extra:
-            break
-    name += min(left, NAME_MAX - name)
-    return Layout(
-        name=name,
-        cells=(cell,) * shown,
-        hidden=resources - shown,
-        **optional,
-    )
+    left = max(room - NAME_MIN - shown * CELL_MIN, 0)
+    widths = {"name": NAME_MIN, "cell": CELL_MIN if shown else 0}
+    widths |= dict.fromkeys(("id", "plan", "status", "trend", "reset"), 0)
+    for column, wanted in _WISHES:
+        each = shown if column == "cell" else 1
+        if not each:
+            continue
+        lacking = wanted - widths[column]
+        # A column that was not there comes whole or not at all.
+        given = min(lacking, left // each) if widths[column] else lacking
+        if 0 < given * each <= left:
+            widths[column] += given
+            left -= given * each
+    cell = widths.pop("cell")
+    return Layout(cells=(cell,) * shown, hidden=resources - shown, **widths)

@@ -43,11 +43,14 @@ class TableColumn(LineView):
 
     DEFAULT_CSS = "TableColumn { height: 1fr; }"
 
-    def __init__(self, table: TenantTable, cells: Cells | None, width: int) -> None:
+    def __init__(
+        self, table: TenantTable, cells: Cells | None, width: int | None = None
+    ) -> None:
         super().__init__()
         self._table = table
         self._cells = cells
-        self.styles.width = width if width else "1fr"
+        self._last = width is None
+        self.styles.width = "1fr" if width is None else width
 
     def draw(self, y: int) -> Strip:
         palette, width = self.palette, self.size.width
@@ -55,19 +58,19 @@ class TableColumn(LineView):
             line = Line()
             if self._cells:
                 line = self._cells.heading(width, self._table.order, palette)
-            return line.strip(width, palette.style(Role.MUTED, Ground.BAR))
+            return line.strip(width, palette.style(Role.MUTED))
         shown = self._table.list.shown
         if y > len(shown):
             return self.blank()
         ground = self._table.ground(y - 1)
-        blank = palette.style(Role.TEXT, ground)
-        if self._cells is None:
-            mark = self._table.scroll_mark(y - 1).rjust(width)
-            thumb = Line().add(mark, palette.style(Role.FAINT, ground))
-            return thumb.strip(width, blank)
-        return self._cells.cell(shown[y - 1], width, ground, palette).strip(
-            width, blank
-        )
+        line = Line()
+        if self._cells is not None:
+            line = self._cells.cell(shown[y - 1], width, ground, palette)
+        blank = palette.style(Role.MUTED, ground)
+        mark = self._table.scroll_mark(y - 1) if self._last else ""
+        if mark:
+            line.pad(width - 1, blank).add(mark, palette.style(Role.FAINT, ground))
+        return line.strip(width, blank)
 
     def on_click(self, event: events.Click) -> None:
         event.stop()
@@ -88,10 +91,10 @@ class TenantTable(Widget, can_focus=True):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down,j", "move(1)", "Next tenant", key_display="↓ j", show=False),
         Binding("up,k", "move(-1)", "Previous tenant", key_display="↑ k", show=False),
-        Binding("pagedown,ctrl+f", "page(1)", "Page down", key_display="PgDn",
-                show=False),
-        Binding("pageup,ctrl+b", "page(-1)", "Page up", key_display="PgUp",
-                show=False),
+        Binding(
+            "pagedown,ctrl+f", "page(1)", "Page down", key_display="PgDn", show=False
+        ),
+        Binding("pageup,ctrl+b", "page(-1)", "Page up", key_display="PgUp", show=False),
         Binding("g,home", "go(0)", "First tenant", key_display="g", show=False),
         Binding("G,end", "go(-1)", "Last tenant", key_display="G", show=False),
         Binding("W", "sort('worst')", "Sort by the worst", show=False),
@@ -132,7 +135,7 @@ class TenantTable(Widget, can_focus=True):
         self._sorted_at = 0.0
         self._moved_at = 0.0
 
-    # -- the picture -------------------------------------------------------------
+    # -- the picture -----------------------------------------------------------
 
     def open(self, picture: Picture) -> None:
         """Show a picture from now on."""
@@ -190,17 +193,15 @@ class TenantTable(Widget, can_focus=True):
         columns = [TableColumn(self, IdentityCells(picture, layout), layout.identity)]
         for number, width in enumerate(layout.cells):
             columns.append(TableColumn(self, ResourceCells(picture, number), width))
-        if layout.tail:
-            columns.append(TableColumn(self, TailCells(picture, layout), layout.tail))
-        columns.append(TableColumn(self, None, 0))
+        columns.append(TableColumn(self, TailCells(picture, layout)))
         for column in columns:
             column.stale = self.stale
         return columns
 
-    # -- painting ----------------------------------------------------------------
+    # -- painting --------------------------------------------------------------
 
     def compose(self) -> ComposeResult:
-        yield TableColumn(self, None, 0)
+        yield TableColumn(self, None)
 
     def on_resize(self, event: events.Resize) -> None:
         self.list.resize(event.size.height - 1)
@@ -234,7 +235,7 @@ class TenantTable(Widget, can_focus=True):
             self.post_message(self.Selected(tenant))
         self.post_message(self.Arranged())
 
-    # -- what the operator does ----------------------------------------------------
+    # -- what the operator does ------------------------------------------------
 
     @property
     def selected(self) -> TenantId | None:
@@ -263,6 +264,11 @@ class TenantTable(Widget, can_focus=True):
         again = key == self.order.key
         self.order = Order(key, again and not self.order.reverse)
         self.rearrange()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "sort_resource" and self.picture is not None:
+            return parameters[0] in range(1, len(self.picture.fleet.resources) + 1)
+        return True
 
     def action_sort(self, key: str) -> None:
         self.sort_by(key)

@@ -1,4 +1,4 @@
-"""A local Stripe on a real socket, its clock in hand, and the official SDK before it."""
+"""A local Stripe on a real socket, its clock in hand, the official SDK before it."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -42,14 +42,12 @@ async def server(local: LocalStripe) -> AsyncIterator[LocalStripeServer]:
 async def client(server: LocalStripeServer) -> AsyncIterator[stripe.StripeClient]:
     """The official SDK, asynchronous, pointed at the account."""
     transport = stripe.AIOHTTPClient()
-    addresses: stripe.BaseAddresses = {
-        "api": server.base_url,
-        "meter_events": server.base_url,
-    }
     yield stripe.StripeClient(
-        API_KEY, base_addresses=addresses, http_client=transport
+        API_KEY,
+        base_addresses={"api": server.base_url, "meter_events": server.base_url},
+        http_client=transport,
     )
-    await transport.close_async()
+    await transport.close_async()  # type: ignore[no-untyped-call]  # the SDK's
 
 
 @pytest.fixture
@@ -65,4 +63,3 @@ async def http(server: LocalStripeServer) -> AsyncIterator[aiohttp.ClientSession
 def seller(local: LocalStripe) -> Seller:
     """Makes meters, prices, customers and subscriptions in one line each."""
     return Seller(local)
-

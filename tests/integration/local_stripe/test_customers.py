@@ -25,12 +25,12 @@ async def test_a_customer_comes_back_typed(
     assert again == customer
     assert len("cus_UFHolUcKiEPpti") == len(customer.id)
     assert customer.address is not None
-    assert ("Bern", "CH", None) == (
+    assert (
         customer.address.city,
         customer.address.country,
         customer.address.line1,
-    )
-    assert ["de", "fr"] == customer.preferred_locales
+    ) == ("Bern", "CH", None)
+    assert customer.preferred_locales == ["de", "fr"]
     assert (clock.seconds, "none", 0, None) == (
         customer.created,
         customer.tax_exempt,
@@ -54,9 +54,9 @@ async def test_metadata_merges_and_empty_values_delete(
 
     assert merged.metadata is not None
     assert emptied.metadata is not None
-    assert {"keep": "1", "new": "3"} == merged.metadata.to_dict()
-    assert {} == emptied.metadata.to_dict()
-    assert "Acme" == emptied.name
+    assert merged.metadata.to_dict() == {"keep": "1", "new": "3"}
+    assert emptied.metadata.to_dict() == {}
+    assert emptied.name == "Acme"
 
 
 async def test_an_empty_text_clears_a_field(client: stripe.StripeClient) -> None:
@@ -69,7 +69,7 @@ async def test_an_empty_text_clears_a_field(client: stripe.StripeClient) -> None
         customer.id, {"name": "", "address": ""}
     )
 
-    assert (None, None, "a@b.test") == (cleared.name, cleared.address, cleared.email)
+    assert (cleared.name, cleared.address, cleared.email) == (None, None, "a@b.test")
 
 
 async def test_a_deleted_customer_is_answered_as_deleted(
@@ -88,8 +88,8 @@ async def test_a_deleted_customer_is_answered_as_deleted(
         deleted.to_dict()
     )
     assert again.deleted is True
-    assert "canceled" == subscription.status
-    assert [] == (await client.v1.customers.list_async()).data
+    assert subscription.status == "canceled"
+    assert (await client.v1.customers.list_async()).data == []
     with pytest.raises(stripe.InvalidRequestError, match="No such customer"):
         await client.v1.subscriptions.create_async(
             {"customer": customer_id, "items": [{"price": price}]}

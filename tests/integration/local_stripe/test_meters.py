@@ -24,11 +24,11 @@ async def test_a_created_meter_comes_back_typed(
     assert meter.id.startswith("mtr_test_61")
     assert len("mtr_test_61QvSUDTnLya5cdwG41HSA9cXarIc144") == len(meter.id)
     assert (clock.seconds, clock.seconds) == (meter.created, meter.updated)
-    assert "stripe_customer_id" == meter.customer_mapping.event_payload_key
-    assert "by_id" == meter.customer_mapping.type
-    assert "value" == meter.value_settings.event_payload_key
-    assert "sum" == meter.default_aggregation.formula
-    assert "active" == meter.status
+    assert meter.customer_mapping.event_payload_key == "stripe_customer_id"
+    assert meter.customer_mapping.type == "by_id"
+    assert meter.value_settings.event_payload_key == "value"
+    assert meter.default_aggregation.formula == "sum"
+    assert meter.status == "active"
     assert meter.status_transitions.deactivated_at is None
     assert meter.event_time_window is None
     assert meter.livemode is False
@@ -48,8 +48,8 @@ async def test_only_the_display_name_can_be_changed(
             "post", f"/v1/billing/meters/{meter_id}", event_name="other"
         )
 
-    assert "Calls" == renamed.display_name
-    assert "Received unknown parameter: event_name" == refused.value.user_message
+    assert renamed.display_name == "Calls"
+    assert refused.value.user_message == "Received unknown parameter: event_name"
 
 
 async def test_a_deactivated_meter_refuses_events_until_reactivated(
@@ -69,9 +69,9 @@ async def test_a_deactivated_meter_refuses_events_until_reactivated(
         {"event_name": "api_requests", "payload": payload}
     )
 
-    assert "inactive" == stopped.status
+    assert stopped.status == "inactive"
     assert clock.seconds == stopped.status_transitions.deactivated_at
-    assert "active" == started.status
+    assert started.status == "active"
     assert started.status_transitions.deactivated_at is None
 
 
@@ -91,7 +91,7 @@ async def test_an_event_name_belongs_to_one_meter_for_ever(
             }
         )
 
-    assert (400, "event_name") == (refused.value.http_status, refused.value.param)
+    assert (refused.value.http_status, refused.value.param) == (400, "event_name")
 
 
 async def test_meters_are_listed_by_status(

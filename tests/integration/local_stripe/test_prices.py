@@ -37,12 +37,12 @@ async def test_a_fraction_of_a_cent_has_no_whole_amount(
     assert small.recurring is not None
     assert (meter, "metered") == (small.recurring.meter, small.recurring.usage_type)
     assert whole.recurring is not None
-    assert (None, "licensed", 1) == (
+    assert (
         whole.recurring.meter,
         whole.recurring.usage_type,
         whole.recurring.interval_count,
-    )
-    assert ("per_unit", "recurring") == (small.billing_scheme, small.type)
+    ) == (None, "licensed", 1)
+    assert (small.billing_scheme, small.type) == ("per_unit", "recurring")
 
 
 @pytest.mark.parametrize("mode", ["graduated", "volume"])
@@ -66,7 +66,7 @@ async def test_tiers_show_only_when_expanded(
 
     assert "tiers" not in plain.to_dict()
     assert (mode, None) == (plain.tiers_mode, plain.unit_amount)
-    assert "tiered" == plain.billing_scheme
+    assert plain.billing_scheme == "tiered"
     assert expanded.tiers is not None
     assert [
         (1000, 0, Decimal(0), 500, Decimal(500)),
@@ -96,10 +96,10 @@ async def test_packages_divide_the_quantity(
     price = await client.v1.prices.retrieve_async(price_id)
 
     assert price.transform_quantity is not None
-    assert (1000, "up") == (
+    assert (
         price.transform_quantity.divide_by,
         price.transform_quantity.round,
-    )
+    ) == (1000, "up")
 
 
 _RECURRING = {"interval": "month"}
@@ -248,7 +248,7 @@ def test_a_refused_price_says_why(
 
     assert refused.value.message.startswith(text)
     assert (400, param) == (refused.value.status, refused.value.param)
-    assert [] == local.call("GET", "/v1/prices", {})["data"]
+    assert local.call("GET", "/v1/prices", {})["data"] == []
 
 
 async def test_a_lookup_key_finds_its_price_and_moves_when_told(
@@ -299,7 +299,7 @@ async def test_prices_are_filtered(client: stripe.StripeClient, seller: Seller) 
     assert [licensed] == await ids({"recurring": {"usage_type": "licensed"}})
     assert [metered] == await ids({"active": True})
     assert [licensed] == await ids({"active": False, "type": "recurring"})
-    assert [] == await ids({"currency": "eur"})
+    assert await ids({"currency": "eur"}) == []
 
 
 async def test_a_product_is_made_with_its_price(client: stripe.StripeClient) -> None:
@@ -325,7 +325,7 @@ async def test_a_product_is_made_with_its_price(client: stripe.StripeClient) -> 
         product.default_price.unit_amount,
         product.default_price.product,
     )
-    assert ("Made", "one_time", None) == (made.name, price.type, price.recurring)
+    assert (made.name, price.type, price.recurring) == ("Made", "one_time", None)
 
 
 async def test_products_are_changed_and_deleted(
@@ -345,12 +345,12 @@ async def test_products_are_changed_and_deleted(
     with pytest.raises(stripe.InvalidRequestError) as missing:
         await client.v1.products.retrieve_async(dropped)
 
-    assert ("New", "Words", {"a": "1"}) == (
+    assert (
         changed.name,
         changed.description,
         changed.metadata.to_dict(),
-    )
-    assert (None, "New") == (cleared.description, cleared.name)
+    ) == ("New", "Words", {"a": "1"})
+    assert (cleared.description, cleared.name) == (None, "New")
     assert deleted.deleted is True
     assert f"No such product: '{dropped}'" == missing.value.user_message
-    assert (404, "id") == (missing.value.http_status, missing.value.param)
+    assert (missing.value.http_status, missing.value.param) == (404, "id")

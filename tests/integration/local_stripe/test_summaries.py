@@ -130,7 +130,7 @@ def test_decimals_add_up_exactly(
 
     found = _summaries(local, meter, customer, clock.seconds, clock.seconds + 60)
 
-    assert [1.0] == [value for _, _, value in found]
+    assert [value for _, _, value in found] == [1.0]
 
 
 def test_no_usage_is_an_empty_list(
@@ -142,7 +142,7 @@ def test_no_usage_is_an_empty_list(
 
     found = _summaries(local, meter, customer, clock.seconds, clock.seconds + 60)
 
-    assert [] == found
+    assert found == []
 
 
 def test_summaries_lag_behind_the_events(clock: Clock) -> None:
@@ -157,13 +157,13 @@ def test_summaries_lag_behind_the_events(clock: Clock) -> None:
         found = _summaries(local, meter, customer, start, start + 60)
         return [each for _, _, each in found]
 
-    assert [] == value()
+    assert value() == []
     clock.move(seconds=30)
-    assert [3.0] == value()
+    assert value() == [3.0]
     _cancel(local, "slow")
-    assert [3.0] == value()
+    assert value() == [3.0]
     clock.move(seconds=30)
-    assert [] == value()
+    assert value() == []
 
 
 async def test_pages_follow_the_cursor_and_the_placeholder(
@@ -198,10 +198,10 @@ async def test_pages_follow_the_cursor_and_the_placeholder(
         },
     )
 
-    assert "/v1/billing/meters/:id/event_summaries" == page.url
-    assert (10, True) == (len(page.data), page.has_more)
+    assert page.url == "/v1/billing/meters/:id/event_summaries"
+    assert (len(page.data), page.has_more) == (10, True)
     assert [float(hours) for hours in range(1, 26)] == values
-    assert [3.0, 4.0, 5.0] == [each.aggregated_value for each in back.data]
+    assert [each.aggregated_value for each in back.data] == [3.0, 4.0, 5.0]
     assert other != page.data[0].meter == meter
 
 
@@ -241,7 +241,7 @@ def test_a_refused_question_says_why(
         local.call("GET", f"/v1/billing/meters/{meter}/event_summaries", question)
 
     assert refused.value.message.startswith(text)
-    assert 400 == refused.value.status
+    assert refused.value.status == 400
 
 
 async def test_a_cancelled_event_leaves_the_total(
@@ -260,16 +260,16 @@ async def test_a_cancelled_event_leaves_the_total(
         }
     )
 
-    assert {
+    assert adjustment.to_dict() == {
         "object": "billing.meter_event_adjustment",
         "cancel": {"identifier": "wrong"},
         "event_name": "api_requests",
         "livemode": False,
         "status": "pending",
         "type": "cancel",
-    } == adjustment.to_dict()
+    }
     found = _summaries(local, meter, customer, clock.seconds, clock.seconds + 60)
-    assert [3.0] == [value for _, _, value in found]
+    assert [value for _, _, value in found] == [3.0]
     with pytest.raises(LocalStripeRefusal, match="already exists with identifier"):
         seller.event(customer, "4", identifier="wrong")
 
@@ -307,7 +307,7 @@ def test_cancelling_the_last_value_brings_back_the_one_before(
     _cancel(local, "second")
 
     found = _summaries(local, meter, customer, clock.seconds, clock.seconds + 60)
-    assert [3.0] == [value for _, _, value in found]
+    assert [value for _, _, value in found] == [3.0]
 
 
 def _cancel(

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 from tests.support.contexts import CALLS
+from tests.support.raw import ask
 
 from meterdeck.core.adapters.redis_client import Redis
 from meterdeck.core.errors import Refused
@@ -138,6 +139,19 @@ async def test_a_removed_newest_entry_is_noticed(
     assert "1 entry is missing" in found.problem
 
 
+async def test_an_emptied_trail_is_noticed(
+    redis: Redis, changes: OperatorChanges, actor: Actor
+) -> None:
+    """A stream that had entries and has none."""
+    await write_entries(changes, actor, 2)
+    await redis.xtrim(AUDIT, maxlen=0, approximate=False)
+
+    found = await changes.verify_audit("acme")
+
+    assert found is not None
+    assert "2 entries are missing after the start" in found.problem
+
+
 async def test_the_newest_entries_of_all_tenants_come_first(
     changes: OperatorChanges, actor: Actor
 ) -> None:
@@ -165,7 +179,7 @@ async def test_a_foreign_entry_in_a_trail_is_shown_and_named(
 ) -> None:
     """Something else's XADD breaks no reading; the next change is refused."""
     await write_entries(changes, actor, 1)
-    foreign = await redis.xadd(AUDIT, {"\udcff".encode(errors="surrogateescape"): "x"})
+    foreign = await ask(redis, "XADD", AUDIT, "*", b"\xff", "x")
 
     (newest, _) = await changes.audit("acme")
     assert newest.actor == ""

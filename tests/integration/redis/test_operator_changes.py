@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from tests.support.contexts import CALLS, IMAGES, with_layout
+from tests.support.raw import ask, expiry_ms
 
 from meterdeck.core.adapters.redis_client import Redis, server_time
 from meterdeck.core.errors import (
@@ -55,6 +56,12 @@ async def offset(redis: Redis) -> bytes | None:
     return held
 
 
+async def everything(redis: Redis) -> dict[bytes, bytes]:
+    """Return each key with its serialised value."""
+    keys = await ask(redis, "KEYS", "*")
+    return {key: await ask(redis, "DUMP", key) for key in keys}
+
+
 @pytest.mark.parametrize(
     ("kind", "amount", "after"),
     [
@@ -97,13 +104,13 @@ async def test_an_adjustment_keeps_the_counters_expiry(
     """SET would drop the expiry and the counter would live for ever."""
     key = await counter_key(redis)
     await redis.set(key, 100, ex=1000)
-    expiry = await redis.pexpiretime(key)
+    expiry = await expiry_ms(redis, key)
 
     await changes.adjust(
         adjustment(AdjustKind.SET, 7), actor=actor, operation_id="op-1"
     )
 
-    assert await redis.pexpiretime(key) == expiry
+    assert await expiry_ms(redis, key) == expiry
 
 
 async def test_a_counter_made_by_an_adjustment_expires_too(
@@ -116,7 +123,7 @@ async def test_a_counter_made_by_an_adjustment_expires_too(
 
     end = calendar_month(await server_time(redis)).end + timedelta(days=35)
     key = await counter_key(redis)
-    assert await redis.pexpiretime(key) == int(end.timestamp() * 1000)
+    assert await expiry_ms(redis, key) == int(end.timestamp() * 1000)
 
 
 async def test_two_operators_who_saw_the_same_value_cannot_both_change_it(
@@ -175,13 +182,16 @@ async def test_quota_only_leaves_what_is_billed_as_it_was(
         await changes.adjust(
             adjustment(kind, amount), actor=actor, operation_id=f"op-{number}"
         )
-        used, not_billed = int(await redis.get(key)), int(await offset(redis) or 0)
+        used, not_billed = (
+            int(await ask(redis, "GET", key)),
+            int(await offset(redis) or 0),
+        )
         assert used + not_billed == 100
 
     label = calendar_month(await server_time(redis)).label
     record = LAYOUT.billing("acme", CALLS, label)
     end = calendar_month(await server_time(redis)).end + timedelta(days=70)
-    assert await redis.pexpiretime(record) == int(end.timestamp() * 1000)
+    assert await expiry_ms(redis, record) == int(end.timestamp() * 1000)
 
 
 async def test_quota_and_bill_lets_the_bill_follow(
@@ -286,35 +296,62 @@ async def test_a_key_of_another_type_stops_an_adjustment_before_it_writes(
     assert await redis.keys("*") == [key]
 
 
-async def test_an_adjustment_without_the_right_to_write_the_trail_changes_nothing(
-    redis: Redis, changes: OperatorChanges, actor: Actor
+@pytest.mark.parametrize(
+    ("operation", "needed"),
+    [
+        ("adjust", "xadd set incrby pexpireat hincrby incr zadd"),
+        ("set_override", "xadd set hset pexpireat persist sadd incr zadd"),
+        ("clear_override", "xadd set unlink hdel incr zadd"),
+    ],
+)
+async def test_a_missing_right_is_found_before_anything_is_changed(
+    redis: Redis, changes: OperatorChanges, actor: Actor, operation: str, needed: str
 ) -> None:
-    """No change without audit: the missing right is found before the first write."""
-    await redis.set(await counter_key(redis), 100)
-    await redis.execute_command(
-        "ACL", "SETUSER", "ops", "on", ">pw", "~*", "+@all", "-xadd"
-    )
-    try:
-        await redis.execute_command("AUTH", "ops", "pw")
-        with pytest.raises(RedisRefused, match=r"no right to do that.*XADD"):
-            await changes.adjust(
-                adjustment(AdjustKind.ADD, 1), actor=actor, operation_id="op-1"
+    """No change without audit, and no audit without change: take any right away."""
+
+    async def run(name: str, operation_id: str) -> None:
+        if name == "adjust":
+            wish = adjustment(AdjustKind.ADD, 1)
+            await changes.adjust(wish, actor=actor, operation_id=operation_id)
+        elif name == "set_override":
+            await changes.set_override(
+                "acme",
+                CALLS,
+                5,
+                expires_at=await server_time(redis) + timedelta(hours=1),
+                actor=actor,
+                reason="r",
+                operation_id=operation_id,
             )
-        assert await redis.keys("*") == [await counter_key(redis)]
-        assert await redis.get(await counter_key(redis)) == b"100"
-    finally:
-        await redis.connection_pool.disconnect()
-        await redis.execute_command("ACL", "DELUSER", "ops")
+        else:
+            await changes.clear_override(
+                "acme", CALLS, actor=actor, reason="r", operation_id=operation_id
+            )
+
+    await run("adjust", "op-0")
+    await run("set_override", "op-1")
+    before = await everything(redis)
+    for command in needed.split():
+        rights = ("~*", "+@all", f"-{command}")
+        await ask(redis, "ACL", "SETUSER", "ops", "reset", "on", ">pw", *rights)
+        try:
+            await ask(redis, "AUTH", "ops", "pw")
+            with pytest.raises(RedisRefused, match=f"(?i)right to do that.*{command}"):
+                await run(operation, "op-2")
+        finally:
+            await redis.connection_pool.disconnect()
+            await ask(redis, "ACL", "DELUSER", "ops")
+        assert await everything(redis) == before
 
 
-async def test_an_override_beats_the_plan_and_ends_by_itself(
+async def test_an_override_beats_the_plan_at_once(
     redis: Redis, changes: OperatorChanges, usage: UsageService, actor: Actor
 ) -> None:
-    """At its expiry the plan's limit counts again, with nobody doing anything."""
+    """The next call counts by it; its key carries its expiry."""
     await redis.set(await counter_key(redis), 1000)
     assert not (await usage.consume("acme", {CALLS: 1})).allowed
+    ends = (await server_time(redis)) + timedelta(hours=1)
 
-    ends = await server_time(redis) + timedelta(seconds=2)
     override = await changes.set_override(
         "acme",
         CALLS,
@@ -329,13 +366,59 @@ async def test_an_override_beats_the_plan_and_ends_by_itself(
     assert made.allowed
     assert made.resources[0].limit == Limit(5000, LimitSource.OVERRIDE)
     assert await changes.overrides() == (override,)
-    while await server_time(redis) <= ends + timedelta(milliseconds=5):
-        await redis.wait(0, 0)
+    key = LAYOUT.override("acme", CALLS)
+    assert await expiry_ms(redis, key) == int(ends.timestamp() * 1000)
+
+
+async def test_an_override_ends_by_itself_and_the_plan_limit_is_back(
+    redis: Redis, changes: OperatorChanges, usage: UsageService, actor: Actor
+) -> None:
+    """At its expiry the plan's limit counts again, with nobody doing anything."""
+    await redis.set(await counter_key(redis), 1000)
+    ends = await server_time(redis) + timedelta(seconds=1)
+    await changes.set_override(
+        "acme",
+        CALLS,
+        5000,
+        expires_at=ends,
+        actor=actor,
+        reason="launch week",
+        operation_id="op-1",
+    )
+
+    async with asyncio.timeout(20):
+        key = LAYOUT.override("acme", CALLS)
+        while await redis.exists(key):  # noqa: ASYNC110  # the server ends it
+            await asyncio.sleep(0.01)
+
+    assert await server_time(redis) >= ends
     assert not (await usage.consume("acme", {CALLS: 1})).allowed
     assert await changes.overrides() == ()
-    assert await redis.exists(LAYOUT.override("acme", CALLS)) == 0
-    row = next(row for row in await usage.usage("acme") if row.resource == CALLS)
+    row = (await usage.usage("acme"))[0]
     assert row.limit == Limit(1000, LimitSource.DEFAULT)
+
+
+async def test_an_override_whose_key_lost_its_expiry_ends_all_the_same(
+    redis: Redis, changes: OperatorChanges, usage: UsageService, actor: Actor
+) -> None:
+    """The moment is in the override too: PERSIST by another program keeps nothing."""
+    await changes.set_override(
+        "acme",
+        CALLS,
+        5000,
+        expires_at=await server_time(redis) + timedelta(hours=1),
+        actor=actor,
+        reason="launch week",
+        operation_id="op-1",
+    )
+    await redis.persist(LAYOUT.override("acme", CALLS))
+    await redis.hset(LAYOUT.override("acme", CALLS), "expires_at", "1700000000000")
+
+    made = await usage.consume("acme", {CALLS: 1})
+
+    assert made.resources[0].limit.source is LimitSource.DEFAULT
+    assert (await usage.usage("acme"))[0].limit.source is LimitSource.DEFAULT
+    assert await changes.overrides() == ()
 
 
 async def test_replacing_and_clearing_an_override_is_written_down(
@@ -376,6 +459,7 @@ async def test_replacing_and_clearing_an_override_is_written_down(
         ("none", f"2000 until {until}"),
     ]
     assert await changes.overrides("acme") == ()
+    assert not await redis.exists(LAYOUT.overrides("acme"))
     with pytest.raises(NotFound, match="acme has no override of api_calls"):
         await changes.clear_override(
             "acme", CALLS, actor=actor, reason="over", operation_id="op-5"

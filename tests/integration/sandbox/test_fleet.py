@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -17,6 +18,7 @@ from meterdeck.core.adapters.redis_client import Redis, open_redis
 from meterdeck.core.model.events import EventOutcome, EventSource, LoggedEvent
 from meterdeck.core.model.usage import Tenant, TenantId, TenantStatus
 from meterdeck.core.sandbox.cast import cast
+from meterdeck.core.sandbox.catalogue import PRO
 from meterdeck.core.sandbox.options import SandboxOptions
 from meterdeck.core.sandbox.roles import CYRILLIC, GERMAN, JAPANESE, LONG_NAME
 from meterdeck.core.sandbox.sandbox import Sandbox
@@ -76,13 +78,45 @@ async def logged(sandbox: Sandbox, redis: Redis, identifier: str) -> LoggedEvent
     found: list[LoggedEvent] = []
 
     async def is_there() -> bool:
-        for line in await log.latest(1000):
-            if line.event.identifier == identifier:
-                found.append(line)
+        lines = await log.latest(1000)
+        found.extend(each for each in lines if each.event.identifier == identifier)
         return bool(found)
 
     await eventually(is_there)
     return found[0]
+
+
+async def listed(sandbox: Sandbox, path: str) -> list[dict[str, object]]:
+    """Read a list of Stripe's as any program would."""
+    running = sandbox.running
+    request = urllib.request.Request(  # noqa: S310  # our own server
+        f"{running.stripe_api_base}{path}?limit=100",
+        headers={"Authorization": f"Bearer {running.api_key}"},
+    )
+
+    def read() -> list[dict[str, object]]:
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+            found: list[dict[str, object]] = json.load(answer)["data"]
+            return found
+
+    return await asyncio.to_thread(read)
+
+
+async def test_the_catalogue_is_sold_in_stripe_as_it_is_declared() -> None:
+    """A meter for each resource, a fee for each plan, unit and graduated prices."""
+    async with living(QUIET) as (sandbox, _):
+        meters = await listed(sandbox, "/v1/billing/meters")
+        prices = await listed(sandbox, "/v1/prices")
+
+    resources = sandbox.context.resources
+    assert {meter["event_name"] for meter in meters} == {one.meter for one in resources}
+    schemes = {price["lookup_key"]: price["billing_scheme"] for price in prices}
+    assert {f"{plan}_monthly" for plan in sandbox.context.plans} <= set(schemes)
+    assert schemes["api_calls_per_unit"] == "per_unit"
+    assert schemes["images_graduated"] == "tiered"
+    # One cent, not a hundred: a unit's amount is in cents.
+    (unit,) = (one for one in prices if one["lookup_key"] == "api_calls_per_unit")
+    assert unit["unit_amount_decimal"] == "1"
 
 
 async def test_every_tenant_is_in_the_directory_as_it_was_cast() -> None:
@@ -172,8 +206,8 @@ async def test_traffic_moves_counters_and_reports_to_stripe() -> None:
 
 async def test_a_tenant_runs_into_its_limit_and_not_over_it() -> None:
     """The first role's tenant is at exactly 100 % after a while of traffic."""
-    async with living(SandboxOptions(tenants=1, rate=2_000)) as (sandbox, redis):
-        limit = sandbox.context.plans[cast_plan()].limits
+    async with living(SandboxOptions(tenants=1, rate=2_000)) as (sandbox, _):
+        limit = sandbox.context.plans[PRO].limits
         name = JAPANESE.id
 
         async def is_full() -> bool:
@@ -184,11 +218,6 @@ async def test_a_tenant_runs_into_its_limit_and_not_over_it() -> None:
         rows = await sandbox.usage.usage(name)
 
     assert all((row.percent or 0) <= 100 for row in rows)
-
-
-def cast_plan() -> str:
-    (first,) = cast(1, 1, datetime.now(UTC))
-    return first.plan
 
 
 async def test_without_traffic_nothing_moves() -> None:

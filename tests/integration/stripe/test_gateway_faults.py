@@ -27,6 +27,7 @@ from meterdeck.core.errors import (
 )
 from meterdeck.core.model.context import Mode, Secret, StripeOptions
 from meterdeck.core.model.events import EventOutcome, MeterEvent
+from meterdeck.core.model.usage import TenantStatus
 
 KEY = "sk_test_plantedsecret"
 EVENT = MeterEvent(
@@ -133,6 +134,19 @@ async def test_a_refusal_of_a_read_is_not_repeated() -> None:
         assert "plantedsecret" not in repr(raised.getrepr(showlocals=False))
 
 
+async def test_a_redirect_is_not_followed() -> None:
+    """The key goes to the configured address and nowhere else."""
+    async with FaultServer(page()) as elsewhere:
+        moved = Reply(302, b"", {"location": f"{elsewhere.base_url}/v1/x"})
+        async with talking_to(moved) as (gateway, _):
+            with pytest.raises(StripeUnreachable, match="not Stripe's"):
+                await gateway.ping()
+            sent = await gateway.send_meter_event(EVENT)
+
+        assert sent.outcome is EventOutcome.UNKNOWN
+        assert elsewhere.asked == []
+
+
 async def test_an_unknown_id_is_not_found() -> None:
     """resource_missing becomes NotFound, with Stripe's words."""
     no = refusal(404, "No such customer: 'cus_x'", code="resource_missing")
@@ -149,10 +163,9 @@ async def test_an_id_cannot_lead_to_another_address() -> None:
         assert server.asked[0].path.startswith("/v1/customers/..%2Fmeters%3Flimit")
 
 
-@pytest.mark.parametrize("live", [True])
-async def test_data_of_the_other_mode_is_refused(live: bool) -> None:
+async def test_data_of_the_other_mode_is_refused() -> None:
     """A test context does not show live data, not even inside a list."""
-    customer = {"id": "cus_1", "object": "customer", "livemode": live}
+    customer = {"id": "cus_1", "object": "customer", "livemode": True}
     async with talking_to(page(customer), answer(customer)) as (gateway, _):
         with pytest.raises(StripeRefused, match="live data in a context whose mode"):
             [found async for found in gateway.customers()]
@@ -292,6 +305,48 @@ async def test_a_subscription_with_many_items_is_read_whole() -> None:
         assert [item.price_id for item in found.items] == ["price_1", "price_2"]
         assert found.items[1].product_id == "prod_2"
         assert server.asked[1].form["subscription"] == "sub_1"
+
+
+async def test_half_a_surrogate_pair_becomes_a_replacement() -> None:
+    """JSON can spell what has no UTF-8 form; everything read can be stored."""
+    name, tenant = "a\ud800b", "\udfff"
+    raw = {"id": "cus_1", "name": name, "metadata": {"tenant": tenant}}
+    async with talking_to(answer(raw)) as (gateway, _):
+        found = await gateway.customer("cus_1")
+
+        assert (found.name, found.metadata) == ("a?b", {"tenant": "?"})
+
+
+@pytest.mark.parametrize(
+    "raw", [{}, {"id": 7}, {"id": None, "name": []}, {"object": "list", "data": {}}]
+)
+async def test_an_object_without_an_id_is_not_stripes(raw: dict[str, object]) -> None:
+    """What cannot be one of Stripe's objects is an error, never half a customer."""
+    async with talking_to(answer(raw)) as (gateway, _):
+        with pytest.raises(StripeUnreachable, match="an object without id"):
+            await gateway.customer("cus_1")
+
+
+async def test_fields_of_the_wrong_type_are_taken_for_missing() -> None:
+    """A strange subscription is read as far as it makes sense, and never crashes."""
+    item = {"price": {"id": 1, "recurring": []}, "current_period_end": "soon"}
+    raw = {
+        "id": "sub_1",
+        "status": ["active"],
+        "customer": {"id": "cus_1"},
+        "items": {"data": [item, 7, None]},
+        "metadata": "none",
+        "created": 10**18,
+        "billing_cycle_anchor": True,
+    }
+    async with talking_to(answer(raw)) as (gateway, _):
+        found = await gateway.subscription("sub_1")
+
+        assert found.customer_id == "cus_1"
+        assert found.status is TenantStatus.UNKNOWN
+        assert len(found.items) == 1
+        assert found.items[0].period_end is None
+        assert (found.created, found.billing_cycle_anchor) == (None, None)
 
 
 async def test_latency_is_that_of_the_last_answer() -> None:

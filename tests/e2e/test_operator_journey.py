@@ -1,0 +1,146 @@
+"""An operator at the console, in a real terminal on a running sandbox."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from redis import Redis
+from tests.support.running_sandbox import (
+    METERDECK,
+    RunningSandbox,
+    child_environment,
+    running_sandbox,
+)
+from tests.support.terminal import KEYS, Terminal
+
+SIZES = [(120, 40), (80, 24)]
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[RunningSandbox]:
+    """A sandbox whose counters only these tests move."""
+    with running_sandbox(tenants=60) as running:
+        yield running
+
+
+def first_tenant(screen: str) -> str:
+    """Return the name in the selected row of the table."""
+    [row] = [line for line in screen.splitlines() if line.startswith("▌")]
+    return re.split(r"\s{2,}", row[1:].strip())[0]
+
+
+def tenant_id(sandbox: RunningSandbox, redis: Redis, name: str) -> str:
+    """Return the id of the tenant with this name, read from the directory."""
+    for raw in redis.smembers("meterdeck:tenants"):
+        if redis.hget(b"meterdeck:tenant:" + raw, "name") == name.encode():
+            return raw.decode()
+    raise AssertionError(f"no tenant is called {name!r}")
+
+
+@pytest.mark.parametrize(("columns", "rows"), SIZES)
+def test_a_counter_is_adjusted_and_the_trail_says_so(
+    sandbox: RunningSandbox, columns: int, rows: int
+) -> None:
+    """Filter, open, adjust: Redis then holds the new value and the audit entry."""
+    reason = f"double counted at {columns}x{rows}"
+    with (
+        Redis.from_url(sandbox.redis_url) as redis,
+        Terminal(
+            sandbox.command(), columns=columns, rows=rows, env=sandbox.environment
+        ) as console,
+    ):
+        screen = console.wait_for(lambda shown: "▌" in shown and "%" in shown)
+        console.send(KEYS["down"] * 3)
+        name = first_tenant(
+            console.wait_for(lambda s: first_tenant(s) != first_tenant(screen))
+        )
+
+        tenant = tenant_id(sandbox, redis, name)
+        console.send("/" + tenant)
+        console.wait_for(lambda s: "▌" in s and first_tenant(s) == name)
+        console.send(KEYS["enter"])  # leaves the filter
+        console.send(KEYS["enter"])  # opens the tenant
+        console.wait_for("Audit trail")
+        before = counters_of(redis, tenant)
+
+        console.send("a")
+        console.wait_for("Adjust a counter")
+        console.send("7" + KEYS["tab"] * 2 + reason)
+        console.wait_for("→")
+        console.send(KEYS["ctrl+s"])
+        console.wait_for(lambda s: "Adjust a counter" not in s)
+        console.wait_for(lambda s: reason[:12] in s)
+
+        after = counters_of(redis, tenant)
+        changed = {key for key in after if after[key] != before.get(key)}
+        assert len(changed) == 1
+        [key] = changed
+        assert after[key] == before.get(key, 0) + 7
+        [(_, entry)] = redis.xrevrange(f"meterdeck:audit:{tenant}", count=1)
+        assert entry[b"reason"].decode() == reason
+        assert int(entry[b"before"]) == before.get(key, 0)
+        assert int(entry[b"after"]) == after[key]
+        assert entry[b"actor"] != b""
+        console.send("q")
+        assert console.wait_end() == 0
+
+
+def counters_of(redis: Redis, tenant: str) -> dict[bytes, int]:
+    """Return every counter of a tenant."""
+    return {
+        key: int(redis.get(key) or 0)
+        for key in redis.scan_iter(match=f"usage:{tenant}:*", count=1000)
+    }
+
+
+@pytest.mark.parametrize(("columns", "rows"), SIZES)
+def test_the_demo_shows_bars_that_move(tmp_path: Path, columns: int, rows: int) -> None:
+    """`meterdeck demo` fills the screen with tenants, and their numbers move."""
+    environment = child_environment(METERDECK_STATE_DIR=str(tmp_path))
+    with Terminal(
+        [METERDECK, "demo", "--rate", "200"],
+        columns=columns,
+        rows=rows,
+        env=environment,
+    ) as console:
+        first = console.wait_for(lambda shown: shown.count("%") > 10)
+
+        console.wait_for(lambda shown: moved(first, shown))
+
+        assert "SANDBOX" in console.text()
+        assert "RESETS" in console.text() or columns < 100
+        console.send("q")
+        assert console.wait_end() == 0
+
+
+def moved(first: str, now: str) -> bool:
+    """Tell whether some row of the table shows other percents than before."""
+    rows = re.compile(r"^. (\S.*?)  .*?((?:\d+%.*)+)$", re.MULTILINE)
+    then = dict(rows.findall(first))
+    return any(then.get(name, shares) != shares for name, shares in rows.findall(now))
+
+
+def test_without_a_configuration_it_says_what_to_do(tmp_path: Path) -> None:
+    """No file, no context: one sentence with `demo` and `init`, and exit code 2."""
+    done = subprocess.run(
+        [METERDECK],
+        cwd=tmp_path,
+        env=child_environment(
+            HOME=str(tmp_path),
+            XDG_CONFIG_HOME=str(tmp_path),
+            METERDECK_STATE_DIR=str(tmp_path),
+        ),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == 2
+    assert "meterdeck demo" in done.stderr
+    assert "meterdeck init" in done.stderr
+    assert done.stdout == ""

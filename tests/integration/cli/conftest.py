@@ -1,0 +1,193 @@
+"""The command line on a real Valkey and a local Stripe, each test with empty ones."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from tests.support.stripe_account import Seller
+
+from meterdeck.core.local_stripe import LocalStripe, LocalStripeServer
+from meterdeck.core.sandbox.valkey import Valkey
+from meterdeck.tui.cli.main import main
+
+METERDECK = str(Path(sys.executable).with_name("meterdeck"))
+API_KEY = "sk_test_sandbox"
+CONFIG = """
+default_context = "staging"
+
+[resources.api_calls]
+label = "API calls"
+unit = "call"
+meter = "api_requests"
+[resources.storage_gb]
+label = "Storage"
+unit = "GB"
+meter = "storage_gb"
+scale = 3
+
+[plans.free.limits]
+api_calls = 1000
+[plans.pro]
+lookup_keys = ["pro_monthly"]
+[plans.pro.limits]
+api_calls = 100_000
+storage_gb = "50.5"
+"""
+CONTEXT = """
+[contexts.{name}]
+mode = "{mode}"
+default_plan = "free"
+[contexts.{name}.redis]
+url = "{redis}"
+timeout_seconds = 10
+"""
+STRIPE = """
+[contexts.{name}.stripe]
+api_key = {{ env = "STRIPE_KEY" }}
+api_base = "{stripe}"
+"""
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command did: its exit code and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """The one JSON object that was printed."""
+        (line,) = self.out.splitlines()
+        return json.loads(line)
+
+
+@dataclass(frozen=True)
+class CommandLine:
+    """Runs meterdeck in this process, or as the installed program."""
+
+    config: Path
+    capsys: pytest.CaptureFixture[str]
+
+    def __call__(self, *words: str) -> Done:
+        """Run a command in this process."""
+        self.capsys.readouterr()
+        code = main([*words, "--config", str(self.config)])
+        printed = self.capsys.readouterr()
+        return Done(code, printed.out, printed.err)
+
+    def program(self, *words: str, **environ: str) -> subprocess.Popen[str]:
+        """Start the installed program."""
+        return subprocess.Popen(
+            [METERDECK, *words, "--config", str(self.config)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **environ},
+        )
+
+    def finished(self, *words: str, **environ: str) -> Done:
+        """Run the installed program to its end."""
+        with self.program(*words, **environ) as process:
+            out, err = process.communicate(timeout=60)
+        return Done(process.returncode, out, err)
+
+
+@pytest.fixture
+def store(valkey_server: Valkey) -> Iterator[redis.Redis]:
+    """A plain client of the server, with nothing in it."""
+    with redis.Redis.from_url(valkey_server.url) as client:
+        client.flushall()
+        yield client
+
+
+@pytest.fixture
+def stripe_server() -> Iterator[tuple[Seller, str]]:
+    """A local Stripe in a thread of its own, and its address."""
+    local = LocalStripe(api_key=API_KEY, seed=7)
+    started, address = threading.Event(), []
+    loop = asyncio.new_event_loop()
+    end = asyncio.Event()
+
+    async def serve() -> None:
+        async with LocalStripeServer(local) as server:
+            address.append(server.base_url)
+            started.set()
+            await end.wait()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
+    thread.start()
+    assert started.wait(30)
+    try:
+        yield Seller(local), address[0]
+    finally:
+        loop.call_soon_threadsafe(end.set)
+        thread.join(30)
+        loop.close()
+
+
+@pytest.fixture
+def cli(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    valkey_server: Valkey,
+    store: redis.Redis,
+) -> CommandLine:
+    """Contexts staging (test), production (live) and away, none with Stripe."""
+    for name in [name for name in os.environ if name.startswith("METERDECK_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.delenv("SSH_CONNECTION", raising=False)
+    text = CONFIG
+    for name, mode in (("staging", "test"), ("production", "live")):
+        text += CONTEXT.format(name=name, mode=mode, redis=valkey_server.url)
+    text += CONTEXT.format(name="away", mode="test", redis="redis://127.0.0.1:1")
+    path = tmp_path / "meterdeck.toml"
+    path.write_text(text)
+    return CommandLine(path, capsys)
+
+
+@pytest.fixture
+def acme(store: redis.Redis) -> str:
+    """A tenant of plan pro in the directory."""
+    entry: dict[Any, Any] = {
+        "name": "Acme Corp",
+        "customer": "cus_acme",
+        "subscription": "sub_acme",
+        "plan": "pro",
+        "status": "active",
+        "limit:api_calls": "100000",
+        "limit:storage_gb": "50500",
+    }
+    store.hset("meterdeck:tenant:acme", mapping=entry)
+    store.sadd("meterdeck:tenants", "acme")
+    return "acme"
+
+
+@pytest.fixture
+def stripe_cli(
+    cli: CommandLine,
+    stripe_server: tuple[Seller, str],
+    monkeypatch: pytest.MonkeyPatch,
+    valkey_server: Valkey,
+) -> CommandLine:
+    """The same with a context `billed` that has Stripe, and the default."""
+    monkeypatch.setenv("STRIPE_KEY", API_KEY)
+    values = {"name": "billed", "mode": "test", "redis": valkey_server.url}
+    text = cli.config.read_text().replace('"staging"', '"billed"', 1)
+    text += CONTEXT.format(**values) + STRIPE.format(
+        name="billed", stripe=stripe_server[1]
+    )
+    cli.config.write_text(text)
+    return cli

@@ -1,0 +1,183 @@
+"""The public contract: what docs/redis-contract.md tells other languages holds."""
+
+import hashlib
+import re
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from tests.support.contexts import CALLS, IMAGES
+from tests.support.raw import ask, expiry_ms
+
+from meterdeck.core.adapters import scripts
+from meterdeck.core.adapters.redis_client import Redis, open_redis, server_time
+from meterdeck.core.model.changes import Actor
+from meterdeck.core.model.context import Context, RedisOptions, Secret
+from meterdeck.core.model.keys import KeyLayout
+from meterdeck.core.model.periods import calendar_month
+from meterdeck.core.sandbox.valkey import Valkey
+from meterdeck.core.services.operator_changes import OperatorChanges
+from meterdeck.core.services.usage import UsageService
+
+ROOT = Path(__file__).parents[3]
+DOCUMENT = (ROOT / "docs" / "redis-contract.md").read_text()
+LUA = ROOT / "core" / "adapters" / "lua"
+
+
+def documented_text(script: str) -> bytes:
+    """Build a script's text as the document says."""
+    row = re.search(rf"^\| {script} \| (.+) \|$", DOCUMENT, re.MULTILINE)
+    assert row is not None
+    names = re.findall(r"`(\w+\.lua)`", row[1])
+    return b"#!lua\n" + b"\n".join((LUA / name).read_bytes() for name in names)
+
+
+@pytest.mark.parametrize(
+    "script", ["consume", "adjust", "set_override", "clear_override"]
+)
+def test_the_text_of_a_script_is_what_the_document_says(script: str) -> None:
+    """So both sides share the digest, and the server keeps one script."""
+    ours = {
+        "consume": ("checks", "consume"),
+        "adjust": ("checks", "trail", "adjust"),
+        "set_override": ("checks", "trail", "set_override"),
+        "clear_override": ("checks", "trail", "clear_override"),
+    }[script]
+
+    digest = hashlib.sha1(documented_text(script), usedforsecurity=False).hexdigest()
+
+    assert digest == scripts.Script(*ours).digest
+
+
+async def test_another_language_consumes_by_the_document_alone(redis: Redis) -> None:
+    """EVAL with the documented keys and arguments gives the documented reply."""
+    month = calendar_month(await server_time(redis))
+    start, end = (
+        str(int(each.timestamp() * 1000)) for each in (month.start, month.end)
+    )
+    await redis.hset("meterdeck:tenant:acme", "limit:images", "5")
+
+    reply = await ask(
+        redis,
+        "EVAL",
+        documented_text("consume"),
+        8,
+        "meterdeck:tenant:acme",
+        f"usage:acme:api_calls:{month.label}",
+        f"usage:acme:images:{month.label}",
+        "meterdeck:override:acme:api_calls",
+        "meterdeck:override:acme:images",
+        "meterdeck:call:acme:req-1",
+        "meterdeck:seq",
+        "meterdeck:changed",
+        *("2", "600", "1", "acme", "3024000000", ""),
+        *("api_calls", "3", start, end, month.label, "none", "none"),
+        *("images", "4", start, end, month.label, "none", "none"),
+    )
+
+    assert [each.decode() for each in reply[:3]] == ["ok", "0", "1"]
+    assert [each.decode() for each in reply[4:]] == [
+        *("api_calls", "3", "none", "none", "0", start, end, month.label),
+        *("images", "4", "5", "plan", "0", start, end, month.label),
+    ]
+
+
+async def test_the_document_names_every_key_with_its_type(
+    redis: Redis, context: Context, actor: Actor
+) -> None:
+    """Every key that counting and changing leaves is in the table, with its type."""
+    usage, changes = UsageService(redis, context), OperatorChanges(redis, context)
+    await usage.consume("acme", {CALLS: 1, IMAGES: 1}, call_id="id")
+    await changes.set_override(
+        "acme",
+        CALLS,
+        5,
+        expires_at=None,
+        actor=actor,
+        reason="r",
+        operation_id="id",
+    )
+    types = {"string": "string", "hash": "hash", "set": "set", "stream": "stream"}
+    types["zset"] = "sorted set"
+
+    for key in await ask(redis, "KEYS", "*"):
+        name = re.sub(r"\d{4}-\d{2}", "{period}", key.decode())
+        name = name.replace("acme", "{tenant}").replace(":id", ":{id}")
+        name = re.sub("api_calls|images", "{resource}", name)
+        kind = types[(await ask(redis, "TYPE", key)).decode()]
+        assert f"| `{name}` | {kind} |" in DOCUMENT
+
+
+def test_every_key_of_the_layout_is_in_the_document() -> None:
+    """A new key without a line in the contract is noticed here."""
+    layout = KeyLayout()
+    keys = [
+        layout.counter("{tenant}", "{resource}", "{period}"),
+        layout.tenant("{tenant}"),
+        layout.tenants(),
+        layout.directory(),
+        layout.override("{tenant}", "{resource}"),
+        layout.overrides("{tenant}"),
+        layout.overridden(),
+        layout.billing("{tenant}", "{resource}", "{period}"),
+        layout.audit("{tenant}"),
+        layout.audited(),
+        layout.operation("{tenant}", "{id}"),
+        layout.call("{tenant}", "{id}"),
+        layout.changed(),
+        layout.sequence(),
+        layout.events(),
+    ]
+
+    for key in keys:
+        assert f"| `{key.decode()}` |" in DOCUMENT
+    documented = re.findall(r"^\| `((?:usage|meterdeck):[^`]+)` \|", DOCUMENT, re.M)
+    assert sorted(documented) == sorted(key.decode() for key in keys)
+
+
+async def test_the_documented_rights_are_enough_to_consume(
+    redis: Redis, redis_server: Valkey, context: Context
+) -> None:
+    """An application's user with exactly these rights counts."""
+    rights = re.search(r"needs `(\+evalsha[^`]+)`", DOCUMENT)
+    assert rights is not None
+    keys = ("~usage:*", "~meterdeck:*")
+    await ask(redis, "ACL", "SETUSER", "app", "on", ">pw", *keys, *rights[1].split())
+    options = RedisOptions(
+        url=redis_server.url, username="app", password=Secret("pw"), timeout_s=10.0
+    )
+    client = open_redis(options)
+    try:
+        made = await UsageService(client, context).consume(
+            "acme", {CALLS: 2}, call_id="req-1"
+        )
+        assert made.resources[0].current == 2
+    finally:
+        await client.aclose()
+        await ask(redis, "ACL", "DELUSER", "app")
+
+
+async def test_a_program_that_only_uses_incr_is_counted_on(
+    redis: Redis, usage: UsageService, changes: OperatorChanges
+) -> None:
+    """The document's INCRBY and EXPIRE, then ours: one counter."""
+    label = calendar_month(await server_time(redis)).label
+    await ask(redis, "INCRBY", f"usage:acme:api_calls:{label}", 1)
+    await ask(redis, "EXPIRE", f"usage:acme:api_calls:{label}", 3024000)
+
+    assert (await usage.usage("acme"))[0].used == 1
+    assert (await usage.consume("acme", {CALLS: 1})).resources[0].current == 2
+
+
+async def test_a_counter_that_nobody_gave_an_expiry_gets_one(
+    redis: Redis, usage: UsageService
+) -> None:
+    """A program that ended between INCR and EXPIRE leaves no counter for ever."""
+    month = calendar_month(await server_time(redis))
+    key = f"usage:acme:api_calls:{month.label}".encode()
+    await ask(redis, "INCRBY", key, 1)
+
+    await usage.consume("acme", {CALLS: 1})
+
+    end = month.end + timedelta(days=35)
+    assert await expiry_ms(redis, key) == int(end.timestamp() * 1000)

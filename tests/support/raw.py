@@ -1,0 +1,15 @@
+"""Questions to a server beside the code under test, with types the client lacks."""
+
+from typing import Any
+
+from meterdeck.core.adapters.redis_client import Redis
+
+
+async def ask(redis: Redis, *command: bytes | str | int) -> Any:
+    """Send any command and return its reply as it is."""
+    return await redis.execute_command(*command)  # type: ignore[no-untyped-call]
+
+
+async def expiry_ms(redis: Redis, key: bytes) -> int:
+    """Return when a key expires, in ms since 1970; -1 for never, -2 for no key."""
+    return int(await ask(redis, "PEXPIRETIME", key))

@@ -1,0 +1,247 @@
+"""What every dialog that changes something has in common.
+
+The dialog names the tenant and the environment, shows before → after while typing and
+asks for a reason. Enter moves on and never confirms: the last stop is Cancel; Confirm
+needs a step to it, or ctrl+s. In a live context its name has to be typed.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from time import monotonic
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widget import Widget
+from textual.widgets import Button, Input, Static
+
+from meterdeck.core.errors import BadInput
+from meterdeck.core.model.context import Mode
+from meterdeck.core.model.text import visible
+from meterdeck.core.model.usage import Broken, Tenant
+from meterdeck.tui.picture import Picture
+from meterdeck.tui.requests import Request, Target
+from meterdeck.tui.widgets.choice import Choice
+
+REPEAT_S = 0.3
+"""Enter within this time of the Enter before is a held key, and ignored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a dialog says at this moment.
+
+    Attributes:
+        request: What confirming would send; None while something is missing.
+        before: The value now, in words.
+        after: The value then, in words; empty while it cannot be told.
+        note: What follows from it, or what is missing.
+    """
+
+    request: Request | None
+    before: str
+    after: str
+    note: str
+
+
+class ChangeDialog(ModalScreen["Request | None"]):
+    """Asks for one change of one tenant and returns the request, or None."""
+
+    TITLE_TEXT: ClassVar[str] = ""
+    VERB: ClassVar[str] = "Confirm"
+    ASKS_REASON: ClassVar[bool] = True
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "cancel", "Cancel: nothing changes"),
+        Binding("ctrl+s", "confirm", "Confirm the change", priority=True),
+        Binding("down", "app.focus_next", "Next field", show=False),
+        Binding("up", "app.focus_previous", "Previous field", show=False),
+    ]
+
+    def __init__(self, picture: Picture, tenant: Tenant) -> None:
+        super().__init__()
+        self.picture = picture
+        self.tenant = tenant
+        self._enter_at = 0.0
+
+    # -- what the subclass says ------------------------------------------------
+
+    @abstractmethod
+    def fields(self) -> Iterator[tuple[str, Widget]]:
+        """Yield label and widget of each field of its own."""
+
+    @abstractmethod
+    def draft(self, target: Target, reason: str) -> Draft:
+        """Return what the fields say now; BadInput where they say nothing usable."""
+
+    # -- layout ----------------------------------------------------------------
+
+    def compose(self) -> ComposeResult:
+        context = self.picture.context
+        with Vertical(id="dialog"):
+            yield Static(self._heading(), id="heading", markup=False)
+            for label, widget in self._all_fields():
+                with Horizontal(classes="field"):
+                    yield Static(label, classes="label", markup=False)
+                    yield widget
+            yield Static(id="preview", markup=False)
+            yield Static(id="note", markup=False)
+            with Horizontal(id="buttons"):
+                yield Button("Cancel", id="cancel", compact=True)
+                yield Button(
+                    self.VERB, id="confirm", variant="warning", compact=True,
+                    disabled=True,
+                )  # fmt: skip
+            hint = "↵ next field   ctrl+s confirm   esc cancel"
+            yield Static(hint, id="hint", markup=False)
+        self.set_class(context.mode is Mode.LIVE, "-live")
+
+    def _heading(self) -> Content:
+        context, tenant = self.picture.context, self.tenant
+        where = visible(context.name, 30)
+        if where != context.mode.value:
+            where = f"{where} {context.mode.value.upper()}"
+        else:
+            where = where.upper()
+        identity = visible(tenant.id, 64)
+        name = visible(tenant.name, 64)
+        shown = name if name == identity else f"{name} · {identity}"
+        return Content.assemble(
+            (f"{self.TITLE_TEXT}\n", "bold $md-accent"),
+            (f"{shown}\n", "bold $md-bright"),
+            ("in ", "$md-muted"),
+            (where, "bold $md-high" if context.mode is Mode.LIVE else "$md-text"),
+        )
+
+    def _all_fields(self) -> Iterator[tuple[str, Widget]]:
+        labels = [visible(r.label, 24) for r in self.picture.fleet.resources]
+        yield "Resource", Choice(labels, id="resource")
+        yield from self.fields()
+        if self.ASKS_REASON:
+            yield "Reason", Input(
+                placeholder="why, for the audit trail", id="reason", compact=True,
+                max_length=500,
+            )  # fmt: skip
+        if self.picture.context.mode is Mode.LIVE:
+            yield "Live", Input(
+                placeholder=f"type {visible(self.picture.context.name, 40)} to confirm",
+                id="typed", compact=True,
+            )  # fmt: skip
+
+    def on_mount(self) -> None:
+        row = self.picture.fleet.row_of(self.tenant.id)
+        worst = self.picture.fleet.worst_column(row) if row is not None else 0
+        self.query_one("#resource", Choice).choose(max(worst, 0))
+        self.set_interval(1.0, self.look)
+        self.look()
+
+    # -- what the fields say ---------------------------------------------------
+
+    @property
+    def target(self) -> Target:
+        """The tenant and the chosen resource."""
+        number = self.query_one("#resource", Choice).chosen
+        return Target(self.tenant, self.picture.fleet.resources[number])
+
+    def text(self, field: str) -> str:
+        """Return what stands in an input."""
+        return self.query_one(f"#{field}", Input).value.strip()
+
+    def chosen(self, field: str) -> int:
+        """Return the place of a choice's answer."""
+        return self.query_one(f"#{field}", Choice).chosen
+
+    def used(self, target: Target) -> int | Broken | None:
+        """Return the counter as last read."""
+        fleet = self.picture.fleet
+        row = fleet.row_of(self.tenant.id)
+        if row is None:
+            return None
+        return fleet.used(row, fleet.column_of(target.resource.name))
+
+    def _drafted(self) -> Draft:
+        target = self.target
+        reason = self.text("reason") if self.ASKS_REASON else ""
+        try:
+            draft = self.draft(target, reason)
+        except BadInput as problem:
+            return Draft(None, "", "", str(problem))
+        missing = self._missing(reason)
+        if missing and draft.request is not None:
+            return Draft(None, draft.before, draft.after, missing)
+        return draft
+
+    def _missing(self, reason: str) -> str:
+        if self.ASKS_REASON and not reason:
+            return "a reason is missing"
+        context = self.picture.context
+        if context.mode is Mode.LIVE and self.text("typed") != context.name:
+            return f"this is live: type {visible(context.name, 40)} in the last field"
+        return ""
+
+    def look(self) -> None:
+        """Show before → after of what the fields say now, with the newest values."""
+        draft = self._drafted()
+        self.query_one("#preview", Static).update(self._preview(draft))
+        note = self.query_one("#note", Static)
+        note.update(Content(visible(draft.note, 240)))
+        note.set_class(draft.request is None, "-missing")
+        self.query_one("#confirm", Button).disabled = draft.request is None
+
+    def _preview(self, draft: Draft) -> Content:
+        label = visible(self.target.resource.label, 24)
+        if not draft.before:
+            return Content.styled(label, "$md-muted")
+        return Content.assemble(
+            (f"{label}  ", "$md-muted"),
+            (draft.before, "$md-text"),
+            ("  →  ", "$md-accent"),
+            (draft.after or "…", "bold $md-bright"),
+        )
+
+    @on(Input.Changed)
+    @on(Choice.Changed)
+    def _changed(self) -> None:
+        self.look()
+
+    # -- Enter moves on, never confirms ----------------------------------------
+
+    def _held(self) -> bool:
+        """Tell whether this Enter is a repeat of a held key."""
+        now = monotonic()
+        held = now - self._enter_at < REPEAT_S
+        self._enter_at = now
+        return held
+
+    @on(Input.Submitted)
+    @on(Choice.Left)
+    def _entered(self) -> None:
+        self._held()
+        self.focus_next()
+
+    @on(Button.Pressed, "#cancel")
+    def _cancelled(self) -> None:
+        if not self._held():
+            self.dismiss(None)
+
+    @on(Button.Pressed, "#confirm")
+    def _confirmed(self) -> None:
+        if not self._held():
+            self.action_confirm()
+
+    def action_cancel(self) -> None:
+        self.dismiss(None)
+
+    def action_confirm(self) -> None:
+        draft = self._drafted()
+        if draft.request is not None:
+            self.dismiss(draft.request)
+            return
+        self.look()
+        self.app.bell()

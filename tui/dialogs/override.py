@@ -1,0 +1,122 @@
+"""The dialog that gives a tenant its own limit, or takes it away."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+from textual.widget import Widget
+from textual.widgets import Input
+
+from meterdeck.core.errors import BadInput
+from meterdeck.core.model.quantity import parse_quantity
+from meterdeck.core.model.text import visible
+from meterdeck.core.model.usage import LimitSource
+from meterdeck.tui import phrases
+from meterdeck.tui.dialogs.change import ChangeDialog, Draft
+from meterdeck.tui.requests import ClearOverride, SetOverride, Target
+from meterdeck.tui.widgets.choice import Choice
+
+_LENGTH = re.compile(r"([1-9][0-9]{0,3})\s*([hdw])")
+_UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
+
+
+def parse_expiry(text: str, now: datetime) -> datetime | None:
+    """Read when an override ends: `12h`, `7d`, `2w`, a UTC date, or `never`.
+
+    A date ends with that day. `None` is never.
+
+    Raises:
+        BadInput: None of these, or in the past.
+    """
+    if text.casefold() == "never":
+        return None
+    match = _LENGTH.fullmatch(text.casefold())
+    if match is not None:
+        return now + int(match[1]) * _UNITS[match[2]]
+    try:
+        day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
+        raise BadInput(
+            f"“{visible(text, 20)}” is no expiry; write 12h, 7d, 2w or a date such as"
+            f" {now + timedelta(days=7):%Y-%m-%d}"
+        ) from None
+    end = day + timedelta(days=1)
+    if end <= now:
+        raise BadInput(f"{text} is over; write a day that is still to come")
+    return end
+
+
+class OverrideDialog(ChangeDialog):
+    """Set or remove an override."""
+
+    TITLE_TEXT = "Override a limit"
+    VERB = "Override"
+    AUTO_FOCUS = "#limit"
+
+    def fields(self) -> Iterator[tuple[str, Widget]]:
+        yield "Do", Choice(["set a limit", "remove the override"], id="do")
+        yield (
+            "Limit",
+            Input(placeholder="units, or unlimited", id="limit", compact=True),
+        )
+        yield "Until", Input("7d", placeholder="12h, 7d, 2w, 2026-12-24",
+                             id="until", compact=True)  # fmt: skip
+
+    def draft(self, target: Target, reason: str) -> Draft:
+        limit = self._limit(target)
+        before = limit[0]
+        if self.chosen("do") == 1:
+            if not limit[1]:
+                return Draft(None, before, "", "there is no override to remove")
+            after = self._without(target)
+            request = ClearOverride(target, reason, after)
+            return Draft(
+                request, before, after, "The plan's limit holds again, at once."
+            )
+        try:
+            units, until = self._units(target), self._until()
+        except BadInput as problem:
+            return Draft(None, before, "", str(problem))
+        end = f" until {phrases.moment(until)}" if until else ", no expiry"
+        after = target.amount(units) + end
+        change = SetOverride(target, units, until, reason, before)
+        return Draft(change, before, after, self._effect(target, units))
+
+    def _limit(self, target: Target) -> tuple[str, bool]:
+        """Return the limit now in words, and whether it is an override."""
+        fleet = self.picture.fleet
+        row = fleet.row_of(self.tenant.id)
+        if row is None:
+            return "unknown", False
+        limit = fleet.limit(row, fleet.column_of(target.resource.name))
+        words = f"{target.amount(limit.units)} ({limit.source.value})"
+        return words, limit.source is LimitSource.OVERRIDE
+
+    def _without(self, target: Target) -> str:
+        limit = self.picture.context.limit_of(self.tenant, target.resource.name)
+        return f"{target.amount(limit.units)} ({limit.source.value})"
+
+    def _units(self, target: Target) -> int | None:
+        text = self.text("limit")
+        if not text:
+            raise BadInput("which limit? write a quantity, or unlimited")
+        if text.casefold() in {"unlimited", "∞"}:
+            return None
+        return parse_quantity(text, target.resource.scale)
+
+    def _until(self) -> datetime | None:
+        text, needed = self.text("until"), self.picture.context.override_needs_expiry
+        until = parse_expiry(text or "never", self.picture.now())
+        if until is None and needed:
+            raise BadInput("until when? write 12h, 7d, 2w or a date")
+        return until
+
+    def _effect(self, target: Target, units: int | None) -> str:
+        used = self.used(target)
+        if units is None:
+            return "Nothing is refused any more until it expires."
+        if isinstance(used, int) and used >= units:
+            return f"{target.amount(used)} are used already: calls will be refused."
+        return "It holds at once, for every caller."

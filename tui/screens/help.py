@@ -1,0 +1,104 @@
+"""Help, made from the bindings that are live on the screen below."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from textual.app import App, ComposeResult
+from textual.binding import ActiveBinding, Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen, Screen
+from textual.widgets import Static
+
+from meterdeck.core.model.text import visible
+from meterdeck.tui.actions import BY_ID
+
+_SIGNS = (
+    ("━━━──", "$md-low", "share of the limit"),
+    ("!", "$md-near", "near: above 70 %"),
+    ("!!", "$md-high", "above 90 %"),
+    ("FULL", "$md-high", "at the limit: calls are refused"),
+    ("∞", "$md-muted", "unlimited: a count, no bar"),
+    ("±", "$md-text", "an override replaces the plan's limit"),
+    ("✗", "$md-high", "the key holds something that is no counter"),
+    ("▁▃▆", "$md-spark", "the worst counter, 5 s a column"),
+    ("▼ ▲", "$md-bright", "the order of the table; the same key turns it"),
+)
+_NAMES = {
+    "up": "↑", "down": "↓", "left": "←", "right": "→", "enter": "↵",
+    "escape": "Esc", "slash": "/", "question_mark": "?", "pagedown": "PgDn",
+    "pageup": "PgUp", "home": "Home", "end": "End", "space": "Space", "tab": "Tab",
+}  # fmt: skip
+
+
+class HelpScreen(ModalScreen[None]):
+    """Every key of the screen below, and what the signs mean."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,question_mark,q,f1", "close", "Close"),
+        Binding("j", "scroll(1)", "Down", show=False),
+        Binding("k", "scroll(-1)", "Up", show=False),
+    ]
+
+    def __init__(self, active: Mapping[str, ActiveBinding]) -> None:
+        super().__init__()
+        self._groups = grouped(active)
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll(id="dialog", classes="help"):
+            yield Static(self._text(), markup=False)
+
+    def _text(self) -> Content:
+        parts: list[Content] = []
+        for title, rows in self._groups.items():
+            parts.append(Content.styled(f"{title}\n", "bold $md-bright"))
+            for keys, does in rows:
+                parts.append(Content.styled(f"  {keys:<16}", "$md-accent"))
+                parts.append(Content.styled(f"{does}\n", "$md-text"))
+            parts.append(Content("\n"))
+        parts.append(Content.styled("Signs\n", "bold $md-bright"))
+        for sign, style, meaning in _SIGNS:
+            parts.append(Content.styled(f"  {sign:<16}", style))
+            parts.append(Content.styled(f"{meaning}\n", "$md-text"))
+        return Content("").join(parts)
+
+    def action_close(self) -> None:
+        self.dismiss(None)
+
+    def action_scroll(self, lines: int) -> None:
+        self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
+
+
+def grouped(active: Mapping[str, ActiveBinding]) -> dict[str, list[tuple[str, str]]]:
+    """Return (keys, what they do) by where they work; each action once."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for key, entry in active.items():
+        rows = found.setdefault(_group(entry), {})
+        rows.setdefault(entry.binding.description or entry.binding.action, []).append(
+            key
+        )
+    order = ("This screen", "The list", "Everywhere")
+    return {
+        title: [
+            (" ".join(map(key_name, keys)), visible(does))
+            for does, keys in rows.items()
+        ]
+        for title, rows in sorted(found.items(), key=lambda item: order.index(item[0]))
+    }
+
+
+def _group(entry: ActiveBinding) -> str:
+    if isinstance(entry.node, App):
+        return "Everywhere"
+    if isinstance(entry.node, Screen):
+        # Textual's own bindings of every screen have no id.
+        return "This screen" if entry.binding.id in BY_ID else "Everywhere"
+    return "The list"
+
+
+def key_name(key: str) -> str:
+    """Return a key as it is written on keyboards."""
+    name = _NAMES.get(key, key.replace("ctrl+", "^"))
+    return name.upper() if name[:1] == "f" and name[1:].isdigit() else name

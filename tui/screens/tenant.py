@@ -1,0 +1,103 @@
+"""One tenant: every counter in full, its meter events, its audit trail."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Container
+from textual.message import Message
+
+from meterdeck.core.errors import MeterdeckError
+from meterdeck.core.model.changes import AuditEntry
+from meterdeck.core.model.usage import TenantId
+from meterdeck.core.services.fleet import FleetChange
+from meterdeck.tui.actions import Area, bindings
+from meterdeck.tui.picture import Picture
+from meterdeck.tui.screens.area import AreaScreen
+from meterdeck.tui.widgets.audit_log import AuditLog
+from meterdeck.tui.widgets.banner import Banner
+from meterdeck.tui.widgets.detail import TenantDetail
+from meterdeck.tui.widgets.event_log import EventLog
+from meterdeck.tui.widgets.header import StatusHeader
+from meterdeck.tui.widgets.key_bar import KeyBar
+
+AUDIT_S = 5.0
+"""Seconds between two looks at the trail while the screen is open."""
+AUDIT_ENTRIES = 100
+
+
+class TenantScreen(AreaScreen):
+    """Everything about one tenant."""
+
+    AREA = Area.TENANT
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Area.TENANT)]
+
+    class Trail(Message):
+        """The audit trail was read, or could not be."""
+
+        def __init__(self, future: Future[tuple[AuditEntry, ...]]) -> None:
+            self.future = future
+            super().__init__()
+
+    def __init__(self, tenant: TenantId) -> None:
+        super().__init__()
+        self._tenant = tenant
+        self._reading = False
+
+    def compose(self) -> ComposeResult:
+        yield StatusHeader()
+        yield Banner()
+        yield TenantDetail(id="whole")
+        with Container(id="records"):
+            yield EventLog()
+            yield AuditLog()
+        yield KeyBar(self.AREA)
+
+    @property
+    def subject(self) -> TenantId:
+        return self._tenant
+
+    def on_mount(self) -> None:
+        self.query_one(EventLog).tenant = self._tenant
+        super().on_mount()
+        self.set_interval(AUDIT_S, self._read_trail)
+        self._read_trail()
+
+    def open(self, picture: Picture) -> None:
+        super().open(picture)
+        detail = self.query_one(TenantDetail)
+        detail.styles.height = 3 + 2 * len(picture.fleet.resources)
+        detail.show(picture, self._tenant)
+        self.query_one(EventLog).show(picture)
+        self.console.focus_on([self._tenant])
+
+    def take(self, picture: Picture, change: FleetChange) -> None:
+        super().take(picture, change)
+        self.query_one(TenantDetail).show(picture, self._tenant)
+        self.query_one(EventLog).show(picture)
+
+    def changed(self, tenant: TenantId) -> None:
+        self._read_trail()
+
+    def _read_trail(self) -> None:
+        if self._reading:
+            return
+        self._reading = True
+        tenant = self._tenant
+        future = self.console.runtime.submit(
+            lambda engine: engine.changes.audit(tenant, limit=AUDIT_ENTRIES)
+        )
+        future.add_done_callback(lambda done: self.post_message(self.Trail(done)))
+
+    def on_tenant_screen_trail(self, message: Trail) -> None:
+        self._reading = False
+        error = message.future.exception()
+        if error is None:
+            self.query_one(AuditLog).show(message.future.result())
+        elif isinstance(error, MeterdeckError):
+            self.query_one(AuditLog).fail(str(error))
+        else:
+            raise error
