@@ -18,12 +18,15 @@ class Load:
     """What some callers got done.
 
     Attributes:
+        slowest_ms: The longest anybody waited: far above `p99_ms` where callers
+            starve each other.
         cpu_us: Processor time of this process a call, in µs.
     """
 
     calls: int
     seconds: float
     p99_ms: float
+    slowest_ms: float
     cpu_us: float
 
     @property
@@ -61,4 +64,10 @@ async def drive(call: Call, *, callers: int, seconds: float) -> Load:
     elapsed = time.perf_counter() - started
     cpu_us = (time.process_time() - cpu) / len(times) * 1e6
     times.sort()
-    return Load(len(times), elapsed, times[len(times) * 99 // 100] * 1e3, cpu_us)
+    return Load(
+        calls=len(times),
+        seconds=elapsed,
+        p99_ms=times[len(times) * 99 // 100] * 1e3,
+        slowest_ms=times[-1] * 1e3,
+        cpu_us=cpu_us,
+    )

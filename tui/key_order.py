@@ -8,15 +8,20 @@ link several keys arrive in one packet: of `/acme` the `/` would open the filter
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 
 from textual import events
 from textual.app import App
 from textual.message import Message
-from textual.screen import Screen
+from textual.widget import Widget
 
 PATIENCE_S = 0.25
 """Longest wait for the end of a key: its widget may have gone with its messages."""
+QUIET_TURNS = 3
+"""Turns of the event loop without a message, after which a key has had its effect."""
+LONGEST_CHAIN = 200
+"""Turns after which the next key is taken whatever is going on."""
 
 
 class KeyDone(Message):
@@ -31,7 +36,7 @@ class OneKeyAtATime(App[int]):
         self._held_keys: deque[events.Key] = deque()
         self._key_number = 0
         self._key_in_work = False
-        self._screen_of_key: Screen[object] | None = None
+        self._settling: asyncio.Task[None] | None = None
 
     async def on_event(self, event: events.Event) -> None:
         """Pass events on, keys one after the other."""
@@ -46,18 +51,39 @@ class OneKeyAtATime(App[int]):
         self._key_in_work = True
         self._key_number += 1
         number = self._key_number
-        self._screen_of_key = self.screen
         await super().on_event(key)
         (self.focused or self.screen).post_message(KeyDone())
         self.set_timer(PATIENCE_S, lambda: self._late(number))
 
-    def on_key_done(self) -> None:
-        """Take the next key, once the focus is where this one has put it."""
-        if self.screen is self._screen_of_key:
-            # What the key's action asked for `later` comes first.
-            self.call_later(self.call_later, self._next_key)
+    async def on_key_done(self) -> None:
+        """Take the next key, once all that this one set going has come to rest."""
+        if self._held_keys:
+            self._settling = asyncio.create_task(self._settle(self._key_number))
         else:
-            self.screen.call_after_refresh(self._next_key)
+            self._key_in_work = False
+
+    async def _settle(self, number: int) -> None:
+        """Wait until no widget has a message left, then ask for the next key.
+
+        An Enter, say, is a message of the input, then one of its form, then the
+        screen moves the focus. A task of its own: the app has to go on meanwhile.
+        """
+        quiet = 0
+        for _ in range(LONGEST_CHAIN):
+            await asyncio.sleep(0)
+            quiet = 0 if self._busy() else quiet + 1
+            if quiet == QUIET_TURNS:
+                break
+        self.call_later(self._late, number)
+
+    def _busy(self) -> bool:
+        screen = self.screen
+        if not screen.is_mounted or self.message_queue_size:
+            return True
+        return any(
+            widget.message_queue_size
+            for widget in (screen, *screen.walk_children(Widget))
+        )
 
     async def _next_key(self) -> None:
         self._key_in_work = False

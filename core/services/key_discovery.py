@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import cast
 
 from meterdeck.core.adapters.redis_client import Redis, redis_errors
 from meterdeck.core.errors import RedisRefused
@@ -84,7 +85,7 @@ class KeyDiscovery:
             self._cursor, keys = await self._redis.scan(
                 self._cursor, match=self._layout.counter_glob(), count=_AT_ONCE
             )
-        return list(keys)
+        return cast("list[bytes]", keys)
 
     def _judge(self, keys: Iterable[bytes], at: datetime) -> list[CounterId]:
         """Return counters of unknown tenants or resources; note suspects."""

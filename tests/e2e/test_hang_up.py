@@ -6,16 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.stage import stage
-from tests.support.terminal import KEYS, Terminal
-
-
-def _confirm_an_adjustment(console: Terminal) -> None:
-    console.wait_for("acme")
-    console.send("a")
-    console.wait_for("Adjust a counter")
-    console.send("5" + KEYS["tab"] * 2 + "lost connection")
-    console.wait_for("105")
-    console.send(KEYS["ctrl+s"])
+from tests.support.terminal import KEYS
 
 
 @pytest.mark.parametrize("pause_ms", [0, 1500, 60_000])
@@ -31,14 +22,14 @@ def test_the_action_is_whole_or_absent(tmp_path: Path, pause_ms: int) -> None:
             console.wait_for("105")
             if pause_ms:
                 # Writes wait at the server, so the line drops in mid-action.
-                here.redis.execute_command("CLIENT", "PAUSE", pause_ms, "WRITE")
+                here.redis.client_pause(pause_ms, all=False)
             console.send(KEYS["ctrl+s"])
             console.wait_for(lambda s: "Adjust a counter" not in s)
 
             console.hang_up()
 
             assert console.wait_end(timeout_s=30) != 0
-        here.redis.execute_command("CLIENT", "UNPAUSE")
+        here.redis.client_unpause()
         entries = here.redis.xlen("meterdeck:audit:acme")
         used = int(here.redis.get(here.counter("acme")) or 0)
         assert (used, entries) in {(100, 0), (105, 1)}
