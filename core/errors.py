@@ -2,20 +2,20 @@
 
 The hierarchy::
 
-    MeterdeckError                exit code
-     ├ ConfigError                2   a setting is wrong: file, key, what, what would be right
-     ├ BadInput                   2   an argument is wrong
-     ├ NotFound                   1   no such tenant, resource, override, event
-     ├ Refused                    1   understood, and not done
-     │  ├ ReadOnly                    the context does not allow changes
-     │  ├ Conflict                    the value is no longer the one the operator saw
-     │  ├ BrokenCounter               the key holds something that is not a counter
-     │  └ StripeRefused               Stripe answered no
-     └ Unreachable                3   a server did not do its part
+    MeterdeckError              exit code
+     ├ ConfigError              2   a setting: file, key, what, what would be right
+     ├ BadInput                 2   an argument is wrong
+     ├ NotFound                 1   no such tenant, resource, override, event
+     ├ Refused                  1   understood, and not done
+     │  ├ ReadOnly                  the context does not allow changes
+     │  ├ Conflict                  the value is not the one the operator saw
+     │  ├ BrokenCounter             the key holds something that is no counter
+     │  └ StripeRefused             Stripe answered no
+     └ Unreachable              3   a server did not do its part
         ├ RedisUnreachable
-        ├ RedisRefused                the server answers, but not this: loading, read-only, out of memory, no right
+        ├ RedisRefused              it answers, but not this: loading, rights, memory
         ├ StripeUnreachable
-        └ UnknownOutcome              sent, no answer: done or not done, nobody knows yet
+        └ UnknownOutcome            sent, no answer: nobody knows yet whether done
 
 ``str(error)`` is one sentence for the person who has to act on it.
 """

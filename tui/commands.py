@@ -56,12 +56,13 @@ class ActionCommands(Provider):
     async def search(self, query: str) -> Hits:
         matcher = self.matcher(query)
         for name, does, run in self._commands():
-            score = max(matcher.match(name), matcher.match(does) / 2)
+            # Words only in what it does: letters strewn over a sentence match all.
+            score = matcher.match(name) or 0.3 * (query.casefold() in does.casefold())
             if score > 0:
                 prompt = _prompt(matcher.highlight(name), does)
                 yield Hit(score, prompt, run, text=name)
         for name, run in self._tenants(query):
-            yield Hit(0.1, _prompt(Content(name), "Open this tenant"), run, text=name)
+            yield Hit(0.2, _prompt(Content(name), "Open this tenant"), run, text=name)
 
     def _tenants(self, query: str) -> Iterator[tuple[str, Callable[[], object]]]:
         """Yield a few tenants that contain the query; never all to the matcher."""

@@ -109,7 +109,8 @@ class ConsoleApp(OneKeyAtATime):
                     screen.open(self.picture)
             case Ended(error):
                 self.ended = error
-                self.exit(error.exit_code if isinstance(error, MeterdeckError) else 1)
+                code = error.exit_code if isinstance(error, MeterdeckError) else 1
+                self.exit(return_code=code)
             case WatchUpdate() as update:
                 self._take(update)
 
@@ -134,7 +135,7 @@ class ConsoleApp(OneKeyAtATime):
         self.post_message(self.Leave())
 
     def on_console_app_leave(self) -> None:
-        self.exit(0)
+        self.exit()
 
     # -- what the operator asks for --------------------------------------------
 

@@ -63,7 +63,7 @@ class EventTail:
             if (tenant is None or event.tenant == tenant)
             and (not wanted or wanted in _searched(event))
         )
-        return list(islice(matching, count))
+        return list(islice(matching, max(count, 0)))
 
 
 def _searched(event: LoggedEvent) -> str:

@@ -68,9 +68,45 @@ def test_colour_is_put_around_text_that_was_made_visible(
 )
 def test_a_bar_is_full_at_the_limit_only(percent: int, filled: int, tone: Tone) -> None:
     """Anything used shows; yellow begins above 70 %, red above 90 %."""
-    bar = Output(as_json=False, stream=io.StringIO()).bar(percent)
+    stream = io.StringIO()
+    out = Output(as_json=False, stream=stream)
+    bar = out.bar(percent)
 
-    assert (bar.text, bar.tone) == ("█" * filled + "░" * (20 - filled), tone)
+    out.table([[bar]])
+
+    assert stream.getvalue() == "█" * filled + "░" * (20 - filled) + "\n"
+    assert bar.tone is tone
+
+
+class _Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("columns", [60, 80, 100])
+def test_a_row_takes_one_line_of_the_terminal(
+    columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bars get shorter and texts are cut, numbers never, whatever the names."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("NO_COLOR", "1")
+    stream = _Terminal()
+    out = Output(as_json=False, stream=stream)
+
+    out.table(
+        [
+            ["amalgamated-society-of-chart-drawers", "東京測量" * 8, out.bar(78)],
+            ["acme", "Acme", out.bar(5), Cell("12,345,678", right=True)],
+        ]
+    )
+
+    lines = stream.getvalue().splitlines()
+    assert len(lines) == 2
+    assert all(width_of(line) <= columns for line in lines)
+    assert lines[1].endswith("12,345,678")
+    assert "…" in lines[0]
 
 
 def test_json_is_ascii_on_one_line() -> None:

@@ -58,7 +58,7 @@ async def _verify(call: Call, tenant: TenantId | None) -> int:
 
 def _row(entry: AuditEntry) -> tuple[Cell | str, ...]:
     return (
-        Cell(second(entry.at), Tone.FAINT),
+        Cell(second(entry.at), Tone.FAINT, firm=True),
         entry.actor,
         Cell(entry.origin, Tone.FAINT),
         entry.action,

@@ -67,7 +67,7 @@ def _print_each(call: Call, found: Sequence[LoggedEvent], last: str) -> str:
 
 def _row(logged: LoggedEvent) -> tuple[Cell | str, ...]:
     return (
-        Cell(second(logged.at), Tone.FAINT),
+        Cell(second(logged.at), Tone.FAINT, firm=True),
         Cell(f"{logged.outcome:<9}", _TONES[logged.outcome]),
         Cell(f"{logged.source:<11}", Tone.FAINT),
         Cell(f"{logged.tenant:<16}"),

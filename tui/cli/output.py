@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from unicodedata import combining, east_asian_width
 from meterdeck.core.model.text import visible
 
 _BAR_CELLS = 20
+_LEAST_BAR = 8
+_LEAST_TEXT = 8
 _LONGEST = 2000
 
 
@@ -34,11 +37,19 @@ class Tone(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A piece of text with its tone; `right` aligns it in its column."""
+    """A piece of text with its tone.
+
+    Attributes:
+        right: Aligned to the right of its column, and never cut.
+        firm: Never cut.
+        share: Percent, for a bar that is drawn as wide as its column.
+    """
 
     text: str
     tone: Tone = Tone.PLAIN
     right: bool = False
+    firm: bool = False
+    share: int | None = None
 
 
 Row = Sequence[Cell | str]
@@ -65,40 +76,67 @@ class Output:
         self._write("".join(self._painted(_cell(piece)) for piece in pieces))
 
     def table(self, rows: Sequence[Row], *, indent: int = 0) -> None:
-        """Print rows with their columns aligned, two blanks between them."""
+        """Print rows with their columns aligned, two blanks between them.
+
+        On a terminal a row takes one line: bars get shorter, then texts are cut.
+        """
         cells = [[_cell(piece) for piece in row] for row in rows]
-        columns = max(map(len, cells), default=0)
-        widths = [
-            max(width_of(_shown(row[i])) for row in cells if i < len(row))
-            for i in range(columns)
-        ]
+        widths = self._widths(cells, indent)
         for row in cells:
             parts = [self._padded(cell, widths[i]) for i, cell in enumerate(row)]
             self._write((" " * indent + "  ".join(parts)).rstrip())
 
     def bar(self, percent: int | None) -> Cell:
-        """Return a bar of twenty cells; blank where there is no share to show."""
+        """Return a bar of at most twenty cells; blank where there is no share."""
         if percent is None:
             return Cell("")
+        return Cell("", tone_of(percent), share=percent)
+
+    def _widths(self, cells: Sequence[Sequence[Cell]], indent: int) -> list[int]:
+        columns = max(map(len, cells), default=0)
+        kinds = [[row[i] for row in cells if i < len(row)] for i in range(columns)]
+        widths = [max(map(_wanted, column)) for column in kinds]
+        room = self._columns() - indent - 2 * (columns - 1)
+        bars = [any(c.share is not None for c in column) for column in kinds]
+        firm = [any(c.right or c.firm for c in column) for column in kinds]
+        _take(widths, room, [i for i in range(columns) if bars[i]], _LEAST_BAR)
+        cuttable = [i for i in range(columns) if not (bars[i] or firm[i])]
+        _take(widths, room, cuttable, _LEAST_TEXT)
+        return widths
+
+    def _columns(self) -> int:
+        """Return the terminal's width; elsewhere lines may be as long as they are."""
+        if not self._stream.isatty():
+            return _LONGEST
+        return shutil.get_terminal_size().columns
+
+    def _drawn(self, share: int, cells: int) -> str:
         full, rest = ("█", "░") if self._unicode else ("#", "-")
-        filled = min(_BAR_CELLS, percent * _BAR_CELLS // 100)
-        filled = max(filled, 1) if percent > 0 else filled
-        return Cell(full * filled + rest * (_BAR_CELLS - filled), tone_of(percent))
+        filled = min(cells, share * cells // 100)
+        filled = max(filled, 1) if share > 0 else filled
+        return full * filled + rest * (cells - filled)
 
     def flush(self) -> None:
         """Hand on what was printed, to a reader that waits for it."""
         self._stream.flush()
 
     def _padded(self, cell: Cell, width: int) -> str:
-        gap = " " * (width - width_of(_shown(cell)))
-        painted = self._painted(cell)
+        text = _shown(cell)
+        if cell.share is not None:
+            text = self._drawn(cell.share, width)
+        elif width_of(text) > width:
+            text = _cut(text, width)
+        gap = " " * (width - width_of(text))
+        painted = self._tinted(text, cell.tone)
         return gap + painted if cell.right else painted + gap
 
     def _painted(self, cell: Cell) -> str:
-        text = _shown(cell)
-        if not self._colour or not cell.tone or not text:
+        return self._tinted(_shown(cell), cell.tone)
+
+    def _tinted(self, text: str, tone: Tone) -> str:
+        if not self._colour or not tone or not text:
             return text
-        return f"\x1b[{cell.tone}m{text}\x1b[0m"
+        return f"\x1b[{tone}m{text}\x1b[0m"
 
     def _write(self, text: str) -> None:
         if not self._unicode:
@@ -133,6 +171,30 @@ def _cell(piece: Cell | str) -> Cell:
 
 def _shown(cell: Cell) -> str:
     return visible(cell.text, _LONGEST)
+
+
+def _wanted(cell: Cell) -> int:
+    return _BAR_CELLS if cell.share is not None else width_of(_shown(cell))
+
+
+def _take(widths: list[int], room: int, columns: Sequence[int], least: int) -> None:
+    """Narrow the widest of `columns` until all fit in `room`, none below `least`."""
+    while columns and sum(widths) > room:
+        widest = max(columns, key=lambda i: widths[i])
+        if widths[widest] <= least:
+            return
+        widths[widest] -= 1
+
+
+def _cut(text: str, width: int) -> str:
+    """Cut to `width` cells, the last of them a mark that something is missing."""
+    kept, used = "", 1
+    for ch in text:
+        used += width_of(ch)
+        if used > width:
+            break
+        kept += ch
+    return kept + "…"
 
 
 def _colourless() -> bool:

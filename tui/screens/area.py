@@ -97,7 +97,7 @@ class AreaScreen(Screen[None]):
         self.console.next_theme()
 
     def do_quit(self) -> None:
-        self.app.exit(0)
+        self.app.exit()
 
     def do_back(self) -> None:
         self.app.pop_screen()

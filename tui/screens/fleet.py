@@ -13,6 +13,7 @@ from meterdeck.core.model.fleet_update import Reach
 from meterdeck.core.model.text import visible
 from meterdeck.core.model.usage import TenantId
 from meterdeck.core.services.fleet import FleetChange, SortKey
+from meterdeck.tui import phrases
 from meterdeck.tui.actions import Area, bindings
 from meterdeck.tui.picture import Picture
 from meterdeck.tui.screens.area import AreaScreen
@@ -144,6 +145,8 @@ class FleetScreen(AreaScreen):
         self._place(picture)
         self.console.focus_on(table.shown_tenants())
         self.query_one(StatusHeader).note(self._note(picture, table))
+        shown = phrases.counted(len(table.list.rows), "tenant")
+        self.query_one(FilterBar).count(shown)
 
     def _note(self, picture: Picture, table: TenantTable) -> str:
         places, total = table.list, len(table.list.rows)

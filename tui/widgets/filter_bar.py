@@ -1,4 +1,8 @@
-"""The line a filter is typed into; hidden until it is asked for."""
+"""The line a filter is typed into, over the totals; hidden until it is asked for.
+
+It lies on a layer of its own: a line that pushed the table down would send the whole
+screen anew.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +20,17 @@ class FilterBar(Widget):
     """An input that reports each change; Enter keeps the filter, Esc drops it."""
 
     DEFAULT_CSS = """
-    FilterBar { height: 1; layout: horizontal; display: none; }
+    FilterBar {
+        layer: above;
+        dock: top;
+        offset-y: 1;
+        height: 1;
+        layout: horizontal;
+        display: none;
+    }
     FilterBar > Static { width: 3; }
     FilterBar > Input { width: 1fr; }
+    FilterBar > #count { width: auto; min-width: 3; padding: 0 2; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "drop", "Drop the filter", show=False),
@@ -42,6 +54,12 @@ class FilterBar(Widget):
     def compose(self) -> ComposeResult:
         yield Static(" / ", markup=False)
         yield Input(placeholder=self._hint, compact=True)
+        yield Static(id="count", markup=False)
+
+    def count(self, text: str) -> None:
+        """Say how much is left, at the right."""
+        if self.display:
+            self.query_one("#count", Static).update(text)
 
     def begin(self) -> None:
         """Show the line and put the cursor into it."""
@@ -51,7 +69,7 @@ class FilterBar(Widget):
     def clear(self) -> bool:
         """Drop the filter; tell whether there was one."""
         field = self.query_one(Input)
-        had = bool(field.value) or bool(self.display)
+        had = bool(field.value) or self.display
         field.value = ""
         self.display = False
         return had
@@ -61,7 +79,7 @@ class FilterBar(Widget):
         self.post_message(self.Left())
 
     def action_keep(self) -> None:
-        self.display = bool(self.query_one(Input).value)
+        self.display = False
         self.post_message(self.Left())
 
     @on(Input.Changed)
