@@ -18,7 +18,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Button, Input, Static
 
@@ -26,6 +25,7 @@ from meterdeck.core.errors import BadInput
 from meterdeck.core.model.context import Mode
 from meterdeck.core.model.text import visible
 from meterdeck.core.model.usage import Broken, Tenant
+from meterdeck.tui.dialogs.dialog import Dialog
 from meterdeck.tui.picture import Picture
 from meterdeck.tui.requests import Request, Target
 from meterdeck.tui.widgets.choice import Choice
@@ -51,7 +51,7 @@ class Draft:
     note: str
 
 
-class ChangeDialog(ModalScreen["Request | None"]):
+class ChangeDialog(Dialog["Request | None"]):
     """Asks for one change of one tenant and returns the request, or None."""
 
     TITLE_TEXT: ClassVar[str] = ""

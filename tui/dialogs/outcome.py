@@ -9,13 +9,13 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
 from meterdeck.core.model.text import visible
+from meterdeck.tui.dialogs.dialog import Dialog
 
 
-class OutcomeDialog(ModalScreen[bool]):
+class OutcomeDialog(Dialog[bool]):
     """Shows one sentence and returns whether to go on; Close has the focus."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

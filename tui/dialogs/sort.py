@@ -10,13 +10,13 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from meterdeck.core.model.text import visible
 from meterdeck.core.model.usage import Resource
 from meterdeck.core.services.fleet import SortKey
+from meterdeck.tui.dialogs.dialog import Dialog
 from meterdeck.tui.widgets.table_cells import Order
 
 _KEYS = (
@@ -29,7 +29,7 @@ _KEYS = (
 )
 
 
-class SortDialog(ModalScreen["str | None"]):
+class SortDialog(Dialog["str | None"]):
     """Returns what to sort by; the present key again turns the order round."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

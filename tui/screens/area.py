@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, cast
 
+from textual.reactive import Reactive
 from textual.screen import Screen
+from textual.widget import Widget
 
 from meterdeck.core.model.usage import TenantId
 from meterdeck.core.services.fleet import FleetChange
@@ -18,10 +20,18 @@ if TYPE_CHECKING:
     from meterdeck.tui.console import ConsoleApp
 
 
+SWITCH_S = 0.03
+"""How long a change of screens is held back, in seconds: Textual would paint the
+whole terminal three or four times, seventeen kilobytes each.
+"""
+
+
 class AreaScreen(Screen[None]):
     """A screen of the console; `do_<action>` is what an action does on it."""
 
     AREA: ClassVar[Area]
+    # Textual repaints the whole screen when the focus moves; no line of ours needs it.
+    focused: Reactive[Widget | None] = Reactive(None, repaint=False)
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-short"), (32, "-tall")]  # noqa: RUF012
 
@@ -44,6 +54,15 @@ class AreaScreen(Screen[None]):
     def take(self, picture: Picture, change: FleetChange) -> None:
         """Show what an update changed."""
         self.frame(picture)
+
+    def on_screen_suspend(self) -> None:
+        """Paint a screen that comes on top once, not at each step of its making."""
+        self.app.delay_update(SWITCH_S)
+
+    def on_screen_resume(self) -> None:
+        """Paint once when the screen on top has gone; the first paint never waits."""
+        if self.console.picture is not None:
+            self.app.delay_update(SWITCH_S)
 
     def changed(self, tenant: TenantId) -> None:
         """Look again: an action on a tenant was answered."""

@@ -36,9 +36,9 @@ class EventsScreen(AreaScreen):
     def compose(self) -> ComposeResult:
         yield StatusHeader()
         yield Banner()
-        yield FilterBar("tenant, resource, outcome, identifier or message")
         yield EventLog(id="tail")
         yield KeyBar(self.AREA)
+        yield FilterBar("tenant, resource, outcome, identifier or message")
 
     def open(self, picture: Picture) -> None:
         super().open(picture)

@@ -45,13 +45,14 @@ class FleetScreen(AreaScreen):
     def compose(self) -> ComposeResult:
         yield StatusHeader()
         yield Banner()
-        yield FilterBar()
         yield Placeholder()
         yield TenantTable(jump=self._jump)
         with Horizontal(id="below"):
             yield TenantDetail()
             yield EventLog()
         yield KeyBar(self.AREA)
+        # Last: a widget that comes and goes moves those after it, and all they show.
+        yield FilterBar()
 
     def on_mount(self) -> None:
         self.query_one(TenantTable).display = False

@@ -9,11 +9,12 @@ from textual.app import App, ComposeResult
 from textual.binding import ActiveBinding, Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen, Screen
+from textual.screen import Screen
 from textual.widgets import Static
 
 from meterdeck.core.model.text import visible
 from meterdeck.tui.actions import BY_ID
+from meterdeck.tui.dialogs.dialog import Dialog
 
 _SIGNS = (
     ("━━━──", "$md-low", "share of the limit"),
@@ -33,7 +34,7 @@ _NAMES = {
 }  # fmt: skip
 
 
-class HelpScreen(ModalScreen[None]):
+class HelpScreen(Dialog[None]):
     """Every key of the screen below, and what the signs mean."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -1,7 +1,7 @@
 """The line a filter is typed into, over the totals; hidden until it is asked for.
 
-It lies on a layer of its own: a line that pushed the table down would send the whole
-screen anew.
+It lies on a layer of its own and waits above the screen: a line that pushed the table
+down, or came and went, would send the whole screen anew.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ class FilterBar(Widget):
     FilterBar {
         layer: above;
         dock: top;
-        offset-y: 1;
+        offset-y: -2;
         height: 1;
         layout: horizontal;
-        display: none;
     }
+    FilterBar.-open { offset-y: 1; }
     FilterBar > Static { width: 3; }
     FilterBar > Input { width: 1fr; }
     FilterBar > #count { width: auto; min-width: 3; padding: 0 2; }
@@ -58,20 +58,32 @@ class FilterBar(Widget):
 
     def count(self, text: str) -> None:
         """Say how much is left, at the right."""
-        if self.display:
+        if self.is_open:
             self.query_one("#count", Static).update(text)
 
     def begin(self) -> None:
         """Show the line and put the cursor into it."""
-        self.display = True
+        self._show(True)
         self.query_one(Input).focus()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the line is on the screen."""
+        return self.has_class("-open")
+
+    def _show(self, shown: bool) -> None:
+        self.set_class(shown, "-open")
+        self.query_one(Input).can_focus = shown
+
+    def on_mount(self) -> None:
+        self._show(False)
 
     def clear(self) -> bool:
         """Drop the filter; tell whether there was one."""
         field = self.query_one(Input)
-        had = bool(field.value) or self.display
+        had = bool(field.value) or self.is_open
         field.value = ""
-        self.display = False
+        self._show(False)
         return had
 
     def action_drop(self) -> None:
@@ -79,7 +91,7 @@ class FilterBar(Widget):
         self.post_message(self.Left())
 
     def action_keep(self) -> None:
-        self.display = False
+        self._show(False)
         self.post_message(self.Left())
 
     @on(Input.Changed)

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
@@ -86,7 +87,6 @@ class TenantTable(Widget, can_focus=True):
 
     DEFAULT_CSS = """
     TenantTable { layout: horizontal; height: 1fr; }
-    TenantTable:focus { border: none; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down,j", "move(1)", "Next tenant", key_display="↓ j", show=False),
@@ -132,6 +132,7 @@ class TenantTable(Widget, can_focus=True):
         self._layout: Layout | None = None
         self._selected: TenantId | None = None
         self._unsorted = False
+        self._sorted_whole = False
         self._sorted_at = 0.0
         self._moved_at = 0.0
 
@@ -162,6 +163,9 @@ class TenantTable(Widget, can_focus=True):
             self._repaint()
 
     def _may_sort(self) -> bool:
+        # While the first counters come in nobody looks for a row in its old place.
+        if not self._sorted_whole and not self.list.pinned:
+            return self._unsorted
         now = monotonic()
         quiet = min(now - self._moved_at, now - self._sorted_at)
         return self._unsorted and quiet >= RESORT_S
@@ -176,6 +180,7 @@ class TenantTable(Widget, can_focus=True):
         kept = fleet.row_of(self._selected) if self._selected is not None else None
         self.list.place(ordered, kept)
         self._unsorted, self._sorted_at = False, monotonic()
+        self._sorted_whole |= self.picture.loaded
         self._lay_out()
         self._moved()
 
@@ -202,6 +207,22 @@ class TenantTable(Widget, can_focus=True):
 
     def compose(self) -> ComposeResult:
         yield TableColumn(self, None)
+
+    def refresh(
+        self,
+        *regions: Region,
+        repaint: bool = True,
+        layout: bool = False,
+        recompose: bool = False,
+    ) -> Self:
+        """Leave out repaints of the container: its columns paint everything, and a
+        focus that comes or goes changes none of them.
+        """
+        if layout or recompose:
+            super().refresh(
+                *regions, repaint=repaint, layout=layout, recompose=recompose
+            )
+        return self
 
     def on_resize(self, event: events.Resize) -> None:
         self.list.resize(event.size.height - 1)
