@@ -39,15 +39,21 @@ class RunningSandbox:
 
 
 @contextmanager
-def running_sandbox(*, tenants: int = 200) -> Iterator[RunningSandbox]:
-    """Run a sandbox whose counters nobody moves, with a state directory of its own.
+def running_sandbox(
+    *, tenants: int = 200, traffic: bool = False
+) -> Iterator[RunningSandbox]:
+    """Run a sandbox with a state directory of its own.
+
+    Args:
+        traffic: Simulated programs move the counters; without, nobody does.
 
     Raises:
         RuntimeError: It ended instead of getting ready.
     """
     with tempfile.TemporaryDirectory(prefix="md-") as state:
         environment = child_environment(METERDECK_STATE_DIR=state)
-        argv = [METERDECK, "sandbox", "--json", "--no-traffic"]
+        argv = [METERDECK, "sandbox", "--json"]
+        argv += [] if traffic else ["--no-traffic"]
         argv += ["--tenants", str(tenants), "--seed", "1"]
         started = time.monotonic()
         with subprocess.Popen(
