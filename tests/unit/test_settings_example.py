@@ -12,6 +12,7 @@ from meterdeck.core.model.context import Mode
 from meterdeck.core.settings import load_context
 from meterdeck.core.settings.schema import (
     ContextSettings,
+    LibrarySettings,
     PlanSettings,
     RedisSettings,
     ResourceSettings,
@@ -27,6 +28,7 @@ TABLES: dict[type[BaseModel], str] = {
     ContextSettings: r"contexts\.\w+",
     RedisSettings: r"contexts\.\w+\.redis",
     StripeSettings: r"contexts\.\w+\.stripe",
+    LibrarySettings: r"contexts\.\w+\.library",
 }
 SECRETS = {"STAGING_REDIS_PASSWORD": "pw", "STAGING_STRIPE_KEY": "rk_test_1"}
 
