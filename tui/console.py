@@ -118,7 +118,12 @@ class ConsoleApp(OneKeyAtATime):
         if self.picture is not None:
             change = self.picture.apply(update)
             for screen in self._areas():
-                screen.take(self.picture, change)
+                # Behind another screen nothing is painted: under a dialog each line
+                # that changes would send the whole terminal anew.
+                if screen.on_top:
+                    screen.take(self.picture, change)
+                else:
+                    screen.behind = True
         self.runtime.taken()
 
     def _areas(self) -> list[AreaScreen]:

@@ -1,7 +1,8 @@
 """The one gate that every action passes."""
 
 import pytest
-from tests.tui.support import context, fleet_update, operating
+from tests.tui.pictures import context
+from tests.tui.support import fleet_update, operating
 from textual.widgets import Button
 
 from meterdeck.core.model.context import Mode

@@ -1,15 +1,8 @@
 """Dialogs that change something: what they show, ask and send."""
 
 import pytest
-from tests.tui.support import (
-    Operator,
-    believable,
-    context,
-    counters,
-    fleet_update,
-    operating,
-    update,
-)
+from tests.tui.pictures import believable, context, counters, update
+from tests.tui.support import Operator, fleet_update, operating
 from textual.widgets import Button, Input
 
 from meterdeck.core.errors import BrokenCounter, Conflict, UnknownOutcome

@@ -9,12 +9,8 @@ from pathlib import Path
 
 import pytest
 from tests.support.terminal import Terminal
-from tests.tui.support import (
-    ScriptedRuntime,
-    console,
-    context,
-    fleet_update,
-)
+from tests.tui.pictures import context
+from tests.tui.support import ScriptedRuntime, console, fleet_update
 
 from meterdeck.core.errors import ConfigError
 from meterdeck.tui.crash import Crash

@@ -2,15 +2,8 @@
 
 from datetime import timedelta
 
-from tests.tui.support import (
-    NOW,
-    Operator,
-    believable,
-    first_picture,
-    logged,
-    operating,
-    update,
-)
+from tests.tui.pictures import NOW, believable, first_picture, logged, update
+from tests.tui.support import Operator, operating
 
 from meterdeck.core.model.events import EventOutcome
 from meterdeck.tui.picture import EventTail

@@ -2,17 +2,8 @@
 
 from datetime import timedelta
 
-from tests.tui.support import (
-    NOW,
-    RESOURCES,
-    Operator,
-    believable,
-    context,
-    counters,
-    fleet_update,
-    operating,
-    update,
-)
+from tests.tui.pictures import NOW, RESOURCES, believable, context, counters, update
+from tests.tui.support import Operator, fleet_update, operating
 from textual.widgets import Input
 
 from meterdeck.core.model.context import Mode
@@ -283,3 +274,18 @@ async def test_the_filter_keeps_its_focus_while_data_comes() -> None:
         await operator.push(update(counters=(counters(0, {TenantId("t"): 1}),)))
 
         assert isinstance(operator.app.focused, Input)
+
+
+async def test_a_screen_behind_another_paints_nothing_and_catches_up() -> None:
+    """Under a dialog each changed line would send the whole terminal anew."""
+    async with operating(fleet_update()) as operator:
+        column = operator.app.screen.query(TableColumn)[1]
+        before = list(column._lines)
+        owner = table(operator).shown_tenants()[9]
+        await operator.press("enter")
+
+        await operator.push(update(counters=(counters(0, {owner: 51_234}),)))
+        assert column._lines == before
+
+        await operator.press("escape")
+        await operator.until(lambda: column._lines != before)

@@ -1,7 +1,8 @@
 """Help and command palette are made from what is live."""
 
 import pytest
-from tests.tui.support import context, fleet_update, operating
+from tests.tui.pictures import context
+from tests.tui.support import fleet_update, operating
 from textual.command import CommandPalette
 
 from meterdeck.tui.actions import ACTIONS, Area, offered

@@ -4,16 +4,15 @@ import unicodedata
 from dataclasses import replace
 
 import pytest
-from tests.tui.support import (
+from tests.tui.pictures import (
     RESOURCES,
-    Operator,
     context,
     counters,
     first_picture,
     logged,
-    operating,
     tenant,
 )
+from tests.tui.support import Operator, operating
 
 from meterdeck.core.model.events import EventOutcome
 from meterdeck.core.model.fleet_update import WatchUpdate

@@ -106,6 +106,13 @@ def _add_reading_commands(
         "--verify", action="store_true", help="check that TENANT's trail is unchanged"
     )
 
+    spool = add_command(
+        commands, common, "spool", "show usage on disk that Redis was not told yet"
+    )
+    spool.add_argument(
+        "directory", metavar="DIR", nargs="?", help="(default: the context's)"
+    )
+
 
 def _add_setup_commands(
     commands: Commands,

@@ -69,6 +69,7 @@ class ChangeDialog(Dialog["Request | None"]):
         self.picture = picture
         self.tenant = tenant
         self._enter_at = 0.0
+        self._seen: object = None
 
     # -- what the subclass says ------------------------------------------------
 
@@ -138,6 +139,8 @@ class ChangeDialog(Dialog["Request | None"]):
         row = self.picture.fleet.row_of(self.tenant.id)
         worst = self.picture.fleet.worst_column(row) if row is not None else 0
         self.query_one("#resource", Choice).choose(max(worst, 0))
+        for field in self.query(Input):
+            field.cursor_blink = False
         self.set_interval(1.0, self.look)
         self.look()
 
@@ -188,6 +191,11 @@ class ChangeDialog(Dialog["Request | None"]):
     def look(self) -> None:
         """Show before → after of what the fields say now, with the newest values."""
         draft = self._drafted()
+        seen = (self.target, draft.before, draft.after, draft.note)
+        ready = draft.request is not None
+        if (seen, ready) == self._seen:
+            return
+        self._seen = (seen, ready)
         self.query_one("#preview", Static).update(self._preview(draft))
         note = self.query_one("#note", Static)
         note.update(Content(visible(draft.note, 240)))

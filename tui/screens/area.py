@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from meterdeck.tui.console import ConsoleApp
 
 
-SWITCH_S = 0.03
-"""How long a change of screens is held back, in seconds: Textual would paint the
-whole terminal three or four times, seventeen kilobytes each.
+RESUME_S = 0.02
+"""How long painting is held back when a screen comes to the front again, in seconds:
+Textual would paint the whole terminal twice.
 """
 
 
@@ -34,6 +34,14 @@ class AreaScreen(Screen[None]):
     focused: Reactive[Widget | None] = Reactive(None, repaint=False)
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-short"), (32, "-tall")]  # noqa: RUF012
+
+    behind = False
+    """Updates came while another screen was on top."""
+
+    @property
+    def on_top(self) -> bool:
+        """Whether this is the screen in front; Textual's `is_current` means more."""
+        return self.app.screen is self
 
     @property
     def console(self) -> ConsoleApp:
@@ -55,14 +63,19 @@ class AreaScreen(Screen[None]):
         """Show what an update changed."""
         self.frame(picture)
 
-    def on_screen_suspend(self) -> None:
-        """Paint a screen that comes on top once, not at each step of its making."""
-        self.app.delay_update(SWITCH_S)
-
     def on_screen_resume(self) -> None:
         """Paint once when the screen on top has gone; the first paint never waits."""
-        if self.console.picture is not None:
-            self.app.delay_update(SWITCH_S)
+        picture = self.console.picture
+        if picture is None:
+            return
+        self.app.delay_update(RESUME_S)
+        if self.behind:
+            self.behind = False
+            self.catch_up(picture)
+
+    def catch_up(self, picture: Picture) -> None:
+        """Show all that came while another screen was on top."""
+        self.frame(picture)
 
     def changed(self, tenant: TenantId) -> None:
         """Look again: an action on a tenant was answered."""
@@ -76,6 +89,8 @@ class AreaScreen(Screen[None]):
 
     def tick(self) -> None:
         """Show the time, and ages that grow; once a second."""
+        if not self.on_top:
+            return
         picture = self.console.picture
         self.query_one(StatusHeader).tick(picture)
         if picture is not None and picture.stale:

@@ -44,6 +44,10 @@ class EventsScreen(AreaScreen):
         super().open(picture)
         self.query_one(EventLog).show(picture)
 
+    def catch_up(self, picture: Picture) -> None:
+        super().catch_up(picture)
+        self.query_one(EventLog).show(picture)
+
     def take(self, picture: Picture, change: FleetChange) -> None:
         super().take(picture, change)
         self.query_one(EventLog).show(picture)

@@ -77,6 +77,16 @@ class FleetScreen(AreaScreen):
         self._detail()
         self.query_one(EventLog).show(picture)
 
+    def catch_up(self, picture: Picture) -> None:
+        super().catch_up(picture)
+        self._give_room(picture)
+        table = self.query_one(TenantTable)
+        table.rearrange()
+        table.set_stale(picture.stale)
+        self._place(picture)
+        self._detail()
+        self.query_one(EventLog).show(picture)
+
     def _give_room(self, picture: Picture) -> None:
         """Make the lower part as high as the counters need, within reason."""
         wanted = 2 * len(picture.fleet.resources) + 4

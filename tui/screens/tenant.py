@@ -79,6 +79,11 @@ class TenantScreen(AreaScreen):
         self.query_one(TenantDetail).show(picture, self._tenant)
         self.query_one(EventLog).show(picture)
 
+    def catch_up(self, picture: Picture) -> None:
+        super().catch_up(picture)
+        self.query_one(TenantDetail).show(picture, self._tenant)
+        self.query_one(EventLog).show(picture)
+
     def changed(self, tenant: TenantId) -> None:
         self._read_trail()
 

@@ -76,6 +76,7 @@ class FilterBar(Widget):
         self.query_one(Input).can_focus = shown
 
     def on_mount(self) -> None:
+        self.query_one(Input).cursor_blink = False
         self._show(False)
 
     def clear(self) -> bool:
