@@ -130,12 +130,14 @@ class UnknownOutcome(Unreachable):
     """A write was sent and its answer was lost: repeat it with the same operation id.
 
     Attributes:
-        operation_id: The id that makes the repeat safe.
+        operation_id: The id that makes the repeat safe; empty where there was none.
     """
 
     def __init__(self, what: str, operation_id: str) -> None:
         self.operation_id = operation_id
-        super().__init__(
-            f"{what} was sent and the answer was lost;"
-            f" repeating it with operation id {operation_id} does it at most once"
-        )
+        repeating = "it had no id, so that repeating it may do it twice"
+        if operation_id:
+            repeating = (
+                f"repeating it with operation id {operation_id} does it at most once"
+            )
+        super().__init__(f"{what} was sent and the answer was lost; {repeating}")

@@ -1,6 +1,7 @@
 """The Redis client: one way to open it, one mapping of its errors to ours.
 
-The only module that imports `redis`.
+The library itself is imported here and by what replaces parts of it: the pool and the
+lanes.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import cast
 
 from hiredis import pack_command
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import (
@@ -30,6 +31,7 @@ from redis.exceptions import (
     TimeoutError,
 )
 
+from meterdeck.core.adapters.fair_pool import FairPool
 from meterdeck.core.errors import RedisRefused, RedisUnreachable, UnknownOutcome
 from meterdeck.core.model.context import RedisOptions
 from meterdeck.core.model.text import visible
@@ -71,19 +73,20 @@ _BY_TEXT = (
 )
 
 
-def open_redis(options: RedisOptions, *, connections: int = 8) -> Redis:
+def open_redis(options: RedisOptions, *, connections: int = 32) -> Redis:
     """Return a client that connects when it is first used; replies are bytes.
 
     Nothing is sent twice: the library's own retries, which count an increment
     again after a lost reply, are off. More callers than `connections` wait for
-    their turn. The caller closes the client with `aclose`.
+    their turn, in the order in which they came. The caller closes the client with
+    `aclose`, in the event loop it was used in.
     """
-    pool = BlockingConnectionPool.from_url(
+    pool = FairPool.from_url(
         options.url,
         username=options.username or None,
         password=options.password.reveal() if options.password else None,
         max_connections=connections,
-        timeout=_QUEUE_S,
+        wait_s=_QUEUE_S,
         socket_timeout=options.timeout_s,
         socket_connect_timeout=options.timeout_s,
         retry=Retry(NoBackoff(), 0),
@@ -144,6 +147,11 @@ async def execute_write(
             return reply
     finally:
         await pool.release(connection)
+
+
+def is_no_permission(error: RedisRefused) -> bool:
+    """Tell whether the server refused for want of a right, before it did anything."""
+    return isinstance(error.__cause__, NoPermissionError)
 
 
 def is_unknown_script(error: RedisRefused) -> bool:

@@ -17,21 +17,20 @@ from meterdeck.core.adapters.redis_client import (
     execute_write,
     from_milliseconds,
     is_unknown_script,
-    to_milliseconds,
 )
 from meterdeck.core.errors import (
     BadInput,
     BrokenCounter,
+    MeterdeckError,
     RedisRefused,
     Refused,
 )
 from meterdeck.core.model.holding import holding
 from meterdeck.core.model.names import name_text
-from meterdeck.core.model.periods import Period
 from meterdeck.core.model.text import visible
-from meterdeck.core.model.usage import Limit, LimitSource, ResourceName
+from meterdeck.core.model.usage import Limit, LimitSource
 
-Reply = tuple[bytes, ...]
+Reply = Sequence[bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,60 +43,6 @@ class PeriodMoved:
 @dataclass(frozen=True, slots=True)
 class CycleMoved:
     """The directory has another billing cycle; nothing was written."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """One resource of a consume call; `default` counts where no plan says more."""
-
-    resource: ResourceName
-    amount: int
-    period: Period
-    counter: bytes
-    override: bytes
-    default: Limit
-
-
-@dataclass(frozen=True, slots=True)
-class ConsumeCall:
-    """A consume call; `call` and `index` are empty where they are not to be written.
-
-    Attributes:
-        entry: Key of the directory entry.
-        index: Keys of the sequence number and the index of changes, or empty.
-        cycle: The billing cycle the periods come from, as the directory has it.
-    """
-
-    tenant: bytes
-    entry: bytes
-    wanted: Sequence[Wanted]
-    call: bytes
-    call_retention_s: int
-    index: tuple[bytes, ...]
-    retention_ms: int
-    cycle: bytes
-    call_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """What became of one resource of a consume call."""
-
-    resource: ResourceName
-    current: int
-    limit: Limit
-    refused: bool
-    period: Period
-
-
-@dataclass(frozen=True, slots=True)
-class Consumed:
-    """The script's answer to a consume call."""
-
-    replayed: bool
-    allowed: bool
-    at: datetime
-    counted: tuple[Counted, ...]
 
 
 class Script:
@@ -142,8 +87,9 @@ class Script:
                 operation_id=operation_id,
             )
         assert isinstance(reply, list)
-        _raise_common(reply, self._name)
-        return tuple(reply)
+        if wrong := problem(reply, self._name):
+            raise wrong
+        return reply
 
 
 class Scripts:
@@ -151,76 +97,58 @@ class Scripts:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._consume = Script("checks", "consume")
         self._adjust = Script("checks", "trail", "adjust")
         self._set_override = Script("checks", "trail", "set_override")
         self._clear_override = Script("checks", "trail", "clear_override")
 
-    async def consume(self, call: ConsumeCall) -> Consumed | PeriodMoved | CycleMoved:
-        """Check and count one call, all of it or nothing.
-
-        Counts at most once a call id, where the call has one.
-
-        Raises:
-            As in `Script.run`.
-        """
-        count = len(call.wanted)
-        keys = [call.entry]
-        keys += [wanted.counter for wanted in call.wanted]
-        keys += [wanted.override for wanted in call.wanted]
-        arguments: list[Argument] = [
-            count,
-            call.call_retention_s if call.call else 0,
-            1 if call.index else 0,
-            call.tenant,
-            call.retention_ms,
-            call.cycle,
-        ]
-        for wanted in call.wanted:
-            arguments += _wanted_arguments(wanted)
-        keys += [call.call] if call.call else []
-        reply = await self._consume.run(
-            self._redis,
-            [*keys, *call.index],
-            arguments,
-            what="usage",
-            operation_id=call.call_id,
-        )
-        return moved(reply) or _consumed(reply)
-
     async def adjust(
-        self, keys: Sequence[bytes], arguments: Sequence[Argument], operation_id: str
+        self,
+        keys: Sequence[bytes],
+        arguments: Sequence[Argument],
+        operation_id: str,
+        *,
+        what: str = "the adjustment",
     ) -> Reply:
         """Change a counter and write it down; at most once an operation id."""
         return await self._adjust.run(
             self._redis,
             keys,
             arguments,
-            what="the adjustment",
+            what=what,
             operation_id=operation_id,
         )
 
     async def set_override(
-        self, keys: Sequence[bytes], arguments: Sequence[Argument], operation_id: str
+        self,
+        keys: Sequence[bytes],
+        arguments: Sequence[Argument],
+        operation_id: str,
+        *,
+        what: str = "the override",
     ) -> Reply:
         """Set an override and write it down; at most once an operation id."""
         return await self._set_override.run(
             self._redis,
             keys,
             arguments,
-            what="the override",
+            what=what,
             operation_id=operation_id,
         )
 
     async def clear_override(
-        self, keys: Sequence[bytes], arguments: Sequence[Argument], operation_id: str
+        self,
+        keys: Sequence[bytes],
+        arguments: Sequence[Argument],
+        operation_id: str,
+        *,
+        what: str = "the override's removal",
     ) -> Reply:
         """Remove an override and write it down; at most once an operation id."""
         return await self._clear_override.run(
             self._redis,
             keys,
             arguments,
-            what="the override's removal",
+            what=what,
             operation_id=operation_id,
         )
 
@@ -249,63 +177,29 @@ def _source(name: str) -> bytes:
     return files("meterdeck.core.adapters").joinpath("lua", f"{name}.lua").read_bytes()
 
 
-def _wanted_arguments(wanted: Wanted) -> list[Argument]:
-    return [
-        wanted.resource,
-        wanted.amount,
-        to_milliseconds(wanted.period.start),
-        to_milliseconds(wanted.period.end),
-        wanted.period.label,
-        limit_text(wanted.default),
-        wanted.default.source,
-    ]
-
-
-def _consumed(reply: Reply) -> Consumed:
-    return Consumed(
-        replayed=reply[1] == b"1",
-        allowed=reply[2] == b"1",
-        at=from_milliseconds(int(reply[3])),
-        counted=tuple(_counted(reply[at : at + 8]) for at in range(4, len(reply), 8)),
-    )
-
-
-def _counted(fields: Reply) -> Counted:
-    name, current, limit, source, refused, start, end, label = fields
-    period = Period(
-        from_milliseconds(int(start)), from_milliseconds(int(end)), label.decode()
-    )
-    return Counted(
-        resource=ResourceName(name.decode()),
-        current=int(current),
-        limit=read_limit(limit, source),
-        refused=refused == b"1",
-        period=period,
-    )
-
-
-def _raise_common(reply: Sequence[bytes], script: str) -> None:
+def problem(reply: Reply, script: str) -> MeterdeckError | None:
+    """Return the error that a reply common to all scripts stands for, if it is one."""
     match reply[0]:
         case b"broken":
             key = visible(name_text(reply[1]))
-            raise BrokenCounter(key, holding(reply[2].decode(), reply[3]))
+            return BrokenCounter(key, holding(reply[2].decode(), reply[3]))
         case b"foreign":
             key = visible(name_text(reply[1]))
-            raise Refused(
+            return Refused(
                 f"{key} holds {holding(reply[2].decode())}, not {reply[3].decode()};"
                 " meterdeck does not overwrite it"
             )
         case b"overflow":
-            raise Refused(
+            return Refused(
                 f"the counter of {visible(name_text(reply[1]))} would pass 2^53,"
                 " beyond which counting is not exact; nothing was changed"
             )
         case b"reused":
-            raise Refused(
+            return Refused(
                 "this operation id was used for another change before;"
                 " nothing was changed"
             )
         case b"bad":
-            raise BadInput(f"{script}: wrong {visible(name_text(reply[1]))}")
+            return BadInput(f"{script}: wrong {visible(name_text(reply[1]))}")
         case _:
-            return
+            return None

@@ -91,7 +91,11 @@ class Override:
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """One line of the trail: who did what to what, when, why, before and after."""
+    """One line of the trail: who did what to what, when, why, before and after.
+
+    Attributes:
+        undoes: Id of the entry that this one took back; empty for other changes.
+    """
 
     id: str
     at: datetime
@@ -108,3 +112,23 @@ class AuditEntry:
     operation_id: str
     previous_hash: str
     hash: str
+    undoes: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """What taking an audit entry back did, or would do: then `audit_id` is empty.
+
+    Attributes:
+        entry: The entry taken back.
+        action: The change that does it, as the trail names it: `adjust:add`.
+        before: The counter or override before, as the trail writes them.
+        replayed: It was done before, by the same operation id.
+    """
+
+    entry: AuditEntry
+    action: str
+    before: str
+    after: str
+    audit_id: str
+    replayed: bool

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 
 from meterdeck.core.errors import NotFound
 from meterdeck.core.model.keys import KeyLayout
@@ -115,6 +116,27 @@ class PlanRule:
 
 
 @dataclass(frozen=True, slots=True)
+class LibraryOptions:
+    """How an application's calls behave while Redis is slow or away.
+
+    Attributes:
+        call_timeout_s: Deadline of one call, in seconds.
+        circuit_failures: Calls in a row without an answer after which Redis is left
+            alone.
+        circuit_pause_s: Seconds between two looks whether it is back.
+        spool_dir: Where usage is kept that Redis could not be told; None for the
+            context's folder in this user's state.
+        spool_bytes: The most that one process keeps there.
+    """
+
+    call_timeout_s: float = 0.5
+    circuit_failures: int = 5
+    circuit_pause_s: float = 1.0
+    spool_dir: Path | None = None
+    spool_bytes: int = 64 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
     """One named environment, resolved.
 
@@ -125,6 +147,7 @@ class Context:
         poll_s: Seconds between two looks at the counters on the screen.
         sweep_share: Share of a processor core the fleet's sweep may use, 0 to 1.
         override_needs_expiry: Whether an override without an expiry is refused.
+        library: How the applications' own calls behave.
     """
 
     name: str
@@ -139,6 +162,7 @@ class Context:
     poll_s: float = 1.0
     sweep_share: float = 0.10
     override_needs_expiry: bool = True
+    library: LibraryOptions = LibraryOptions()
 
     def resource(self, name: str) -> Resource:
         """Return the configured resource called `name`.

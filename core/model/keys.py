@@ -109,6 +109,26 @@ class KeyLayout:
         """Stream: the audit trail of one tenant, hash-chained."""
         return self._own("audit", self._tenant(tenant))
 
+    def audit_glob(self) -> bytes:
+        """Return the SCAN pattern that matches every audit trail."""
+        prefix = re.sub(r"([*?\[\]\\^])", r"\\\1", self.prefix)
+        return _encode(f"{prefix}audit:{self._tenant('*')}")
+
+    def parse_audit(self, key: bytes) -> TenantId | None:
+        """Read an audit trail's key back; `None` for a key that is none."""
+        name = key.decode("utf-8", "surrogateescape")
+        start = f"{self.prefix}audit:"
+        tenant = name[len(start) :]
+        if self.tagged and tenant[:1] + tenant[-1:] == "{}":
+            tenant = tenant[1:-1]
+        if not tenant or self.audit(tenant) != key:
+            return None
+        return TenantId(tenant)
+
+    def undone(self, tenant: str) -> bytes:
+        """Hash: audit entry's id → id of the entry that undid it."""
+        return self._own("undone", self._tenant(tenant))
+
     def audited(self) -> bytes:
         """Sorted set: tenants by the time of their last audit entry."""
         return self._own("audited")

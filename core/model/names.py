@@ -36,14 +36,25 @@ def check_tenant(tenant: str, *, tagged: bool = False) -> TenantId:
         BadInput: Empty, longer than 512 bytes, not storable, or, where keys are
             tagged for a cluster, beginning with `}`.
     """
-    size = len(name_bytes(tenant))
+    tenant_bytes(tenant, tagged=tagged)
+    return TenantId(tenant)
+
+
+def tenant_bytes(tenant: str, *, tagged: bool = False) -> bytes:
+    """Return the bytes of a tenant's name in Redis.
+
+    Raises:
+        BadInput: As `check_tenant`.
+    """
+    name = name_bytes(tenant)
+    size = len(name)
     if not 1 <= size <= _LONGEST_TENANT:
         raise BadInput(
             f"a tenant's name has 1 to {_LONGEST_TENANT} bytes, this one has {size}"
         )
-    if tagged and tenant.startswith("}"):
+    if tagged and name.startswith(b"}"):
         raise BadInput("a tenant's name cannot begin with } where keys are tagged")
-    return TenantId(tenant)
+    return name
 
 
 def check_id(what: str, given: str) -> str:

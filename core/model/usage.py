@@ -24,6 +24,15 @@ class CounterId:
     period: str
 
 
+class OnFault(StrEnum):
+    """What an application's call gets while Redis does not answer."""
+
+    FAIL_CLOSED = "fail_closed"
+    """Refused: a limit is never passed."""
+    FAIL_OPEN = "fail_open"
+    """Allowed; what it used is kept on local disk and counted later."""
+
+
 @dataclass(frozen=True, slots=True)
 class Resource:
     """Something that is counted; `meter` is the event name of Stripe's meter."""
@@ -34,6 +43,7 @@ class Resource:
     scale: int = 0
     meter: str = ""
     period: PeriodKind = PeriodKind.CALENDAR_MONTH
+    on_fault: OnFault = OnFault.FAIL_CLOSED
 
 
 class LimitSource(StrEnum):

@@ -22,6 +22,7 @@ from meterdeck.core.model.usage import Resource, ResourceName, TenantId
 CYCLE_FIELDS = ("anchor", "interval", "interval_count")
 _CYCLE_KEPT_S = 30.0
 _CYCLES_KEPT = 10_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST_ANCHOR = 4_102_444_800  # 2100-01-01: beyond it is no billing anchor
 
 
@@ -39,6 +40,14 @@ class Reckoning:
 
 
 @dataclass(frozen=True, slots=True)
+class KnownTime:
+    """The server's time at one moment of this host's monotonic clock."""
+
+    moment: datetime
+    monotonic: float
+
+
+@dataclass(frozen=True, slots=True)
 class _KnownCycle:
     cycle: Cycle | None
     fields: bytes
@@ -49,12 +58,15 @@ class CurrentPeriods:
     """Current periods without a round trip: the scripts say when they are wrong.
 
     The server's clock is read once and carried on by this host's monotonic clock.
+
+    Attributes:
+        known: What was learnt last; None before.
     """
 
     def __init__(self, redis: Redis, context: Context) -> None:
         self._redis = redis
         self._layout = context.redis.layout
-        self._known_at: tuple[datetime, float] | None = None
+        self.known: KnownTime | None = None
         self._cycles: dict[TenantId, _KnownCycle] = {}
 
     async def now(self) -> datetime:
@@ -63,15 +75,21 @@ class CurrentPeriods:
         Raises:
             RedisUnreachable, RedisRefused: At the first call only.
         """
-        if self._known_at is None:
+        if self.known is None:
             self.learn(await server_time(self._redis))
-        assert self._known_at is not None
-        moment, at = self._known_at
-        return moment + timedelta(seconds=time.monotonic() - at)
+        return self.estimate()
+
+    def estimate(self) -> datetime:
+        """Return the server's time as far as it is known; 1970 if it is not at all."""
+        if self.known is None:
+            return _EPOCH
+        return self.known.moment + timedelta(
+            seconds=time.monotonic() - self.known.monotonic
+        )
 
     def learn(self, moment: datetime) -> None:
         """Take `moment`, which the server has just told, for its time."""
-        self._known_at = (moment, time.monotonic())
+        self.known = KnownTime(moment, time.monotonic())
 
     def forget_cycle(self, tenant: TenantId) -> None:
         """Read the tenant's billing cycle again next time."""

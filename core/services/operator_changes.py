@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from meterdeck.core.adapters.redis_client import (
-    Argument,
-    Redis,
-    from_milliseconds,
-    redis_errors,
-    to_milliseconds,
-)
-from meterdeck.core.adapters.scripts import (
-    CycleMoved,
-    PeriodMoved,
-    Reply,
-    Scripts,
-    moved,
-)
+from meterdeck.core.adapters.redis_client import Redis, from_milliseconds
+from meterdeck.core.adapters.scripts import Reply
 from meterdeck.core.errors import BadInput, Conflict, NotFound, ReadOnly, Refused
+from meterdeck.core.model.audit import (
+    AuditPage,
+    AuditPlace,
+    AuditQuery,
+    AuditVerdict,
+    BrokenChain,
+)
 from meterdeck.core.model.changes import (
     Actor,
     Adjusted,
@@ -26,26 +21,21 @@ from meterdeck.core.model.changes import (
     Adjustment,
     AuditEntry,
     Override,
+    Undone,
 )
 from meterdeck.core.model.context import Context
-from meterdeck.core.model.names import check_id, check_tenant, name_bytes
-from meterdeck.core.model.periods import Period
+from meterdeck.core.model.names import check_id, check_tenant
 from meterdeck.core.model.quantity import LARGEST, group_quantity
 from meterdeck.core.model.text import visible
 from meterdeck.core.model.usage import Resource, ResourceName, TenantId
-from meterdeck.core.services.audit import AuditTrail, BrokenChain
-from meterdeck.core.services.current_periods import CurrentPeriods
+from meterdeck.core.services.audit_proof import AuditProof
+from meterdeck.core.services.audit_view import AuditView
+from meterdeck.core.services.change_calls import ChangeCalls, Signature, in_words
 from meterdeck.core.services.override_list import OverrideList, read_override
-
-OPERATION_KEPT_S = 86_400
-"""Seconds for which a repeated operation id gets the first answer."""
+from meterdeck.core.services.undoing import Undoing
 
 _LONGEST_REASON = 500
-_LONGEST_ACTOR = 200
-_ROUNDS = 4
-_DAY_MS = 86_400_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_STRIPE_WINDOW_DAYS = 35  # a billing record outlives what Stripe can still be told
 
 
 class OperatorChanges:
@@ -64,12 +54,11 @@ class OperatorChanges:
     """
 
     def __init__(self, redis: Redis, context: Context) -> None:
-        self._redis = redis
         self._context = context
-        self._layout = context.redis.layout
-        self._scripts = Scripts(redis)
-        self._periods = CurrentPeriods(redis, context)
-        self._trail = AuditTrail(redis, context)
+        self._calls = ChangeCalls(redis, context)
+        self._undoing = Undoing(redis, context, self._calls)
+        self._view = AuditView(redis, context)
+        self._proof = AuditProof(redis, context)
         self._overrides = OverrideList(redis, context)
 
     async def adjust(
@@ -81,35 +70,13 @@ class OperatorChanges:
             Conflict: The counter is not what the operator saw.
             Refused: The counter would fall below 0 or pass 2^53.
         """
-        tenant = self._check(adjustment.tenant, adjustment.reason, operation_id)
+        self._check(adjustment.tenant, adjustment.reason, operation_id)
         resource = self._context.resource(adjustment.resource)
         _check_amount(adjustment)
-        await self._index(tenant)
-        for _ in range(_ROUNDS):
-            reckoning = await self._periods.of(tenant, [resource])
-            period = reckoning.periods[resource.name]
-            reply = await self._scripts.adjust(
-                self._adjust_keys(tenant, resource, period, operation_id),
-                [
-                    *self._head(),
-                    *_wish(adjustment),
-                    *self._period_arguments(period),
-                    reckoning.cycle,
-                    name_bytes(tenant),
-                    resource.name,
-                    period.label,
-                    *_signature(actor, adjustment.reason, operation_id),
-                ],
-                operation_id,
-            )
-            match moved(reply):
-                case PeriodMoved(now):
-                    self._periods.learn(now)
-                case CycleMoved():
-                    self._periods.forget_cycle(tenant)
-                case None:
-                    return _adjusted(reply, adjustment, resource)
-        raise Refused("the billing period keeps changing; nothing was changed")
+        signature = Signature(actor, adjustment.reason, operation_id)
+        reply = await self._calls.adjust(adjustment, resource, signature)
+        assert reply is not None  # any period was right
+        return _adjusted(reply, adjustment, resource)
 
     async def set_override(
         self,
@@ -130,23 +97,8 @@ class OperatorChanges:
         name = self._context.resource(resource).name
         _check_units(units)
         self._check_expiry(expires_at)
-        await self._index(who, overridden=True)
-        reply = await self._scripts.set_override(
-            [
-                *self._override_keys(who, name, operation_id),
-                *self._indexes(overridden=True),
-            ],
-            [
-                *self._head(),
-                "unlimited" if units is None else units,
-                "" if expires_at is None else to_milliseconds(expires_at),
-                _in_words(expires_at),
-                name_bytes(who),
-                name,
-                *_signature(actor, reason, operation_id),
-            ],
-            operation_id,
-        )
+        signature = Signature(actor, reason, operation_id)
+        reply = await self._calls.set_override(who, name, units, expires_at, signature)
         _check_not_past(reply, expires_at)
         created = from_milliseconds(int(reply[3]))
         return Override(who, name, units, actor.name, reason, created, expires_at)
@@ -167,17 +119,8 @@ class OperatorChanges:
         """
         who = self._check(tenant, reason, operation_id)
         name = self._context.resource(resource).name
-        await self._index(who)
-        reply = await self._scripts.clear_override(
-            [*self._override_keys(who, name, operation_id), *self._indexes()],
-            [
-                *self._head(),
-                name_bytes(who),
-                name,
-                *_signature(actor, reason, operation_id),
-            ],
-            operation_id,
-        )
+        signature = Signature(actor, reason, operation_id)
+        reply = await self._calls.clear_override(who, name, signature)
         if reply[0] == b"none":
             raise NotFound(f"{visible(who)} has no override of {name}")
         return _removed(who, name, reply)
@@ -190,23 +133,92 @@ class OperatorChanges:
         """
         return await self._overrides.read(tenant)
 
+    async def undo(
+        self,
+        tenant: str,
+        audit_id: str,
+        *,
+        actor: Actor,
+        reason: str,
+        operation_id: str,
+    ) -> Undone:
+        """Take an audit entry's effect back, at most once, whoever asks.
+
+        It is a new change with an entry of its own that names the one undone. An
+        adjustment's difference is taken back from the counter as it is now, for quota
+        and bill as it was made; an override gives way to the one before it, and a
+        removed one is in force again. An undo can be undone.
+
+        Raises:
+            NotFound: There is no such entry.
+            Refused: It was undone before; its period is over; the override was changed
+                since or has ended; the counter would fall below 0.
+        """
+        who = self._check(tenant, reason, operation_id)
+        return await self._undoing.undo(
+            who, audit_id, Signature(actor, reason, operation_id)
+        )
+
+    async def preview_undo(
+        self, tenant: str, audit_id: str | None = None, *, operation_id: str = ""
+    ) -> Undone:
+        """Say what `undo` would do now; changes nothing.
+
+        Args:
+            audit_id: None chooses the newest entry that can be undone, is no undo
+                itself, and was not undone yet.
+            operation_id: Of an undo whose answer was lost: chooses its entry again.
+
+        Raises:
+            NotFound: There is no such entry.
+            Refused: It cannot be undone.
+            BrokenCounter: The counter holds something else.
+            RedisUnreachable, RedisRefused: It could not be read.
+        """
+        who = check_tenant(tenant, tagged=self._context.redis.layout.tagged)
+        return await self._undoing.preview(who, audit_id, operation_id)
+
     async def audit(
-        self, tenant: str | None = None, *, limit: int = 100
+        self,
+        tenant: str | None = None,
+        *,
+        limit: int = 100,
+        before: AuditPlace | None = None,
     ) -> tuple[AuditEntry, ...]:
         """Return up to `limit` audit entries of one tenant or of all, newest first.
 
         Raises:
+            BadInput: The name cannot be a tenant's.
             RedisUnreachable, RedisRefused: They could not be read.
         """
-        return await self._trail.latest(tenant, limit=limit)
+        page = await self.audit_page(AuditQuery(tenant, limit, before))
+        return page.entries
 
-    async def verify_audit(self, tenant: str) -> BrokenChain | None:
-        """Check a tenant's whole trail; None where nobody changed it.
+    async def audit_page(self, wanted: AuditQuery) -> AuditPage:
+        """Return a page of audit entries, newest first, and where the next begins.
 
         Raises:
+            BadInput: The name cannot be a tenant's.
+            RedisUnreachable, RedisRefused: They could not be read.
+        """
+        return await self._view.page(wanted)
+
+    async def verify_audit(self, tenant: str) -> BrokenChain | None:
+        """Check a tenant's whole trail; None where it is sound, or nobody's.
+
+        Raises:
+            BadInput: The name cannot be a tenant's.
             RedisUnreachable, RedisRefused: It could not be read.
         """
-        return await self._trail.verify(tenant)
+        return await self._proof.verify(tenant)
+
+    async def verify_audits(self) -> AuditVerdict:
+        """Check every tenant's whole trail.
+
+        Raises:
+            RedisUnreachable, RedisRefused: They could not be read.
+        """
+        return await self._proof.verify_all()
 
     def _check(self, tenant: str, reason: str, operation_id: str) -> TenantId:
         if self._context.read_only:
@@ -221,7 +233,7 @@ class OperatorChanges:
                 f" at most {_LONGEST_REASON} are kept"
             )
         check_id("operation id", operation_id)
-        return check_tenant(tenant, tagged=self._layout.tagged)
+        return check_tenant(tenant, tagged=self._context.redis.layout.tagged)
 
     def _check_expiry(self, expires_at: datetime | None) -> None:
         if expires_at is None and self._context.override_needs_expiry:
@@ -232,71 +244,6 @@ class OperatorChanges:
         if expires_at is not None and expires_at.tzinfo is None:
             raise BadInput("the override's expiry has no time zone; give one")
 
-    def _head(self) -> list[Argument]:
-        return [0 if self._layout.tagged else 1, OPERATION_KEPT_S]
-
-    def _adjust_keys(
-        self, tenant: TenantId, resource: Resource, period: Period, operation_id: str
-    ) -> list[bytes]:
-        layout = self._layout
-        return [
-            layout.counter(tenant, resource.name, period.label),
-            layout.billing(tenant, resource.name, period.label),
-            layout.audit(tenant),
-            layout.operation(tenant, operation_id),
-            layout.tenant(tenant),
-            *self._indexes(),
-        ]
-
-    def _override_keys(
-        self, tenant: TenantId, resource: str, operation_id: str
-    ) -> list[bytes]:
-        layout = self._layout
-        return [
-            layout.override(tenant, resource),
-            layout.overrides(tenant),
-            layout.audit(tenant),
-            layout.operation(tenant, operation_id),
-        ]
-
-    def _indexes(self, *, overridden: bool = False) -> list[bytes]:
-        layout = self._layout
-        if layout.tagged:
-            return []
-        keys = [layout.overridden()] if overridden else []
-        return [*keys, layout.audited(), layout.sequence(), layout.changed()]
-
-    async def _index(self, tenant: TenantId, *, overridden: bool = False) -> None:
-        # In a cluster the script cannot reach these keys. Before it, so that a crash
-        # in between leaves an index that names too many tenants, never too few.
-        if not self._layout.tagged:
-            return
-        name = name_bytes(tenant)
-        at = to_milliseconds(await self._periods.now())
-        with redis_errors():
-            if overridden:
-                await self._redis.sadd(self._layout.overridden(), name)
-            await self._redis.zadd(self._layout.audited(), {name: at})
-
-    def _period_arguments(self, period: Period) -> list[Argument]:
-        end = to_milliseconds(period.end)
-        counter_ends = end + self._context.redis.retention_days * _DAY_MS
-        return [
-            to_milliseconds(period.start),
-            end,
-            counter_ends,
-            counter_ends + _STRIPE_WINDOW_DAYS * _DAY_MS,
-        ]
-
-
-def _signature(actor: Actor, reason: str, operation_id: str) -> list[Argument]:
-    return [
-        name_bytes(actor.name[:_LONGEST_ACTOR]),
-        name_bytes(actor.origin[:_LONGEST_ACTOR]),
-        name_bytes(reason),
-        operation_id,
-    ]
-
 
 def _check_amount(adjustment: Adjustment) -> None:
     if adjustment.kind is AdjustKind.RESET:
@@ -306,15 +253,6 @@ def _check_amount(adjustment: Adjustment) -> None:
             f"{adjustment.amount!r} is not an amount;"
             f" it is a whole number from 0 to {LARGEST:,}"
         )
-
-
-def _wish(adjustment: Adjustment) -> list[Argument]:
-    return [
-        adjustment.kind,
-        0 if adjustment.kind is AdjustKind.RESET else adjustment.amount,
-        "" if adjustment.expected is None else adjustment.expected,
-        adjustment.bill,
-    ]
 
 
 def _check_units(units: int | None) -> None:
@@ -355,13 +293,7 @@ def _removed(tenant: TenantId, resource: ResourceName, reply: Reply) -> Override
 def _check_not_past(reply: Reply, expires_at: datetime | None) -> None:
     if reply[0] == b"past":
         raise BadInput(
-            f"{_in_words(expires_at)} is in the past for the Redis server,"
-            f" where it is {_in_words(from_milliseconds(int(reply[1])))};"
+            f"{in_words(expires_at)} is in the past for the Redis server,"
+            f" where it is {in_words(from_milliseconds(int(reply[1])))};"
             " an override ends later than now"
         )
-
-
-def _in_words(moment: datetime | None) -> str:
-    if moment is None:
-        return ""
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

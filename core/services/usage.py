@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from uuid import uuid4
 
+from meterdeck.core.adapters.consume_calls import Answer, ConsumeCall, Head
 from meterdeck.core.adapters.redis_client import Redis
-from meterdeck.core.adapters.scripts import (
-    ConsumeCall,
-    Consumed,
-    Counted,
-    CycleMoved,
-    PeriodMoved,
-    Scripts,
-    Wanted,
-)
+from meterdeck.core.adapters.script_lanes import ScriptLanes, lanes_of
+from meterdeck.core.adapters.scripts import CycleMoved, PeriodMoved
 from meterdeck.core.errors import (
     BadInput,
     ReadOnly,
@@ -24,14 +16,17 @@ from meterdeck.core.errors import (
     UnknownOutcome,
 )
 from meterdeck.core.model.context import Context
-from meterdeck.core.model.names import check_id, check_tenant, name_bytes
-from meterdeck.core.model.periods import Period
+from meterdeck.core.model.decisions import Decision, ResourceDecision
+from meterdeck.core.model.names import check_id, tenant_bytes
 from meterdeck.core.model.quantity import LARGEST
 from meterdeck.core.model.text import visible
-from meterdeck.core.model.usage import Limit, Resource, ResourceName, Tenant, TenantId
+from meterdeck.core.model.usage import Tenant, TenantId
 from meterdeck.core.model.usage import Usage as UsageRow
-from meterdeck.core.services.current_periods import CurrentPeriods, Reckoning
+from meterdeck.core.services.current_periods import CurrentPeriods
+from meterdeck.core.services.terms import Around, Place, Terms
 from meterdeck.core.services.usage_reading import UsageReader
+
+__all__ = ["CALL_KEPT_S", "Decision", "ResourceDecision", "UsageService"]
 
 CALL_KEPT_S = 600
 """Seconds for which a repeated call id gets the first answer."""
@@ -42,42 +37,23 @@ _MOST_RESOURCES = 64
 _DAY_MS = 86_400_000
 
 
-@dataclass(frozen=True, slots=True)
-class ResourceDecision:
-    """What was decided for one resource of a call.
-
-    Attributes:
-        current: The counter after the call; unchanged where the call was refused.
-        remaining: Units left, never below 0; None where unlimited.
-        refused: Whether this resource is why the call was refused.
-    """
-
-    resource: ResourceName
-    current: int
-    limit: Limit
-    remaining: int | None
-    period: Period
-    refused: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """Whether a call may go on; `replayed` when its id was answered before."""
-
-    allowed: bool
-    resources: tuple[ResourceDecision, ...]
-    call_id: str
-    replayed: bool
-
-
 class UsageService:
     """Counts usage of one context's tenants."""
 
     def __init__(self, redis: Redis, context: Context) -> None:
+        layout = context.redis.layout
+        self._redis = redis
         self._context = context
-        self._layout = context.redis.layout
-        self._scripts = Scripts(redis)
+        self._layout = layout
+        self._tagged = layout.tagged
+        self._head = Head(
+            index=() if layout.tagged else (layout.sequence(), layout.changed()),
+            call_retention_s=CALL_KEPT_S,
+            retention_ms=context.redis.retention_days * _DAY_MS,
+        )
+        self._entry = Around.of(layout.tenant)
         self._periods = CurrentPeriods(redis, context)
+        self._terms = Terms(context, self._periods)
         self._reader = UsageReader(redis, context)
 
     async def consume(
@@ -85,9 +61,13 @@ class UsageService:
     ) -> Decision:
         """Check every limit and count: all of `amounts`, or nothing.
 
-        A refused call leaves no trace in any counter. With a `call_id`, repeating
-        the call within ten minutes gives the first answer and counts nothing, so a
-        lost answer is asked for once more; without one nothing is sent twice.
+        Calls made in the same turn of the event loop share a round trip. They are sent
+        in the order in which they were made; with many at once, two round trips are
+        under way and may be decided in either order. A refused call leaves no trace in
+        any counter. With a `call_id`, repeating the call within ten minutes gives the
+        first answer and counts nothing, so a lost answer is asked for once more;
+        without one nothing is sent twice. A call that is cancelled may have been
+        counted, as one whose answer was lost; it changes nothing for other calls.
 
         Args:
             amounts: Resource → units, 1 to 2^53 each, at most 64 resources.
@@ -102,22 +82,26 @@ class UsageService:
         """
         if self._context.read_only:
             raise ReadOnly(f"context {self._context.name} is read-only")
-        who = check_tenant(tenant, tagged=self._layout.tagged)
-        wanted = self._check_amounts(amounts)
-        kept = call_id is not None
-        call_id = check_id("call id", call_id) if call_id is not None else uuid4().hex
+        name = tenant_bytes(tenant, tagged=self._tagged)
+        _check_amounts(amounts)
+        if call_id is not None:
+            check_id("call id", call_id)
+        lanes = lanes_of(self._redis)
         for _ in range(_ROUNDS):
-            reckoning = await self._periods.of(who, [each for each, _ in wanted])
-            call = self._call(who, wanted, reckoning, call_id, kept=kept)
-            match await self._send(call):
+            call = self._monthly_call(tenant, name, amounts, call_id)
+            if call is None:
+                call = await self._cycled_call(tenant, name, amounts, call_id)
+            if call_id is None:
+                answer = await lanes.submit(call)
+            else:
+                answer = await _send_twice(lanes, call)
+            match answer:
+                case Decision():
+                    return answer
                 case PeriodMoved(now):
                     self._periods.learn(now)
                 case CycleMoved():
-                    self._periods.forget_cycle(who)
-                case Consumed() as answer:
-                    if not answer.replayed:
-                        self._periods.learn(answer.at)
-                    return _decision(answer, call_id)
+                    self._periods.forget_cycle(TenantId(tenant))
         raise Refused("the billing period keeps changing; nothing was counted")
 
     async def usage(self, tenant: Tenant | str) -> tuple[UsageRow, ...]:
@@ -131,82 +115,76 @@ class UsageService:
         """
         return await self._reader.read(tenant)
 
-    def _check_amounts(self, amounts: Mapping[str, int]) -> list[tuple[Resource, int]]:
-        if not 1 <= len(amounts) <= _MOST_RESOURCES:
-            raise BadInput(f"a call names 1 to {_MOST_RESOURCES} resources")
-        for name, amount in amounts.items():
-            if type(amount) is not int or not 1 <= amount <= LARGEST:
-                raise BadInput(
-                    f"{amount!r} {visible(name)} cannot be consumed;"
-                    f" an amount is a whole number from 1 to {LARGEST:,}"
-                )
-        return [(self._context.resource(name), amounts[name]) for name in amounts]
+    def _monthly_call(
+        self, tenant: str, name: bytes, amounts: Mapping[str, int], call_id: str | None
+    ) -> ConsumeCall | None:
+        """Return the call; None if not all resources are counted by calendar month."""
+        monthly = self._terms.monthly()
+        try:
+            places = [monthly[resource] for resource in amounts]
+        except KeyError:
+            return None
+        return self._call(tenant, name, amounts, places, cycle=b"", call_id=call_id)
+
+    async def _cycled_call(
+        self, tenant: str, name: bytes, amounts: Mapping[str, int], call_id: str | None
+    ) -> ConsumeCall:
+        terms = await self._terms.of(TenantId(tenant), amounts)
+        places = [terms.places[resource] for resource in amounts]
+        return self._call(
+            tenant, name, amounts, places, cycle=terms.cycle, call_id=call_id
+        )
 
     def _call(
         self,
-        tenant: TenantId,
-        wanted: list[tuple[Resource, int]],
-        reckoning: Reckoning,
-        call_id: str,
+        tenant: str,
+        name: bytes,
+        amounts: Mapping[str, int],
+        places: list[Place],
         *,
-        kept: bool,
+        cycle: bytes,
+        call_id: str | None,
     ) -> ConsumeCall:
-        layout = self._layout
-        nobody = Tenant(tenant, "")  # no plan of its own: the default's limits
+        keys = [
+            self._entry.before + name + self._entry.after,
+            *[each.counter.before + name + each.counter.after for each in places],
+            *[each.override.before + name + each.override.after for each in places],
+        ]
+        if call_id is not None:
+            keys.append(self._layout.call(tenant, call_id))
         return ConsumeCall(
-            tenant=name_bytes(tenant),
-            entry=layout.tenant(tenant),
-            wanted=[
-                Wanted(
-                    resource=each.name,
-                    amount=amount,
-                    period=reckoning.periods[each.name],
-                    counter=layout.counter(
-                        tenant, each.name, reckoning.periods[each.name].label
-                    ),
-                    override=layout.override(tenant, each.name),
-                    default=self._context.limit_of(nobody, each.name),
-                )
-                for each, amount in wanted
-            ],
-            call=layout.call(tenant, call_id) if kept else b"",
-            call_retention_s=CALL_KEPT_S,
-            index=() if layout.tagged else (layout.sequence(), layout.changed()),
-            retention_ms=self._context.redis.retention_days * _DAY_MS,
-            cycle=reckoning.cycle,
-            call_id=call_id,
+            self._head,
+            # On a cluster a script call has one tenant: its keys lie in one slot.
+            (self._head, name) if self._tagged else self._head,
+            name,
+            keys,
+            [place.term for place in places],
+            list(amounts.values()),
+            cycle,
+            call_id or "",
         )
 
-    async def _send(self, call: ConsumeCall) -> Consumed | PeriodMoved | CycleMoved:
-        lost: UnknownOutcome | None = None
-        for _ in range(_TRIES if call.call else 1):
-            try:
-                return await self._scripts.consume(call)
-            except UnknownOutcome as error:
-                lost = error
-            except RedisUnreachable as error:
-                # The try before this one may have been carried out.
-                raise lost or error from error
-        assert lost is not None
-        raise lost
+
+def _check_amounts(amounts: Mapping[str, int]) -> None:
+    if not 1 <= len(amounts) <= _MOST_RESOURCES:
+        raise BadInput(f"a call names 1 to {_MOST_RESOURCES} resources")
+    for name, amount in amounts.items():
+        if type(amount) is not int or not 1 <= amount <= LARGEST:
+            raise BadInput(
+                f"{amount!r} {visible(name)} cannot be consumed;"
+                f" an amount is a whole number from 1 to {LARGEST:,}"
+            )
 
 
-def _decision(answer: Consumed, call_id: str) -> Decision:
-    return Decision(
-        allowed=answer.allowed,
-        resources=tuple(_resource_decision(each) for each in answer.counted),
-        call_id=call_id,
-        replayed=answer.replayed,
-    )
-
-
-def _resource_decision(counted: Counted) -> ResourceDecision:
-    units = counted.limit.units
-    return ResourceDecision(
-        resource=counted.resource,
-        current=counted.current,
-        limit=counted.limit,
-        remaining=None if units is None else max(0, units - counted.current),
-        period=counted.period,
-        refused=counted.refused,
-    )
+async def _send_twice(lanes: ScriptLanes, call: ConsumeCall) -> Answer:
+    lost: UnknownOutcome | None = None
+    for _ in range(_TRIES):
+        try:
+            return await lanes.submit(call)
+        except UnknownOutcome as error:
+            lost = error
+        except RedisUnreachable as error:
+            # The try before this one may have been carried out.
+            raise lost or error from error
+    assert lost is not None
+    raise lost

@@ -19,7 +19,20 @@ if TYPE_CHECKING:
 
 _NO_FLAGS: Mapping[str, str] = {}
 
-__all__ = ["check_start", "context_names", "find_config", "load_context", "state_dir"]
+__all__ = [
+    "check_start",
+    "context_names",
+    "find_config",
+    "load_context",
+    "spool_directory",
+    "state_dir",
+]
+
+
+def spool_directory(context: Context, environ: Mapping[str, str] | None = None) -> Path:
+    """Return where the library keeps what Redis could not be told; may not exist."""
+    default = state_dir(environ) / "spool" / context.name
+    return context.library.spool_dir or default
 
 
 def load_context(
@@ -28,6 +41,7 @@ def load_context(
     context: str | None = None,
     environ: Mapping[str, str] | None = None,
     flags: Mapping[str, str] = _NO_FLAGS,
+    with_stripe: bool = True,
 ) -> Context:
     """Return the context to work in, its secrets fetched from where they are kept.
 
@@ -38,6 +52,8 @@ def load_context(
         environ: The environment; the process's own by default.
         flags: Single values that win over everything: `redis_url`,
             `stripe_api_base`, `read_only`.
+        with_stripe: False leaves Stripe out and its key where it is: an application
+            that only counts need not hold it.
 
     Raises:
         ConfigError: Anything is missing or wrong; one sentence says what and where.
@@ -46,4 +62,10 @@ def load_context(
     # pydantic-settings costs 0.2 s; the console paints first.
     from meterdeck.core.settings.loading import load  # noqa: PLC0415
 
-    return load(config=config, context=context, environ=environ, flags=flags)
+    return load(
+        config=config,
+        context=context,
+        environ=environ,
+        flags=flags,
+        with_stripe=with_stripe,
+    )

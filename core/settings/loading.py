@@ -39,14 +39,17 @@ def load(
     context: str | None,
     environ: Mapping[str, str],
     flags: Mapping[str, str],
+    with_stripe: bool = True,
 ) -> Context:
     """Do what `meterdeck.core.settings.load_context` says."""
     chosen = check_start(config=config, context=context, environ=environ)
     if chosen.context == SANDBOX:
-        return _sandbox(environ, flags)
+        sandbox = _sandbox(environ, flags)
+        return sandbox if with_stripe else replace(sandbox, stripe=None)
     loaded = layered(chosen, environ, flags)
     vault = Vault(environ, chosen.path)
-    return Resolver(loaded.settings, loaded.origins, vault).context(chosen.context)
+    resolver = Resolver(loaded.settings, loaded.origins, vault)
+    return resolver.context(chosen.context, with_stripe=with_stripe)
 
 
 def layered(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from meterdeck.core.errors import BadInput, ConfigError
 from meterdeck.core.model.context import (
     Context,
+    LibraryOptions,
     Mode,
     PlanRule,
     RedisOptions,
@@ -22,6 +24,7 @@ from meterdeck.core.settings.nearest import suggest
 from meterdeck.core.settings.problems import Origins
 from meterdeck.core.settings.schema import (
     ContextSettings,
+    LibrarySettings,
     RedisSettings,
     Settings,
     StripeSettings,
@@ -39,7 +42,7 @@ class Resolver:
     origins: Origins
     vault: Vault
 
-    def context(self, name: str) -> Context:
+    def context(self, name: str, *, with_stripe: bool = True) -> Context:
         """Resolve one context; the secrets of no other are touched.
 
         Raises:
@@ -56,7 +59,7 @@ class Resolver:
             mode=chosen.mode,
             read_only=chosen.read_only,
             redis=self._redis(name, chosen.redis),
-            stripe=self._stripe(name, chosen),
+            stripe=self._stripe(name, chosen) if with_stripe else None,
             resources=self.resources(),
             plans=plans,
             plan_rules=self._rules(),
@@ -64,6 +67,7 @@ class Resolver:
             poll_s=chosen.poll_seconds,
             sweep_share=chosen.sweep_share,
             override_needs_expiry=chosen.override_needs_expiry,
+            library=self._library(name, chosen.library),
         )
 
     def resources(self) -> tuple[Resource, ...]:
@@ -76,6 +80,7 @@ class Resolver:
                 scale=found.scale,
                 meter=found.meter,
                 period=found.period,
+                on_fault=found.on_fault,
             )
             for name, found in self.settings.resources.items()
         )
@@ -156,6 +161,22 @@ class Resolver:
         except ConfigError as error:
             where = self.origins.where((*path, "key_template"))
             raise ConfigError(where, error.problem, error.fix) from None
+
+    def _library(self, name: str, found: LibrarySettings) -> LibraryOptions:
+        folder: Path | None = None
+        if found.spool_directory:
+            folder = Path(found.spool_directory).expanduser()
+            if not folder.is_absolute():
+                path = ("contexts", name, "library", "spool_directory")
+                where = self.origins.where(path)
+                raise ConfigError(where, "is not an absolute path", "begin it with /")
+        return LibraryOptions(
+            call_timeout_s=found.call_timeout_seconds,
+            circuit_failures=found.circuit_failures,
+            circuit_pause_s=found.circuit_pause_seconds,
+            spool_dir=folder,
+            spool_bytes=found.spool_megabytes * 2**20,
+        )
 
     def _stripe(self, name: str, chosen: ContextSettings) -> StripeOptions | None:
         found = chosen.stripe

@@ -24,6 +24,7 @@ from pydantic_settings import (
 from meterdeck.core.model.context import STRIPE_API, Mode
 from meterdeck.core.model.keys import DEFAULT_TEMPLATE
 from meterdeck.core.model.periods import PeriodKind
+from meterdeck.core.model.usage import OnFault
 from meterdeck.core.settings.layers import Layer
 
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
@@ -75,6 +76,7 @@ class ResourceSettings(Strict):
     meter: str = ""
     scale: Annotated[int, Field(ge=0, le=9)] = 0
     period: PeriodKind = PeriodKind.CALENDAR_MONTH
+    on_fault: OnFault = OnFault.FAIL_CLOSED
 
 
 class PlanSettings(Strict):
@@ -111,6 +113,16 @@ class StripeSettings(Strict):
     tenant_metadata_key: Annotated[str, Field(min_length=1, max_length=40)] = "tenant"
 
 
+class LibrarySettings(Strict):
+    """[contexts.NAME.library]"""
+
+    call_timeout_seconds: Annotated[float, Field(gt=0, le=60)] = 0.5
+    circuit_failures: Annotated[int, Field(ge=1, le=1000)] = 5
+    circuit_pause_seconds: Annotated[float, Field(ge=0.05, le=60)] = 1.0
+    spool_directory: str = ""
+    spool_megabytes: Annotated[int, Field(ge=1, le=65_536)] = 64
+
+
 class ContextSettings(Strict):
     """[contexts.NAME]"""
 
@@ -122,6 +134,7 @@ class ContextSettings(Strict):
     override_needs_expiry: bool = True
     redis: RedisSettings
     stripe: StripeSettings | None = None
+    library: LibrarySettings = LibrarySettings()
 
 
 class Settings(BaseSettings):

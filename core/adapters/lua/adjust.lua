@@ -5,6 +5,7 @@
 -- KEYS[3]  stream  audit trail of the tenant
 -- KEYS[4]  string  what is kept of this operation id
 -- KEYS[5]  hash    directory entry of the tenant (may not exist)
+-- KEYS[6]  hash    the tenant's undone entries: id -> id of the entry that undid it
 -- then, if ARGV[1] is 1:  zset  tenants by their last audit entry
 --                         string  last sequence number
 --                         zset  index of changed tenants
@@ -19,11 +20,13 @@
 -- ARGV[10] ms at which the billing record expires, if it has no expiry yet
 -- ARGV[11] billing cycle the period was computed from, as in consume
 -- ARGV[12..18]  tenant, resource, period label, actor, origin, reason, operation id
+-- ARGV[19] id of the audit entry that this undoes; empty: none
 -- Replies (every element a string):
 --   ok, replayed 0|1, value before, value after, period label, audit entry's id
 --   period | cycle | broken | foreign | overflow | reused | bad   as in consume
 --   conflict, value now       not the value the operator saw; nothing written
 --   negative, value before    the result would be below 0; nothing written
+--   undone, audit entry's id  the entry was undone before, by that one
 
 local indexed = ARGV[1] == '1'
 local keep_s = not_negative(ARGV[2])
@@ -33,8 +36,9 @@ local bill = ARGV[6]
 local first, past = not_negative(ARGV[7]), not_negative(ARGV[8])
 local expires, bill_expires = not_negative(ARGV[9]), not_negative(ARGV[10])
 local tenant, resource, label = ARGV[12], ARGV[13], ARGV[14]
-if #ARGV ~= 18 then return {'bad', 'number of ARGV'} end
-if #KEYS ~= (indexed and 8 or 5) then return {'bad', 'number of KEYS'} end
+local undone, undoes = KEYS[6], ARGV[19]
+if #ARGV ~= 19 then return {'bad', 'number of ARGV'} end
+if #KEYS ~= (indexed and 9 or 6) then return {'bad', 'number of KEYS'} end
 if not keep_s or keep_s < 1 then return {'bad', 'ARGV[2]'} end
 if not amount then return {'bad', 'amount'} end
 if ARGV[5] ~= '' and not expected then return {'bad', 'expected value'} end
@@ -43,9 +47,14 @@ if not first or not past or past <= first then return {'bad', 'period'} end
 if not expires or not bill_expires then return {'bad', 'expiry'} end
 if ARGV[17] == '' then return {'bad', 'reason'} end
 
-local request = joined({'adjust', resource, kind, ARGV[4], ARGV[5], bill})
+local request = asked_for(undoes, {'adjust', resource, kind, ARGV[4], ARGV[5], bill})
 local repeated = first_answer(KEYS[4], request)
 if repeated then return repeated end
+
+local last, no_trail = trail_end(KEYS[3])
+if no_trail then return no_trail end
+local taken_back = undone_before(undone, KEYS[3], undoes)
+if taken_back then return taken_back end
 
 local now = clock_ms()
 if now < first or now >= past then return {'period', digits(now)} end
@@ -78,8 +87,6 @@ if bill == 'quota_only' then
   if not offset then return {'broken', KEYS[2], 'string', string.sub(raw, 1, 64)} end
   if math.abs(offset - difference) >= LARGEST then return {'overflow', resource} end
 end
-local previous, no_trail = newest_hash(KEYS[3])
-if no_trail then return no_trail end
 
 need_right('XADD', KEYS[3], '*', 'at', '0')
 need_right('SET', KEYS[4], '', 'EX', digits(keep_s))
@@ -89,18 +96,19 @@ if bill == 'quota_only' then
   need_right('HINCRBY', KEYS[2], 'offset', digits(-difference))
   need_right('PEXPIREAT', KEYS[2], digits(bill_expires), 'NX')
 end
+need_right_to_undo(undone, undoes)
 if indexed then
-  need_right('ZADD', KEYS[6], digits(now), tenant)
-  need_right('INCR', KEYS[7])
-  need_right('ZADD', KEYS[8], '1', tenant)
+  need_right('ZADD', KEYS[7], digits(now), tenant)
+  need_right('INCR', KEYS[8])
+  need_right('ZADD', KEYS[9], '1', tenant)
 end
 
 -- The trail comes first: were it refused, nothing would have changed.
-local id = append(KEYS[3], previous, {
+local id, id_ms = append(KEYS[3], last, {
   at = digits(now), actor = ARGV[15], origin = ARGV[16], action = 'adjust:' .. kind,
   tenant = tenant, resource = resource, period = label,
   before = digits(before), after = digits(after),
-  reason = ARGV[17], bill = bill, operation_id = ARGV[18],
+  reason = ARGV[17], bill = bill, operation_id = ARGV[18], undoes = undoes,
 })
 local answer = {'ok', '0', digits(before), digits(after), label, id}
 keep(KEYS[4], request, answer, digits(keep_s))
@@ -113,8 +121,9 @@ if difference ~= 0 then
     redis.call('PEXPIREAT', KEYS[2], digits(bill_expires), 'NX')
   end
 end
+note_undone(undone, undoes, id)
 if indexed then
-  redis.call('ZADD', KEYS[6], digits(now), tenant)
-  note_change(KEYS[7], KEYS[8], tenant)
+  redis.call('ZADD', KEYS[7], id_ms, tenant)
+  note_change(KEYS[8], KEYS[9], tenant)
 end
 return answer

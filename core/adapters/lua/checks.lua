@@ -8,8 +8,9 @@ local function whole(text)
   if type(text) ~= 'string' or #text > 17 then return nil end
   if text ~= '0' and not string.find(text, '^-?[1-9]%d*$') then return nil end
   local number = tonumber(text)
+  if #text < 16 then return number end
+  if number > LARGEST or number < -LARGEST then return nil end
   -- 2^53+1 reads as 2^53: writing it back shows the difference.
-  if number ~= number or number > LARGEST or number < -LARGEST then return nil end
   if string.format('%.0f', number) ~= text then return nil end
   return number
 end
@@ -19,10 +20,15 @@ local function digits(number)
   return string.format('%.0f', number)
 end
 
+local numbers_read = {} -- a script call may bring the same few numbers many times
+
 local function not_negative(text)
+  local known = numbers_read[text]
+  if known then return known end
   local number = whole(text)
-  if number and number >= 0 then return number end
-  return nil
+  if not number or number < 0 then return nil end
+  numbers_read[text] = number
+  return number
 end
 
 -- Call a command that reads; a key of another type is nil plus its type's name.

@@ -8,15 +8,10 @@ import pytest
 from tests.support.contexts import CALLS, IMAGES, SEATS, STORAGE, with_layout
 from tests.support.raw import ask, expiry_ms
 
-from meterdeck.core.adapters.redis_client import Redis, server_time
-from meterdeck.core.adapters.scripts import (
-    ConsumeCall,
-    Consumed,
-    CycleMoved,
-    PeriodMoved,
-    Scripts,
-    Wanted,
-)
+from meterdeck.core.adapters.consume_calls import ConsumeCall, Head, Term
+from meterdeck.core.adapters.redis_client import Redis, open_redis, server_time
+from meterdeck.core.adapters.script_lanes import lanes_of
+from meterdeck.core.adapters.scripts import CycleMoved, PeriodMoved
 from meterdeck.core.errors import (
     BadInput,
     BrokenCounter,
@@ -25,7 +20,7 @@ from meterdeck.core.errors import (
     RedisRefused,
     Refused,
 )
-from meterdeck.core.model.context import Context
+from meterdeck.core.model.context import Context, Secret
 from meterdeck.core.model.keys import KeyLayout
 from meterdeck.core.model.periods import calendar_month
 from meterdeck.core.model.quantity import LARGEST
@@ -49,24 +44,20 @@ async def counter(redis: Redis, tenant: str, resource: str = CALLS) -> bytes:
 def script_call(tenant: str, start: datetime, **changes: object) -> ConsumeCall:
     """Return a call of one unit in the period of 30 days that begins at `start`."""
     period = replace(calendar_month(start), start=start, end=start + timedelta(days=30))
-    wanted = Wanted(
-        CALLS,
-        1,
-        period,
-        LAYOUT.counter(tenant, CALLS, "2026-11"),
-        LAYOUT.override(tenant, CALLS),
-        NO_LIMIT,
-    )
+    head = Head((LAYOUT.sequence(), LAYOUT.changed()), 600, DAY_MS)
     call = ConsumeCall(
+        head=head,
+        group=head,
         tenant=tenant.encode(),
-        entry=LAYOUT.tenant(tenant),
-        wanted=[wanted],
-        call=b"",
-        call_retention_s=600,
-        index=(LAYOUT.sequence(), LAYOUT.changed()),
-        retention_ms=DAY_MS,
+        keys=[
+            LAYOUT.tenant(tenant),
+            LAYOUT.counter(tenant, CALLS, "2026-11"),
+            LAYOUT.override(tenant, CALLS),
+        ],
+        terms=[Term.of(CALLS, period, NO_LIMIT)],
+        amounts=[1],
         cycle=b"",
-        call_id="x",
+        call_id="",
     )
     return replace(call, **changes)  # type: ignore[arg-type]  # names are checked there
 
@@ -228,7 +219,7 @@ async def test_a_period_that_is_not_current_writes_nothing(
     now = await server_time(redis)
 
     call = script_call("acme", now + timedelta(seconds=offset_s))
-    answer = await Scripts(redis).consume(call)
+    answer = await lanes_of(redis).submit(call)
 
     assert isinstance(answer, PeriodMoved)
     assert abs(answer.now - now) < timedelta(seconds=60)
@@ -274,7 +265,7 @@ async def test_a_cycle_the_directory_does_not_have_writes_nothing(redis: Redis) 
     """The script answers that the cycle moved and leaves everything alone."""
     call = script_call("acme", await server_time(redis), cycle=b"1700000000 month 1")
 
-    assert await Scripts(redis).consume(call) == CycleMoved()
+    assert await lanes_of(redis).submit(call) == CycleMoved()
     assert await redis.keys("*") == []
 
 
@@ -411,19 +402,22 @@ async def test_amounts_that_are_no_units_are_refused(
 async def test_the_script_checks_amounts_itself(redis: Redis, amount: int) -> None:
     """Another language's client cannot count nonsense either."""
     call = script_call("acme", await server_time(redis))
-    wrong = replace(call, wanted=[replace(call.wanted[0], amount=amount)])
 
     with pytest.raises(BadInput, match="amount of api_calls"):
-        await Scripts(redis).consume(wrong)
+        await lanes_of(redis).submit(replace(call, amounts=[amount]))
     assert await redis.keys("*") == []
 
 
 async def test_the_script_refuses_a_resource_named_twice(redis: Redis) -> None:
     """Twice the same counter would pass two checks that only one fits."""
     call = script_call("acme", await server_time(redis))
+    entry, counter, override = call.keys
+    keys = [entry, counter, counter, override, override]
 
     with pytest.raises(BadInput, match="named twice"):
-        await Scripts(redis).consume(replace(call, wanted=list(call.wanted) * 2))
+        await lanes_of(redis).submit(
+            replace(call, keys=keys, terms=[*call.terms] * 2, amounts=[1, 1])
+        )
 
 
 async def test_names_that_cannot_be_meant_are_refused(usage: UsageService) -> None:
@@ -475,17 +469,19 @@ async def test_in_a_tagged_layout_every_key_of_a_tenant_has_its_tag(
         await service.consume("}acme", {CALLS: 1})
 
 
-async def test_a_user_without_a_right_changes_nothing(redis: Redis) -> None:
+async def test_a_user_without_a_right_changes_nothing(
+    redis: Redis, context: Context
+) -> None:
     """A missing right is found before the first write, not in the middle."""
-    call = script_call("acme", await server_time(redis))
-    assert isinstance(await Scripts(redis).consume(call), Consumed)
+    await UsageService(redis, context).consume("acme", {CALLS: 1})
     await redis.flushall()
     await ask(redis, "ACL", "SETUSER", "app", "on", ">pw", "~*", "+@all", "-zadd")
+    options = replace(context.redis, username="app", password=Secret("pw"))
+    client = open_redis(options)
     try:
-        await ask(redis, "AUTH", "app", "pw")
         with pytest.raises(RedisRefused, match=r"right to do that.*ZADD"):
-            await Scripts(redis).consume(call)
+            await UsageService(client, context).consume("acme", {CALLS: 1})
         assert await redis.keys("*") == []
     finally:
-        await redis.connection_pool.disconnect()
+        await client.aclose()
         await ask(redis, "ACL", "DELUSER", "app")

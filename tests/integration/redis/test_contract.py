@@ -62,21 +62,21 @@ async def test_another_language_consumes_by_the_document_alone(redis: Redis) -> 
         "EVAL",
         documented_text("consume"),
         8,
-        "meterdeck:tenant:acme",
+        *("meterdeck:seq", "meterdeck:changed", "meterdeck:tenant:acme"),
         f"usage:acme:api_calls:{month.label}",
         f"usage:acme:images:{month.label}",
         "meterdeck:override:acme:api_calls",
         "meterdeck:override:acme:images",
         "meterdeck:call:acme:req-1",
-        "meterdeck:seq",
-        "meterdeck:changed",
-        *("2", "600", "1", "acme", "3024000000", ""),
-        *("api_calls", "3", start, end, month.label, "none", "none"),
-        *("images", "4", start, end, month.label, "none", "none"),
+        *("1", "2", "600", "1", "3024000000"),
+        *("api_calls", start, end, month.label, "none", "none"),
+        *("images", start, end, month.label, "none", "none"),
+        *("acme", "", "1", "2", "1", "3", "2", "4"),
     )
 
-    assert [each.decode() for each in reply[:3]] == ["ok", "0", "1"]
-    assert [each.decode() for each in reply[4:]] == [
+    (answer,) = [[each.decode() for each in answer] for answer in reply]
+    assert answer[:3] == ["ok", "0", "1"]
+    assert answer[4:] == [
         *("api_calls", "3", "none", "none", "0", start, end, month.label),
         *("images", "4", "5", "plan", "0", start, end, month.label),
     ]

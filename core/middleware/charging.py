@@ -1,0 +1,219 @@
+"""Who is charged how much for a request, and counting it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from hashlib import sha256
+from inspect import isawaitable
+from typing import Protocol, TypeVar, runtime_checkable
+
+from meterdeck.core.errors import BadInput, Refused
+from meterdeck.core.middleware.exchange import Exchange
+from meterdeck.core.middleware.faults import Faults
+from meterdeck.core.middleware.tally import Tally
+from meterdeck.core.model.decisions import Decision
+from meterdeck.core.model.degraded import Counting, Degraded
+from meterdeck.core.model.names import check_id, check_tenant
+from meterdeck.core.model.quantity import LARGEST
+
+_T = TypeVar("_T")
+
+
+@runtime_checkable
+class CountsUsage(Protocol):
+    """Whatever counts: a `MeterClient`, or an engine's `usage`."""
+
+    async def consume(
+        self, tenant: str, amounts: Mapping[str, int], *, call_id: str | None = None
+    ) -> Decision | Degraded:
+        """Check every limit and count: all of `amounts`, or nothing."""
+        ...
+
+
+Rule = Callable[[Exchange], _T | Awaitable[_T]]
+"""The application's callable, plain or async."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The application's answers to: who, what, how much, which call.
+
+    Attributes:
+        tenant: None or an empty name is nobody.
+        resource: None counts nothing.
+        cost: 0 counts nothing.
+        call_id: None counts every request, also a repeated one.
+    """
+
+    tenant: Rule[str | None]
+    resource: Rule[str | None]
+    cost: Rule[int]
+    call_id: Rule[str | None]
+
+
+def constant(value: _T) -> Rule[_T]:
+    """Return the rule that gives `value` for every request."""
+
+    def rule(exchange: Exchange) -> _T:
+        return value
+
+    return rule
+
+
+class Uncounted(Enum):
+    """Why a request was not counted."""
+
+    FREE = "free"
+    NO_TENANT = "no tenant"
+    FAULT = "fault"
+    SPOOLED = "spooled"
+    """The client allowed it and will have it counted."""
+    UNAVAILABLE = "unavailable"
+    """The client refused it for a fault, as the resource's settings say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A request that was asked about: by whom, for how much, and the answer."""
+
+    tenant: str
+    cost: int
+    decision: Decision
+
+
+class Charging:
+    """Asks the application's rules about a request and counts it. Never raises."""
+
+    def __init__(
+        self,
+        usage: Callable[[], CountsUsage],
+        rules: Rules,
+        faults: Faults,
+        tally: Tally,
+    ) -> None:
+        self._usage = usage
+        self._rules = rules
+        self._faults = faults
+        self._tally = tally
+
+    async def settle(
+        self, exchange: Exchange, deadline_s: float
+    ) -> Settled | Uncounted:
+        """Count `exchange`, or say why not.
+
+        Waits for the counter at most `deadline_s` seconds; the application's own
+        callables are not hurried.
+        """
+        try:
+            resource = await _ask(self._rules.resource, exchange)
+            tenant = await _ask(self._rules.tenant, exchange) if resource else None
+        except Exception as error:  # the application's own code
+            self._faults.rule_failed("tenant or resource", error)
+            self._tally.faults += 1
+            return Uncounted.FAULT
+        if not resource:
+            return Uncounted.FREE
+        if not tenant or not _is_tenant(tenant):
+            self._tally.no_tenant += 1
+            return Uncounted.NO_TENANT
+        cost = await self._cost(exchange)
+        if not cost:
+            return Uncounted.FREE
+        call_id = await self._call_id(exchange)
+        answer = await self._answer(tenant, {resource: cost}, call_id, deadline_s)
+        return (
+            answer if isinstance(answer, Uncounted) else Settled(tenant, cost, answer)
+        )
+
+    async def _answer(
+        self,
+        tenant: str,
+        amounts: Mapping[str, int],
+        call_id: str | None,
+        deadline_s: float,
+    ) -> Decision | Uncounted:
+        try:
+            async with asyncio.timeout(deadline_s):
+                answer = await self._consume(tenant, amounts, call_id)
+        except Exception as error:  # none may become a 500
+            self._faults.failed(error)
+            return Uncounted.FAULT
+        if isinstance(answer, Degraded):
+            return self._degraded(answer)
+        self._faults.answered()
+        return answer
+
+    def _degraded(self, answer: Degraded) -> Uncounted:
+        self._faults.degraded(answer.detail)
+        if answer.allowed:
+            self._tally.spooled += 1
+            return Uncounted.SPOOLED
+        self._tally.faults += 1
+        self._tally.unknown += answer.counting is Counting.UNKNOWN
+        return Uncounted.UNAVAILABLE
+
+    async def _consume(
+        self, tenant: str, amounts: Mapping[str, int], call_id: str | None
+    ) -> Decision | Degraded:
+        usage = self._usage()
+        try:
+            return await usage.consume(tenant, amounts, call_id=call_id)
+        except Refused as error:
+            # An id that stands for another call already is the client's mistake;
+            # it must not make the request free, so it counts as one without an id.
+            if call_id is None or type(error) is not Refused:
+                raise
+            return await usage.consume(tenant, amounts)
+
+    async def _cost(self, exchange: Exchange) -> int:
+        """Return the units; 1 where the rule fails, so that nothing is free by it."""
+        try:
+            cost = await _ask(self._rules.cost, exchange)
+            check_cost(cost)
+        except Exception as error:  # the application's own code
+            self._faults.rule_failed("cost", error)
+            return 1
+        else:
+            return cost
+
+    async def _call_id(self, exchange: Exchange) -> str | None:
+        """Return an id that can be one; None where there is none or the rule fails."""
+        try:
+            given = await _ask(self._rules.call_id, exchange)
+            return _usable_id(given) if given else None
+        except Exception as error:  # the application's own code
+            self._faults.rule_failed("call_id", error)
+            return None
+
+
+def check_cost(cost: int) -> None:
+    """Accept a request's units.
+
+    Raises:
+        BadInput: Not a whole number from 0 to 2^53.
+    """
+    if type(cost) is not int or not 0 <= cost <= LARGEST:
+        raise BadInput(f"a cost is a whole number from 0 to {LARGEST:,}, not {cost!r}")
+
+
+async def _ask(rule: Rule[_T], exchange: Exchange) -> _T:
+    answer = rule(exchange)
+    return await answer if isawaitable(answer) else answer
+
+
+def _is_tenant(name: str) -> bool:
+    try:
+        check_tenant(name)
+    except BadInput:
+        return False
+    return True
+
+
+def _usable_id(given: str) -> str:
+    try:
+        return check_id("call id", given)
+    except BadInput:
+        return sha256(given.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,106 @@
+"""Before the application: count the request, or answer in its place."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from meterdeck.core.middleware.answers import (
+    Answer,
+    cannot_count,
+    no_tenant,
+    quota_exceeded,
+)
+from meterdeck.core.middleware.asgi import App, Headers, Message, Receive, Send
+from meterdeck.core.middleware.charging import Charging, Settled, Uncounted
+from meterdeck.core.middleware.exchange import Exchange
+from meterdeck.core.middleware.fields import rate_limit_fields
+from meterdeck.core.middleware.tally import Tally
+from meterdeck.core.model.text import visible
+
+_log = logging.getLogger("meterdeck.middleware")
+
+
+@dataclass(frozen=True, slots=True)
+class GateRules:
+    """What happens to requests that could not be counted.
+
+    Attributes:
+        challenge: `WWW-Authenticate` of the 401 where nobody is refused.
+        retry_after_s: `Retry-After` of the 503 where a fault refuses.
+        deadline_s: Longest wait for the counter.
+    """
+
+    on_fault: Literal["allow", "refuse"]
+    unknown_tenant: Literal["pass", "refuse"]
+    challenge: str
+    retry_after_s: int
+    deadline_s: float
+
+
+class Gate:
+    """Counts each request first; those that do not fit never reach the application."""
+
+    def __init__(
+        self,
+        charging: Charging,
+        rules: GateRules,
+        tally: Tally,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._charging = charging
+        self._rules = rules
+        self._tally = tally
+        self._clock = clock
+
+    async def serve(
+        self, app: App, exchange: Exchange, receive: Receive, send: Send
+    ) -> None:
+        """Let the application answer, or answer."""
+        verdict = await self._judge(exchange)
+        if isinstance(verdict, Answer):
+            await verdict.give(send, method=exchange.method)
+            return
+        await app(exchange.scope, receive, _adding(verdict, send) if verdict else send)
+
+    async def _judge(self, exchange: Exchange) -> Answer | Headers:
+        settled = await self._charging.settle(exchange, self._rules.deadline_s)
+        match settled:
+            case Settled():
+                return self._verdict(settled)
+            case Uncounted.NO_TENANT if self._rules.unknown_tenant == "refuse":
+                return no_tenant(self._rules.challenge)
+            case Uncounted.FAULT if self._rules.on_fault == "refuse":
+                return cannot_count(self._rules.retry_after_s)
+            case Uncounted.UNAVAILABLE:
+                return cannot_count(self._rules.retry_after_s)
+            case _:
+                return ()
+
+    def _verdict(self, settled: Settled) -> Answer | Headers:
+        now = self._clock()
+        if settled.decision.allowed:
+            self._tally.allowed += 1
+            return rate_limit_fields(settled.decision, now)
+        self._tally.refused += 1
+        answer = quota_exceeded(settled, now)
+        _log.info(
+            "usage_request_refused tenant=%s call=%s instance=%s",
+            visible(settled.tenant),
+            settled.decision.call_id,
+            answer.instance,
+        )
+        return answer
+
+
+def _adding(fields: Headers, send: Send) -> Send:
+    async def adding(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = [*message.get("headers", ()), *fields]
+            message = {**message, "headers": headers}
+        await send(message)
+
+    return adding

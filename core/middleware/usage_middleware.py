@@ -1,0 +1,166 @@
+"""The middleware: which requests are looked at, and whether before or after."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import Literal, get_args
+
+from meterdeck.core.errors import BadInput, ConfigError
+from meterdeck.core.middleware.asgi import App, Receive, Scope, Send
+from meterdeck.core.middleware.charging import (
+    Charging,
+    CountsUsage,
+    Rule,
+    Rules,
+    check_cost,
+    constant,
+)
+from meterdeck.core.middleware.exchange import Exchange
+from meterdeck.core.middleware.faults import Faults
+from meterdeck.core.middleware.gate import Gate, GateRules
+from meterdeck.core.middleware.recorder import Recorder
+from meterdeck.core.middleware.routes import Routes
+from meterdeck.core.middleware.tally import Tally
+from meterdeck.core.model.text import visible
+
+Mode = Literal["check", "count"]
+OnFault = Literal["allow", "refuse"]
+UnknownTenant = Literal["pass", "refuse"]
+
+HEALTH = ("/health", "/healthz", "/livez", "/readyz")
+"""Routes that are exempt unless others are named."""
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class UsageMiddleware:
+    """Counts the HTTP requests of an ASGI application against their tenant's limits.
+
+    `check` counts before the application and answers 429 to what does not fit;
+    `count` counts after it what was answered below `count_below`. Everything but
+    HTTP passes through as it is. No fault of Redis becomes a 500.
+
+    Args:
+        usage: What counts: a `MeterClient` or `engine.usage`; or a callable that gives
+            it, asked each time, for one that is opened when the application starts.
+        tenant: Whose usage it is, by the exchange; None for nobody. Sync or async.
+        resource: What is counted: a name, or a callable that gives one or None.
+        cost: Units a request: a number, or a callable. One that fails costs 1.
+        call_id: Id under which a repeated request counts once; None for no id.
+        count_below: First status that is not counted (`count`).
+        exempt: Routes that are never looked at; see `Route` for the patterns.
+        exempt_methods: Methods that are never looked at.
+        unknown_tenant: Whether requests of nobody pass or are answered 401 (`check`).
+        challenge: `WWW-Authenticate` of that 401.
+        on_fault: Whether requests that cannot be counted are allowed or answered 503
+            (`check`). What a `MeterClient` decides by its own rules is followed.
+        retry_after_s: `Retry-After` of that 503, in seconds.
+        deadline_s: Longest wait for the counter before a request (`check`), seconds.
+        tally: Kept current; give your own to read it.
+        clock: Current time, for the seconds until a period ends.
+
+    Raises:
+        ConfigError: An argument is wrong.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        *,
+        usage: CountsUsage | Callable[[], CountsUsage],
+        tenant: Rule[str | None],
+        resource: str | Rule[str | None],
+        cost: int | Rule[int] = 1,
+        mode: Mode = "check",
+        call_id: Rule[str | None] | None = None,
+        count_below: int = 400,
+        exempt: Iterable[str] = HEALTH,
+        exempt_methods: Iterable[str] = ("HEAD", "OPTIONS"),
+        unknown_tenant: UnknownTenant = "pass",
+        challenge: str = "Bearer",
+        on_fault: OnFault = "allow",
+        retry_after_s: int = 5,
+        deadline_s: float = 2.0,
+        tally: Tally | None = None,
+        clock: Callable[[], datetime] = _utc_now,
+    ) -> None:
+        _check_choice("mode", mode, Mode)
+        _check_choice("on_fault", on_fault, OnFault)
+        _check_choice("unknown_tenant", unknown_tenant, UnknownTenant)
+        if mode == "count" and "refuse" in (on_fault, unknown_tenant):
+            raise _wrong(
+                "mode",
+                "count cannot refuse: the request is answered already",
+                'use mode="check", or leave on_fault and unknown_tenant out',
+            )
+        if not (challenge.isascii() and challenge.isprintable()):
+            raise _wrong("challenge", "is no header's value", "write it in ASCII")
+        self._app = app
+        self._exempt = Routes.parse(exempt)
+        self._exempt_methods = frozenset(each.upper() for each in exempt_methods)
+        tally = Tally() if tally is None else tally
+        faults = Faults(tally, on_fault)
+        rules = Rules(
+            tenant, _resource(resource), _cost(cost), call_id or constant(None)
+        )
+        charging = Charging(_source(usage), rules, faults, tally)
+        gate = GateRules(on_fault, unknown_tenant, challenge, retry_after_s, deadline_s)
+        self._side: Gate | Recorder = (
+            Gate(charging, gate, tally, clock)
+            if mode == "check"
+            else Recorder(charging, tally, faults, below=count_below)
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection, as ASGI says."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        exchange = Exchange.begin(scope)
+        if self._is_exempt(exchange):
+            await self._app(scope, receive, send)
+            return
+        await self._side.serve(self._app, exchange, receive, send)
+
+    def _is_exempt(self, exchange: Exchange) -> bool:
+        if exchange.method in self._exempt_methods:
+            return True
+        return self._exempt.first(exchange) is not None
+
+
+def _source(
+    given: CountsUsage | Callable[[], CountsUsage],
+) -> Callable[[], CountsUsage]:
+    return (lambda: given) if isinstance(given, CountsUsage) else given
+
+
+def _resource(given: str | Rule[str | None]) -> Rule[str | None]:
+    if callable(given):
+        return given
+    if not given:
+        raise _wrong("resource", "is empty", "name what is counted")
+    return constant(given)
+
+
+def _cost(given: int | Rule[int]) -> Rule[int]:
+    if callable(given):
+        return given
+    try:
+        check_cost(given)
+    except BadInput as error:
+        raise _wrong("cost", "cannot be used", str(error)) from error
+    return constant(given)
+
+
+def _check_choice(name: str, given: str, choices: object) -> None:
+    allowed = get_args(choices)
+    if given not in allowed:
+        words = " or ".join(f'"{each}"' for each in allowed)
+        raise _wrong(name, f"is {visible(str(given))!r}", f"it is {words}")
+
+
+def _wrong(name: str, problem: str, fix: str) -> ConfigError:
+    return ConfigError(f"UsageMiddleware {name}", problem, fix)

@@ -1,0 +1,262 @@
+"""The scripts of operator changes, called with one context's keys and periods."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from meterdeck.core.adapters.redis_client import (
+    Argument,
+    Redis,
+    redis_errors,
+    to_milliseconds,
+)
+from meterdeck.core.adapters.scripts import (
+    CycleMoved,
+    PeriodMoved,
+    Reply,
+    Scripts,
+    moved,
+)
+from meterdeck.core.errors import Refused
+from meterdeck.core.model.changes import Actor, AdjustKind, Adjustment
+from meterdeck.core.model.context import Context
+from meterdeck.core.model.names import name_bytes
+from meterdeck.core.model.periods import Period
+from meterdeck.core.model.usage import Resource, ResourceName, TenantId
+from meterdeck.core.services.current_periods import CurrentPeriods
+
+OPERATION_KEPT_S = 86_400
+"""Seconds for which a repeated operation id gets the first answer."""
+
+_LONGEST_ACTOR = 200
+_ROUNDS = 4
+_DAY_MS = 86_400_000
+_STRIPE_WINDOW_DAYS = 35  # a billing record outlives what Stripe can still be told
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What every change is signed with; `undoes` is the entry it takes back, if any."""
+
+    actor: Actor
+    reason: str
+    operation_id: str
+    undoes: str = ""
+
+    def arguments(self) -> list[Argument]:
+        """Return it as the scripts take it."""
+        return [
+            name_bytes(self.actor.name[:_LONGEST_ACTOR]),
+            name_bytes(self.actor.origin[:_LONGEST_ACTOR]),
+            name_bytes(self.reason),
+            self.operation_id,
+            self.undoes,
+        ]
+
+    def naming(self, what: str) -> str:
+        """Return what is being done, in words."""
+        return f"the undo of entry {self.undoes}" if self.undoes else what
+
+
+class ChangeCalls:
+    """Calls the scripts and returns their replies, each at most once an operation id.
+
+    Every method raises `BadInput`, `BrokenCounter` and `Refused` for what the scripts'
+    common replies say, `RedisUnreachable` and `RedisRefused` where nothing was changed,
+    and `UnknownOutcome`.
+    """
+
+    def __init__(self, redis: Redis, context: Context) -> None:
+        self._redis = redis
+        self._layout = context.redis.layout
+        self._retention_days = context.redis.retention_days
+        self._scripts = Scripts(redis)
+        self._periods = CurrentPeriods(redis, context)
+
+    async def period(self, tenant: TenantId, resource: Resource) -> Period:
+        """Return the current period of a counter."""
+        reckoning = await self._periods.of(tenant, [resource])
+        return reckoning.periods[resource.name]
+
+    async def now(self) -> datetime:
+        """Return the server's time, as far as it is known."""
+        return await self._periods.now()
+
+    def learn(self, moment: datetime) -> None:
+        """Take `moment`, which the server has just told, for its time."""
+        self._periods.learn(moment)
+
+    async def adjust(
+        self,
+        wish: Adjustment,
+        resource: Resource,
+        signature: Signature,
+        *,
+        only_period: str = "",
+    ) -> Reply | None:
+        """Change a counter in its current period; None if that is not `only_period`."""
+        await self._index(wish.tenant)
+        for _ in range(_ROUNDS):
+            reckoning = await self._periods.of(wish.tenant, [resource])
+            period = reckoning.periods[resource.name]
+            if only_period not in ("", period.label):
+                return None
+            reply = await self._scripts.adjust(
+                self._adjust_keys(wish.tenant, resource, period, signature),
+                [
+                    *self._head(),
+                    *_wish(wish),
+                    *self._period_arguments(period),
+                    reckoning.cycle,
+                    name_bytes(wish.tenant),
+                    resource.name,
+                    period.label,
+                    *signature.arguments(),
+                ],
+                signature.operation_id,
+                what=signature.naming("the adjustment"),
+            )
+            match moved(reply):
+                case PeriodMoved(now):
+                    self._periods.learn(now)
+                case CycleMoved():
+                    self._periods.forget_cycle(wish.tenant)
+                case None:
+                    return reply
+        raise Refused("the billing period keeps changing; nothing was changed")
+
+    async def set_override(
+        self,
+        tenant: TenantId,
+        resource: ResourceName,
+        units: int | None,
+        expires_at: datetime | None,
+        signature: Signature,
+        *,
+        expected: str = "",
+    ) -> Reply:
+        """Set an override; `expected` is the one there now, as the trail writes it."""
+        await self._index(tenant, overridden=True)
+        return await self._scripts.set_override(
+            [
+                *self._override_keys(tenant, resource, signature),
+                *self._indexes(overridden=True),
+            ],
+            [
+                *self._head(),
+                "unlimited" if units is None else units,
+                "" if expires_at is None else to_milliseconds(expires_at),
+                in_words(expires_at),
+                name_bytes(tenant),
+                resource,
+                *signature.arguments(),
+                expected,
+            ],
+            signature.operation_id,
+            what=signature.naming("the override"),
+        )
+
+    async def clear_override(
+        self,
+        tenant: TenantId,
+        resource: ResourceName,
+        signature: Signature,
+        *,
+        expected: str = "",
+    ) -> Reply:
+        """Remove an override; `expected` is as in `set_override`."""
+        await self._index(tenant)
+        return await self._scripts.clear_override(
+            [*self._override_keys(tenant, resource, signature), *self._indexes()],
+            [
+                *self._head(),
+                name_bytes(tenant),
+                resource,
+                *signature.arguments(),
+                expected,
+            ],
+            signature.operation_id,
+            what=signature.naming("the override's removal"),
+        )
+
+    def _head(self) -> list[Argument]:
+        return [0 if self._layout.tagged else 1, OPERATION_KEPT_S]
+
+    def _adjust_keys(
+        self,
+        tenant: TenantId,
+        resource: Resource,
+        period: Period,
+        signature: Signature,
+    ) -> Sequence[bytes]:
+        layout = self._layout
+        return [
+            layout.counter(tenant, resource.name, period.label),
+            layout.billing(tenant, resource.name, period.label),
+            layout.audit(tenant),
+            layout.operation(tenant, signature.operation_id),
+            layout.tenant(tenant),
+            layout.undone(tenant),
+            *self._indexes(),
+        ]
+
+    def _override_keys(
+        self, tenant: TenantId, resource: ResourceName, signature: Signature
+    ) -> Sequence[bytes]:
+        layout = self._layout
+        return [
+            layout.override(tenant, resource),
+            layout.overrides(tenant),
+            layout.audit(tenant),
+            layout.operation(tenant, signature.operation_id),
+            layout.undone(tenant),
+        ]
+
+    def _indexes(self, *, overridden: bool = False) -> Sequence[bytes]:
+        layout = self._layout
+        if layout.tagged:
+            return []
+        keys = [layout.overridden()] if overridden else []
+        return [*keys, layout.audited(), layout.sequence(), layout.changed()]
+
+    async def _index(self, tenant: TenantId, *, overridden: bool = False) -> None:
+        # In a cluster the script cannot reach these keys. Before it, so that a crash
+        # in between leaves an index that names too many tenants, never too few.
+        if not self._layout.tagged:
+            return
+        name = name_bytes(tenant)
+        at = to_milliseconds(await self._periods.now())
+        with redis_errors():
+            if overridden:
+                await self._redis.sadd(self._layout.overridden(), name)
+            await self._redis.zadd(self._layout.audited(), {name: at}, gt=True)
+
+    def _period_arguments(self, period: Period) -> list[Argument]:
+        end = to_milliseconds(period.end)
+        counter_ends = end + self._retention_days * _DAY_MS
+        return [
+            to_milliseconds(period.start),
+            end,
+            counter_ends,
+            counter_ends + _STRIPE_WINDOW_DAYS * _DAY_MS,
+        ]
+
+
+def in_words(moment: datetime | None) -> str:
+    """Write a moment as the trail does, to the millisecond; empty for never."""
+    if moment is None:
+        return ""
+    at = moment.astimezone(UTC)
+    precision = "milliseconds" if at.microsecond >= 1000 else "seconds"
+    return at.isoformat(timespec=precision).replace("+00:00", "Z")
+
+
+def _wish(adjustment: Adjustment) -> list[Argument]:
+    return [
+        adjustment.kind,
+        0 if adjustment.kind is AdjustKind.RESET else adjustment.amount,
+        "" if adjustment.expected is None else adjustment.expected,
+        adjustment.bill,
+    ]

@@ -1,0 +1,136 @@
+"""Answering a call without Redis, as the resources' `on_fault` says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import assert_never
+
+from meterdeck.core.errors import BadInput, ReadOnly
+from meterdeck.core.model.context import Context
+from meterdeck.core.model.degraded import Counting, Degraded, Reason, SpooledCall
+from meterdeck.core.model.names import check_id, check_tenant
+from meterdeck.core.model.quantity import LARGEST
+from meterdeck.core.model.text import visible
+from meterdeck.core.model.usage import OnFault
+from meterdeck.core.services.server_clock import ServerClock
+from meterdeck.core.services.spooling import Kept, Spool
+
+_MOST_RESOURCES = 64  # as the script takes them
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why Redis gave no answer; `sent` when it may have counted all the same."""
+
+    reason: Reason
+    sent: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What a caller asked for.
+
+    Attributes:
+        call_id: The caller's id, or one of ours where the call may be spooled; None
+            where a repeat would not be recognised.
+    """
+
+    tenant: str
+    amounts: Mapping[str, int]
+    call_id: str | None
+
+
+class Fallback:
+    """Decides what a call gets while Redis does not answer.
+
+    Attributes:
+        refused: How many calls were refused.
+    """
+
+    def __init__(
+        self, context: Context, clock: ServerClock, spool: Spool | None
+    ) -> None:
+        self._context = context
+        self._clock = clock
+        self._spool = spool
+        self._open = frozenset(
+            str(each.name)
+            for each in context.resources
+            if each.on_fault is OnFault.FAIL_OPEN
+        )
+        self.refused = 0
+
+    def fails_open(self, amounts: Mapping[str, int]) -> bool:
+        """Tell whether a call may go on without Redis: every resource of it may."""
+        return self._open.issuperset(amounts)
+
+    async def answer(self, call: Call, fault: Fault) -> Degraded:
+        """Refuse a call, or keep it on local disk and allow it.
+
+        Raises:
+            BadInput, NotFound: An argument is wrong.
+            ReadOnly: The context allows no changes.
+        """
+        spooled = self._check(call, fault)
+        if self._spool is None or not self.fails_open(call.amounts):
+            return self._refuse(call, fault)
+        kept = await self._spool.append(spooled)
+        match kept:
+            case Kept.KEPT:
+                return Degraded(
+                    True,
+                    fault.reason,
+                    Counting.SPOOLED,
+                    spooled.call_id,
+                    f"{fault.detail}; kept on local disk, to be counted once",
+                )
+            case Kept.FULL:
+                full = Fault(
+                    Reason.SPOOL_FULL,
+                    fault.sent,
+                    f"{fault.detail}, and local disk holds all that it may",
+                )
+                return self._refuse(call, full)
+            case Kept.FAILED:
+                failed = Fault(
+                    Reason.SPOOL_FAILED,
+                    True,  # what was written may come to light
+                    f"{fault.detail}, and {self._spool.trouble}",
+                )
+                return self._refuse(call, failed)
+            case _:
+                assert_never(kept)
+
+    def _refuse(self, call: Call, why: Fault) -> Degraded:
+        self.refused += 1
+        counting = Counting.UNKNOWN if why.sent else Counting.NOT_COUNTED
+        return Degraded(False, why.reason, counting, call.call_id or "", why.detail)
+
+    def _check(self, call: Call, fault: Fault) -> SpooledCall:
+        context = self._context
+        if context.read_only:
+            raise ReadOnly(f"context {context.name} is read-only")
+        tenant = check_tenant(call.tenant, tagged=context.redis.layout.tagged)
+        if call.call_id is not None:
+            check_id("call id", call.call_id)
+        if not 1 <= len(call.amounts) <= _MOST_RESOURCES:
+            raise BadInput(f"a call names 1 to {_MOST_RESOURCES} resources")
+        for name, amount in call.amounts.items():
+            if type(amount) is not int or not 1 <= amount <= LARGEST:
+                raise BadInput(
+                    f"{amount!r} {visible(name)} cannot be consumed;"
+                    f" an amount is a whole number from 1 to {LARGEST:,}"
+                )
+        return SpooledCall(
+            call_id=call.call_id or "",
+            tenant=tenant,
+            amounts=tuple(
+                (context.resource(name).name, amount)
+                for name, amount in call.amounts.items()
+            ),
+            at=self._clock.now(),
+            server_time=self._clock.known,
+            sent=fault.sent,
+        )

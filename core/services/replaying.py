@@ -1,0 +1,167 @@
+"""Counting spooled calls: each once, in the period in which it was made."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import cast
+
+from meterdeck.core.adapters.redis_client import Redis, redis_errors
+from meterdeck.core.adapters.replay_script import (
+    Doubtful,
+    Late,
+    ReplayCall,
+    Replayed,
+    ReplayScript,
+    Used,
+)
+from meterdeck.core.adapters.scripts import CycleMoved, PeriodMoved
+from meterdeck.core.adapters.spool import Batch, SpoolFolder
+from meterdeck.core.errors import BadInput, NotFound, Refused
+from meterdeck.core.model.context import Context
+from meterdeck.core.model.degraded import SpooledCall, Unsettled
+from meterdeck.core.model.names import name_bytes
+from meterdeck.core.model.periods import PeriodKind, current_period
+from meterdeck.core.model.usage import Resource
+from meterdeck.core.services.current_periods import CYCLE_FIELDS, read_cycle
+from meterdeck.core.services.server_clock import ServerClock
+from meterdeck.core.services.spooling import Spool
+from meterdeck.core.services.usage import CALL_KEPT_S
+
+REPLAY_KEPT_S = 7 * 86_400
+"""Seconds for which Redis knows that a spooled call was counted."""
+
+_AT_ONCE = 64
+_ROUNDS = 4
+_DAY_MS = 86_400_000
+# How much earlier than Redis forgets we stop to take its silence for a proof: our
+# idea of its time may be off.
+_CALL_MARGIN_S = 60
+_REPLAY_MARGIN_S = 3600
+
+_DOUBTFUL = "its answer was lost, and too long ago for Redis to know whether it counted"
+
+
+class Replayer:
+    """Counts what a spool holds; Redis is told each call at most once.
+
+    The calls of a batch are marked as begun on the disk before the first is sent, and
+    Redis keeps their ids for seven days: whatever dies in between, the next replayer
+    asks for the same ids again. A call of which nobody can tell any more whether it
+    was counted is not counted, but put aside.
+    """
+
+    def __init__(
+        self, redis: Redis, context: Context, spool: Spool, clock: ServerClock
+    ) -> None:
+        self._redis = redis
+        self._context = context
+        self._layout = context.redis.layout
+        self._script = ReplayScript(redis)
+        self._spool = spool
+        self._clock = clock
+
+    async def replay(self) -> None:
+        """Count everything; the clock must have been learned.
+
+        Raises:
+            RedisUnreachable, RedisRefused, UnknownOutcome: The rest waits for later.
+            OSError: The disk could not be read or written; so it does.
+        """
+        for folder in self._spool.folders:
+            while (batch := await self._spool.next_batch(folder, _AT_ONCE)).calls:
+                await self._count_batch(folder, batch)
+        await self._spool.release_adopted()
+
+    async def _count_batch(self, folder: SpoolFolder, batch: Batch) -> None:
+        begun_at = batch.begun_at or self._clock.now()
+        await self._spool.begin(folder, batch, begun_at)
+        results = await asyncio.gather(
+            *(self._count(call, begun_at) for call in batch.calls),
+            return_exceptions=True,
+        )
+        done = 0
+        unsettled = []
+        error: BaseException | None = None
+        for result in results:
+            if isinstance(result, BaseException):
+                error = result
+                break
+            done += 1
+            unsettled += [result] if result else []
+        if done:
+            await self._spool.settle(folder, batch, done, unsettled)
+        if error is not None:
+            raise error
+
+    async def _count(self, call: SpooledCall, begun_at: datetime) -> Unsettled | None:
+        try:
+            resources = [self._context.resource(name) for name, _ in call.amounts]
+            for _ in range(_ROUNDS):
+                answer = await self._script.run(
+                    await self._call(call, resources, begun_at)
+                )
+                match answer:
+                    case Replayed():
+                        return None
+                    case Doubtful():
+                        return Unsettled(call, _DOUBTFUL)
+                    case Late(resource):
+                        return Unsettled(
+                            call, f"the counter of {resource} of that time is gone"
+                        )
+                    case PeriodMoved(now):
+                        self._clock.learn(now)
+                    case CycleMoved():
+                        continue
+        except (Refused, BadInput, NotFound) as error:
+            return Unsettled(call, str(error))
+        return Unsettled(call, "the billing period keeps changing")
+
+    async def _call(
+        self, call: SpooledCall, resources: list[Resource], begun_at: datetime
+    ) -> ReplayCall:
+        layout = self._layout
+        fields = await self._cycle_fields(call, resources)
+        cycle = read_cycle(fields) if fields else None
+        # A clock that ran ahead of the server's must not count in a period to come.
+        at = min(call.at, self._clock.now())
+        periods = [current_period(each.period, cycle, at) for each in resources]
+        return ReplayCall(
+            tenant=name_bytes(call.tenant),
+            entry=layout.tenant(call.tenant),
+            used=[
+                Used(
+                    name,
+                    amount,
+                    period,
+                    layout.counter(call.tenant, name, period.label),
+                )
+                for (name, amount), period in zip(call.amounts, periods, strict=True)
+            ],
+            call=layout.call(call.tenant, call.call_id),
+            call_retention_s=REPLAY_KEPT_S,
+            index=() if layout.tagged else (layout.sequence(), layout.changed()),
+            retention_ms=self._context.redis.retention_days * _DAY_MS,
+            cycle=b" ".join(field or b"" for field in fields),
+            call_id=call.call_id,
+            proves_until=_proves_until(call, begun_at),
+        )
+
+    async def _cycle_fields(
+        self, call: SpooledCall, resources: list[Resource]
+    ) -> list[bytes | None]:
+        if all(each.period is not PeriodKind.BILLING_CYCLE for each in resources):
+            return []
+        with redis_errors():
+            key = self._layout.tenant(call.tenant)
+            reply = await self._redis.hmget(key, list(CYCLE_FIELDS))
+        return cast("list[bytes | None]", reply)
+
+
+def _proves_until(call: SpooledCall, begun_at: datetime) -> datetime:
+    until = begun_at + timedelta(seconds=REPLAY_KEPT_S - _REPLAY_MARGIN_S)
+    if call.sent:
+        kept = timedelta(seconds=CALL_KEPT_S - _CALL_MARGIN_S)
+        until = min(until, call.at + kept)
+    return until

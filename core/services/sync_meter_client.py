@@ -1,0 +1,135 @@
+"""The client for programs without an event loop: the same, on a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Coroutine, Iterator, Mapping
+from concurrent.futures import Future, wait
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock, Thread
+from typing import Any, Self, TypeVar
+
+from meterdeck.core.errors import BadInput
+from meterdeck.core.model.context import Context
+from meterdeck.core.model.degraded import Degraded, MeterStatus
+from meterdeck.core.model.usage import Usage
+from meterdeck.core.services.meter_client import MeterClient
+from meterdeck.core.services.usage import Decision
+
+T = TypeVar("T")
+
+
+class SyncMeterClient:
+    """Counts usage for a threaded application; from `open`, with `with`.
+
+    Any number of threads may use it at once; their calls share connections, scripts
+    and the spool. Belongs to one process: open it after a fork, not before.
+    """
+
+    def __init__(self, meter: MeterClient, loop: asyncio.AbstractEventLoop) -> None:
+        self._meter = meter
+        self._loop = loop
+        self._process = os.getpid()
+        self._lock = Lock()
+        self._calls: set[Future[Any]] | None = set()
+
+    @classmethod
+    @contextmanager
+    def open(
+        cls, context: str | Context | None = None, *, config: Path | None = None
+    ) -> Iterator[Self]:
+        """Open a client on a context, as `MeterClient.open` does.
+
+        Leaving waits for the calls under way.
+
+        Raises:
+            ConfigError: The configuration is wrong, or the spool's directory cannot
+                be used.
+        """
+        opened: Future[Self] = Future()
+        closing = asyncio.Event()
+
+        async def work() -> None:
+            loop = asyncio.get_running_loop()
+            try:
+                async with MeterClient.open(context, config=config) as meter:
+                    opened.set_result(cls(meter, loop))
+                    await closing.wait()
+            except BaseException as error:
+                if opened.done():
+                    raise
+                opened.set_exception(error)
+
+        thread = Thread(
+            target=asyncio.run, args=[work()], name="meterdeck", daemon=True
+        )
+        thread.start()
+        client = opened.result()
+        try:
+            yield client
+        finally:
+            if client._process == os.getpid():  # a forked child has no such thread
+                client._drain()
+                client._loop.call_soon_threadsafe(closing.set)
+                thread.join()
+
+    def consume(
+        self, tenant: str, amounts: Mapping[str, int], *, call_id: str | None = None
+    ) -> Decision | Degraded:
+        """Check every limit and count; `MeterClient.consume` says all of it.
+
+        Raises:
+            BadInput, NotFound, BrokenCounter, Refused, ReadOnly: As there.
+        """
+        return self._run(self._meter.consume(tenant, amounts, call_id=call_id))
+
+    def usage(self, tenant: str) -> tuple[Usage, ...]:
+        """Return every configured resource's usage in its current period.
+
+        Raises:
+            BadInput, RedisUnreachable, RedisRefused: As in `MeterClient.usage`.
+        """
+        return self._run(self._meter.usage(tenant))
+
+    def status(self) -> MeterStatus:
+        """Return the circuit's state, what is spooled, and what was refused."""
+
+        async def ask() -> MeterStatus:
+            return self._meter.status()
+
+        return self._run(ask())
+
+    def _run(self, call: Coroutine[Any, Any, T]) -> T:
+        try:
+            future = self._start(call)
+        except BaseException:
+            call.close()
+            raise
+        return future.result()
+
+    def _start(self, call: Coroutine[Any, Any, T]) -> Future[T]:
+        # Before the lock, which a fork may have copied while it was held.
+        if os.getpid() != self._process:
+            raise BadInput(
+                "this client was opened before the process was forked;"
+                " open one in each process"
+            )
+        with self._lock:
+            if self._calls is None:
+                raise BadInput("this client is closed; open another")
+            future = asyncio.run_coroutine_threadsafe(call, self._loop)
+            self._calls.add(future)
+        future.add_done_callback(self._forget)
+        return future
+
+    def _forget(self, future: Future[Any]) -> None:
+        with self._lock:
+            if self._calls is not None:
+                self._calls.discard(future)
+
+    def _drain(self) -> None:
+        with self._lock:
+            calls, self._calls = self._calls or set(), None
+        wait(calls)

@@ -1,0 +1,108 @@
+"""The terms of calls: what is counted where, in which period, under which limit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from meterdeck.core.adapters.consume_calls import Term
+from meterdeck.core.model.context import Context
+from meterdeck.core.model.names import name_bytes
+from meterdeck.core.model.periods import Period, PeriodKind, current_period
+from meterdeck.core.model.usage import Resource, Tenant, TenantId
+from meterdeck.core.services.current_periods import CurrentPeriods
+
+_NOBODY = Tenant(TenantId(""), "")  # no plan of its own: the default's limits
+_MARK = TenantId("\0tenant\0")
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What stands before and after a tenant's name in a key."""
+
+    before: bytes
+    after: bytes
+
+    @classmethod
+    def of(cls, name: Callable[[TenantId], bytes]) -> Around:
+        """Take apart the keys that `name` makes of tenants."""
+        before, after = name(_MARK).split(name_bytes(_MARK))
+        return cls(before, after)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A term, and where its counters and overrides are."""
+
+    term: Term
+    counter: Around
+    override: Around
+
+
+@dataclass(frozen=True, slots=True)
+class TenantTerms:
+    """A tenant's places by resource, and the billing cycle their periods come from."""
+
+    places: Mapping[str, Place]
+    cycle: bytes
+
+
+class Terms:
+    """Current terms without a round trip, made once for as long as they are current."""
+
+    def __init__(self, context: Context, periods: CurrentPeriods) -> None:
+        self._context = context
+        self._layout = context.redis.layout
+        self._periods = periods
+        self._by_month = [
+            each
+            for each in context.resources
+            if each.period is PeriodKind.CALENDAR_MONTH
+        ]
+        self._month: Mapping[str, Place] = {}
+        self._month_until = -1.0
+        self._learnt: object = None
+
+    def monthly(self) -> Mapping[str, Place]:
+        """Return the places of all resources that are counted by calendar month.
+
+        Before anything is known of the server's clock they are in a month long past:
+        the script then says what time it is.
+        """
+        known = self._periods.known
+        if known is not self._learnt or time.monotonic() >= self._month_until:
+            self._renew()
+        return self._month
+
+    async def of(self, tenant: TenantId, names: Iterable[str]) -> TenantTerms:
+        """Return the places of some resources, some of them by billing cycle.
+
+        Raises:
+            NotFound: A resource is not configured.
+            RedisUnreachable, RedisRefused: The billing cycle could not be read.
+        """
+        resources = [self._context.resource(name) for name in names]
+        reckoning = await self._periods.of(tenant, resources)
+        places = {
+            str(each.name): self._place(each, reckoning.periods[each.name])
+            for each in resources
+        }
+        return TenantTerms(places, reckoning.cycle)
+
+    def _renew(self) -> None:
+        self._learnt = self._periods.known
+        now = self._periods.estimate()
+        month = current_period(PeriodKind.CALENDAR_MONTH, None, now)
+        self._month = {each.name: self._place(each, month) for each in self._by_month}
+        left_s = (month.end - now).total_seconds()
+        self._month_until = time.monotonic() + left_s
+
+    def _place(self, resource: Resource, period: Period) -> Place:
+        name, layout = resource.name, self._layout
+        default = self._context.limit_of(_NOBODY, name)
+        return Place(
+            Term.of(name, period, default),
+            Around.of(lambda tenant: layout.counter(tenant, name, period.label)),
+            Around.of(lambda tenant: layout.override(tenant, name)),
+        )

@@ -1,0 +1,480 @@
+"""Failing open: what was allowed while Redis was away is counted, once."""
+
+import asyncio
+import os
+import shutil
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from tests.support.contexts import CALLS, IMAGES, SEATS
+from tests.support.metering import (
+    DEADLINE_S,
+    counted,
+    library_context,
+    replayed,
+    spooled,
+    until,
+)
+from tests.support.proxy import Proxy
+from tests.support.raw import ask, expiry_ms
+
+from meterdeck.core.adapters.redis_client import Redis, server_time
+from meterdeck.core.adapters.spool import SpoolFolder
+from meterdeck.core.adapters.spool_records import encode
+from meterdeck.core.adapters.spool_root import found_spools, found_unsettled, open_root
+from meterdeck.core.client import Counting, Decision, Degraded, MeterClient, Reason
+from meterdeck.core.model.context import Context
+from meterdeck.core.model.degraded import SpooledCall
+from meterdeck.core.model.periods import calendar_month
+from meterdeck.core.model.usage import OnFault, ResourceName, TenantId
+from meterdeck.core.sandbox.valkey import Valkey
+
+NOWHERE = "redis://127.0.0.1:1/0"
+DAY = timedelta(days=1)
+
+
+def elsewhere(context: Context, url: str) -> Context:
+    """Return `context` on another server."""
+    return replace(context, redis=replace(context.redis, url=url))
+
+
+def spooled_call(
+    at: datetime, *, call_id: str = "req-1", **more: object
+) -> SpooledCall:
+    """Return a call of acme's, of one API call unless told otherwise."""
+    plain = SpooledCall(call_id, TenantId("acme"), ((CALLS, 1),), at, True, False)
+    return replace(plain, **more)  # type: ignore[arg-type]  # by name
+
+
+def left_behind(
+    root: Path, *calls: SpooledCall, begun_at: datetime | None = None
+) -> None:
+    """Leave what a process leaves that died; with `begun_at`, while it counted."""
+    open_root(root)
+    folder = SpoolFolder.create(root)
+    folder.append(b"".join(map(encode, calls)))
+    if begun_at is not None:
+        folder.begin(folder.next_batch(100), begun_at)
+    folder.close()
+
+
+async def settled(context: Context) -> int:
+    """Let a client replay what was left, and return how many calls it put aside."""
+    async with MeterClient.open(context) as meter:
+        await until(lambda: spooled(meter).replayed + spooled(meter).unsettled > 0)
+        await replayed(meter)
+        await until(lambda: len(found_spools(spooled(meter).directory)) == 1)
+        return spooled(meter).unsettled
+
+
+@asynccontextmanager
+async def through_a_proxy(
+    context: Context,
+) -> AsyncIterator[tuple[Proxy, MeterClient]]:
+    """Open a client that reaches its server through a proxy."""
+    async with (
+        Proxy(context.redis.url) as proxy,
+        MeterClient.open(elsewhere(context, proxy.url)) as meter,
+    ):
+        yield proxy, meter
+
+
+async def test_redis_killed_under_load_counts_every_allowed_call_once(
+    mortal: Valkey, spool_dir: Path
+) -> None:
+    """Forty callers, the server killed twice: the counter is what was allowed."""
+    context = library_context(mortal.url, spool_dir)
+    allowed = 0
+    ended = False
+
+    async def caller(meter: MeterClient) -> None:
+        nonlocal allowed
+        while not ended:
+            answer = await meter.consume("acme", {CALLS: 1})
+            allowed += answer.allowed
+            await asyncio.sleep(0)
+
+    def passed(more: int) -> Callable[[], bool]:
+        goal = allowed + more
+        return lambda: allowed > goal
+
+    async with MeterClient.open(context) as meter:
+        callers = [asyncio.create_task(caller(meter)) for _ in range(40)]
+        for _ in range(2):
+            await until(passed(100))
+            await mortal.kill()
+            await until(passed(500))
+            await mortal.start()
+            await until(lambda: meter.status().circuit.state == "closed")
+        ended = True
+        await asyncio.gather(*callers)
+        await replayed(meter)
+
+        assert await counted(mortal.url, "acme", CALLS) == allowed
+        assert spooled(meter).replayed >= 1000
+        assert spooled(meter).unsettled == 0
+        assert meter.status().circuit.opened == 2
+
+
+@pytest.mark.parametrize("call_id", [None, "req-1"])
+async def test_a_call_whose_answer_was_lost_is_allowed_and_counted_once(
+    context: Context, call_id: str | None
+) -> None:
+    """Redis counted it, nobody heard; the spool asks for the same id again."""
+    async with through_a_proxy(context) as (proxy, meter):
+        await meter.consume("acme", {CALLS: 1})
+        proxy.lose_next_answer(times=2)
+
+        answer = await meter.consume("acme", {CALLS: 5}, call_id=call_id)
+        await replayed(meter)
+
+        assert isinstance(answer, Degraded)
+        assert answer.allowed
+        assert answer.reason is Reason.ANSWER_LOST
+        assert answer.counting is Counting.SPOOLED
+        assert spooled(meter).replayed == 1
+    assert await counted(context.redis.url, "acme", CALLS) == 6
+
+
+async def test_a_lost_answer_of_a_call_that_fails_closed_is_unknown(
+    context: Context,
+) -> None:
+    """It is refused, and not said to be uncounted, for it was counted."""
+    async with through_a_proxy(context) as (proxy, meter):
+        await meter.consume("acme", {IMAGES: 1})
+        proxy.lose_next_answer()
+
+        answer = await meter.consume("acme", {IMAGES: 1})
+
+        assert isinstance(answer, Degraded)
+        assert not answer.allowed
+        assert answer.counting is Counting.UNKNOWN
+        assert answer.call_id == ""
+    assert await counted(context.redis.url, "acme", IMAGES) == 2
+
+
+async def test_a_call_whose_refusal_was_lost_is_counted_beyond_the_limit(
+    context: Context,
+) -> None:
+    """The caller was told to go on, so it was used: the counter says so."""
+    async with through_a_proxy(context) as (proxy, meter):
+        await meter.consume("acme", {CALLS: 1000})
+        proxy.lose_next_answer(times=2)
+
+        assert (await meter.consume("acme", {CALLS: 7})).allowed
+        await replayed(meter)
+
+    assert await counted(context.redis.url, "acme", CALLS) == 1007
+
+
+async def test_a_replay_whose_answer_was_lost_counts_once(
+    context: Context, spool_dir: Path, valkey_client: Redis
+) -> None:
+    """Counted and not noted on the disk: the next try finds the id."""
+    now = await server_time(valkey_client)
+    left_behind(spool_dir, *(spooled_call(now, call_id=f"r{n}") for n in range(900)))
+    async with through_a_proxy(context) as (proxy, meter):
+        await until(lambda: spooled(meter).replayed > 0)
+        proxy.lose_next_answer(times=4)
+        await replayed(meter)
+
+    assert proxy.faults == 4
+    assert await counted(context.redis.url, "acme", CALLS) == 900
+
+
+async def test_a_call_repeated_while_redis_is_away_counts_once(
+    mortal: Valkey, spool_dir: Path
+) -> None:
+    """Both are allowed and kept; the id tells them for one."""
+    async with MeterClient.open(library_context(mortal.url, spool_dir)) as meter:
+        await mortal.kill()
+        for _ in range(2):
+            assert (await meter.consume("acme", {CALLS: 3}, call_id="req-1")).allowed
+        await mortal.start()
+        await replayed(meter)
+        again = await meter.consume("acme", {CALLS: 3}, call_id="req-1")
+
+        assert isinstance(again, Decision)
+        assert again.allowed
+        assert again.replayed
+    assert await counted(mortal.url, "acme", CALLS) == 3
+
+
+async def test_a_full_spool_refuses_and_takes_calls_again_when_it_is_counted(
+    mortal: Valkey, spool_dir: Path
+) -> None:
+    """The bound holds, every refusal is counted, and nothing kept is lost."""
+    context = library_context(mortal.url, spool_dir, spool_bytes=2000)
+    async with MeterClient.open(context) as meter:
+        await mortal.kill()
+        answers = [await meter.consume("acme", {CALLS: 1}) for _ in range(50)]
+        allowed = sum(each.allowed for each in answers)
+
+        assert 5 < allowed < 20
+        assert spooled(meter).bytes <= 2000
+        assert spooled(meter).refused_full == meter.status().refused == 50 - allowed
+        last = answers[-1]
+        assert isinstance(last, Degraded)
+        assert last.reason is Reason.SPOOL_FULL
+        assert last.counting is Counting.NOT_COUNTED
+        await mortal.start()
+        await replayed(meter)
+        assert spooled(meter).bytes == 0
+        assert await counted(mortal.url, "acme", CALLS) == allowed
+
+
+async def test_a_spool_that_cannot_be_written_refuses(spool_dir: Path) -> None:
+    """Nothing is allowed that is not on the disk."""
+    async with MeterClient.open(library_context(NOWHERE, spool_dir)) as meter:
+        shutil.rmtree(spool_dir)
+
+        answer = await meter.consume("acme", {CALLS: 1})
+
+        assert isinstance(answer, Degraded)
+        assert not answer.allowed
+        assert answer.reason is Reason.SPOOL_FAILED
+        assert "No such file" in answer.detail
+        assert spooled(meter).refused_failed == 1
+
+
+async def test_callers_are_answered_after_a_sync_that_they_share(
+    spool_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the disk holds back nobody is; then 500 calls have cost a few syncs."""
+    disk_goes_on = threading.Event()
+    syncs = 0
+    sync = os.fsync
+
+    def held_back(file: int) -> None:
+        nonlocal syncs
+        syncs += 1
+        assert disk_goes_on.wait(DEADLINE_S)
+        sync(file)
+
+    async with MeterClient.open(library_context(NOWHERE, spool_dir)) as meter:
+        for _ in range(5):  # the circuit is open: no call waits for anything else
+            await meter.consume("acme", {CALLS: 1})
+        monkeypatch.setattr(os, "fsync", held_back)
+        calls = [
+            asyncio.create_task(meter.consume("acme", {CALLS: 1})) for _ in range(500)
+        ]
+        await until(lambda: syncs == 1)
+        assert not any(call.done() for call in calls)
+
+        disk_goes_on.set()
+        answers = await asyncio.gather(*calls)
+        monkeypatch.undo()
+
+        assert all(each.allowed for each in answers)
+        assert syncs <= 5
+
+
+async def test_a_disk_that_failed_once_is_used_again(
+    mortal: Valkey, spool_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The call it failed for is refused and never counted; the next one is kept."""
+
+    def fail(file: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    async with MeterClient.open(library_context(mortal.url, spool_dir)) as meter:
+        await mortal.kill()
+        assert (await meter.consume("acme", {CALLS: 1})).allowed
+        with monkeypatch.context() as broken:
+            broken.setattr(os, "fsync", fail)
+            failed = await meter.consume("acme", {CALLS: 10})
+        assert (await meter.consume("acme", {CALLS: 100})).allowed
+        await mortal.start()
+        await replayed(meter)
+
+        assert isinstance(failed, Degraded)
+        assert not failed.allowed
+        assert failed.reason is Reason.SPOOL_FAILED
+        assert failed.counting is Counting.UNKNOWN
+        assert "Input/output error" in failed.detail
+    assert await counted(mortal.url, "acme", CALLS) == 101
+
+
+async def test_two_processes_spool_beside_one_another(
+    mortal: Valkey, spool_dir: Path
+) -> None:
+    """Each in its own folder; both are counted, nothing is adopted from the living."""
+    context = library_context(mortal.url, spool_dir)
+    async with MeterClient.open(context) as one, MeterClient.open(context) as two:
+        await mortal.kill()
+        for meter in (one, two, two):
+            assert (await meter.consume("acme", {CALLS: 1})).allowed
+        assert sorted(each.calls for each in found_spools(spool_dir)) == [1, 2]
+        await mortal.start()
+        await replayed(one)
+        await replayed(two)
+
+        assert [spooled(each).replayed for each in (one, two)] == [1, 2]
+    assert await counted(mortal.url, "acme", CALLS) == 3
+    assert found_spools(spool_dir) == ()
+
+
+async def test_what_a_closed_client_left_is_counted_by_the_next(
+    context: Context, spool_dir: Path
+) -> None:
+    """Even by one in which nothing fails open any more."""
+    async with MeterClient.open(elsewhere(context, NOWHERE)) as meter:
+        await meter.consume("acme", {CALLS: 4})
+    assert found_spools(spool_dir)[0].calls == 1
+
+    closed = [replace(r, on_fault=OnFault.FAIL_CLOSED) for r in context.resources]
+    assert await settled(replace(context, resources=tuple(closed))) == 0
+
+    assert await counted(context.redis.url, "acme", CALLS) == 4
+    assert found_spools(spool_dir) == ()
+
+
+async def test_a_call_is_counted_in_the_month_in_which_it_was_made(
+    context: Context, spool_dir: Path, valkey_client: Redis
+) -> None:
+    """Redis comes back in the next month; the counter of the last one still counts."""
+    month = calendar_month(await server_time(valkey_client))
+    last = calendar_month(month.start - DAY / 2)
+    left_behind(spool_dir, spooled_call(month.start - DAY / 2))
+
+    assert await settled(context) == 0
+
+    assert await counted(context.redis.url, "acme", CALLS, last.label) == 1
+    assert await counted(context.redis.url, "acme", CALLS) == 0
+    key = f"usage:acme:{CALLS}:{last.label}".encode()
+    ends = last.end + 35 * DAY
+    assert await expiry_ms(valkey_client, key) == int(ends.timestamp() * 1000)
+
+
+async def test_a_clock_ahead_of_the_servers_counts_in_the_current_month(
+    context: Context, spool_dir: Path, valkey_client: Redis
+) -> None:
+    """What was made cannot have been made later than now."""
+    now = await server_time(valkey_client)
+    left_behind(spool_dir, spooled_call(now + 40 * DAY, server_time=False))
+
+    assert await settled(context) == 0
+
+    assert await counted(context.redis.url, "acme", CALLS) == 1
+
+
+async def test_a_call_is_counted_in_its_billing_cycle(
+    context: Context, spool_dir: Path, valkey_client: Redis
+) -> None:
+    """The tenant's own period holds for what was spooled, too."""
+    now = await server_time(valkey_client)
+    anchor = (now - 20 * DAY).replace(hour=3, minute=0, second=0, microsecond=0)
+    entry = ("meterdeck:tenant:acme", "interval", "day", "interval_count", 7)
+    await ask(valkey_client, "HSET", *entry, "anchor", int(anchor.timestamp()))
+    made = anchor + 8 * DAY  # in the second cycle; now is the third
+    left_behind(spool_dir, spooled_call(made, amounts=((SEATS, 2),)))
+
+    assert await settled(context) == 0
+
+    label = (anchor + 7 * DAY).strftime("%Y-%m-%d")
+    assert await counted(context.redis.url, "acme", SEATS, label) == 2
+
+
+async def test_a_counted_call_is_seen_by_the_console_and_known_for_a_week(
+    context: Context, spool_dir: Path, valkey_client: Redis
+) -> None:
+    """The index of changes names the tenant; the id outlives any crash of ours."""
+    now = await server_time(valkey_client)
+    left_behind(spool_dir, spooled_call(now))
+
+    await settled(context)
+
+    assert await ask(valkey_client, "ZSCORE", "meterdeck:changed", "acme")
+    assert await ask(valkey_client, "TTL", "meterdeck:call:acme:req-1") > 6 * 86_400
+
+
+async def test_a_call_that_redis_counted_is_known_for_a_week_once_it_was_asked_for(
+    context: Context, spool_dir: Path, valkey_client: Redis
+) -> None:
+    """Ten minutes are not enough for a process that dies before it notes the answer."""
+    async with MeterClient.open(context) as meter:
+        await meter.consume("acme", {CALLS: 1}, call_id="req-1")
+    now = await server_time(valkey_client)
+    left_behind(spool_dir, spooled_call(now, sent=True))
+
+    await settled(context)
+
+    assert await counted(context.redis.url, "acme", CALLS) == 1
+    assert await ask(valkey_client, "TTL", "meterdeck:call:acme:req-1") > 6 * 86_400
+
+
+@pytest.mark.parametrize(
+    ("minutes", "aside"), [(1, 0), (8, 0), (10, 1), (60 * 24 * 3, 1)]
+)
+async def test_a_call_that_may_be_counted_is_counted_only_while_redis_knows(
+    context: Context, spool_dir: Path, valkey_client: Redis, minutes: int, aside: int
+) -> None:
+    """A lost answer is kept ten minutes; its absence after that proves nothing."""
+    made = await server_time(valkey_client) - timedelta(minutes=minutes)
+    left_behind(spool_dir, spooled_call(made, sent=True))
+
+    assert await settled(context) == aside
+
+    unsettled = found_unsettled(spool_dir)
+    assert len(unsettled) == aside
+    assert all("too long ago" in each.why for each in unsettled)
+    label = calendar_month(made).label
+    assert await counted(context.redis.url, "acme", CALLS, label) == 1 - aside
+
+
+@pytest.mark.parametrize(("days", "aside"), [(6.9, 0), (7, 1)])
+async def test_a_replay_that_was_broken_off_is_taken_up_only_while_redis_knows(
+    context: Context,
+    spool_dir: Path,
+    valkey_client: Redis,
+    days: float,
+    aside: int,
+) -> None:
+    """A host that comes back after more than a week counts nothing twice."""
+    now = await server_time(valkey_client)
+    left_behind(spool_dir, spooled_call(now), begun_at=now - days * DAY)
+
+    assert await settled(context) == aside
+
+    assert await counted(context.redis.url, "acme", CALLS) == 1 - aside
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ({"amounts": ((ResourceName("unheard_of"), 1),)}, "has no resource"),
+        ({"amounts": ((CALLS, 2**53),)}, "would pass 2^53"),
+        ({"tenant": TenantId("broken")}, "not a whole number"),
+        ({"call_id": "taken"}, "used for another change"),
+        ({"at": datetime(2020, 1, 1, tzinfo=UTC)}, "of that time is gone"),
+    ],
+)
+async def test_a_call_that_cannot_be_counted_is_put_aside_and_holds_up_nothing(
+    context: Context,
+    spool_dir: Path,
+    valkey_client: Redis,
+    more: dict[str, object],
+    why: str,
+) -> None:
+    """What is behind it is counted; it waits for an operator, with the reason."""
+    now = await server_time(valkey_client)
+    now = now.replace(microsecond=0)
+    label = calendar_month(now).label
+    await valkey_client.set(f"usage:acme:api_calls:{label}", 1)
+    await valkey_client.set(f"usage:broken:api_calls:{label}", "abc")
+    async with MeterClient.open(context) as meter:
+        await meter.consume("acme", {IMAGES: 1}, call_id="taken")
+    bad = replace(spooled_call(now), **more)  # type: ignore[arg-type]  # by name
+    left_behind(spool_dir, bad, spooled_call(now, call_id="good"))
+
+    assert await settled(context) == 1
+
+    (unsettled,) = found_unsettled(spool_dir)
+    assert unsettled.call == bad
+    assert why in unsettled.why
+    assert await counted(context.redis.url, "acme", CALLS) == 2
