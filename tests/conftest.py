@@ -4,11 +4,18 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
-from tests.support.redis_server import KINDS, running_server
+from tests.support.cluster import Cluster, running_cluster
+from tests.support.redis_server import KINDS, Place, options_of, running_server
+from tests.support.sentinels import Sentinels, running_sentinels
 
 from meterdeck.core.adapters.redis_client import Redis, open_redis
-from meterdeck.core.model.context import RedisOptions
 from meterdeck.core.sandbox.valkey import Valkey
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Name our marks."""
+    mark = "not_on(*kinds): the test means nothing on these kinds of servers"
+    config.addinivalue_line("markers", mark)
 
 
 @pytest.fixture(scope="session")
@@ -23,6 +30,20 @@ def redis7_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
     """One Redis 7 for the session; skips where it is not installed."""
     with running_server("redis7", tmp_path_factory.mktemp("redis7")) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def sentinel_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sentinels]:
+    """A master, its replicas and Sentinels for the session; nobody fails one."""
+    with running_sentinels(tmp_path_factory.mktemp("sentinels")) as servers:
+        yield servers
+
+
+@pytest.fixture(scope="session")
+def cluster_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A Redis Cluster for the session; nobody fails a node of it."""
+    with running_cluster(tmp_path_factory.mktemp("cluster")) as servers:
+        yield servers
 
 
 @pytest.fixture(scope="session", params=KINDS)
@@ -54,8 +75,8 @@ async def valkey_client(valkey: Valkey) -> AsyncIterator[Redis]:
 
 
 @asynccontextmanager
-async def _empty(server: Valkey) -> AsyncIterator[Redis]:
-    client = open_redis(RedisOptions(url=server.url, timeout_s=10.0))
+async def _empty(server: Valkey | Place) -> AsyncIterator[Redis]:
+    client = open_redis(options_of(server))
     try:
         await client.flushall()
         yield client

@@ -2,60 +2,100 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import hiredis
+from redis.crc import key_slot
 
-from meterdeck.core.adapters.redis_client import Redis, redis_errors
+from meterdeck.core.adapters.fair_pool import FairPool
+from meterdeck.core.adapters.redis_client import (
+    Redis,
+    RoutedRedis,
+    is_elsewhere,
+    redis_errors,
+)
+from meterdeck.core.errors import RedisRefused, RedisUnreachable
 
 IN_FLIGHT = 4
+_AT_ONCE = 1000  # keys in one MGET: more hold up the server, fewer cost time
+_TOGETHER = 250  # commands of few keys each that are sent as one
+_TRIES = 3
 
 
-def pack_command(*parts: bytes) -> bytes:
-    """Return a command as it goes over the wire, to be sent any number of times."""
-    packed: bytes = hiredis.pack_command(parts)  # type: ignore[arg-type]  # stub says one part
-    return packed
+class Command(NamedTuple):
+    """A packed command that reads, and the slot of its keys on a cluster."""
+
+    slot: int
+    packed: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class MgetPlan:
+    """Keys to be read any number of times.
+
+    Attributes:
+        places: For each command where its values stand in the result; empty where one
+            command reads all.
+    """
+
+    commands: tuple[Command, ...]
+    places: tuple[tuple[int, ...], ...] = ()
+
+    def values(self, replies: Sequence[object]) -> list[bytes | None]:
+        """Put the replies together, in the order of the keys."""
+        if not self.places:
+            (whole,) = replies
+            assert isinstance(whole, list)
+            return whole
+        values: list[bytes | None] = [None] * sum(map(len, self.places))
+        for places, reply in zip(self.places, replies, strict=True):
+            assert isinstance(reply, list)
+            for place, value in zip(places, reply, strict=True):
+                values[place] = value
+        return values
 
 
 class BulkReader:
     """Sends packed commands, past the client library's work for each of them.
 
     Measured on 500,000 counters: as fast as a bare socket, three times as fast as
-    the library's own MGET.
+    the library's own MGET. On a cluster there is one MGET a slot, and all nodes are
+    read at the same time.
     """
 
     def __init__(self, redis: Redis) -> None:
-        self._pool = redis.connection_pool
+        self._redis = redis
+        self._routed = redis if isinstance(redis, RoutedRedis) else None
 
-    async def read(self, commands: Sequence[bytes]) -> list[object]:
-        """Return one reply a command, in order; text as bytes.
+    def plan(self, keys: Sequence[bytes]) -> MgetPlan:
+        """Prepare reading these keys again and again."""
+        if self._routed is None:
+            return MgetPlan((Command(0, _pack(b"MGET", *keys)),))
+        slots: dict[int, list[int]] = {}
+        for place, key in enumerate(keys):
+            slots.setdefault(key_slot(key), []).append(place)
+        commands = (
+            Command(slot, _pack(b"MGET", *[keys[place] for place in places]))
+            for slot, places in slots.items()
+        )
+        return MgetPlan(tuple(commands), tuple(map(tuple, slots.values())))
 
-        Commands must only read: a connection that failed is closed and what was in
-        flight is lost.
+    async def read(self, plans: Sequence[MgetPlan]) -> list[list[bytes | None]]:
+        """Return for each plan what its keys hold, as `mget` does.
 
         Raises:
             RedisUnreachable, RedisRefused: As in `redis_errors`.
         """
-        if not commands:
-            return []
-        with redis_errors():
-            # The library's deprecation decorator hides the types.
-            connection = await self._pool.get_connection()  # type: ignore[no-untyped-call]
-            whole = False
-            try:
-                replies: list[object] = []
-                await connection.send_packed_command(commands[:IN_FLIGHT])
-                for number in range(len(commands)):
-                    following = number + IN_FLIGHT
-                    replies.append(await connection.read_response(True))
-                    if following < len(commands):
-                        await connection.send_packed_command([commands[following]])
-                whole = True
-                return replies
-            finally:
-                if not whole:  # replies on the way belong to nobody
-                    await connection.disconnect(nowait=True)
-                await self._pool.release(connection)
+        replies = await self._replies([c for plan in plans for c in plan.commands])
+        values, at = [], 0
+        for plan in plans:
+            past = at + len(plan.commands)
+            values.append(plan.values(replies[at:past]))
+            at = past
+        return values
 
     async def mget(self, keys: Iterable[bytes]) -> list[bytes | None]:
         """Return what each key holds, None where it holds nothing or no string.
@@ -64,13 +104,9 @@ class BulkReader:
             RedisUnreachable, RedisRefused: As in `redis_errors`.
         """
         names = list(keys)
-        parts = [names[i : i + 1000] for i in range(0, len(names), 1000)]
-        replies = await self.read([pack_command(b"MGET", *part) for part in parts])
-        values: list[bytes | None] = []
-        for reply in replies:
-            assert isinstance(reply, list)
-            values += reply
-        return values
+        starts = range(0, len(names), _AT_ONCE)
+        plans = [self.plan(names[start : start + _AT_ONCE]) for start in starts]
+        return [value for part in await self.read(plans) for value in part]
 
     async def types(self, keys: Iterable[bytes]) -> list[str]:
         """Return the type of what each key holds, `none` where it does not exist.
@@ -78,5 +114,92 @@ class BulkReader:
         Raises:
             RedisUnreachable, RedisRefused: As in `redis_errors`.
         """
-        replies = await self.read([pack_command(b"TYPE", key) for key in keys])
+        replies = await self._replies(
+            [Command(key_slot(key), _pack(b"TYPE", key)) for key in keys]
+        )
         return [r.decode() if isinstance(r, bytes) else str(r) for r in replies]
+
+    async def _replies(self, commands: Sequence[Command]) -> list[object]:
+        if not commands:
+            return []
+        if self._routed is not None:
+            return await self._routed_replies(self._routed, commands)
+        pool = self._redis.connection_pool
+        assert isinstance(pool, FairPool), "the client was not made by open_redis"
+        return await _exchange(pool, [(command.packed, 1) for command in commands])
+
+    async def _routed_replies(
+        self, redis: RoutedRedis, commands: Sequence[Command]
+    ) -> list[object]:
+        for left in reversed(range(_TRIES)):
+            try:
+                return await _from_all(redis, commands)
+            except RedisRefused as error:
+                if not (left and is_elsewhere(error)):
+                    raise
+                await redis.look_again(error)
+            except RedisUnreachable:
+                redis.lost()
+                raise
+        raise AssertionError("the last try raised")
+
+
+async def _from_all(redis: RoutedRedis, commands: Sequence[Command]) -> list[object]:
+    places: dict[FairPool, list[int]] = {}
+    for place, command in enumerate(commands):
+        places.setdefault(await redis.pool_of(command.slot), []).append(place)
+    answers = await asyncio.gather(
+        *(
+            _exchange(pool, _joined([commands[place] for place in mine]))
+            for pool, mine in places.items()
+        ),
+        return_exceptions=True,
+    )
+    replies: list[object] = [None] * len(commands)
+    for mine, answer in zip(places.values(), answers, strict=True):
+        if isinstance(answer, BaseException):
+            raise answer
+        for place, reply in zip(mine, answer, strict=True):
+            replies[place] = reply
+    return replies
+
+
+def _joined(commands: Sequence[Command]) -> list[tuple[bytes, int]]:
+    parts = [
+        commands[start : start + _TOGETHER]
+        for start in range(0, len(commands), _TOGETHER)
+    ]
+    return [(b"".join(each.packed for each in part), len(part)) for part in parts]
+
+
+async def _exchange(
+    pool: FairPool, requests: Sequence[tuple[bytes, int]]
+) -> list[object]:
+    """Send requests, a few at once, and return the replies to all their commands.
+
+    A connection that failed is closed, and what was in flight is lost.
+    """
+    with redis_errors():
+        connection = await pool.get_connection()
+        whole = False
+        try:
+            replies: list[object] = []
+            await connection.send_packed_command([r for r, _ in requests[:IN_FLIGHT]])
+            for number, (_, expected) in enumerate(requests):
+                replies += [
+                    await connection.read_response(True) for _ in range(expected)
+                ]
+                following = number + IN_FLIGHT
+                if following < len(requests):
+                    await connection.send_packed_command([requests[following][0]])
+            whole = True
+            return replies
+        finally:
+            if not whole:  # replies on the way belong to nobody
+                await connection.disconnect(nowait=True)
+            await pool.release(connection)
+
+
+def _pack(*parts: bytes) -> bytes:
+    packed: bytes = hiredis.pack_command(parts)  # type: ignore[arg-type]  # stub says one part
+    return packed

@@ -24,16 +24,28 @@ from meterdeck.core.adapters.scripts import (
     read_limit,
 )
 from meterdeck.core.errors import BadInput, MeterdeckError
-from meterdeck.core.model.decisions import Decision, ResourceDecision
+from meterdeck.core.model.decisions import (
+    Beyond,
+    Decision,
+    Refusal,
+    ResourceDecision,
+)
+from meterdeck.core.model.limit_rules import LimitRule
 from meterdeck.core.model.periods import Period
-from meterdeck.core.model.usage import Limit, ResourceName
+from meterdeck.core.model.usage import Limit, LimitSource, ResourceName
 
 MOST_TOGETHER = 64
 """Resources of one script call, unless a single call has more."""
 
-_SCRIPT = Script("checks", "consume")
+CONSUME = ("checks", "reserved", "rules", "refusals", "consume", "decide")
+"""The files that make up the script's text."""
+
+_SCRIPT = Script(*CONSUME)
 _NUMBERS = [b"%d" % number for number in range(MOST_TOGETHER + 1)]
 _KEPT_LIMITS = 4096
+
+_REFUSALS = {each.value.encode(): each for each in Refusal}
+_BEYONDS = {each.value.encode(): each for each in Beyond}
 
 _read_limit = lru_cache(_KEPT_LIMITS)(read_limit)
 
@@ -46,7 +58,8 @@ class Head:
     """What calls must have in common to share a script call.
 
     Attributes:
-        index: Keys of the sequence number and the index of changes, or empty.
+        index: Keys of the sequence number, the index of changes and that of
+            reservations, or empty.
     """
 
     index: tuple[bytes, ...]
@@ -66,8 +79,19 @@ class Term:
     fields: tuple[Argument, ...]
 
     @classmethod
-    def of(cls, resource: ResourceName, period: Period, default: Limit) -> Term:
-        """Return the term of `resource` in `period`."""
+    def of(
+        cls,
+        resource: ResourceName,
+        period: Period,
+        default: Limit,
+        rule: LimitRule | None = None,
+    ) -> Term:
+        """Return the term of `resource` in `period`.
+
+        Args:
+            rule: How limits without a rule of their own are enforced; None: plainly,
+                and there are no rules of their own.
+        """
         fields = (
             resource,
             to_milliseconds(period.start),
@@ -75,8 +99,17 @@ class Term:
             period.label,
             limit_text(default),
             default.source,
+            rule.text if rule else "",
         )
         return cls(resource, period, fields)
+
+    def under(self, units: int | None) -> Term:
+        """Return the term with a limit the caller gives, where it has none so far."""
+        *first, _, source, rule = self.fields
+        if units is None or source != LimitSource.NONE:
+            return self
+        fields = (*first, str(units), LimitSource.ARGUMENT.value, rule)
+        return Term(self.resource, self.period, fields)
 
 
 # Not frozen: that would take three times as long to make, and there is one a call.
@@ -86,11 +119,13 @@ class ConsumeCall:
 
     Attributes:
         group: Calls of one group may share a script call; all of them have one head.
-        keys: Directory entry, counters, overrides and, if the answer is to be kept
-            under the call's id, the key for that.
+        keys: Directory entry, refusals; counters, overrides, reservations; use beyond
+            the limit for terms with a rule; and, if the answer is to be kept under
+            the call's id, the key for that.
         amounts: One for each term.
         cycle: The billing cycle the periods come from, as the directory has it.
         call_id: Empty where the answer is not kept.
+        hold_ms: Until the call, a reservation, gives itself back; 0 if it is none.
     """
 
     head: Head
@@ -101,6 +136,7 @@ class ConsumeCall:
     amounts: Sequence[int]
     cycle: bytes
     call_id: str
+    hold_ms: int = 0
 
 
 def pack_calls(calls: Sequence[ConsumeCall], *, full: bool) -> bytes:
@@ -119,7 +155,7 @@ def pack_calls(calls: Sequence[ConsumeCall], *, full: bool) -> bytes:
         arguments += (
             call.tenant,
             call.cycle,
-            b"1" if call.call_id else b"0",
+            (call.hold_ms or b"1") if call.call_id else b"0",
             _NUMBERS[len(call.terms)],
         )
         for term, amount in zip(call.terms, call.amounts, strict=True):
@@ -173,7 +209,9 @@ def _resources(call: ConsumeCall, reply: Reply) -> tuple[ResourceDecision, ...]:
     decisions = []
     for term in call.terms:
         current, limit = int(reply[at]), _read_limit(reply[at + 1], reply[at + 2])
-        units = limit.units
+        units, verdict = limit.units, reply[at + 3]
+        plain = verdict == b"0"
+        reason = None if plain else _REFUSALS.get(verdict)
         decisions.append(
             ResourceDecision(
                 term.resource,
@@ -181,7 +219,9 @@ def _resources(call: ConsumeCall, reply: Reply) -> tuple[ResourceDecision, ...]:
                 limit,
                 None if units is None else max(0, units - current),
                 _period(reply[at + 4 : at + 7]) if replayed else term.period,
-                reply[at + 3] == b"1",
+                reason is not None,
+                reason,
+                None if plain else _BEYONDS.get(verdict),
             )
         )
         at += step

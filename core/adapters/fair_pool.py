@@ -31,7 +31,10 @@ class FairPool(ConnectionPool):
 
     Attributes:
         companions: Closed with the pool, one for each event loop.
+        follows: Whether a new connection may lead to another server than the last.
     """
+
+    follows = False
 
     def __init__(self, *, max_connections: int, wait_s: float, **options: Any) -> None:
         super().__init__(max_connections=max_connections, **options)

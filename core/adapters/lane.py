@@ -18,6 +18,7 @@ from meterdeck.core.adapters.consume_calls import (
     read_answers,
 )
 from meterdeck.core.adapters.redis_client import (
+    is_elsewhere,
     is_no_permission,
     is_unknown_script,
     redis_errors,
@@ -54,6 +55,12 @@ class Work(Protocol):
     def unreachable(self, error: Unreachable) -> None:
         """Learn that a lane got no connection, and ends."""
 
+    def elsewhere(self, waiting: Sequence[Waiting], error: RedisRefused) -> None:
+        """Take calls back that this server did not make, and another one will."""
+
+    def lost(self) -> None:
+        """Learn that answers were lost with the connection."""
+
 
 class Lane:
     """Sends what waits, a flight at a time, and tells the callers what came of it.
@@ -85,17 +92,19 @@ class Lane:
                     work.unreachable(error)
                     return
                 if flight := work.take():
-                    await self._fly(flight)
+                    await self._fly(flight, work)
         finally:
             with suppress(RedisError, OSError):
                 await self._connection.disconnect()
 
     async def _connect(self) -> None:
         connection = self._connection
+        # The library leaves the method without types.
+        leave = connection.should_reconnect()  # type: ignore[no-untyped-call]
         if connection.is_connected:
             # Between two flights there is nothing to read but the connection's end.
             with suppress(RedisError, OSError):
-                if not await connection.can_read():
+                if not leave and not await connection.can_read():
                     return
             await connection.disconnect(nowait=True)
         try:
@@ -115,30 +124,44 @@ class Lane:
         with suppress(ResponseError):  # no right to ask; that is an answer, too
             await connection.read_response(disable_decoding=True)
 
-    async def _fly(self, flight: Sequence[Waiting]) -> None:
+    async def _fly(self, flight: Sequence[Waiting], work: Work) -> None:
+        returned: list[_Returned] = []
         try:
             requests = _grouped(flight)
             async with asyncio.timeout(self._timeout_s):
                 while requests:
-                    requests = await self._exchange(requests)
+                    requests = await self._exchange(requests, returned)
         except (RedisUnreachable, TimeoutError):
+            work.lost()
             await self._connection.disconnect(nowait=True)
         finally:
+            for error, waiting in returned:
+                work.elsewhere(waiting, error)
+            kept = {id(each) for _, waiting in returned for each in waiting}
             # Those that have no answer by now never get one.
             for each in flight:
-                if not each.answer.done():
+                if not each.answer.done() and id(each) not in kept:
                     call_id = each.call.call_id
                     each.answer.set_exception(UnknownOutcome("usage", call_id))
 
-    async def _exchange(self, requests: Sequence[_Request]) -> list[_Request]:
-        """Send all and settle what is answered; return what is to be sent again."""
+    async def _exchange(
+        self, requests: Sequence[_Request], returned: list[_Returned]
+    ) -> list[_Request]:
+        """Send all and settle what is answered; return what is to be sent again.
+
+        What is to be sent elsewhere is added to `returned`.
+        """
         with redis_errors():
             await self._connection.send_packed_command(
                 [request.packed() for request in requests], check_health=False
             )
         again: list[_Request] = []
         for request in requests:
-            again += request.settle(await self._reply())
+            reply = await self._reply()
+            if isinstance(reply, RedisRefused) and is_elsewhere(reply):
+                returned.append((reply, request.waiting))
+            else:
+                again += request.settle(reply)
         return again
 
     async def _reply(self) -> object:
@@ -150,6 +173,9 @@ class Lane:
                 return reply
         except RedisRefused as error:
             return error
+
+
+_Returned = tuple[RedisRefused, Sequence[Waiting]]
 
 
 @dataclass(frozen=True, slots=True)

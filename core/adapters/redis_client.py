@@ -6,16 +6,21 @@ lanes.
 
 from __future__ import annotations
 
+import asyncio
+import time
+from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import cast
+from typing import Any, cast
 
 from hiredis import pack_command
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.crc import key_slot
 from redis.exceptions import (
+    AskError,
     AuthenticationError,
     BusyLoadingError,
     ClusterCrossSlotError,
@@ -27,8 +32,11 @@ from redis.exceptions import (
     NoScriptError,
     OutOfMemoryError,
     ReadOnlyError,
+    RedisClusterException,
     RedisError,
+    ResponseError,
     TimeoutError,
+    TryAgainError,
 )
 
 from meterdeck.core.adapters.fair_pool import FairPool
@@ -36,15 +44,25 @@ from meterdeck.core.errors import RedisRefused, RedisUnreachable, UnknownOutcome
 from meterdeck.core.model.context import RedisOptions
 from meterdeck.core.model.text import visible
 
-__all__ = ["Redis", "execute_write", "open_redis", "redis_errors", "server_time"]
+__all__ = [
+    "Redis",
+    "RoutedRedis",
+    "execute_write",
+    "open_redis",
+    "redis_errors",
+    "server_time",
+]
 
 Argument = bytes | str | int
 
 _QUEUE_S = 10.0  # longest wait for one of the pool's connections
+_SCRIPTED = ("EVALSHA", "EVAL")
+_PAUSE_S = 0.05  # between two tries to find the master
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _NO_RIGHT = "this Redis user has no right to do that"
 _NO_LOGIN = "Redis asks for a password: set redis.password"
+_MOVING = "the keys are being moved to another node of the Redis cluster"
 _TOO_OLD = "this Redis server is too old; meterdeck needs version 7 or newer"
 
 # The library takes the code away from the errors it has a class for.
@@ -56,7 +74,18 @@ _BY_CLASS: tuple[tuple[type[RedisError], str], ...] = (
     (MasterDownError, "this Redis replica has lost its master"),
     (ClusterDownError, "the Redis cluster is down"),
     (ClusterCrossSlotError, "keys lie in different cluster slots: set redis.tagged"),
-    (MovedError, "this is a node of a Redis Cluster, which is not supported yet"),
+    (MovedError, "this is a node of a Redis Cluster: set redis.cluster"),
+    (AskError, _MOVING),
+    (TryAgainError, _MOVING),
+)
+# Answers of a server that is not, or not now, the one to ask: it did nothing.
+_ELSEWHERE = (
+    AskError,
+    ClusterDownError,
+    MasterDownError,
+    MovedError,
+    ReadOnlyError,
+    TryAgainError,
 )
 _BY_TEXT = (
     ("WRONGPASS", "Redis does not accept this user name and password"),
@@ -69,6 +98,10 @@ _BY_TEXT = (
     ("near '#'", _TOO_OLD),
     ("MISCONF", "Redis cannot write to its disk and takes no writes"),
     ("NOREPLICAS", "too few Redis replicas are connected; it takes no writes"),
+    (
+        "cluster support disabled",
+        "this Redis server is no cluster: unset redis.cluster",
+    ),
     ("BUSY Redis", "Redis is busy with a script that does not end"),
 )
 
@@ -80,22 +113,73 @@ def open_redis(options: RedisOptions, *, connections: int = 32) -> Redis:
     again after a lost reply, are off. More callers than `connections` wait for
     their turn, in the order in which they came. The caller closes the client with
     `aclose`, in the event loop it was used in.
+
+    With Sentinels it is a client of the master they name, whichever that is; of a
+    cluster a `RoutedRedis`, with that many connections to each node.
     """
-    pool = FairPool.from_url(
-        options.url,
-        username=options.username or None,
-        password=options.password.reveal() if options.password else None,
-        max_connections=connections,
-        wait_s=_QUEUE_S,
-        socket_timeout=options.timeout_s,
-        socket_connect_timeout=options.timeout_s,
-        retry=Retry(NoBackoff(), 0),
-        protocol=2,  # works with every server and needs no HELLO
-        driver_info=None,  # no CLIENT SETINFO: a restricted user may not send it
-        client_name=None,
-    )
+    # Each brings its part of the library along, which a single server does not need.
+    if options.cluster is not None:
+        from meterdeck.core.adapters.cluster_client import open_cluster  # noqa: PLC0415
+
+        return open_cluster(options, connections)
+    if options.sentinel is not None:
+        from meterdeck.core.adapters.sentinel_pool import open_master  # noqa: PLC0415
+
+        return open_master(options, options.sentinel, connections)
+    pool = FairPool.from_url(options.url, **connection_options(options, connections))
     client: Redis = Redis.from_pool(pool)
     return client
+
+
+def connection_options(options: RedisOptions, connections: int) -> dict[str, Any]:
+    """Return what a pool and its connections are made with, besides the address."""
+    return {
+        "username": options.username or None,
+        "password": options.password.reveal() if options.password else None,
+        "max_connections": connections,
+        "wait_s": _QUEUE_S,
+        "socket_timeout": options.timeout_s,
+        "socket_connect_timeout": options.timeout_s,
+        "retry": Retry(NoBackoff(), 0),
+        "protocol": 2,  # works with every server and needs no HELLO
+        "driver_info": None,  # no CLIENT SETINFO: a restricted user may not send it
+        "client_name": None,
+    }
+
+
+class RoutedRedis(Redis):
+    """A client whose keys lie on several servers."""
+
+    @abstractmethod
+    async def pool_of(self, slot: int) -> FairPool:
+        """Return the connections to the server that has a slot's keys.
+
+        Raises:
+            RedisUnreachable, RedisRefused: Nobody knows which one it is.
+        """
+
+    @abstractmethod
+    async def execute_at(
+        self, slot: int, command: bytes, *, what: str, operation_id: str
+    ) -> object:
+        """Send a packed write of a slot's keys as `execute_write` does."""
+
+    @property
+    @abstractmethod
+    def lanes(self) -> Any:  # ScriptLanes' protocol; that module imports this one
+        """What carries script calls to all the servers in the running event loop."""
+
+    @abstractmethod
+    async def look_again(self, error: RedisRefused) -> None:
+        """Find out anew where the keys are, after a server said it was not the one.
+
+        Raises:
+            RedisUnreachable: No node answers.
+        """
+
+    @abstractmethod
+    def lost(self) -> None:
+        """Learn that a server did not answer: another one may take its place."""
 
 
 @contextmanager
@@ -113,6 +197,15 @@ def redis_errors(*, write: str = "", operation_id: str = "") -> Iterator[None]:
     """
     try:
         yield
+    except RedisClusterException as error:
+        # The library's, before it has sent anything.
+        origin = _origin(error)
+        if isinstance(origin, AuthenticationError | BusyLoadingError | ResponseError):
+            raise RedisRefused(_refusal(origin)) from error
+        if isinstance(origin, ConnectionError | TimeoutError | OSError):
+            sentence = f"no node of the Redis cluster answers: {_words(origin)}"
+            raise RedisUnreachable(sentence) from error
+        raise RedisRefused(_refusal(error)) from error
     except (AuthenticationError, BusyLoadingError) as error:
         raise RedisRefused(_refusal(error)) from error
     except (ConnectionError, TimeoutError, OSError) as error:
@@ -134,19 +227,45 @@ async def execute_write(
     Raises:
         RedisUnreachable, UnknownOutcome, RedisRefused: As in `redis_errors`.
     """
+    # The library packs in Python, which costs half of a short command's time.
+    packed = pack_command(command)  # type: ignore[arg-type]  # takes any tuple
+    if isinstance(redis, RoutedRedis):
+        key = command[3] if command[0] in _SCRIPTED else command[1]
+        assert isinstance(key, bytes)
+        return await redis.execute_at(
+            key_slot(key), packed, what=what, operation_id=operation_id
+        )
     pool = redis.connection_pool
+    assert isinstance(pool, FairPool), "the client was not made by open_redis"
+    until = time.monotonic() + float(pool.connection_kwargs["socket_timeout"])
+    while True:
+        try:
+            return await send_once(pool, packed, what=what, operation_id=operation_id)
+        except RedisRefused as error:
+            late = time.monotonic() >= until
+            if late or not (pool.follows and is_elsewhere(error)):
+                raise
+            await asyncio.sleep(_PAUSE_S)  # until there is a master
+
+
+async def send_once(
+    pool: FairPool, command: bytes, *, what: str, operation_id: str
+) -> object:
+    """Send a packed command to a pool's server as `execute_write` does."""
     with redis_errors():
-        # The library's deprecation decorator hides the types.
-        connection = await pool.get_connection()  # type: ignore[no-untyped-call]
+        connection = await pool.get_connection()
     try:
         with redis_errors(write=what, operation_id=operation_id):
-            # The library packs in Python, which costs half of a short command's time.
-            packed = pack_command(command)  # type: ignore[arg-type]  # takes any tuple
-            await connection.send_packed_command(packed)
+            await connection.send_packed_command(command)
             reply: object = await connection.read_response()
             return reply
     finally:
         await pool.release(connection)
+
+
+def is_elsewhere(error: RedisRefused) -> bool:
+    """Tell whether another server, or this one later, has to be asked the same."""
+    return isinstance(error.__cause__, _ELSEWHERE)
 
 
 def is_no_permission(error: RedisRefused) -> bool:
@@ -185,6 +304,13 @@ def from_milliseconds(value: int) -> datetime:
 def to_milliseconds(moment: datetime) -> int:
     """Return milliseconds since 1970, rounded down."""
     return (moment - _EPOCH) // timedelta(milliseconds=1)
+
+
+def _origin(error: BaseException) -> Exception:
+    while (cause := error.__cause__ or error.__context__) is not None:
+        error = cause
+    assert isinstance(error, Exception)
+    return error
 
 
 def _never_sent(error: Exception) -> bool:

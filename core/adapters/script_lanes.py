@@ -10,30 +10,61 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Sequence
+from typing import Protocol
 
 from meterdeck.core.adapters.consume_calls import MOST_TOGETHER, Answer, ConsumeCall
 from meterdeck.core.adapters.fair_pool import FairPool
 from meterdeck.core.adapters.lane import Lane, Waiting
-from meterdeck.core.adapters.redis_client import Redis
-from meterdeck.core.errors import RedisUnreachable, Unreachable
+from meterdeck.core.adapters.redis_client import Redis, RoutedRedis
+from meterdeck.core.errors import RedisRefused, RedisUnreachable, Unreachable
 
 LANES = 2
 MOST_WAITING = 100_000
 """Calls that may wait to be sent; more are refused at once."""
 
+_PAUSE_S = 0.05  # between two tries to find the master
 _CLOSED = "the connection to Redis is closed"
 
 
-def lanes_of(redis: Redis) -> ScriptLanes:
+class Lanes(Protocol):
+    """What carries calls; see `ScriptLanes`."""
+
+    @property
+    def waiting(self) -> int:
+        """How many calls were not sent yet."""
+
+    def submit(self, call: ConsumeCall) -> asyncio.Future[Answer]:
+        """Return what will hold the answer."""
+
+
+class Router(Protocol):
+    """Knows which server has a call's keys, where there are several."""
+
+    def elsewhere(self, waiting: Sequence[Waiting], error: RedisRefused) -> None:
+        """Take over calls that this server did not make, and another one will."""
+
+    def lost(self) -> None:
+        """Learn that the server does not answer."""
+
+
+def lanes_of(redis: Redis) -> Lanes:
     """Return the client's lanes in the running event loop; they end with the client."""
+    if isinstance(redis, RoutedRedis):
+        lanes: Lanes = redis.lanes
+        return lanes
     pool = redis.connection_pool
     assert isinstance(pool, FairPool), "the client was not made by open_redis"
+    return pool_lanes(pool)
+
+
+def pool_lanes(pool: FairPool, router: Router | None = None) -> ScriptLanes:
+    """Return the lanes to a pool's server in the running event loop."""
     loop = asyncio.get_running_loop()
     lanes = pool.companions.get(loop)
     if lanes is None:
         for ended in [each for each in pool.companions if each.is_closed()]:
             del pool.companions[ended]
-        lanes = pool.companions[loop] = ScriptLanes(pool, loop)
+        lanes = pool.companions[loop] = ScriptLanes(pool, loop, router)
     assert isinstance(lanes, ScriptLanes)
     return lanes
 
@@ -42,11 +73,19 @@ class ScriptLanes:
     """Carries calls over two connections, first come, first served.
 
     Belongs to one event loop. What the library does to make a connection (TLS, login,
-    choice of database) it does here, too.
+    choice of database) it does here, too. What a server refuses because it is not the
+    one that has the keys is sent again: by the router, or where the pool follows the
+    master by itself, over a new connection.
     """
 
-    def __init__(self, pool: FairPool, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        pool: FairPool,
+        loop: asyncio.AbstractEventLoop,
+        router: Router | None = None,
+    ) -> None:
         self._pool = pool
+        self._router = router
         self._loop = loop
         self._timeout_s = float(pool.connection_kwargs["socket_timeout"])
         self._queue: deque[Waiting] = deque()
@@ -80,16 +119,34 @@ class ScriptLanes:
         if len(self._queue) >= MOST_WAITING:
             raise RedisUnreachable(f"{MOST_WAITING:,} calls wait for Redis already")
         answer: asyncio.Future[Answer] = self._loop.create_future()
-        now = self._loop.time()
-        self._queue.append(Waiting(call, answer, now))
-        if self._timer is None:
-            self._timer = self._loop.call_at(now + self._timeout_s, self._expire)
-        if not self._waking:
-            self._wake()
+        self._queue.append(Waiting(call, answer, self._loop.time()))
+        self._queued()
         return answer
+
+    def submit_again(
+        self, waiting: Sequence[Waiting], error: RedisRefused | None
+    ) -> None:
+        """Send what was surely not done, before everything else, unless it is late.
+
+        Args:
+            error: Why it was not done; calls that are late get it.
+        """
+        now = self._loop.time()
+        for each in reversed(waiting):
+            if self._closed:
+                _fail(each, RedisUnreachable(_CLOSED))
+            elif each.since + self._timeout_s <= now:
+                late = RedisUnreachable(self._late())
+                _fail(each, late if error is None else _again(error))
+            else:
+                self._queue.appendleft(each)
+        if self._queue:
+            self._queued()
 
     async def more(self, lane: Lane) -> None:
         """Let `lane` sleep until there is something in the queue."""
+        # A lane that comes too late sleeps, too, and has to be woken again.
+        self._waking = False
         if not self._queue:
             wake: asyncio.Future[None] = self._loop.create_future()
             self._sleeping[lane] = wake
@@ -120,6 +177,22 @@ class ScriptLanes:
                 self._wake()
         else:
             self._refuse(type(error), str(error))
+            self.lost()
+
+    def elsewhere(self, waiting: Sequence[Waiting], error: RedisRefused) -> None:
+        """Have calls sent again that this server surely did not make."""
+        if self._router is not None:
+            self._router.elsewhere(waiting, error)
+        elif self._pool.follows and not self._closed:
+            self._loop.call_later(_PAUSE_S, self.submit_again, waiting, error)
+        else:
+            for each in waiting:
+                _fail(each, _again(error))
+
+    def lost(self) -> None:
+        """Tell the router, if there is one, that the server does not answer."""
+        if self._router is not None:
+            self._router.lost()
 
     async def aclose(self) -> None:
         """Close both connections; what waits is refused, what was sent is unknown."""
@@ -131,6 +204,13 @@ class ScriptLanes:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _queued(self) -> None:
+        if self._timer is None:
+            when = self._queue[0].since + self._timeout_s
+            self._timer = self._loop.call_at(when, self._expire)
+        if not self._waking:
+            self._wake()
 
     def _wake(self) -> None:
         while self._sleeping:
@@ -171,11 +251,18 @@ class ScriptLanes:
         queue, self._timer = self._queue, None
         due = self._loop.time() - self._timeout_s
         while queue and queue[0].since <= due:
-            sentence = f"Redis does not answer: not sent within {self._timeout_s:g} s"
-            _fail(queue.popleft(), RedisUnreachable(sentence))
+            _fail(queue.popleft(), RedisUnreachable(self._late()))
         if queue:
             when = queue[0].since + self._timeout_s
             self._timer = self._loop.call_at(when, self._expire)
+
+    def _late(self) -> str:
+        return f"Redis does not answer: not sent within {self._timeout_s:g} s"
+
+
+def _again(error: RedisRefused) -> RedisRefused:
+    # One error each: whoever raises it writes its own traceback into it.
+    return RedisRefused(str(error))
 
 
 def _fail(waiting: Waiting, error: BaseException) -> None:

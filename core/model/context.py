@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from meterdeck.core.errors import NotFound
+from meterdeck.core.errors import ConfigError, NotFound
 from meterdeck.core.model.keys import KeyLayout
+from meterdeck.core.model.limit_rules import PLAIN, LimitRule
 from meterdeck.core.model.text import visible
 from meterdeck.core.model.usage import (
     NO_LIMIT,
@@ -57,14 +58,54 @@ class Secret:
 
 
 @dataclass(frozen=True, slots=True)
+class HostPort:
+    """Where a server listens."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class SentinelOptions:
+    """The Sentinels that know which server is the master.
+
+    Attributes:
+        master_name: What they call it.
+        username: ACL user of the Sentinels; empty for the default one.
+    """
+
+    sentinels: tuple[HostPort, ...]
+    master_name: str
+    username: str = ""
+    password: Secret | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterOptions:
+    """A Redis Cluster: the nodes besides the URL's to ask for all the others."""
+
+    nodes: tuple[HostPort, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class RedisOptions:
     """How Redis is reached and how keys are named in it.
 
     Attributes:
-        url: redis://, rediss:// or unix://, without user and password.
+        url: redis://, rediss:// or unix://, without user and password. With Sentinels
+            it has no host; of a cluster it is one node.
         username: ACL user; empty for the default one.
         timeout_s: Deadline of connecting and of one answer, in seconds.
         retention_days: How long a counter is kept after its period's end.
+        sentinel: None where the URL's server is the one.
+        cluster: None where Redis is no cluster.
+
+    Raises:
+        ConfigError: A cluster and keys that are not tagged.
     """
 
     url: str
@@ -73,6 +114,18 @@ class RedisOptions:
     timeout_s: float = 2.0
     layout: KeyLayout = field(default_factory=KeyLayout)
     retention_days: int = 35
+    sentinel: SentinelOptions | None = None
+    cluster: ClusterOptions | None = None
+
+    def __post_init__(self) -> None:
+        if self.cluster is not None and not self.layout.tagged:
+            raise ConfigError(
+                "redis.tagged",
+                "must be true with cluster = true: a script changes several keys of"
+                " one tenant, and a cluster allows that only where they share a slot",
+                "set tagged = true, and name the counters usage:{acme}:… with literal"
+                " braces in the application, too",
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,3 +243,15 @@ class Context:
         if plan is not None and resource in plan.limits:
             return Limit(plan.limits[resource], LimitSource.DEFAULT)
         return NO_LIMIT
+
+    def default_rule(self, name: ResourceName) -> LimitRule | None:
+        """Return how a limit without a plan's own rule is enforced.
+
+        None where it is plain, and no plan says otherwise.
+        """
+        resource = self.resource(name)
+        plans = self.plans.values()
+        if resource.rule == PLAIN and not any(name in each.rules for each in plans):
+            return None
+        plan = self.plans.get(self.default_plan)
+        return plan.rules.get(name, resource.rule) if plan else resource.rule

@@ -35,6 +35,13 @@ class KeyLayout:
                     f"{self.template!r} must contain {name} exactly once",
                     f"the usual one is {DEFAULT_TEMPLATE}",
                 )
+        before = self.template.partition("{tenant}")[0]
+        if self.tagged and "{" in before + self.prefix:
+            raise ConfigError(
+                "redis.key_template" if "{" in before else "redis.prefix",
+                "has a brace before the tenant's, which would be the hash tag",
+                "with tagged = true leave it out",
+            )
         object.__setattr__(self, "_pattern", self._compile())
 
     def _compile(self) -> re.Pattern[str]:
@@ -140,6 +147,26 @@ class KeyLayout:
     def call(self, tenant: str, call_id: str) -> bytes:
         """String: the first answer to a consume call's id, for minutes."""
         return self._own("call", self._tenant(tenant), call_id)
+
+    def settled(self, tenant: str, call_id: str) -> bytes:
+        """String: how a call was settled, for as long as its id is known."""
+        return self._own("settled", self._tenant(tenant), call_id)
+
+    def reserved(self, tenant: str, resource: str, period: str) -> bytes:
+        """Sorted set: reservations of a counter, `id:units`, by their expiry in ms."""
+        return self._own("reserved", self._tenant(tenant), resource, period)
+
+    def reserving(self) -> bytes:
+        """Sorted set: counters by the ms at which a reservation of theirs expires."""
+        return self._own("reserving")
+
+    def beyond(self, tenant: str, resource: str, period: str) -> bytes:
+        """Hash: what is kept of a counter's use beyond its limit."""
+        return self._own("beyond", self._tenant(tenant), resource, period)
+
+    def refusals(self, tenant: str) -> bytes:
+        """Stream: the tenant's latest refusals, capped."""
+        return self._own("refusals", self._tenant(tenant))
 
     def changed(self) -> bytes:
         """Sorted set: tenants by the sequence number of their last change."""

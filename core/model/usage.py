@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NewType
 
+from meterdeck.core.model.limit_rules import PLAIN, LimitRule
 from meterdeck.core.model.periods import Cycle, Period, PeriodKind
 
 TenantId = NewType("TenantId", str)
@@ -44,6 +45,7 @@ class Resource:
     meter: str = ""
     period: PeriodKind = PeriodKind.CALENDAR_MONTH
     on_fault: OnFault = OnFault.FAIL_CLOSED
+    rule: LimitRule = PLAIN
 
 
 class LimitSource(StrEnum):
@@ -52,6 +54,8 @@ class LimitSource(StrEnum):
     OVERRIDE = "override"
     PLAN = "plan"
     DEFAULT = "default"
+    ARGUMENT = "argument"
+    """Given with the call, by the application."""
     NONE = "none"
 
 
@@ -73,11 +77,15 @@ NO_LIMIT = Limit(None, LimitSource.NONE)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A named set of limits: resource → units a period, None for unlimited."""
+    """A named set of limits: resource → units a period, None for unlimited.
+
+    `rules` says how they are enforced, where it is not plain for every plan.
+    """
 
     name: PlanName
     label: str
     limits: Mapping[ResourceName, int | None]
+    rules: Mapping[ResourceName, LimitRule] = field(default_factory=dict)
 
 
 class TenantStatus(StrEnum):
@@ -109,6 +117,7 @@ class Tenant:
         plan: Name of the plan, empty where none matches.
         limits: The plan's limits, already resolved: resource → units or None.
         cycle: The billing cycle, None without a subscription.
+        rules: The plan's own rules, see `Plan`.
         period_end: End of the current period by Stripe, None where unknown.
     """
 
@@ -122,6 +131,7 @@ class Tenant:
     cycle: Cycle | None = None
     period_start: datetime | None = None
     period_end: datetime | None = None
+    rules: Mapping[ResourceName, LimitRule] = field(default_factory=dict)
 
     def plan_limit(self, resource: ResourceName) -> Limit:
         """Return the plan's limit for `resource`; no rule means no limit."""
@@ -139,13 +149,17 @@ class Broken:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """One counter as it stands: what was used, of how much, until when."""
+    """One counter as it stands: what was used, of how much, until when.
+
+    `reserved` of the used units are only reserved so far.
+    """
 
     tenant: TenantId
     resource: ResourceName
     period: Period
     used: int | Broken
     limit: Limit
+    reserved: int = 0
 
     @property
     def remaining(self) -> int | None:

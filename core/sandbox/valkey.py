@@ -74,6 +74,7 @@ class Valkey:
             socket only.
         binary: The server to run; None is the bundled one. Redis works too.
         settings: Further directives of the server's configuration file.
+        sentinel: Run a Sentinel, which keeps no data but its own configuration.
     """
 
     def __init__(
@@ -83,12 +84,14 @@ class Valkey:
         port: int | None = 0,
         binary: Path | None = None,
         settings: Mapping[str, str] | None = None,
+        sentinel: bool = False,
     ) -> None:
         self._data_dir = data_dir.absolute()
         self._port = port
         self._pick_port = port == 0
         self._binary = binary
         self._settings = dict(settings or {})
+        self._sentinel = sentinel
         self._process: subprocess.Popen[bytes] | None = None
         self._lock: int | None = None
         self._socket_dir: Path | None = None
@@ -156,7 +159,7 @@ class Valkey:
                 await self._wait_until_ready()
             except RedisUnreachable:
                 # Somebody else may have taken the free port in between.
-                if not (self._pick_port and left and "in use" in self._last_words()):
+                if not (self._pick_port and left and _is_taken(self._last_words())):
                     raise
                 self._port = 0
             else:
@@ -167,9 +170,7 @@ class Valkey:
             "/valkey.sock"
         ):
             self._socket_dir = self._socket_dir or Path(tempfile.mkdtemp(prefix="md-"))
-        command = [str(self._binary or bundled_binary())]
-        for name, value in self._directives().items():
-            command += [f"--{name}", value]
+        command = [str(self._binary or bundled_binary()), *self._arguments()]
         assert self._lock is not None
         self._process = subprocess.Popen(  # noqa: S603  # our binary, our arguments
             command,
@@ -181,6 +182,21 @@ class Valkey:
             start_new_session=True,  # Ctrl-C reaches us, and we end it in order
             preexec_fn=_end_with_parent if _LIBC else None,  # noqa: PLW1509  # takes no lock
         )
+
+    def _arguments(self) -> list[str]:
+        if not self._sentinel:
+            given = self._directives().items()
+            return [part for name, value in given for part in (f"--{name}", value)]
+        # A Sentinel writes what it learns into its configuration file.
+        written = self._data_dir / "sentinel.conf"
+        if not written.exists():
+            kept = {
+                name: value
+                for name, value in self._directives().items()
+                if not name.startswith("append") and name != "save"
+            }
+            written.write_text("".join(f"{n} {v}\n" for n, v in kept.items()))
+        return [str(written), "--sentinel"]
 
     def _directives(self) -> dict[str, str]:
         return {
@@ -268,6 +284,10 @@ async def _wait(process: subprocess.Popen[bytes]) -> None:
             process.kill()
             process.wait()
         await asyncio.sleep(_POLL_S)
+
+
+def _is_taken(last_words: str) -> bool:
+    return "in use" in last_words or "Failed listening on port" in last_words
 
 
 def _free_port() -> int:

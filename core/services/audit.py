@@ -53,7 +53,7 @@ class AuditTrail:
                 f"the trail of {who} has no entry {visible(audit_id)};"
                 f" its entries: meterdeck audit {who} --json"
             )
-        if problem := contents_problem(*found[0]):
+        if problem := contents_problem(tenant, found[0]):
             raise Refused(
                 f"entry {at} of {who} is not to be trusted: {problem};"
                 f" see: meterdeck audit {who} --verify"

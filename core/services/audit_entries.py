@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from meterdeck.core.adapters.redis_client import from_milliseconds
 from meterdeck.core.model.changes import AuditEntry
-from meterdeck.core.model.names import name_text
+from meterdeck.core.model.names import name_bytes, name_text
 from meterdeck.core.model.quantity import parse_counter
 from meterdeck.core.model.text import visible
 from meterdeck.core.model.usage import ResourceName, TenantId
@@ -71,35 +71,22 @@ def read_entry(
     )
 
 
-def verify_chain(trail: Sequence[RawEntry]) -> int:
-    """Return the index of the first entry that breaks the chain; -1 for none.
-
-    Args:
-        trail: From its start, oldest first.
-    """
-    previous = FIRST_HASH
-    for index, (raw_id, fields) in enumerate(trail):
-        if entry_problem(raw_id, fields, previous):
-            return index
-        previous = name_text(fields[b"hash"])
-    return -1
-
-
-def entry_problem(raw_id: bytes, fields: Mapping[bytes, bytes], previous: str) -> str:
+def entry_problem(tenant: TenantId, raw: RawEntry, previous: str) -> str:
     """Say what is wrong with an entry that follows hash `previous`; empty if sound."""
-    if name_text(fields.get(b"previous_hash", b"")) != previous:
+    if name_text(raw[1].get(b"previous_hash", b"")) != previous:
         return "it does not follow the entry before: one is missing, moved or added"
-    return contents_problem(raw_id, fields)
+    return contents_problem(tenant, raw)
 
 
-def contents_problem(raw_id: bytes, fields: Mapping[bytes, bytes]) -> str:
+def contents_problem(tenant: TenantId, raw: RawEntry) -> str:
     """Say what is wrong with an entry in itself; empty if it is as it was written."""
+    raw_id, fields = raw
     if added := sorted(fields.keys() - _KNOWN):
         return f"it has a field that was not written: {visible(name_text(added[0]))}"
-    if fields.get(b"hash", b"").decode("ascii", "replace") not in _hashes(
-        raw_id, fields
-    ):
+    if name_text(fields.get(b"hash", b"")) not in _hashes(raw_id, fields):
         return "its contents are not what was written"
+    if fields.get(b"tenant") != name_bytes(tenant):
+        return "it is another tenant's"
     return ""
 
 

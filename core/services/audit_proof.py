@@ -90,11 +90,11 @@ class AuditProof:
             state = await self._redis.xinfo_stream(key)
         newest = state["last-generated-id"].decode()
         previous, last, count = FIRST_HASH, "", 0
-        async for raw_id, fields in self._trail.all(tenant, until=newest):
-            count += 1
-            if problem := entry_problem(raw_id, fields, previous):
-                return _Checked(count, BrokenChain(tenant, raw_id.decode(), problem))
-            previous, last = fields[b"hash"].decode(), raw_id.decode()
+        async for raw in self._trail.all(tenant, until=newest):
+            count, last = count + 1, raw[0].decode()
+            if problem := entry_problem(tenant, raw, previous):
+                return _Checked(count, BrokenChain(tenant, last, problem))
+            previous = raw[1][b"hash"].decode()
         # A removed newest entry breaks no link: the stream itself remembers it.
         missing = max(state["entries-added"] - count, int(last != newest))
         # A stream made anew remembers nothing: the index does.

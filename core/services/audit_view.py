@@ -32,7 +32,6 @@ LOOKED_AT = 10_000
 _TENANTS_AT_ONCE = 100
 _FIRST_ENTRIES = 10
 _MORE_ENTRIES = 100
-_ROUNDS = 3
 # How much older than a tenant's last entry the index may say it is: where keys are
 # tagged it is written by itself, before the entry.
 _LAG_MS = 1_000
@@ -60,15 +59,35 @@ class AuditView:
         """
         if wanted.tenant is not None:
             tenant = check_tenant(wanted.tenant, tagged=self._layout.tagged)
-            merge = _Merge(self._redis, self._layout, wanted)
-            await merge.add([tenant])
-            return await merge.page()
-        for _ in range(_ROUNDS):
-            merge = _Merge(self._redis, self._layout, wanted, indexed=True)
-            page = await merge.page()
-            if not await merge.has_missed():
-                break
+            return await self._page_of([tenant], wanted)
+        merge = _Merge(self._redis, self._layout, wanted, indexed=True)
+        page = await merge.page()
+        while missed := await merge.missed():
+            more = await self._page_of(missed, wanted)
+            page = _both(page, more, wanted.limit)
         return page
+
+    async def _page_of(
+        self, tenants: Sequence[TenantId], wanted: AuditQuery
+    ) -> AuditPage:
+        merge = _Merge(self._redis, self._layout, wanted)
+        await merge.add(tenants)
+        return await merge.page()
+
+
+def _rank(entry: AuditEntry) -> _Rank:
+    return AuditPlace.of(entry).rank
+
+
+def _both(one: AuditPage, other: AuditPage, limit: int) -> AuditPage:
+    """Return one page of two that begin at the same place."""
+    ends = [page.next for page in (one, other) if page.next is not None]
+    end = min(ends, key=lambda place: place.rank, default=None)
+    ranked = sorted(one.entries + other.entries, key=_rank)
+    within = [each for each in ranked if end is None or _rank(each) <= end.rank]
+    if len(within) > limit:
+        end = AuditPlace.of(within[limit - 1])
+    return AuditPage(tuple(within[:limit]), end, one.unreadable + other.unreadable)
 
 
 @dataclass(slots=True)
@@ -81,7 +100,7 @@ class _Trail:
 
     @property
     def rank(self) -> _Rank:
-        return AuditPlace.of(self.entries[0]).rank
+        return _rank(self.entries[0])
 
 
 class _Merge:
@@ -143,16 +162,18 @@ class _Merge:
                     self._fill(trail, reply, _FIRST_ENTRIES)
         self._keep_what_can_matter()
 
-    async def has_missed(self) -> bool:
-        """Tell whether a tenant moved up the index while its parts were read."""
+    async def missed(self) -> list[TenantId]:
+        """Return, once each, tenants that moved up the index while it was read."""
         if self._index_reads < 2:
-            return False
+            return []
         with redis_errors():
             reply = await self._redis.zrangebyscore(
                 self._layout.audited(), self._index_top, "+inf"
             )
-        names = cast("list[bytes]", reply)
-        return any(TenantId(name_text(name)) not in self._seen for name in names)
+        names = [TenantId(name_text(name)) for name in cast("list[bytes]", reply)]
+        missed = [name for name in names if name not in self._seen]
+        self._seen.update(missed)
+        return missed
 
     async def _next(self) -> AuditEntry | None:
         while self._index_left is not None and self._may_be_later():
@@ -223,7 +244,10 @@ class _Merge:
         if before is None:
             return "+"
         same_id_follows = before.tenant is not None and tenant > before.tenant
-        return f"{'' if same_id_follows else '('}{before.ms}-{before.number}"
+        # The server takes no "less than 0-0", which no entry has.
+        nothing = before.ms == before.number == 0
+        exclusive = "" if same_id_follows or nothing else "("
+        return f"{exclusive}{before.ms}-{before.number}"
 
     def _oldest(self) -> str:
         return str(self._since_ms) if self._since_ms > 0 else "-"

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from meterdeck.core.adapters.bulk_reader import IN_FLIGHT, BulkReader, pack_command
+from meterdeck.core.adapters.bulk_reader import IN_FLIGHT, BulkReader, MgetPlan
 from meterdeck.core.model.fleet_update import NO_COUNTER
 from meterdeck.core.model.keys import KeyLayout
 from meterdeck.core.model.usage import Broken, ResourceName, TenantId
@@ -23,9 +23,9 @@ _MOST_SUSPECTS = 10_000
 
 @dataclass(slots=True)
 class _Stretch:
-    """Some rows, all columns: the packed MGET and a fingerprint of its last reply."""
+    """Some rows, all columns: how to read them and a fingerprint of the last values."""
 
-    command: bytes
+    plan: MgetPlan
     valid_until: datetime
     fingerprint: int | None = None
 
@@ -95,10 +95,9 @@ class CounterSweep:
             return True
         numbers = range(self._next, min(self._next + _GROUP, self._count()))
         stretches = [self._stretch(number, at) for number in numbers]
-        replies = await self._reader.read([s.command for s in stretches])
-        for number, stretch, reply in zip(numbers, stretches, replies, strict=True):
-            assert isinstance(reply, list)
-            self._store_stretch(number, stretch, reply)
+        read = await self._reader.read([s.plan for s in stretches])
+        for number, stretch, values in zip(numbers, stretches, read, strict=True):
+            self._store_stretch(number, stretch, values)
         self._next = numbers.stop
         if self._next < self._count():
             return False
@@ -162,7 +161,7 @@ class CounterSweep:
             first = number * self._rows
             tenants = self._table.tenants[first : first + self._rows]
             plan = plan_keys(self._layout, tenants, self._table.resources, at)
-            stretch = _Stretch(pack_command(b"MGET", *plan.keys), plan.valid_until)
+            stretch = _Stretch(self._reader.plan(plan.keys), plan.valid_until)
             self._stretches[number] = stretch
         return stretch
 

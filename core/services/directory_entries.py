@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from meterdeck.core.adapters.redis_client import Redis, redis_errors
+from meterdeck.core.adapters.redis_client import Redis, RoutedRedis, redis_errors
 from meterdeck.core.model.keys import KeyLayout
 from meterdeck.core.model.usage import Tenant, TenantId
 from meterdeck.core.services.directory_reader import ReadState
@@ -20,6 +20,8 @@ from meterdeck.core.services.tenant_fields import (
 )
 
 _READ_AT_ONCE = 500
+# Whoever reads an entry sees the old one or the new one.
+_REPLACE = "redis.call('DEL', KEYS[1]) return redis.call('HSET', KEYS[1], unpack(ARGV))"
 _WRITE_AT_ONCE = 50  # in one transaction, during which nobody else is served
 
 
@@ -83,6 +85,9 @@ class DirectoryEntries:
         """Replace the entries of these tenants; a reader sees the old or the new."""
         for start in range(0, len(tenants), _WRITE_AT_ONCE):
             batch = tenants[start : start + _WRITE_AT_ONCE]
+            if isinstance(self._redis, RoutedRedis):
+                await self._write_routed(batch)
+                continue
             async with self._redis.pipeline(transaction=True) as pipe:
                 for tenant in batch:
                     key = self._layout.tenant(tenant.id)
@@ -93,16 +98,50 @@ class DirectoryEntries:
                 with redis_errors():
                     await pipe.execute()
 
+    async def _write_routed(self, tenants: Sequence[Tenant]) -> None:
+        # A cluster has no transaction over several tenants: each entry is replaced
+        # as a whole, and who reads the mark in between reads once more.
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for tenant in tenants:
+                fields = _flat(tenant_to_fields(tenant))
+                pipe.eval(_REPLACE, 1, self._layout.tenant(tenant.id), *fields)
+            with redis_errors():
+                await pipe.execute()
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.sadd(self._layout.tenants(), *(encode(one.id) for one in tenants))
+            with redis_errors():
+                await pipe.execute()
+        await self._mark()
+
+    async def _mark(self) -> None:
+        with redis_errors():
+            await self._redis.hincrby(self._layout.directory(), "revision", 1)
+
     async def remove(self, names: Sequence[TenantId]) -> None:
         """Take these tenants out; their counters are not touched."""
         for start in range(0, len(names), _WRITE_AT_ONCE):
             batch = names[start : start + _WRITE_AT_ONCE]
+            if isinstance(self._redis, RoutedRedis):
+                await self._remove_routed(batch)
+                continue
             async with self._redis.pipeline(transaction=True) as pipe:
                 pipe.delete(*(self._layout.tenant(name) for name in batch))
                 pipe.srem(self._layout.tenants(), *map(encode, batch))
                 pipe.hincrby(self._layout.directory(), "revision", 1)
                 with redis_errors():
                     await pipe.execute()
+
+    async def _remove_routed(self, names: Sequence[TenantId]) -> None:
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.srem(self._layout.tenants(), *map(encode, names))
+            with redis_errors():
+                await pipe.execute()
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for name in names:
+                pipe.delete(self._layout.tenant(name))
+            with redis_errors():
+                await pipe.execute()
+        await self._mark()
 
     async def note(self, state: ReadState) -> None:
         """Remember how far Stripe has been read; to be called after the writes."""

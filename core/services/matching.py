@@ -44,6 +44,7 @@ def tenant_of(
         plan=plan,
         status=subscription.status,
         limits=rules.limits if rules and not subscription.ended else {},
+        rules=rules.rules if rules and not subscription.ended else {},
         cycle=_cycle(subscription, item),
         period_start=item.period_start if item else None,
         period_end=item.period_end if item else None,
@@ -81,8 +82,12 @@ def rules_digest(context: Context) -> str:
         for rule in context.plan_rules
     ]
     limits = {name: dict(plan.limits) for name, plan in context.plans.items()}
+    enforced = {
+        name: {resource: rule.text for resource, rule in plan.rules.items()}
+        for name, plan in context.plans.items()
+    }
     where = [stripe.api_base, stripe.tenant_metadata_key] if stripe else []
-    text = json.dumps([context.mode, where, rules, limits], sort_keys=True)
+    text = json.dumps([context.mode, where, rules, limits, enforced], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import cast
 
 from meterdeck.core.adapters.redis_client import Redis, redis_errors
@@ -137,7 +138,11 @@ class Replayer:
                     period,
                     layout.counter(call.tenant, name, period.label),
                 )
-                for (name, amount), period in zip(call.amounts, periods, strict=True)
+                # In the order in which `consume` names them, of whom this may be a
+                # repeat.
+                for (name, amount), period in sorted(
+                    zip(call.amounts, periods, strict=True), key=itemgetter(0)
+                )
             ],
             call=layout.call(call.tenant, call.call_id),
             call_retention_s=REPLAY_KEPT_S,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from meterdeck.core.model.limit_rules import LimitRule, read_rule
 from meterdeck.core.model.periods import Cycle, Interval
 from meterdeck.core.model.quantity import parse_counter
 from meterdeck.core.model.usage import (
@@ -21,6 +22,7 @@ from meterdeck.core.model.usage import (
 
 _UNLIMITED = "unlimited"
 _LIMIT = "limit:"
+_RULE = "rule:"
 _LATEST = 253_402_300_799  # 9999-12-31T23:59:59Z, the last second a datetime holds
 _STATUSES = {status.value: status for status in TenantStatus}
 _INTERVALS = {interval.value: interval for interval in Interval}
@@ -56,6 +58,8 @@ def tenant_to_fields(tenant: Tenant) -> dict[str, str]:
         fields["interval_count"] = str(tenant.cycle.count)
     for resource, units in tenant.limits.items():
         fields[_LIMIT + resource] = _UNLIMITED if units is None else str(units)
+    for resource, rule in tenant.rules.items():
+        fields[_RULE + resource] = rule.text
     return {name: value for name, value in fields.items() if value}
 
 
@@ -79,6 +83,7 @@ class FieldReader:
             cycle=_cycle(fields),
             period_start=read_moment(fields.get("period_start")),
             period_end=read_moment(fields.get("period_end")),
+            rules=_rules(fields),
         )
 
     def _limits_of(self, fields: Mapping[str, str]) -> Limits:
@@ -87,6 +92,15 @@ class FieldReader:
         if known is None:
             known = self._limits[found] = dict(_limits(found))
         return known
+
+
+def _rules(fields: Mapping[str, str]) -> Mapping[ResourceName, LimitRule]:
+    found = {
+        ResourceName(field.removeprefix(_RULE)): read_rule(text)
+        for field, text in fields.items()
+        if field.startswith(_RULE)
+    }
+    return {name: rule for name, rule in found.items() if rule is not None}
 
 
 def _limits(

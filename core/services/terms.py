@@ -33,11 +33,17 @@ class Around:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A term, and where its counters and overrides are."""
+    """A term, and where its counters are and what is kept beside them.
+
+    Attributes:
+        beyond: None where the term has no rule.
+    """
 
     term: Term
     counter: Around
     override: Around
+    reserved: Around
+    beyond: Around | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +107,13 @@ class Terms:
     def _place(self, resource: Resource, period: Period) -> Place:
         name, layout = resource.name, self._layout
         default = self._context.limit_of(_NOBODY, name)
+        rule = self._context.default_rule(name)
+        label = period.label
+        beyond = Around.of(lambda tenant: layout.beyond(tenant, name, label))
         return Place(
-            Term.of(name, period, default),
-            Around.of(lambda tenant: layout.counter(tenant, name, period.label)),
+            Term.of(name, period, default, rule),
+            Around.of(lambda tenant: layout.counter(tenant, name, label)),
             Around.of(lambda tenant: layout.override(tenant, name)),
+            Around.of(lambda tenant: layout.reserved(tenant, name, label)),
+            beyond if rule else None,
         )

@@ -116,12 +116,15 @@ class UndoPlanner:
     async def _plan_override(
         self, entry: AuditEntry, resource: Resource, later: Sequence[AuditEntry]
     ) -> UndoPlan:
+        words = await self._override_words(entry.tenant, resource)
+        if words == NO_OVERRIDE != entry.after:
+            raise not_as_left(entry, words)
         if by := _changed_by(entry, later):
             raise Refused(
                 f"the override of {named(entry)} was changed since, by"
-                f" {visible(by.actor)} with entry {by.id}; undo that one first"
+                f" {visible(by.actor)} with entry {by.id};"
+                " undo that one first, or set the override by hand"
             )
-        words = await self._override_words(entry.tenant, resource)
         if words != entry.after:
             raise not_as_left(entry, words)
         if entry.before == NO_OVERRIDE:
@@ -179,6 +182,7 @@ def _no_limit(entry: AuditEntry) -> Refused:
 
 
 def not_as_left(entry: AuditEntry, words: str) -> Refused:
+    """Say that an override is not what an entry left, but `words`."""
     if words == NO_OVERRIDE:
         return Refused(
             f"the override that {named(entry)} set has ended; there is nothing to undo"
@@ -190,4 +194,5 @@ def not_as_left(entry: AuditEntry, words: str) -> Refused:
 
 
 def named(entry: AuditEntry) -> str:
+    """Name an entry in a sentence."""
     return f"entry {entry.id} of {visible(entry.tenant)}"

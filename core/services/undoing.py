@@ -54,9 +54,7 @@ class Undoing:
         signed = replace(signature, undoes=entry.id)
         for _ in range(_ROUNDS):
             done = await self._done_before(entry, signed.operation_id)
-            done = done or await self._try(
-                entry, await self._planner.plan(entry), signed
-            )
+            done = done or await self._try(entry, signed)
             if done is not None:
                 return done
         raise Refused(f"{named(entry)} keeps changing; nothing was undone")
@@ -118,29 +116,30 @@ class Undoing:
             f" to take that back: meterdeck undo {visible(entry.tenant)} {by.id}"
         )
 
-    async def _try(
-        self, entry: AuditEntry, plan: UndoPlan, signed: Signature
-    ) -> Undone | None:
-        """Carry a plan out; None where it has to be made anew."""
+    async def _try(self, entry: AuditEntry, signed: Signature) -> Undone | None:
+        """Plan and carry out; None where it has to be planned anew."""
+        try:
+            plan = await self._planner.plan(entry)
+        except Refused:
+            # A first try of this operation may have arrived only now.
+            if done := await self._done_before(entry, signed.operation_id):
+                return done
+            raise
         reply = await self._send(entry, plan, signed)
-        match reply and reply[0]:
-            case b"ok":
-                assert reply is not None
+        if reply is None:
+            return None  # another period began
+        match plan, reply[0]:
+            case _, b"ok":
                 return _undone(entry, plan, reply)
-            case b"past":
-                assert reply is not None
-                self._calls.learn(from_milliseconds(int(reply[1])))
-            case b"negative":
-                assert reply is not None
-                assert isinstance(plan, Difference)
-                amount, used = plan.adjustment.amount, int(reply[1])
-                raise _below_zero(entry, plan.resource, amount, used)
-            case b"conflict":
-                assert reply is not None
+            case Difference(wish, resource), b"negative":
+                raise _below_zero(entry, resource, wish.amount, int(reply[1]))
+            case _, b"conflict":
                 raise not_as_left(entry, name_text(reply[1]))
-            case b"none":
+            case _, b"none":
                 raise not_as_left(entry, NO_OVERRIDE)
-        return None  # undone by somebody else meanwhile, or another period began
+            case _, b"past":
+                self._calls.learn(from_milliseconds(int(reply[1])))
+        return None  # an override ended, or somebody else undid the entry
 
     async def _send(
         self, entry: AuditEntry, plan: UndoPlan, signed: Signature

@@ -3,26 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from uuid import uuid4
 
 from meterdeck.core.adapters.consume_calls import Answer, ConsumeCall, Head
 from meterdeck.core.adapters.redis_client import Redis
-from meterdeck.core.adapters.script_lanes import ScriptLanes, lanes_of
+from meterdeck.core.adapters.script_lanes import Lanes, lanes_of
 from meterdeck.core.adapters.scripts import CycleMoved, PeriodMoved
+from meterdeck.core.adapters.settle_calls import Settling
 from meterdeck.core.errors import (
     BadInput,
     ReadOnly,
+    RedisRefused,
     RedisUnreachable,
     Refused,
     UnknownOutcome,
 )
 from meterdeck.core.model.context import Context
-from meterdeck.core.model.decisions import Decision, ResourceDecision
+from meterdeck.core.model.decisions import (
+    Decision,
+    RefusalRecord,
+    ResourceDecision,
+    Settled,
+)
+from meterdeck.core.model.keys import KeyLayout
 from meterdeck.core.model.names import check_id, tenant_bytes
 from meterdeck.core.model.quantity import LARGEST
 from meterdeck.core.model.text import visible
 from meterdeck.core.model.usage import Tenant, TenantId
 from meterdeck.core.model.usage import Usage as UsageRow
 from meterdeck.core.services.current_periods import CurrentPeriods
+from meterdeck.core.services.refusal_log import RefusalLog
+from meterdeck.core.services.reservations import Reservations
 from meterdeck.core.services.terms import Around, Place, Terms
 from meterdeck.core.services.usage_reading import UsageReader
 
@@ -35,6 +48,19 @@ _TRIES = 2
 _ROUNDS = 4
 _MOST_RESOURCES = 64
 _DAY_MS = 86_400_000
+_SHORTEST, _LONGEST = timedelta(seconds=1), timedelta(hours=24)
+
+
+# Not frozen: that would take longer to make, and there is one a call.
+@dataclass(slots=True)
+class _Wanted:
+    """What a caller asks for; see `UsageService.consume` and `reserve`."""
+
+    tenant: str
+    amounts: Mapping[str, int]
+    call_id: str | None
+    limits: Mapping[str, int] | None
+    hold_ms: int = 0
 
 
 class UsageService:
@@ -47,30 +73,40 @@ class UsageService:
         self._layout = layout
         self._tagged = layout.tagged
         self._head = Head(
-            index=() if layout.tagged else (layout.sequence(), layout.changed()),
+            index=_index(layout),
             call_retention_s=CALL_KEPT_S,
             retention_ms=context.redis.retention_days * _DAY_MS,
         )
         self._entry = Around.of(layout.tenant)
+        self._refusals = Around.of(layout.refusals)
         self._periods = CurrentPeriods(redis, context)
         self._terms = Terms(context, self._periods)
         self._reader = UsageReader(redis, context)
+        self._reservations = Reservations(redis, context)
+        self._refusal_log = RefusalLog(redis, context)
 
     async def consume(
-        self, tenant: str, amounts: Mapping[str, int], *, call_id: str | None = None
+        self,
+        tenant: str,
+        amounts: Mapping[str, int],
+        *,
+        call_id: str | None = None,
+        limits: Mapping[str, int] | None = None,
     ) -> Decision:
         """Check every limit and count: all of `amounts`, or nothing.
 
         Calls made in the same turn of the event loop share a round trip. They are sent
         in the order in which they were made; with many at once, two round trips are
         under way and may be decided in either order. A refused call leaves no trace in
-        any counter. With a `call_id`, repeating the call within ten minutes gives the
-        first answer and counts nothing, so a lost answer is asked for once more;
-        without one nothing is sent twice. A call that is cancelled may have been
-        counted, as one whose answer was lost; it changes nothing for other calls.
+        any counter, but a record, see `refusals`. With a `call_id`, repeating the call
+        within ten minutes gives the first answer and counts nothing, so a lost answer
+        is asked for once more; without one nothing is sent twice. A call that is
+        cancelled may have been counted, as one whose answer was lost; it changes
+        nothing for other calls.
 
         Args:
             amounts: Resource → units, 1 to 2^53 each, at most 64 resources.
+            limits: Resource → units a period, where nothing else gives a limit.
 
         Raises:
             BadInput, NotFound: An argument is wrong.
@@ -80,17 +116,131 @@ class UsageService:
             RedisUnreachable, RedisRefused: Nothing was counted.
             UnknownOutcome: Counted or not, nobody knows.
         """
+        return await self._count(_Wanted(tenant, amounts, call_id, limits))
+
+    async def reserve(
+        self,
+        tenant: str,
+        amounts: Mapping[str, int],
+        *,
+        ttl: timedelta,
+        call_id: str | None = None,
+        limits: Mapping[str, int] | None = None,
+    ) -> Decision:
+        """Count as `consume` does, until the call is confirmed, released, or expires.
+
+        The units are counted at once. When `ttl` is over, by the server's clock, they
+        are given back by the next call that touches the counter, or by
+        `give_back_expired`; whatever is decided after that moment does not see them.
+        The decision's `call_id` names the reservation; one is made where none is given.
+
+        Args:
+            ttl: 1 second to 24 hours.
+
+        Raises:
+            BadInput: The time is too short or too long; and as `consume`.
+        """
+        if not _SHORTEST <= ttl <= _LONGEST:
+            raise BadInput(f"a reservation lasts 1 second to 24 hours, not {ttl}")
+        wanted = _Wanted(tenant, amounts, call_id or uuid4().hex, limits)
+        wanted.hold_ms = ttl // timedelta(milliseconds=1)
+        return await self._count(wanted)
+
+    async def confirm(
+        self, tenant: str, call_id: str, amounts: Mapping[str, int] | None = None
+    ) -> Settled:
+        """Make a reservation final, once; repeating it gives the first answer.
+
+        Args:
+            amounts: Units that were really used, at most those reserved; the rest is
+                given back. A resource that is not named keeps all of it.
+
+        Raises:
+            NotFound: There is no such reservation, or it has expired.
+            Refused: It was settled otherwise, or the call is no reservation.
+            BadInput, ReadOnly, BrokenCounter: As `consume`.
+            RedisUnreachable, RedisRefused, UnknownOutcome: As `consume`.
+        """
+        return await self._reservations.settle(
+            Settling.CONFIRM, tenant, call_id, amounts
+        )
+
+    async def release(
+        self, tenant: str, call_id: str, amounts: Mapping[str, int] | None = None
+    ) -> Settled:
+        """Give back what a call or a reservation took, once, and never more than that.
+
+        It is given back in the period in which it was counted, and takes no counter
+        below 0. The call must have had an id, which is known for ten minutes, of a
+        reservation ten minutes longer than it lasts.
+
+        Args:
+            amounts: Units to give back, at most those the call took; a resource that
+                is not named keeps all. None gives all back.
+
+        Raises:
+            NotFound: Nothing is known of the id, the call was refused, or the
+                reservation has expired.
+            Refused: It was settled before, otherwise.
+            BadInput, ReadOnly, BrokenCounter: As `consume`.
+            RedisUnreachable, RedisRefused, UnknownOutcome: As `consume`.
+        """
+        return await self._reservations.settle(
+            Settling.RELEASE, tenant, call_id, amounts
+        )
+
+    async def give_back_expired(self) -> int:
+        """Give back reservations that expired; see `Reservations`."""
+        return await self._reservations.give_back_expired()
+
+    async def refusals(
+        self, tenant: str, *, limit: int = 100
+    ) -> tuple[RefusalRecord, ...]:
+        """Return the latest refusals of a tenant, newest first; see `RefusalLog`."""
+        return await self._refusal_log.latest(tenant, limit)
+
+    async def peek(self, tenant: Tenant | str) -> tuple[UsageRow, ...]:
+        """Return what is used and left, without taking any of it; as `usage`."""
+        return await self._reader.read(tenant)
+
+    async def usage(self, tenant: Tenant | str) -> tuple[UsageRow, ...]:
+        """Return every configured resource's usage in its current period.
+
+        A tenant given by name has the limits of its directory entry. Writes nothing.
+
+        Raises:
+            BadInput: The name cannot be a tenant's.
+            RedisUnreachable, RedisRefused: It could not be read.
+        """
+        return await self._reader.read(tenant)
+
+    async def _count(self, wanted: _Wanted) -> Decision:
         if self._context.read_only:
             raise ReadOnly(f"context {self._context.name} is read-only")
-        name = tenant_bytes(tenant, tagged=self._tagged)
-        _check_amounts(amounts)
+        call_id = wanted.call_id
+        name = tenant_bytes(wanted.tenant, tagged=self._tagged)
+        _check_amounts(wanted)
         if call_id is not None:
             check_id("call id", call_id)
+            if len(wanted.amounts) > 1:
+                return await self._count_in_order(wanted, name)
+        return await self._send(wanted, name)
+
+    async def _count_in_order(self, wanted: _Wanted, name: bytes) -> Decision:
+        """Send the resources by name: in another order it would be another request."""
+        asked = wanted.amounts
+        wanted.amounts = dict(sorted(asked.items()))
+        made = await self._send(wanted, name)
+        by_name = {str(each.resource): each for each in made.resources}
+        return replace(made, resources=tuple(by_name[each] for each in asked))
+
+    async def _send(self, wanted: _Wanted, name: bytes) -> Decision:
+        tenant, call_id = wanted.tenant, wanted.call_id
         lanes = lanes_of(self._redis)
         for _ in range(_ROUNDS):
-            call = self._monthly_call(tenant, name, amounts, call_id)
+            call = self._monthly_call(wanted, name)
             if call is None:
-                call = await self._cycled_call(tenant, name, amounts, call_id)
+                call = await self._cycled_call(wanted, name)
             if call_id is None:
                 answer = await lanes.submit(call)
             else:
@@ -104,68 +254,63 @@ class UsageService:
                     self._periods.forget_cycle(TenantId(tenant))
         raise Refused("the billing period keeps changing; nothing was counted")
 
-    async def usage(self, tenant: Tenant | str) -> tuple[UsageRow, ...]:
-        """Return every configured resource's usage in its current period.
-
-        A tenant given by name has the limits of its directory entry. Writes nothing.
-
-        Raises:
-            BadInput: The name cannot be a tenant's.
-            RedisUnreachable, RedisRefused: It could not be read.
-        """
-        return await self._reader.read(tenant)
-
-    def _monthly_call(
-        self, tenant: str, name: bytes, amounts: Mapping[str, int], call_id: str | None
-    ) -> ConsumeCall | None:
+    def _monthly_call(self, wanted: _Wanted, name: bytes) -> ConsumeCall | None:
         """Return the call; None if not all resources are counted by calendar month."""
         monthly = self._terms.monthly()
         try:
-            places = [monthly[resource] for resource in amounts]
+            places = [monthly[resource] for resource in wanted.amounts]
         except KeyError:
             return None
-        return self._call(tenant, name, amounts, places, cycle=b"", call_id=call_id)
+        return self._call(wanted, name, places, b"")
 
-    async def _cycled_call(
-        self, tenant: str, name: bytes, amounts: Mapping[str, int], call_id: str | None
-    ) -> ConsumeCall:
-        terms = await self._terms.of(TenantId(tenant), amounts)
+    async def _cycled_call(self, wanted: _Wanted, name: bytes) -> ConsumeCall:
+        amounts = wanted.amounts
+        terms = await self._terms.of(TenantId(wanted.tenant), amounts)
         places = [terms.places[resource] for resource in amounts]
-        return self._call(
-            tenant, name, amounts, places, cycle=terms.cycle, call_id=call_id
-        )
+        return self._call(wanted, name, places, terms.cycle)
 
     def _call(
-        self,
-        tenant: str,
-        name: bytes,
-        amounts: Mapping[str, int],
-        places: list[Place],
-        *,
-        cycle: bytes,
-        call_id: str | None,
+        self, wanted: _Wanted, name: bytes, places: list[Place], cycle: bytes
     ) -> ConsumeCall:
         keys = [
             self._entry.before + name + self._entry.after,
+            self._refusals.before + name + self._refusals.after,
             *[each.counter.before + name + each.counter.after for each in places],
             *[each.override.before + name + each.override.after for each in places],
+            *[each.reserved.before + name + each.reserved.after for each in places],
         ]
-        if call_id is not None:
-            keys.append(self._layout.call(tenant, call_id))
+        keys += [
+            each.beyond.before + name + each.beyond.after
+            for each in places
+            if each.beyond
+        ]
+        terms = [place.term for place in places]
+        if wanted.call_id is not None:
+            keys.append(self._layout.call(wanted.tenant, wanted.call_id))
+        if wanted.limits:
+            terms = [each.under(wanted.limits.get(each.resource)) for each in terms]
         return ConsumeCall(
             self._head,
             # On a cluster a script call has one tenant: its keys lie in one slot.
             (self._head, name) if self._tagged else self._head,
             name,
             keys,
-            [place.term for place in places],
-            list(amounts.values()),
+            terms,
+            list(wanted.amounts.values()),
             cycle,
-            call_id or "",
+            wanted.call_id or "",
+            wanted.hold_ms,
         )
 
 
-def _check_amounts(amounts: Mapping[str, int]) -> None:
+def _index(layout: KeyLayout) -> tuple[bytes, ...]:
+    if layout.tagged:
+        return ()
+    return (layout.sequence(), layout.changed(), layout.reserving())
+
+
+def _check_amounts(wanted: _Wanted) -> None:
+    amounts = wanted.amounts
     if not 1 <= len(amounts) <= _MOST_RESOURCES:
         raise BadInput(f"a call names 1 to {_MOST_RESOURCES} resources")
     for name, amount in amounts.items():
@@ -174,16 +319,22 @@ def _check_amounts(amounts: Mapping[str, int]) -> None:
                 f"{amount!r} {visible(name)} cannot be consumed;"
                 f" an amount is a whole number from 1 to {LARGEST:,}"
             )
+    for name, units in (wanted.limits or {}).items():
+        if name not in amounts or type(units) is not int or not 0 <= units <= LARGEST:
+            raise BadInput(
+                f"{units!r} {visible(name)} is no limit of this call; give a whole"
+                f" number from 0 to {LARGEST:,} for a resource of it"
+            )
 
 
-async def _send_twice(lanes: ScriptLanes, call: ConsumeCall) -> Answer:
+async def _send_twice(lanes: Lanes, call: ConsumeCall) -> Answer:
     lost: UnknownOutcome | None = None
     for _ in range(_TRIES):
         try:
             return await lanes.submit(call)
         except UnknownOutcome as error:
             lost = error
-        except RedisUnreachable as error:
+        except (RedisUnreachable, RedisRefused) as error:
             # The try before this one may have been carried out.
             raise lost or error from error
     assert lost is not None

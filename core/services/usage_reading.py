@@ -40,6 +40,20 @@ class _Override:
 
 Override = _Override | Broken | None
 
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """What Redis holds of one resource.
+
+    Attributes:
+        reservations: Units and the ms at which they are given back.
+    """
+
+    used: int | Broken
+    override: Override
+    reservations: Sequence[tuple[int, float]]
+
+
 _BAD_OVERRIDE = Broken("an override that is not a whole number")
 _BAD_LIMIT = Broken("a plan's limit that is not a whole number")
 
@@ -68,19 +82,18 @@ class UsageReader:
             known, wrong = _tenant(who, entry)
         resources = self._context.resources
         periods = [_period(each, known.cycle, now) for each in resources]
-        counters, overrides = await self._values(known.id, periods)
-        rows = zip(resources, periods, counters, overrides, strict=True)
+        values = await self._values(known.id, periods)
+        rows = zip(resources, periods, values, strict=True)
         return tuple(
             self._usage(
                 known,
                 resource,
                 period,
-                used=used,
-                override=override,
+                held=held,
                 now=now,
                 wrong=wrong,
             )
-            for resource, period, used, override in rows
+            for resource, period, held in rows
         )
 
     async def _clock_and_entry(
@@ -93,9 +106,7 @@ class UsageReader:
                 clock, entry = await pipe.execute()
         return clock_time(clock), entry
 
-    async def _values(
-        self, tenant: TenantId, periods: Sequence[Period]
-    ) -> tuple[list[int | Broken], list[Override]]:
+    async def _values(self, tenant: TenantId, periods: Sequence[Period]) -> list[_Held]:
         names = [each.name for each in self._context.resources]
         counters = [
             self._layout.counter(tenant, name, period.label)
@@ -103,20 +114,20 @@ class UsageReader:
         ]
         with redis_errors():
             async with self._redis.pipeline(transaction=False) as pipe:
-                for key in counters:
+                for key, name, period in zip(counters, names, periods, strict=True):
                     pipe.get(key)
                     pipe.type(key)
-                for name in names:
                     override = self._layout.override(tenant, name)
                     pipe.hmget(override, ["units", "expires_at"])
+                    reserved = self._layout.reserved(tenant, name, period.label)
+                    pipe.zrange(reserved, 0, -1, withscores=True)
                 replies = await pipe.execute(raise_on_error=False)
                 _check_replies(replies)
-        count = 2 * len(counters)
-        used = [
-            _used(value, kind)
-            for value, kind in zip(replies[0:count:2], replies[1:count:2], strict=True)
+        each = zip(*(replies[at::4] for at in range(4)), strict=True)
+        return [
+            _Held(_used(value, kind), _override(override), _reservations(reserved))
+            for value, kind, override, reserved in each
         ]
-        return used, [_override(reply) for reply in replies[count:]]
 
     def _usage(
         self,
@@ -124,11 +135,16 @@ class UsageReader:
         resource: Resource,
         period: Period,
         *,
-        used: int | Broken,
-        override: Override,
+        held: _Held,
         now: datetime,
         wrong: frozenset[ResourceName],
     ) -> Usage:
+        used, override = held.used, held.override
+        now_ms = to_milliseconds(now)
+        reserved = sum(units for units, ends in held.reservations if ends > now_ms)
+        if isinstance(used, int):
+            expired = sum(units for units, _ in held.reservations) - reserved
+            used -= min(expired, max(0, used))
         limit = self._context.limit_of(tenant, resource.name)
         if isinstance(override, Broken):
             used = override
@@ -136,7 +152,7 @@ class UsageReader:
             limit = override.limit
         elif resource.name in wrong:
             used = _BAD_LIMIT
-        return Usage(tenant.id, resource.name, period, used, limit)
+        return Usage(tenant.id, resource.name, period, used, limit, reserved)
 
 
 def _check_replies(replies: Sequence[object]) -> None:
@@ -154,6 +170,13 @@ def _used(value: object, kind: bytes) -> int | Broken:
     if used is None or abs(used) > LARGEST:
         return Broken(holding("string", value[:64]))
     return used
+
+
+def _reservations(reply: object) -> list[tuple[int, float]]:
+    if not isinstance(reply, list):
+        return []
+    found = ((parse_counter(member.rpartition(b":")[2]), at) for member, at in reply)
+    return [(units, at) for units, at in found if units is not None]
 
 
 def _override(reply: object) -> Override:

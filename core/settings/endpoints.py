@@ -7,7 +7,14 @@ from ipaddress import ip_address
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit, urlunsplit
 
 from meterdeck.core.errors import ConfigError
-from meterdeck.core.model.context import STRIPE_API, STRIPE_METER_EVENTS, Mode, Secret
+from meterdeck.core.model.context import (
+    STRIPE_API,
+    STRIPE_METER_EVENTS,
+    HostPort,
+    Mode,
+    Secret,
+)
+from meterdeck.core.model.text import visible
 from meterdeck.core.settings.nearest import suggest
 
 _SCHEMES = ("redis", "rediss", "unix")
@@ -23,8 +30,11 @@ class RedisAddress:
     password: Secret | None
 
 
-def redis_address(url: str, where: str) -> RedisAddress:
+def redis_address(url: str, where: str, *, hostless: bool = False) -> RedisAddress:
     """Take a Redis URL apart.
+
+    Args:
+        hostless: It must name no host: Sentinels do.
 
     Raises:
         ConfigError: Not an address of Redis; the URL is not quoted.
@@ -33,7 +43,11 @@ def redis_address(url: str, where: str) -> RedisAddress:
     if parts.scheme not in _SCHEMES:
         fix = "write it like redis://localhost:6379/0, rediss://… or unix:///path"
         raise ConfigError(where, "is not an address of Redis", fix)
-    if not (parts.path if parts.scheme == "unix" else parts.hostname):
+    if hostless:
+        if parts.scheme == "unix" or parts.hostname:
+            problem = "names a server, and the Sentinels say which one it is"
+            raise ConfigError(where, problem, "write redis:///0, or rediss:///0")
+    elif not (parts.path if parts.scheme == "unix" else parts.hostname):
         missing = "the socket's path" if parts.scheme == "unix" else "the host"
         raise ConfigError(where, f"{missing} is missing")
     database = parts.path.removeprefix("/")
@@ -43,13 +57,27 @@ def redis_address(url: str, where: str) -> RedisAddress:
         if name not in _OPTIONS:
             near = suggest(name, _OPTIONS)
             raise ConfigError(where, f"there is no option {name!r} in a URL", near)
-    bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    bare = unsplit(parts, parts.netloc.rpartition("@")[2])
     password = unquote(parts.password) if parts.password else ""
     return RedisAddress(
         url=bare,
         username=unquote(parts.username or ""),
         password=Secret(password) if password else None,
     )
+
+
+def host_port(text: str, where: str, default_port: int) -> HostPort:
+    """Read `host`, `host:port` or `[IPv6]:port`.
+
+    Raises:
+        ConfigError: It is none of these.
+    """
+    example = f"localhost:{default_port}"
+    parts = _split(f"//{text}", where, example)
+    if not parts.hostname or parts.netloc != text or "@" in text or text[-1:] == ":":
+        problem = f"{visible(text)} is not an address"
+        raise ConfigError(where, problem, f"write it like {example}")
+    return HostPort(parts.hostname, parts.port or default_port)
 
 
 def stripe_base(url: str, mode: Mode, where: str) -> str:
@@ -93,6 +121,12 @@ def check_key(key: Secret, mode: Mode, where: str) -> None:
     if not live and mode is Mode.LIVE:
         fix = "use a key that starts with rk_live_ or sk_live_"
         raise ConfigError(where, "is not a live key, and the context is live", fix)
+
+
+def unsplit(parts: SplitResult, netloc: str) -> str:
+    """Return an address with another host, which may be empty."""
+    whole = urlunsplit(parts._replace(netloc=netloc or "-"))
+    return whole if netloc else whole.replace("://-", "://", 1)
 
 
 def _split(url: str, where: str, example: str) -> SplitResult:

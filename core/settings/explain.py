@@ -6,11 +6,12 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel
 
 from meterdeck.core.model.context import Mode
+from meterdeck.core.settings.endpoints import unsplit
 from meterdeck.core.settings.layers import Path_
 from meterdeck.core.settings.loading import Loaded, layered
 from meterdeck.core.settings.location import (
@@ -20,7 +21,7 @@ from meterdeck.core.settings.location import (
     read_toml,
 )
 from meterdeck.core.settings.problems import Origins
-from meterdeck.core.settings.schema import SecretFrom
+from meterdeck.core.settings.schema import RedisSettings, SecretFrom
 
 _HIDDEN = "••••"
 
@@ -101,7 +102,7 @@ def _summaries(loaded: Loaded) -> Iterable[ContextSummary]:
             name=name,
             mode=found.mode,
             read_only=found.read_only,
-            redis=_without_password(found.redis.url),
+            redis=_address(found.redis),
             chosen=name == loaded.chosen.context,
         )
     if loaded.chosen.context == SANDBOX:
@@ -162,4 +163,10 @@ def _without_password(url: str) -> str:
         return _HIDDEN
     host = parts.netloc.rpartition("@")[2]
     hidden = f"{_HIDDEN}@{host}" if "@" in parts.netloc else host
-    return urlunsplit(parts._replace(netloc=hidden))
+    return unsplit(parts, hidden)
+
+
+def _address(found: RedisSettings) -> str:
+    if found.sentinels:
+        return f"{found.master_name} of {', '.join(found.sentinels)}"
+    return _without_password(found.url)

@@ -14,7 +14,7 @@ from meterdeck.core.settings.nearest import suggest
 PREFIX = "METERDECK_"
 _NAMED = ("contexts", "resources", "plans")
 _SINGLE = ("default_context",)
-_SECRETS = ("password", "api_key")
+_SECRETS = ("password", "sentinel_password", "api_key")
 FLAGS = {
     "redis_url": ("redis", "url"),
     "stripe_api_base": ("stripe", "api_base"),

@@ -82,7 +82,12 @@ def _is_known(found: Mapping[str, Any]) -> bool:
 
 def _setting_path(location: tuple[int | str, ...]) -> Path_:
     """Drop what is no key of the file: list positions and pydantic's own marks."""
-    return tuple(part for part in location if isinstance(part, str) and part != "[key]")
+    path = tuple(part for part in location if isinstance(part, str) and part != "[key]")
+    # A plan's limit may be written without a table.
+    plain = (
+        path[:1] == ("plans",) and path[2:3] == ("limits",) and path[4:] == ("limit",)
+    )
+    return path[:4] if plain else path
 
 
 def _words(kind: str, found: Mapping[str, Any]) -> str:

@@ -12,24 +12,24 @@ from meterdeck.core.model.context import (
     LibraryOptions,
     Mode,
     PlanRule,
-    RedisOptions,
-    Secret,
     StripeOptions,
 )
-from meterdeck.core.model.keys import KeyLayout
+from meterdeck.core.model.limit_rules import PLAIN, Enforcement, LimitRule
 from meterdeck.core.model.quantity import parse_quantity
 from meterdeck.core.model.usage import Plan, PlanName, Resource, ResourceName
-from meterdeck.core.settings.endpoints import check_key, redis_address, stripe_base
+from meterdeck.core.settings.endpoints import check_key, stripe_base
 from meterdeck.core.settings.nearest import suggest
 from meterdeck.core.settings.problems import Origins
+from meterdeck.core.settings.resolve_redis import resolve_redis
 from meterdeck.core.settings.schema import (
     ContextSettings,
     LibrarySettings,
-    RedisSettings,
+    PlanLimitSettings,
+    RuleSettings,
     Settings,
     StripeSettings,
 )
-from meterdeck.core.settings.secrets import Vault
+from meterdeck.core.settings.secrets import Vault, secret_where
 
 UNLIMITED = "unlimited"
 
@@ -58,7 +58,7 @@ class Resolver:
             name=name,
             mode=chosen.mode,
             read_only=chosen.read_only,
-            redis=self._redis(name, chosen.redis),
+            redis=resolve_redis(name, chosen.redis, self.origins, self.vault),
             stripe=self._stripe(name, chosen) if with_stripe else None,
             resources=self.resources(),
             plans=plans,
@@ -81,6 +81,7 @@ class Resolver:
                 meter=found.meter,
                 period=found.period,
                 on_fault=found.on_fault,
+                rule=_rule(found),
             )
             for name, found in self.settings.resources.items()
         )
@@ -96,8 +97,13 @@ class Resolver:
                 name=PlanName(name),
                 label=found.label or name,
                 limits={
-                    ResourceName(resource): self._limit(name, resource, text)
-                    for resource, text in found.limits.items()
+                    ResourceName(resource): self._limit(name, resource, each.limit)
+                    for resource, each in found.limits.items()
+                },
+                rules={
+                    ResourceName(resource): self._plan_rule(resource, each)
+                    for resource, each in found.limits.items()
+                    if self._ruled(resource)
                 },
             )
             for name, found in self.settings.plans.items()
@@ -117,6 +123,18 @@ class Resolver:
             fix = f'write "{UNLIMITED}" for no limit'
             raise ConfigError(where, str(error), fix) from error
 
+    def _ruled(self, resource: str) -> bool:
+        """Tell whether limits of a resource are not all enforced plainly."""
+        plans = self.settings.plans.values()
+        limits = (each.limits.get(resource) for each in plans)
+        return _rule(self.settings.resources[resource]) != PLAIN or any(
+            each is not None and each.given for each in limits
+        )
+
+    def _plan_rule(self, resource: str, found: PlanLimitSettings) -> LimitRule:
+        """Return the plan's own rule, which is whole, or the resource's."""
+        return _rule(found if found.given else self.settings.resources[resource])
+
     def _rules(self) -> tuple[PlanRule, ...]:
         return tuple(
             PlanRule(
@@ -127,40 +145,6 @@ class Resolver:
             )
             for name, found in self.settings.plans.items()
         )
-
-    def _redis(self, name: str, found: RedisSettings) -> RedisOptions:
-        path = ("contexts", name, "redis")
-        where = self.origins.where((*path, "url"))
-        address = redis_address(found.url, where)
-        if address.password is not None:
-            self.vault.allow_plain(where)
-        password = address.password
-        if found.password is not None:
-            password = self._secret_over(address.password, name, found)
-        return RedisOptions(
-            url=address.url,
-            username=found.username or address.username,
-            password=password,
-            timeout_s=found.timeout_seconds,
-            layout=self._layout(path, found),
-            retention_days=found.retention_days,
-        )
-
-    def _secret_over(
-        self, in_url: Secret | None, name: str, found: RedisSettings
-    ) -> Secret:
-        where = self._secret_where(("contexts", name, "redis", "password"))
-        if in_url is not None:
-            raise ConfigError(where, "the URL holds a password already", "keep one")
-        assert found.password is not None
-        return self.vault.fetch(found.password, where)
-
-    def _layout(self, path: tuple[str, ...], found: RedisSettings) -> KeyLayout:
-        try:
-            return KeyLayout(found.key_template, found.prefix, found.tagged)
-        except ConfigError as error:
-            where = self.origins.where((*path, "key_template"))
-            raise ConfigError(where, error.problem, error.fix) from None
 
     def _library(self, name: str, found: LibrarySettings) -> LibraryOptions:
         folder: Path | None = None
@@ -183,7 +167,7 @@ class Resolver:
         if found is None:
             return None
         path = ("contexts", name, "stripe")
-        where = self._secret_where((*path, "api_key"))
+        where = secret_where(self.origins, (*path, "api_key"))
         base_where = self.origins.where((*path, "api_base"))
         api_base = stripe_base(found.api_base, chosen.mode, base_where)
         api_key = self.vault.fetch(found.api_key, where)
@@ -205,8 +189,10 @@ class Resolver:
         where = self.origins.where((*path, "meter_events_base"))
         return stripe_base(found.meter_events_base, mode, where)
 
-    def _secret_where(self, path: tuple[str, ...]) -> str:
-        """Name the setting that says where a secret is; it may be a table's key."""
-        kinds = (path, *((*path, kind) for kind in ("env", "file", "command", "value")))
-        known = (kind for kind in kinds if self.origins.source(kind) is not None)
-        return self.origins.where(next(known, path))
+
+def _rule(found: RuleSettings) -> LimitRule:
+    return LimitRule(
+        found.enforcement or Enforcement.HARD,
+        found.grace_percent or None,
+        found.grace_hours or None,
+    )

@@ -23,6 +23,7 @@ from pydantic_settings import (
 
 from meterdeck.core.model.context import STRIPE_API, Mode
 from meterdeck.core.model.keys import DEFAULT_TEMPLATE
+from meterdeck.core.model.limit_rules import Enforcement
 from meterdeck.core.model.periods import PeriodKind
 from meterdeck.core.model.usage import OnFault
 from meterdeck.core.settings.layers import Layer
@@ -40,6 +41,10 @@ def _as_text(value: object) -> object:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return repr(value)
     return value
+
+
+def _wrap_limit(value: object) -> object:
+    return value if isinstance(value, dict) else {"limit": value}
 
 
 class Strict(BaseModel):
@@ -68,7 +73,33 @@ SecretSetting = Annotated[SecretFrom, BeforeValidator(_wrap_plain)]
 LimitSetting = Annotated[str, BeforeValidator(_as_text)]
 
 
-class ResourceSettings(Strict):
+class RuleSettings(Strict):
+    """How a limit is enforced."""
+
+    enforcement: Enforcement | None = None
+    grace_percent: Annotated[int, Field(ge=0, le=1000)] = 0
+    grace_hours: Annotated[int, Field(ge=0, le=8784)] = 0
+
+    @property
+    def given(self) -> bool:
+        """Whether anything is said here."""
+        return bool(self.enforcement or self.grace_percent or self.grace_hours)
+
+    @model_validator(mode="after")
+    def _grace_of_hard(self) -> Self:
+        hard = self.enforcement in (None, Enforcement.HARD)
+        if not hard and (self.grace_percent or self.grace_hours):
+            raise ValueError('grace is for enforcement = "hard"; leave it out')
+        return self
+
+
+class PlanLimitSettings(RuleSettings):
+    """[plans.NAME.limits] RESOURCE: a number, or a table with its own rule."""
+
+    limit: LimitSetting
+
+
+class ResourceSettings(RuleSettings):
     """[resources.NAME]"""
 
     label: str = ""
@@ -79,6 +110,9 @@ class ResourceSettings(Strict):
     on_fault: OnFault = OnFault.FAIL_CLOSED
 
 
+PlanLimit = Annotated[PlanLimitSettings, BeforeValidator(_wrap_limit)]
+
+
 class PlanSettings(Strict):
     """[plans.NAME]"""
 
@@ -86,7 +120,7 @@ class PlanSettings(Strict):
     lookup_keys: tuple[str, ...] = ()
     prices: tuple[str, ...] = ()
     products: tuple[str, ...] = ()
-    limits: dict[str, LimitSetting] = {}
+    limits: dict[str, PlanLimit] = {}
 
 
 class RedisSettings(Strict):
@@ -99,6 +133,12 @@ class RedisSettings(Strict):
     key_template: str = DEFAULT_TEMPLATE
     prefix: Annotated[str, Field(min_length=1)] = "meterdeck:"
     tagged: bool = False
+    cluster: bool = False
+    cluster_nodes: tuple[str, ...] = ()
+    sentinels: tuple[str, ...] = ()
+    master_name: str = ""
+    sentinel_username: str = ""
+    sentinel_password: SecretSetting | None = None
     retention_days: Annotated[int, Field(ge=1, le=3660)] = 35
 
 

@@ -9,7 +9,9 @@ from pathlib import Path
 
 from meterdeck.core.errors import ConfigError
 from meterdeck.core.model.context import Secret
+from meterdeck.core.settings.layers import Path_
 from meterdeck.core.settings.private_file import check_private, read_private
+from meterdeck.core.settings.problems import Origins
 from meterdeck.core.settings.schema import SecretFrom
 
 DEADLINE_S = 10.0
@@ -66,6 +68,13 @@ class Vault:
     def _path(self, file: str) -> Path:
         path = Path(file).expanduser()
         return path if self.config is None else self.config.parent / path
+
+
+def secret_where(origins: Origins, path: Path_) -> str:
+    """Name the setting that says where a secret is; it may be a table's key."""
+    kinds = (path, *((*path, kind) for kind in ("env", "file", "command", "value")))
+    known = (kind for kind in kinds if origins.source(kind) is not None)
+    return origins.where(next(known, path))
 
 
 def _from_command(command: tuple[str, ...], where: str) -> str:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from meterdeck.core.model.context import Context, Mode, RedisOptions
 from meterdeck.core.model.keys import KeyLayout
+from meterdeck.core.model.limit_rules import LimitRule
 from meterdeck.core.model.periods import PeriodKind
 from meterdeck.core.model.usage import Plan, PlanName, Resource, ResourceName
 
@@ -38,3 +39,18 @@ def redis_context(url: str) -> Context:
 def with_layout(context: Context, layout: KeyLayout) -> Context:
     """Return `context` with its keys named by `layout`."""
     return replace(context, redis=replace(context.redis, layout=layout))
+
+
+def with_rule(
+    context: Context, name: ResourceName, rule: LimitRule, limit: int
+) -> Context:
+    """Return `context` with that default limit of a resource, so enforced."""
+    resources = tuple(
+        replace(each, rule=rule) if each.name == name else each
+        for each in context.resources
+    )
+    free = context.plans[FREE]
+    limited = replace(
+        free, limits={**free.limits, name: limit}, rules={**free.rules, name: rule}
+    )
+    return replace(context, resources=resources, plans={FREE: limited})

@@ -39,6 +39,7 @@ class Proxy:
         self._scheme = target.scheme
         self._fault = Fault.NONE
         self._left = 0
+        self._passing = 0
         self._server: asyncio.Server | None = None
         self._port = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -50,11 +51,15 @@ class Proxy:
         """Address to give to a client instead of the server's."""
         return f"{self._scheme}://127.0.0.1:{self._port}/0"
 
-    def lose_next_answer(self, fault: Fault = Fault.RESET, *, times: int = 1) -> None:
+    def lose_next_answer(
+        self, fault: Fault = Fault.RESET, *, times: int = 1, after: int = 0
+    ) -> None:
         """Let the next request reach the server and its answer reach nobody.
 
-        `times` of them, each on its own connection, where it is a reset.
+        `times` of them, each on its own connection, where it is a reset; `after` so
+        many answers that arrive.
         """
+        self._passing = after
         self._fault = fault
         self._left = times
 
@@ -107,7 +112,8 @@ class Proxy:
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         while data := await reader.read(_CHUNK):
-            if self._fault is Fault.NONE:
+            if self._fault is Fault.NONE or self._passing > 0:
+                self._passing -= 1
                 writer.write(data)
                 await writer.drain()
                 continue

@@ -2,11 +2,20 @@
 
 from typing import Any
 
+from meterdeck.core.adapters.cluster_client import ClusterClient
 from meterdeck.core.adapters.redis_client import Redis
+
+_OF_EVERY_NODE = ("ACL", "CONFIG", "SCRIPT")
 
 
 async def ask(redis: Redis, *command: bytes | str | int) -> Any:
     """Send any command and return its reply as it is."""
+    if isinstance(redis, ClusterClient) and command[0] in _OF_EVERY_NODE:
+        cluster = await redis.nodes.cluster.initialize()
+        replies = await redis.execute_command(
+            *command, target_nodes=cluster.get_nodes()
+        )
+        return replies[min(replies)]
     return await redis.execute_command(*command)  # type: ignore[no-untyped-call]
 
 

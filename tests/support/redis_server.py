@@ -2,17 +2,37 @@
 
 import asyncio
 import os
+import random
 import shutil
-from collections.abc import Coroutine, Iterator
+import socket
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 import pytest
+from tests.support.raw import ask
 
+from meterdeck.core.adapters.redis_client import open_redis
+from meterdeck.core.model.context import RedisOptions
 from meterdeck.core.sandbox.valkey import Valkey, bundled_binary
 
 KINDS = ("valkey", "redis7")
+"""One server."""
+
+TOPOLOGIES = ("sentinel", "cluster")
+"""Several servers, used like one."""
+
+DEADLINE_S = 30.0
+
+
+class Place(Protocol):
+    """Servers that a client can be opened to."""
+
+    @property
+    def options(self) -> RedisOptions:
+        """How a client finds them."""
 
 
 @contextmanager
@@ -24,11 +44,60 @@ def running_server(kind: str, data_dir: Path) -> Iterator[Valkey]:
         # DEBUG freezes the server in tests; no fsync, nothing here outlives a test.
         settings={"enable-debug-command": "local", "appendfsync": "no"},
     )
-    _run(server.start())
+    run(server.start())
     try:
         yield server
     finally:
-        _run(server.stop())
+        run(server.stop())
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports that nobody listens on, none of those that clients are given."""
+    found: list[int] = []
+    while len(found) < count:
+        port = random.randrange(10_000, 32_000)  # noqa: S311  # guesses no secret
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        if port not in found:
+            found.append(port)
+    return found
+
+
+def port_of(server: Valkey) -> int:
+    """Return the TCP port of a server."""
+    port = urlsplit(server.url).port
+    assert port is not None
+    return port
+
+
+async def ask_node(server: Valkey, *command: str | int | bytes) -> Any:
+    """Ask one server and no other; return its reply as it is."""
+    client = open_redis(RedisOptions(url=f"unix://{server.socket}", timeout_s=10.0))
+    try:
+        return await ask(client, *command)
+    finally:
+        await client.aclose()
+
+
+def options_of(place: Valkey | Place) -> RedisOptions:
+    """Return how a client finds one server or several."""
+    if isinstance(place, Valkey):
+        return RedisOptions(url=place.url, timeout_s=10.0)
+    return place.options
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Wait for a condition of servers.
+
+    Raises:
+        TimeoutError: It did not come true.
+    """
+    async with asyncio.timeout(DEADLINE_S):
+        while not await condition():  # noqa: ASYNC110  # the servers tell nobody
+            await asyncio.sleep(0.02)
 
 
 def _binary(kind: str) -> Path:
@@ -41,7 +110,8 @@ def _binary(kind: str) -> Path:
     pytest.skip("redis-server is not on PATH")
 
 
-def _run(work: Coroutine[Any, Any, None]) -> None:
+def run(work: Coroutine[Any, Any, None]) -> None:
+    """Do something outside any test's event loop."""
     # asyncio.run would take away the current loop, which is pytest-asyncio's.
     loop = asyncio.new_event_loop()
     try:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from meterdeck.core.errors import BadInput
-from meterdeck.tui.cli.when import parse_until, show_moment
+from meterdeck.tui.cli.when import parse_since, parse_until, show_moment
 
 NOW = datetime(2026, 11, 25, 14, 30, tzinfo=UTC)  # a Wednesday
 
@@ -66,3 +66,27 @@ def test_the_past_is_refused(text: str) -> None:
 def test_a_moment_is_shown_with_its_weekday() -> None:
     """So that a mistake of a week is seen."""
     assert show_moment(NOW) == "Wed 2026-11-25 14:30 UTC"
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2026-11-20", "2026-11-20T00:00+00:00"),
+        ("2026-11-20T18:00Z", "2026-11-20T18:00+00:00"),
+        ("2026-11-20 18:00+02:00", "2026-11-20T16:00+00:00"),
+        ("3d", "2026-11-22T14:30+00:00"),
+        ("45m", "2026-11-25T13:45+00:00"),
+        ("Today", "2026-11-25T00:00+00:00"),
+        ("yesterday", "2026-11-24T00:00+00:00"),
+    ],
+)
+def test_a_moment_in_the_past_is_read(text: str, moment: str) -> None:
+    """A day means its start, a span is ago."""
+    assert parse_since(text, NOW) == datetime.fromisoformat(moment)
+
+
+@pytest.mark.parametrize("text", ["", "friday", "tomorrow", "0d", "3"])
+def test_what_is_no_moment_in_the_past_is_refused(text: str) -> None:
+    """The sentence shows how to write one."""
+    with pytest.raises(BadInput, match=r"write it like 2026-11-27, .*\(UTC\)"):
+        parse_since(text, NOW)

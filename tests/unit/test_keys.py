@@ -26,6 +26,21 @@ def test_any_tenant_name_reads_back(tenant: str, label: str, tagged: bool) -> No
     )
 
 
+@given(names, st.booleans(), st.sampled_from(["meterdeck:", "a*[b]:", ""]))
+def test_an_audit_trails_key_reads_back(tenant: str, tagged: bool, prefix: str) -> None:
+    """To the same tenant; another key is none."""
+    layout = KeyLayout(tagged=tagged, prefix=prefix)
+
+    assert layout.parse_audit(layout.audit(tenant)) == tenant
+    assert layout.parse_audit(layout.undone(tenant)) is None
+
+
+def test_an_audit_trail_without_a_tag_is_none_where_keys_are_tagged() -> None:
+    """It would be looked for under another key."""
+    assert KeyLayout(tagged=True).parse_audit(b"meterdeck:audit:acme") is None
+    assert KeyLayout().parse_audit(b"meterdeck:audit:") is None
+
+
 def test_the_default_layout_is_the_legacy_key() -> None:
     """An application that writes usage:{tenant}:{resource}:{month} is understood."""
     assert KeyLayout().counter("acme", "api_calls", "2026-11") == (

@@ -1,5 +1,6 @@
 """A spool folder: what it keeps, what it gives out, and what a crash leaves of it."""
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -206,6 +207,45 @@ def test_a_write_that_fails_leaves_nothing_behind(
     add(folder, 3)
 
     assert waiting(folder) == [call(1), call(3)]
+
+
+def test_what_could_not_be_taken_back_is_not_given_out(
+    folder: SpoolFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk fails a second time, so the refused call is in the file: passed by."""
+    add(folder, 1)
+
+    def fail(*arguments: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "fsync", fail)
+        broken.setattr(os, "ftruncate", fail)
+        with pytest.raises(OSError, match="Input/output"):
+            add(folder, 2)
+    add(folder, 3)
+
+    assert waiting(folder) == [call(1), call(3)]
+    count(folder, 2, 2)
+    assert folder.size == 0
+
+
+def test_a_lock_that_was_removed_while_it_was_taken_is_none(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process finished with the folder in between; this one has nothing."""
+    path = root / "1-000000000000"
+    path.mkdir()
+    lock = fcntl.flock
+
+    def late(file: int, operation: int) -> None:
+        (path / "lock").unlink()
+        (path / "lock").touch()
+        lock(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+
+    assert SpoolFolder.adopt(path) is None
 
 
 def test_a_living_process_keeps_its_folder(root: Path, folder: SpoolFolder) -> None:

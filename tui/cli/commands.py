@@ -15,6 +15,17 @@ _EPILOG = """\
 Without a command the console opens. Exit codes: 0 done, 1 refused or not found,
 2 wrong use or configuration, 3 Redis or Stripe out of reach.
 """
+_ACTIONS = (
+    "adjust",
+    "adjust:add",
+    "adjust:subtract",
+    "adjust:set",
+    "adjust:reset",
+    "override",
+    "override:set",
+    "override:clear",
+    "undo",
+)
 _SANDBOX = {
     "sandbox": "run a local Stripe and Redis with simulated traffic",
     "demo": "open the console on a sandbox of its own; nothing to set up",
@@ -95,6 +106,10 @@ def _add_reading_commands(
     usage = add_command(commands, common, "usage", "show one tenant's counters")
     usage.add_argument("tenant", metavar="TENANT", help="tenant or Stripe customer id")
 
+    why = add_command(commands, common, "why", "show why a tenant was refused")
+    why.add_argument("tenant", metavar="TENANT", help="tenant or Stripe customer id")
+    why.add_argument("-n", metavar="N", type=int, default=20, help="(default: 20)")
+
     events = add_command(commands, common, "events", "show the delivery log")
     events.add_argument("-n", metavar="N", type=int, default=20, help="(default: 20)")
     events.add_argument("--follow", "-f", action="store_true", help="wait for more")
@@ -103,7 +118,27 @@ def _add_reading_commands(
     audit.add_argument("tenant", metavar="TENANT", nargs="?")
     audit.add_argument("-n", metavar="N", type=int, default=20, help="(default: 20)")
     audit.add_argument(
-        "--verify", action="store_true", help="check that TENANT's trail is unchanged"
+        "--before",
+        metavar="PLACE",
+        help="only older ones: an entry's id, what --json has as next, or a moment",
+    )
+    audit.add_argument(
+        "--since",
+        metavar="WHEN",
+        help="only newer ones, in UTC: 2026-11-27 (from its start), 3d, today",
+    )
+    audit.add_argument("--actor", metavar="NAME", default="", help="only NAME's")
+    audit.add_argument(
+        "--action",
+        default="",
+        choices=_ACTIONS,
+        metavar="ACTION",
+        help="only " + ", ".join(_ACTIONS),
+    )
+    audit.add_argument(
+        "--verify",
+        action="store_true",
+        help="check that the trail is unchanged: TENANT's, or everybody's",
     )
 
     spool = add_command(

@@ -10,8 +10,9 @@ _TENANT = "tenant or Stripe customer id"
 
 
 def add_writing_commands(commands: Commands, common: argparse.ArgumentParser) -> None:
-    """Add adjust, reset, override, consume and fire."""
+    """Add adjust, reset, undo, override, consume and fire."""
     _add_adjust(commands, common)
+    _add_undo(commands, common)
     _add_override(commands, common)
     _add_consume(commands, common)
     _add_fire(commands, common)
@@ -37,6 +38,19 @@ def _add_adjust(commands: Commands, common: argparse.ArgumentParser) -> None:
             help="whether the invoice follows (default: quota-only)",
         )
         _add_operation_id(parser)
+
+
+def _add_undo(commands: Commands, common: argparse.ArgumentParser) -> None:
+    undo = add_command(commands, common, "undo", "take an operator's change back")
+    undo.add_argument("tenant", metavar="TENANT", help=_TENANT)
+    undo.add_argument(
+        "audit_id",
+        metavar="AUDIT_ID",
+        nargs="?",
+        help="entry of the audit trail (default: the newest that can be undone)",
+    )
+    _add_write_options(undo, reason=True)
+    _add_operation_id(undo)
 
 
 def _add_override(commands: Commands, common: argparse.ArgumentParser) -> None:

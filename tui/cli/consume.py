@@ -113,6 +113,8 @@ def _form(each: ResourceDecision) -> dict[str, object]:
         **limit_form(each.limit),
         "remaining": each.remaining,
         "refused": each.refused,
+        "reason": each.reason.value if each.reason else None,
+        "beyond": each.beyond.value if each.beyond else None,
     }
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from meterdeck.core.model.audit import BrokenChain
 from meterdeck.core.model.changes import AuditEntry, Override
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.events import LoggedEvent
@@ -120,6 +121,16 @@ def audit_form(entry: AuditEntry) -> Form:
         "reason": entry.reason,
         "bill": entry.bill,
         "operation_id": entry.operation_id,
+        "undoes": entry.undoes or None,
         "previous_hash": entry.previous_hash,
         "hash": entry.hash,
+    }
+
+
+def broken_form(broken: BrokenChain) -> Form:
+    """Return where a trail is not as it was written; no entry where it is gone."""
+    return {
+        "tenant": broken.tenant,
+        "entry_id": broken.entry_id or None,
+        "problem": broken.problem,
     }

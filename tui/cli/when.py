@@ -24,6 +24,7 @@ _UNITS = {
     "w": timedelta(weeks=1),
 }
 _FORMS = "write it like 2026-11-27, 2026-11-27T18:00Z, 3d, 12h or friday (UTC)"
+_PAST_FORMS = "write it like 2026-11-27, 2026-11-27T18:00Z, 3d, 12h or today (UTC)"
 _LONGEST = timedelta(days=3660)
 
 
@@ -37,7 +38,7 @@ def parse_until(text: str, now: datetime) -> datetime:
         BadInput: Not a moment, in the past, or more than ten years away.
     """
     word = text.strip().lower()
-    moment = _span(word, now) or _day(word, now) or _written(text.strip())
+    moment = _ahead(word, now) or _day(word, now) or _written(text.strip())
     if moment is None:
         raise BadInput(f"{text!r} is not a moment; {_FORMS}")
     if moment <= now:
@@ -47,17 +48,47 @@ def parse_until(text: str, now: datetime) -> datetime:
     return moment
 
 
+def parse_since(text: str, now: datetime) -> datetime:
+    """Return the moment in the past that `text` names, seen from `now`.
+
+    A date, `today` and `yesterday` mean the start of that day in UTC; `3d` is three
+    days ago. A time without a zone is UTC.
+
+    Raises:
+        BadInput: Not a moment.
+    """
+    word = text.strip().lower()
+    today = now.astimezone(UTC).date()
+    if word in ("today", "yesterday"):
+        return _start_of(today - timedelta(days=word == "yesterday"))
+    if span := _span(word):
+        return now - span
+    try:
+        return _start_of(date.fromisoformat(word))
+    except ValueError:
+        pass
+    moment = _written_time(text.strip())
+    if moment is None:
+        raise BadInput(f"{text!r} is not a moment; {_PAST_FORMS}")
+    return moment
+
+
 def show_moment(moment: datetime) -> str:
     """Write a moment for a person: `Fri 2026-11-27 18:00 UTC`."""
     at = moment.astimezone(UTC)
     return f"{_DAYS[at.weekday()][:3].capitalize()} {at:%Y-%m-%d %H:%M} UTC"
 
 
-def _span(word: str, now: datetime) -> datetime | None:
+def _ahead(word: str, now: datetime) -> datetime | None:
+    span = _span(word)
+    return None if span is None else now + span
+
+
+def _span(word: str) -> timedelta | None:
     match = _SPAN.fullmatch(word)
     if match is None or not int(match["count"]):
         return None
-    return now + int(match["count"]) * _UNITS[match["unit"]]
+    return int(match["count"]) * _UNITS[match["unit"]]
 
 
 def _day(word: str, now: datetime) -> datetime | None:
@@ -77,7 +108,10 @@ def _written(text: str) -> datetime | None:
     try:
         return _end_of(date.fromisoformat(text))
     except (ValueError, OverflowError):
-        pass
+        return _written_time(text)
+
+
+def _written_time(text: str) -> datetime | None:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
@@ -85,5 +119,9 @@ def _written(text: str) -> datetime | None:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 
+def _start_of(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
+
+
 def _end_of(day: date) -> datetime:
-    return datetime.combine(day, time(), UTC) + timedelta(days=1)
+    return _start_of(day) + timedelta(days=1)

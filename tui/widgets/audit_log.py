@@ -70,5 +70,6 @@ class AuditLog(Panel):
         first.field(change, max(width - first.width - 1, 0), text)
         who = f"{visible(entry.actor, 24)} from {visible(entry.origin, 40)}"
         second = Line().add(" " * 3, muted)
-        second.field(f"{visible(entry.reason)} · {who}", width - 4, muted)
+        undo = "undo · " if entry.undoes else ""
+        second.field(f"{undo}{visible(entry.reason)} · {who}", width - 4, muted)
         return [first, second]

@@ -133,6 +133,8 @@ def test_redis_out_of_reach_is_exit_code_3(cli: CommandLine) -> None:
         ("override", "list"),
         ("consume", "acme", "api_calls=1"),
         ("adjust", "acme", "api_calls", "+1", "--reason", "x"),
+        ("undo", "acme", "--reason", "x"),
+        ("audit", "--verify"),
     ):
         done = cli(*words, "--context", "away", "--json")
 
@@ -332,3 +334,29 @@ def test_contexts_and_settings_are_shown_without_a_server_or_a_secret(
     assert settings["contexts.away.redis.url"]["value"] == "redis://127.0.0.1:1"
     assert settings["contexts.away.redis.url"]["source"] == str(cli.config)
     assert settings["contexts.away.read_only"]["source"] == "--read-only"
+
+
+def test_why_says_what_each_refusal_was_decided_on(cli: CommandLine, acme: str) -> None:
+    """Before, cost, limit and its source, newest first; nothing for who never was."""
+    assert "no refusal of acme is known" in cli("why", "acme").err
+    cli("consume", "acme", "storage_gb=51", "--call-id", "c-1")
+
+    done = cli("why", "acme", "--json")
+
+    assert (done.code, done.json["tenant"]) == (0, "acme")
+    (refusal,) = done.json["refusals"]
+    assert refusal["at"] >= refusal.pop("period")["start"]
+    del refusal["at"]
+    assert refusal == {
+        "resource": "storage_gb",
+        "scale": 3,
+        "reason": "larger_than_limit",
+        "before": 0,
+        "cost": 51_000,
+        "limit": 50_500,
+        "limit_source": "plan",
+        "call_id": "c-1",
+    }
+    shown = cli("why", "acme").out
+    assert "larger than the whole limit" in shown
+    assert "0 used + 51 > 50.5 (plan)" in shown

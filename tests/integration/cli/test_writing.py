@@ -64,7 +64,7 @@ def test_adjust_leaves_who_what_and_why(
 def test_a_trail_is_verified(
     cli: CommandLine, store: redis.Redis, counter: str
 ) -> None:
-    """Sound is 0, an entry that is gone is 1; a tenant must be named."""
+    """Sound is 0, an entry that is gone is 1."""
     for change in ("+1", "+2"):
         cli("adjust", "acme", "api_calls", change, "--reason", "x")
 
@@ -76,7 +76,6 @@ def test_a_trail_is_verified(
     assert (sound.code, sound.json["sound"]) == (0, True)
     assert (broken.code, broken.json["sound"]) == (1, False)
     assert broken.json["problem"]
-    assert cli("audit", "--verify").code == 2
 
 
 def test_reset_sets_a_counter_to_0(
@@ -226,6 +225,7 @@ def test_read_only_refuses_every_change(
         ("reset", "acme", "api_calls", "--reason", "x"),
         ("override", "set", "acme", "api_calls", "1", "--reason", "x", "--until", "1d"),
         ("override", "clear", "acme", "api_calls", "--reason", "x"),
+        ("undo", "acme", "--reason", "x"),
         ("consume", "acme", "api_calls=1"),
         ("fire", "acme", "api_calls"),
     ):

@@ -2,16 +2,18 @@
 
 import asyncio
 import os
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
-from tests.support.contexts import CALLS, IMAGES
+from tests.support.contexts import CALLS, IMAGES, SEATS
 from tests.support.metering import (
     child_environment,
     counted,
@@ -232,6 +234,77 @@ async def test_a_call_is_answered_within_its_deadline(spool_dir: Path) -> None:
 
             assert all(each.allowed for each in answers)
             assert spooled(meter).calls == 200
+
+
+@asynccontextmanager
+async def slowed(url: str, delay_s: float) -> AsyncIterator[str]:
+    """Run a relay that holds back each answer of the server at `url`."""
+    target = urlsplit(url)
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def copy(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay_s: float
+    ) -> None:
+        while data := await reader.read(65536):
+            await asyncio.sleep(delay_s)
+            writer.write(data)
+        writer.close()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        up_reader, up_writer = await asyncio.open_connection(
+            target.hostname, target.port
+        )
+        tasks.add(asyncio.create_task(copy(reader, up_writer, 0)))
+        tasks.add(asyncio.create_task(copy(up_reader, writer, delay_s)))
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0"
+    finally:
+        server.close()
+        await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 20)
+        await server.wait_closed()
+
+
+async def test_the_deadline_is_of_the_whole_call_not_of_each_question(
+    context: Context,
+) -> None:
+    """The server answers each question in time, and all of them together too late.
+
+    The first call asks for the time, for the billing cycle, and then to be counted.
+    """
+    async with slowed(context.redis.url, 0.8) as url:
+        library = replace(context.library, call_timeout_s=2.0)
+        redis = replace(context.redis, url=url)
+        slow = replace(context, redis=redis, library=library)
+        async with MeterClient.open(slow) as meter:
+            answer = await meter.consume("acme", {SEATS: 1, IMAGES: 1})
+
+            assert isinstance(answer, Degraded)
+            assert answer.reason is Reason.ANSWER_LOST
+            assert answer.counting is Counting.UNKNOWN
+
+
+async def test_a_connection_that_is_never_made_is_told_from_a_lost_call(
+    spool_dir: Path,
+) -> None:
+    """A host that swallows packets: surely nothing was counted."""
+    with socket.socket() as deaf, ExitStack() as queue:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen(0)
+        for _ in range(4):  # what fills the server's queue of connections
+            waiting = queue.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(deaf.getsockname())
+        url = f"redis://127.0.0.1:{deaf.getsockname()[1]}/0"
+        context = library_context(url, spool_dir, call_timeout_s=1.0)
+        context = replace(context, redis=replace(context.redis, timeout_s=2.0))
+        async with MeterClient.open(context) as meter:
+            answer = await meter.consume("acme", {IMAGES: 1})
+
+            assert isinstance(answer, Degraded)
+            assert answer.reason is Reason.REDIS_UNREACHABLE
+            assert answer.counting is Counting.NOT_COUNTED
 
 
 async def test_calls_go_to_redis_again_once_it_answers(

@@ -334,6 +334,22 @@ async def test_what_a_closed_client_left_is_counted_by_the_next(
     assert found_spools(spool_dir) == ()
 
 
+async def test_what_a_process_leaves_is_counted_by_one_that_runs(
+    mortal: Valkey, spool_dir: Path
+) -> None:
+    """It looks for orphans whenever Redis answers again, and now and then."""
+    context = library_context(mortal.url, spool_dir)
+    async with MeterClient.open(context) as meter:
+        await mortal.kill()
+        for _ in range(5):
+            await meter.consume("acme", {CALLS: 1})
+        left_behind(spool_dir, spooled_call(datetime.now(UTC), call_id="orphan"))
+        await mortal.start()
+        await until(lambda: spooled(meter).replayed == 6)
+
+    assert await counted(mortal.url, "acme", CALLS) == 6
+
+
 async def test_a_call_is_counted_in_the_month_in_which_it_was_made(
     context: Context, spool_dir: Path, valkey_client: Redis
 ) -> None:

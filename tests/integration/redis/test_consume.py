@@ -44,15 +44,18 @@ async def counter(redis: Redis, tenant: str, resource: str = CALLS) -> bytes:
 def script_call(tenant: str, start: datetime, **changes: object) -> ConsumeCall:
     """Return a call of one unit in the period of 30 days that begins at `start`."""
     period = replace(calendar_month(start), start=start, end=start + timedelta(days=30))
-    head = Head((LAYOUT.sequence(), LAYOUT.changed()), 600, DAY_MS)
+    index = (LAYOUT.sequence(), LAYOUT.changed(), LAYOUT.reserving())
+    head = Head(index, 600, DAY_MS)
     call = ConsumeCall(
         head=head,
         group=head,
         tenant=tenant.encode(),
         keys=[
             LAYOUT.tenant(tenant),
+            LAYOUT.refusals(tenant),
             LAYOUT.counter(tenant, CALLS, "2026-11"),
             LAYOUT.override(tenant, CALLS),
+            LAYOUT.reserved(tenant, CALLS, "2026-11"),
         ],
         terms=[Term.of(CALLS, period, NO_LIMIT)],
         amounts=[1],
@@ -131,7 +134,7 @@ async def test_a_refused_resource_keeps_the_whole_call_from_counting(
     assert not made.allowed
     assert [each.refused for each in made.resources] == [False, True]
     assert [each.current for each in made.resources] == [0, 0]
-    assert await redis.keys("*") == []
+    assert await redis.keys("*") == [LAYOUT.refusals("acme")]
 
 
 async def test_a_refusal_leaves_the_counter_and_a_higher_limit_helps_at_once(
@@ -175,6 +178,18 @@ async def test_a_repeated_call_id_gets_the_first_answer_and_counts_nothing(
     assert again == replace(first, replayed=True)
     assert await redis.get(await counter(redis, "acme")) == b"8"
     assert 0 < await redis.ttl(LAYOUT.call("acme", "req-1")) <= 600
+
+
+async def test_a_repeat_may_name_the_resources_in_another_order(
+    usage: UsageService,
+) -> None:
+    """It is the same call, answered in the order of whoever asks."""
+    first = await usage.consume("acme", {CALLS: 7, IMAGES: 1}, call_id="req-1")
+
+    again = await usage.consume("acme", {IMAGES: 1, CALLS: 7}, call_id="req-1")
+
+    assert again.replayed
+    assert again.resources == first.resources[::-1]
 
 
 async def test_a_refusal_is_repeated_too(redis: Redis, usage: UsageService) -> None:
@@ -411,8 +426,8 @@ async def test_the_script_checks_amounts_itself(redis: Redis, amount: int) -> No
 async def test_the_script_refuses_a_resource_named_twice(redis: Redis) -> None:
     """Twice the same counter would pass two checks that only one fits."""
     call = script_call("acme", await server_time(redis))
-    entry, counter, override = call.keys
-    keys = [entry, counter, counter, override, override]
+    entry, refusals, *each = call.keys
+    keys = [entry, refusals, *(key for key in each for _ in range(2))]
 
     with pytest.raises(BadInput, match="named twice"):
         await lanes_of(redis).submit(

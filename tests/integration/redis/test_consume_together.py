@@ -8,7 +8,7 @@ import pytest
 from tests.support.contexts import CALLS, IMAGES, with_layout
 from tests.support.raw import ask
 
-from meterdeck.core.adapters.consume_calls import ConsumeCall, Head, Term
+from meterdeck.core.adapters.consume_calls import CONSUME, ConsumeCall, Head, Term
 from meterdeck.core.adapters.redis_client import Redis, open_redis, server_time
 from meterdeck.core.adapters.script_lanes import lanes_of
 from meterdeck.core.adapters.scripts import Script
@@ -29,10 +29,10 @@ from meterdeck.core.services.usage import UsageService
 LAYOUT = KeyLayout()
 
 
-async def counted(redis: Redis, tenant: str, layout: KeyLayout = LAYOUT) -> int:
+async def counted(redis: Redis, tenant: str, layout: KeyLayout | None = None) -> int:
     """Return a tenant's API calls, asked directly."""
     label = calendar_month(await server_time(redis)).label
-    return int(await redis.get(layout.counter(tenant, CALLS, label)) or 0)
+    return int(await redis.get((layout or LAYOUT).counter(tenant, CALLS, label)) or 0)
 
 
 async def script_calls(redis: Redis) -> int:
@@ -146,8 +146,10 @@ async def one_call(redis: Redis, head: Head, tenant: str) -> ConsumeCall:
         tenant=tenant.encode(),
         keys=[
             LAYOUT.tenant(tenant),
+            LAYOUT.refusals(tenant),
             LAYOUT.counter(tenant, CALLS, month.label),
             LAYOUT.override(tenant, CALLS),
+            LAYOUT.reserved(tenant, CALLS, month.label),
         ],
         terms=[Term.of(CALLS, month, NO_LIMIT)],
         amounts=[1],
@@ -160,7 +162,9 @@ async def test_a_bad_argument_of_one_call_keeps_no_other_from_counting(
     redis: Redis,
 ) -> None:
     """The script tells calls apart before it looks at what they want."""
-    head = Head((LAYOUT.sequence(), LAYOUT.changed()), 600, 86_400_000)
+    head = Head(
+        (LAYOUT.sequence(), LAYOUT.changed(), LAYOUT.reserving()), 600, 86_400_000
+    )
     good, bad = await one_call(redis, head, "good"), await one_call(redis, head, "bad")
     lanes = lanes_of(redis)
 
@@ -309,9 +313,9 @@ async def test_a_script_call_that_makes_no_sense_is_told_what_is_wrong(
     redis: Redis, arguments: Sequence[str], what: str
 ) -> None:
     """Every structural mistake of another program has its own words."""
-    text = Script("checks", "consume").text
+    text = Script(*CONSUME).text
 
-    reply = await ask(redis, "EVAL", text, 3, "e", "c", "o", *arguments)
+    reply = await ask(redis, "EVAL", text, 5, *"ercoz", *arguments)
 
     assert reply == [[b"bad", what.encode()]]
     assert await redis.keys("*") == []

@@ -6,14 +6,16 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from tests.support.contexts import CALLS, IMAGES
+from tests.support.contexts import CALLS, IMAGES, with_rule
 from tests.support.raw import ask, expiry_ms
 
 from meterdeck.core.adapters import scripts
+from meterdeck.core.adapters.consume_calls import CONSUME
 from meterdeck.core.adapters.redis_client import Redis, open_redis, server_time
 from meterdeck.core.model.changes import Actor
 from meterdeck.core.model.context import Context, RedisOptions, Secret
 from meterdeck.core.model.keys import KeyLayout
+from meterdeck.core.model.limit_rules import Enforcement, LimitRule
 from meterdeck.core.model.periods import calendar_month
 from meterdeck.core.sandbox.valkey import Valkey
 from meterdeck.core.services.operator_changes import OperatorChanges
@@ -33,12 +35,15 @@ def documented_text(script: str) -> bytes:
 
 
 @pytest.mark.parametrize(
-    "script", ["consume", "adjust", "set_override", "clear_override"]
+    "script",
+    ["consume", "settle", "give_back", "adjust", "set_override", "clear_override"],
 )
 def test_the_text_of_a_script_is_what_the_document_says(script: str) -> None:
     """So both sides share the digest, and the server keeps one script."""
     ours = {
-        "consume": ("checks", "consume"),
+        "consume": CONSUME,
+        "settle": ("checks", "settle"),
+        "give_back": ("checks", "reserved", "give_back"),
         "adjust": ("checks", "trail", "adjust"),
         "set_override": ("checks", "trail", "set_override"),
         "clear_override": ("checks", "trail", "clear_override"),
@@ -61,16 +66,19 @@ async def test_another_language_consumes_by_the_document_alone(redis: Redis) -> 
         redis,
         "EVAL",
         documented_text("consume"),
-        8,
-        *("meterdeck:seq", "meterdeck:changed", "meterdeck:tenant:acme"),
+        12,
+        *("meterdeck:seq", "meterdeck:changed", "meterdeck:reserving"),
+        *("meterdeck:tenant:acme", "meterdeck:refusals:acme"),
         f"usage:acme:api_calls:{month.label}",
         f"usage:acme:images:{month.label}",
         "meterdeck:override:acme:api_calls",
         "meterdeck:override:acme:images",
+        f"meterdeck:reserved:acme:api_calls:{month.label}",
+        f"meterdeck:reserved:acme:images:{month.label}",
         "meterdeck:call:acme:req-1",
         *("1", "2", "600", "1", "3024000000"),
-        *("api_calls", start, end, month.label, "none", "none"),
-        *("images", start, end, month.label, "none", "none"),
+        *("api_calls", start, end, month.label, "none", "none", ""),
+        *("images", start, end, month.label, "none", "none", ""),
         *("acme", "", "1", "2", "1", "3", "2", "4"),
     )
 
@@ -87,7 +95,12 @@ async def test_the_document_names_every_key_with_its_type(
 ) -> None:
     """Every key that counting and changing leaves is in the table, with its type."""
     usage, changes = UsageService(redis, context), OperatorChanges(redis, context)
-    await usage.consume("acme", {CALLS: 1, IMAGES: 1}, call_id="id")
+    shadow = LimitRule(Enforcement.SHADOW)
+    ruled = UsageService(redis, with_rule(context, CALLS, shadow, 0))
+    await ruled.consume("acme", {CALLS: 1, IMAGES: 1}, call_id="id")
+    await ruled.release("acme", "id")
+    await usage.reserve("acme", {IMAGES: 1}, ttl=timedelta(hours=1), call_id="id-2")
+    await usage.consume("acme", {IMAGES: 11})
     await changes.set_override(
         "acme",
         CALLS,
@@ -102,7 +115,8 @@ async def test_the_document_names_every_key_with_its_type(
 
     for key in await ask(redis, "KEYS", "*"):
         name = re.sub(r"\d{4}-\d{2}", "{period}", key.decode())
-        name = name.replace("acme", "{tenant}").replace(":id", ":{id}")
+        name = name.replace("acme", "{tenant}").replace(":id-2", ":{id}")
+        name = name.replace(":id", ":{id}")
         name = re.sub("api_calls|images", "{resource}", name)
         kind = types[(await ask(redis, "TYPE", key)).decode()]
         assert f"| `{name}` | {kind} |" in DOCUMENT
@@ -121,9 +135,15 @@ def test_every_key_of_the_layout_is_in_the_document() -> None:
         layout.overridden(),
         layout.billing("{tenant}", "{resource}", "{period}"),
         layout.audit("{tenant}"),
+        layout.undone("{tenant}"),
         layout.audited(),
         layout.operation("{tenant}", "{id}"),
         layout.call("{tenant}", "{id}"),
+        layout.settled("{tenant}", "{id}"),
+        layout.reserved("{tenant}", "{resource}", "{period}"),
+        layout.reserving(),
+        layout.beyond("{tenant}", "{resource}", "{period}"),
+        layout.refusals("{tenant}"),
         layout.changed(),
         layout.sequence(),
         layout.events(),

@@ -17,7 +17,7 @@ from tests.support.raw import ask
 
 from meterdeck.core.adapters import script_lanes
 from meterdeck.core.adapters.redis_client import Redis, open_redis, server_time
-from meterdeck.core.adapters.script_lanes import lanes_of
+from meterdeck.core.adapters.script_lanes import ScriptLanes, lanes_of
 from meterdeck.core.errors import (
     RedisRefused,
     RedisUnreachable,
@@ -309,6 +309,28 @@ async def test_a_wrong_password_is_told_to_every_caller(
 
     assert {type(each) for each in done} == {RedisRefused}
     assert len({id(each) for each in done}) == 200
+
+
+async def test_a_lane_that_finds_nothing_left_is_woken_again(
+    redis: Redis, client: Redis, context: Context
+) -> None:
+    """The second lane is started for a call that somebody else takes before it runs."""
+    service = UsageService(client, context)
+    await service.consume("acme", {CALLS: 1})
+    lanes = lanes_of(client)
+    assert isinstance(lanes, ScriptLanes)
+    async with frozen(redis):
+        first = calls(service, 64)
+        await asyncio.sleep(0)
+        await until(lambda: lanes.waiting == 0)
+        late = calls(service, 1)
+        await asyncio.sleep(0)  # it is queued, the new lane did not run yet
+        (taken,) = lanes.take()
+    await asyncio.gather(*first)
+
+    taken.answer.cancel()
+    await asyncio.gather(*late, return_exceptions=True)
+    assert (await service.consume("acme", {CALLS: 1})).allowed
 
 
 async def test_a_lane_that_somebody_cancels_is_replaced(

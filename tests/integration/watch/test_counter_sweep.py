@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from tests.support.watching import CALLS, IMAGES, tenant_of
 
-from meterdeck.core.adapters.bulk_reader import BulkReader, pack_command
+from meterdeck.core.adapters.bulk_reader import BulkReader, Command, MgetPlan
 from meterdeck.core.adapters.redis_client import Redis
 from meterdeck.core.errors import RedisRefused
 from meterdeck.core.model.keys import KeyLayout
@@ -108,9 +108,9 @@ async def test_a_cancelled_read_leaves_no_answer_for_the_next(redis: Redis) -> N
     """The connection of an unfinished read is closed, not reused."""
     reader = BulkReader(redis)
     await redis.mset({"a": 1, "b": 2})
-    get = b"*2\r\n$3\r\nGET\r\n$1\r\na\r\n"
+    plan = reader.plan([b"a"])
     for turns in range(8):
-        read = asyncio.create_task(reader.read([get] * 50))
+        read = asyncio.create_task(reader.read([plan] * 50))
         for _ in range(turns):
             await asyncio.sleep(0)
         read.cancel()
@@ -125,10 +125,11 @@ async def test_an_error_in_the_middle_of_a_read_spoils_nothing(redis: Redis) -> 
     table, sweep = sweep_of(redis, "acme")
     await redis.rpush("list", 1)
     await redis.set(key("acme"), 7)
-    get = b"*2\r\n$3\r\nGET\r\n$4\r\nlist\r\n"
+    get = Command(0, b"*2\r\n$3\r\nGET\r\n$4\r\nlist\r\n")
+    wait = Command(0, b"*3\r\n$5\r\nBLPOP\r\n$7\r\nnothing\r\n$1\r\n1\r\n")
 
     with pytest.raises(RedisRefused, match="WRONGTYPE"):
-        await reader.read([get, pack_command(b"BLPOP", b"nothing", b"1")])
+        await reader.read([MgetPlan((get, wait))])
     await whole(sweep)
 
     assert table.value(0, 0) == 7

@@ -1,0 +1,340 @@
+"""Release, reserve, confirm: what was taken, once, and no more than that."""
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from tests.support.contexts import CALLS, IMAGES, with_rule
+from tests.support.raw import ask, expiry_ms
+
+from meterdeck.core.adapters.redis_client import Redis, server_time
+from meterdeck.core.errors import BadInput, NotFound, Refused
+from meterdeck.core.model.context import Context
+from meterdeck.core.model.keys import KeyLayout
+from meterdeck.core.model.limit_rules import Enforcement, LimitRule
+from meterdeck.core.model.periods import calendar_month
+from meterdeck.core.services.usage import UsageService
+
+LAYOUT = KeyLayout()
+MINUTE = timedelta(minutes=1)
+
+
+async def used(usage: UsageService, resource: str = CALLS) -> object:
+    """Return what acme has used, as `peek` says it."""
+    rows = await usage.peek("acme")
+    return next(each.used for each in rows if each.resource == resource)
+
+
+async def key_of(
+    redis: Redis, name: str = "counter", resource: str = CALLS, tenant: str = "acme"
+) -> bytes:
+    """Name one of this month's keys."""
+    label = calendar_month(await server_time(redis)).label
+    found: bytes = getattr(LAYOUT, name)(tenant, resource, label)
+    return found
+
+
+async def expire(redis: Redis, resource: str = CALLS) -> None:
+    """Let every reservation of a resource be over, as time would."""
+    key = await key_of(redis, "reserved", resource)
+    for member in await ask(redis, "ZRANGE", key, 0, -1):
+        await redis.zadd(key, {member: 1})
+    if not LAYOUT.tagged:
+        await redis.zadd(
+            LAYOUT.reserving(), {await key_of(redis, resource=resource): 1}
+        )
+
+
+async def test_a_release_gives_back_what_the_call_took(usage: UsageService) -> None:
+    """Both resources of the call, and nothing of any other call."""
+    await usage.consume("acme", {CALLS: 3})
+    await usage.consume("acme", {CALLS: 5, IMAGES: 2}, call_id="req-1")
+
+    done = await usage.release("acme", "req-1")
+
+    assert [
+        (each.resource, each.given_back, each.current) for each in done.resources
+    ] == [
+        (CALLS, 5, 3),
+        (IMAGES, 2, 0),
+    ]
+    assert await used(usage) == 3
+
+
+async def test_a_release_is_done_once_whoever_repeats_it(usage: UsageService) -> None:
+    """Ten at once give back once, and all get the same answer."""
+    await usage.consume("acme", {CALLS: 9})
+    await usage.consume("acme", {CALLS: 5}, call_id="req-1")
+
+    done = await asyncio.gather(*(usage.release("acme", "req-1") for _ in range(10)))
+
+    assert await used(usage) == 9
+    assert sum(not each.replayed for each in done) == 1
+    assert {each.resources for each in done} == {done[0].resources}
+
+
+async def test_a_part_is_released_and_never_more_than_was_taken(
+    usage: UsageService,
+) -> None:
+    """What is asked for beyond what the call took is not given."""
+    await usage.consume("acme", {CALLS: 9})
+    await usage.consume("acme", {CALLS: 5, IMAGES: 1}, call_id="a")
+    await usage.consume("acme", {CALLS: 5}, call_id="b")
+
+    part = await usage.release("acme", "a", {CALLS: 2})
+    most = await usage.release("acme", "b", {CALLS: 500})
+
+    assert [each.given_back for each in part.resources] == [2, 0]
+    assert [each.given_back for each in most.resources] == [5]
+    assert await used(usage) == 12
+
+
+async def test_a_release_takes_no_counter_below_zero(
+    redis: Redis, usage: UsageService
+) -> None:
+    """An operator reset the counter meanwhile: what is not there is not given back."""
+    await usage.consume("acme", {CALLS: 5}, call_id="req-1")
+    await redis.set(await key_of(redis), 2)
+
+    done = await usage.release("acme", "req-1")
+
+    assert (done.resources[0].given_back, await used(usage)) == (2, 0)
+
+
+async def test_a_release_goes_to_the_period_in_which_the_call_was_counted(
+    redis: Redis, usage: UsageService
+) -> None:
+    """Released in a later month, the unit comes off the earlier month's counter."""
+    await usage.consume("acme", {CALLS: 5}, call_id="req-1")
+    usage._periods.learn(datetime(2031, 2, 3, tzinfo=UTC))
+
+    done = await usage.release("acme", "req-1")
+
+    assert done.resources[0].period == calendar_month(await server_time(redis))
+    assert await redis.get(await key_of(redis)) == b"0"
+
+
+async def test_what_cannot_be_released_is_said(usage: UsageService) -> None:
+    """An unknown id, a refused call, another resource, another way."""
+    await usage.consume("acme", {CALLS: 1001}, call_id="refused")
+    await usage.consume("acme", {CALLS: 5}, call_id="req-1")
+
+    with pytest.raises(NotFound, match="nothing is known of call req-9"):
+        await usage.release("acme", "req-9")
+    with pytest.raises(NotFound, match="nothing is known"):
+        await usage.release("globex", "req-1")
+    with pytest.raises(NotFound, match="was refused"):
+        await usage.release("acme", "refused")
+    with pytest.raises(BadInput, match="took no images; it took: api_calls"):
+        await usage.release("acme", "req-1", {IMAGES: 1})
+    with pytest.raises(BadInput, match="is no amount"):
+        await usage.release("acme", "req-1", {CALLS: -1})
+    with pytest.raises(Refused, match="is no reservation"):
+        await usage.confirm("acme", "req-1")
+    await usage.release("acme", "req-1", {CALLS: 1})
+    with pytest.raises(Refused, match="was released before, in another way"):
+        await usage.release("acme", "req-1", {CALLS: 2})
+    assert await used(usage) == 4
+
+
+async def test_a_released_call_in_shadow_is_taken_off_what_was_counted_apart(
+    redis: Redis, context: Context
+) -> None:
+    """Otherwise the shadow would say that less would be refused than would be."""
+    rule = LimitRule(Enforcement.SHADOW)
+    usage = UsageService(redis, with_rule(context, CALLS, rule, 10))
+    await usage.consume("acme", {CALLS: 12}, call_id="req-1")
+
+    await usage.release("acme", "req-1")
+
+    assert await redis.hget(await key_of(redis, "beyond"), "shadow_units") == b"0"
+
+
+async def test_a_reservation_counts_at_once_and_peek_shows_it(
+    usage: UsageService,
+) -> None:
+    """What is reserved is used, for everybody, and said to be only reserved."""
+    made = await usage.reserve("acme", {CALLS: 600}, ttl=MINUTE)
+
+    assert made.allowed
+    assert made.call_id
+    assert not (await usage.consume("acme", {CALLS: 401})).allowed
+    row = (await usage.peek("acme"))[0]
+    assert (row.used, row.reserved, row.remaining) == (600, 600, 400)
+
+
+async def test_a_confirmed_reservation_stays_counted(
+    redis: Redis, usage: UsageService
+) -> None:
+    """Also when its time is over; a repeated confirmation changes nothing."""
+    made = await usage.reserve("acme", {CALLS: 600}, ttl=MINUTE)
+
+    first = await usage.confirm("acme", made.call_id)
+    again = await usage.confirm("acme", made.call_id)
+
+    await expire(redis)
+    assert again == replace(first, replayed=True)
+    assert first.resources[0].given_back == 0
+    row = (await usage.peek("acme"))[0]
+    assert (row.used, row.reserved) == (600, 0)
+
+
+async def test_a_confirmation_keeps_what_was_used_and_gives_back_the_rest(
+    usage: UsageService,
+) -> None:
+    """Used 150 of 600 reserved; a resource that is not named keeps all."""
+    made = await usage.reserve("acme", {CALLS: 600, IMAGES: 3}, ttl=MINUTE)
+
+    done = await usage.confirm("acme", made.call_id, {CALLS: 150})
+
+    assert [each.given_back for each in done.resources] == [450, 0]
+    assert (await used(usage), await used(usage, IMAGES)) == (150, 3)
+
+
+async def test_a_released_reservation_is_not_given_back_again_when_it_expires(
+    redis: Redis, usage: UsageService
+) -> None:
+    """Once by the release, never by time."""
+    await usage.consume("acme", {CALLS: 100})
+    made = await usage.reserve("acme", {CALLS: 50}, ttl=MINUTE)
+
+    await usage.release("acme", made.call_id)
+    await expire(redis)
+
+    assert (await usage.consume("acme", {CALLS: 1})).resources[0].current == 101
+
+
+async def test_the_next_call_gives_an_expired_reservation_back_before_it_decides(
+    redis: Redis, usage: UsageService
+) -> None:
+    """A full counter of expired reservations lets the next call through."""
+    for _ in range(2):
+        await usage.reserve("acme", {CALLS: 500}, ttl=MINUTE)
+    assert not (await usage.consume("acme", {CALLS: 1})).allowed
+    await expire(redis)
+
+    row = (await usage.peek("acme"))[0]
+    made = await usage.consume("acme", {CALLS: 1})
+
+    assert (row.used, row.reserved) == (0, 0)
+    assert (made.allowed, made.resources[0].current) == (True, 1)
+    assert await redis.get(await key_of(redis)) == b"1"
+    assert not await redis.exists(await key_of(redis, "reserved"))
+
+
+async def test_a_refused_call_gives_expired_reservations_back_too(
+    redis: Redis, usage: UsageService
+) -> None:
+    """Whoever touches the counter first."""
+    await usage.reserve("acme", {CALLS: 500}, ttl=MINUTE)
+    await expire(redis)
+
+    assert not (await usage.consume("acme", {CALLS: 1001})).allowed
+    assert await redis.get(await key_of(redis)) == b"0"
+
+
+async def test_an_expired_reservation_cannot_be_settled(
+    redis: Redis, usage: UsageService
+) -> None:
+    """Neither before nor after its units were given back."""
+    made = await usage.reserve("acme", {CALLS: 500}, ttl=MINUTE)
+    await expire(redis)
+
+    for _ in range(2):
+        with pytest.raises(NotFound, match="has expired"):
+            await usage.confirm("acme", made.call_id)
+        with pytest.raises(NotFound, match="has expired"):
+            await usage.release("acme", made.call_id)
+        await usage.consume("acme", {CALLS: 1})
+    assert await used(usage) == 2
+
+
+@pytest.mark.not_on("cluster")
+async def test_a_sweep_gives_back_what_no_call_comes_across(
+    redis: Redis, usage: UsageService
+) -> None:
+    """Of every tenant, once; what has not expired stays, and is found later."""
+    await usage.reserve("acme", {CALLS: 500}, ttl=MINUTE)
+    await expire(redis)
+    await usage.reserve("acme", {IMAGES: 5}, ttl=MINUTE)
+    await redis.lpush(await key_of(redis, tenant="broken"), "x")
+    await redis.zadd(LAYOUT.reserving(), {await key_of(redis, tenant="broken"): 0})
+
+    assert await usage.give_back_expired() == 500
+    assert await usage.give_back_expired() == 0
+
+    assert await redis.get(await key_of(redis)) == b"0"
+    assert await used(usage, IMAGES) == 5
+    await expire(redis, IMAGES)
+    assert await usage.give_back_expired() == 5
+
+
+async def test_a_reservation_expires_by_the_servers_clock(
+    redis: Redis, usage: UsageService
+) -> None:
+    """Its end is the server's time and the time it was given; it and its answer
+    outlive it."""
+    before = (await server_time(redis)).timestamp() * 1000
+    made = await usage.reserve("acme", {CALLS: 5}, ttl=MINUTE)
+    after = (await server_time(redis)).timestamp() * 1000
+
+    reserved = await key_of(redis, "reserved")
+    member, ends = await ask(redis, "ZRANGE", reserved, 0, -1, "WITHSCORES")
+    assert member == f"{made.call_id}:5".encode()
+    assert before <= int(ends) - 60_000 <= after + 1
+    assert 600 < await redis.ttl(LAYOUT.call("acme", made.call_id)) <= 660
+    assert await expiry_ms(redis, reserved) == await expiry_ms(
+        redis, await key_of(redis)
+    )
+
+
+async def test_a_refused_reservation_holds_nothing(
+    redis: Redis, usage: UsageService
+) -> None:
+    """It answers like a refused call."""
+    made = await usage.reserve("acme", {CALLS: 1001}, ttl=MINUTE)
+
+    assert not made.allowed
+    assert not await redis.exists(await key_of(redis, "reserved"))
+    with pytest.raises(NotFound, match="was refused"):
+        await usage.confirm("acme", made.call_id)
+
+
+@pytest.mark.parametrize(
+    "ttl", [timedelta(0), timedelta(days=2), timedelta(seconds=-5)]
+)
+async def test_a_reservation_has_a_sensible_time(
+    usage: UsageService, ttl: timedelta
+) -> None:
+    """1 second to 24 hours."""
+    with pytest.raises(BadInput, match="1 second to 24 hours"):
+        await usage.reserve("acme", {CALLS: 1}, ttl=ttl)
+
+
+async def test_a_call_and_a_reservation_of_one_id_are_two_requests(
+    usage: UsageService,
+) -> None:
+    """The same id and amounts, reserved and consumed: the second is refused."""
+    await usage.reserve("acme", {CALLS: 5}, ttl=MINUTE, call_id="req-1")
+
+    with pytest.raises(Refused, match="used for another"):
+        await usage.consume("acme", {CALLS: 5}, call_id="req-1")
+    again = await usage.reserve("acme", {CALLS: 5}, ttl=MINUTE, call_id="req-1")
+    assert again.replayed
+    assert await used(usage) == 5
+
+
+async def test_reservations_of_another_type_are_left_alone(
+    redis: Redis, usage: UsageService
+) -> None:
+    """A key or member that is none of ours stops the call and stays."""
+    key = await key_of(redis, "reserved")
+    await redis.zadd(key, {"mine": 1})
+
+    with pytest.raises(Refused, match="not reservations"):
+        await usage.consume("acme", {CALLS: 1})
+    await ask(redis, "DEL", key)
+    await redis.set(key, "x")
+    with pytest.raises(Refused, match="holds text, not reservations"):
+        await usage.consume("acme", {CALLS: 1})

@@ -1,0 +1,157 @@
+"""Settings of Sentinel and Cluster: what fits together, and a sentence where not."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from meterdeck.core.errors import ConfigError
+from meterdeck.core.model.context import (
+    ClusterOptions,
+    HostPort,
+    RedisOptions,
+    Secret,
+    SentinelOptions,
+)
+from meterdeck.core.model.keys import KeyLayout
+from meterdeck.core.settings import load_context
+from meterdeck.core.settings.explain import summaries
+
+Load = Callable[[str], RedisOptions]
+
+
+@pytest.fixture
+def load(tmp_path: Path) -> Load:
+    """Load a context whose redis table holds the given lines."""
+
+    def load(lines: str) -> RedisOptions:
+        path = tmp_path / "c.toml"
+        path.write_text(f'[contexts.a]\nmode = "test"\n[contexts.a.redis]\n{lines}\n')
+        environ = {"SENTINEL_PW": "s3cret"}
+        return load_context(config=path, environ=environ).redis
+
+    return load
+
+
+def test_sentinels_are_read(load: Load) -> None:
+    """A port is 26379 where none is given; the password is a secret."""
+    found = load(
+        'url = "rediss:///3"\nsentinels = ["s1:7000", "s2", "[::1]:7001"]\n'
+        'master_name = "main"\nsentinel_username = "ops"\n'
+        'sentinel_password = { env = "SENTINEL_PW" }'
+    )
+
+    assert found.url == "rediss:///3"
+    assert found.sentinel == SentinelOptions(
+        (HostPort("s1", 7000), HostPort("s2", 26379), HostPort("::1", 7001)),
+        "main",
+        "ops",
+        Secret("s3cret"),
+    )
+    assert "s3cret" not in repr(found)
+
+
+def test_a_cluster_is_read(load: Load) -> None:
+    """The URL is one node; there may be more."""
+    found = load(
+        'url = "redis://n1:7000"\ncluster = true\ntagged = true\n'
+        'cluster_nodes = ["n2:7001"]'
+    )
+
+    assert found.cluster == ClusterOptions((HostPort("n2", 7001),))
+    assert found.sentinel is None
+
+
+CLUSTER = 'url = "redis://n1"\ncluster = true\ntagged = true\n'
+SENTINELS = 'url = "redis:///0"\nsentinels = ["s1:7000"]\n'
+
+
+@pytest.mark.parametrize(
+    ("lines", "sentence"),
+    [
+        (
+            'url = "redis://n1:7000"\ncluster = true',
+            "tagged: must be true with cluster = true: a script changes several keys of"
+            " one tenant, and a cluster allows that only where they share a slot; set"
+            " tagged = true, and name the counters usage:{acme}:… with literal braces"
+            " in the application, too",
+        ),
+        (
+            'url = "redis://n1/2"\ncluster = true\ntagged = true',
+            "url: names a database, and a cluster has only number 0; leave it out",
+        ),
+        (
+            'url = "unix:///a"\ncluster = true\ntagged = true',
+            "url: is a socket, and the nodes of a cluster are reached by TCP;"
+            " write redis://host:port",
+        ),
+        (
+            'url = "redis://n1"\ncluster_nodes = ["n2"]',
+            "cluster_nodes: is of no use where Redis is no cluster; set cluster = true",
+        ),
+        (
+            CLUSTER + 'cluster_nodes = ["a:b"]',
+            "cluster_nodes: is not an address; write it like localhost:6379",
+        ),
+        (
+            CLUSTER + 'cluster_nodes = ["a/b"]',
+            "cluster_nodes: a/b is not an address; write it like localhost:6379",
+        ),
+        (
+            'url = "redis://n1"\ntagged = true\nprefix = "{m}:"',
+            "prefix: has a brace before the tenant's, which would be the hash tag;"
+            " with tagged = true leave it out",
+        ),
+        (
+            SENTINELS + 'master_name = "m"\ncluster = true\ntagged = true',
+            "sentinels: a Redis Cluster has no Sentinels;"
+            " leave out sentinels, or cluster = true",
+        ),
+        (
+            SENTINELS,
+            "master_name: is missing, and the Sentinels may watch several masters;"
+            ' write what they call yours, like master_name = "mymaster"',
+        ),
+        (
+            'url = "redis://h"\nsentinels = ["s1"]\nmaster_name = "m"',
+            "url: names a server, and the Sentinels say which one it is;"
+            " write redis:///0, or rediss:///0",
+        ),
+        (
+            'url = "redis://h"\nmaster_name = "m"',
+            "master_name: is of no use without sentinels;"
+            ' name them: sentinels = ["host:26379"]',
+        ),
+        ('url = "redis:///0"', "url: the host is missing"),
+    ],
+)
+def test_what_does_not_fit_gets_a_sentence(
+    load: Load, tmp_path: Path, lines: str, sentence: str
+) -> None:
+    """It names the file and the key, what is wrong, and what would be right."""
+    with pytest.raises(ConfigError) as caught:
+        load(lines)
+
+    assert str(caught.value) == f"{tmp_path / 'c.toml'}: contexts.a.redis.{sentence}"
+
+
+def test_an_untagged_cluster_is_refused_without_a_file() -> None:
+    """A program that makes its options itself is told the same."""
+    with pytest.raises(ConfigError, match="share a slot"):
+        RedisOptions("redis://h", cluster=ClusterOptions())
+
+    tagged = RedisOptions("redis://h", layout=KeyLayout(tagged=True))
+    assert tagged.cluster is None
+
+
+def test_a_list_of_contexts_names_the_master(tmp_path: Path) -> None:
+    """Where no URL says which server it is, the Sentinels are shown."""
+    path = tmp_path / "c.toml"
+    path.write_text(
+        '[contexts.a]\nmode = "test"\n[contexts.a.redis]\nurl = "redis:///0"\n'
+        'sentinels = ["s1:7000", "s2"]\nmaster_name = "main"\n'
+    )
+
+    (found,) = summaries(config=path, environ={})
+
+    assert found.redis == "main of s1:7000, s2"
