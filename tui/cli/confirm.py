@@ -33,12 +33,13 @@ def confirm(call: Call, change: str) -> bool:
 
 def _asked(question: str) -> str:
     """Return the line that is typed; nothing else happens meanwhile."""
-    sys.stderr.write(question)
-    sys.stderr.flush()
     # asyncio's own handler would only note Ctrl-C, go on waiting for the line, and
-    # cancel whatever is done after it: the change, half sent.
+    # cancel whatever is done after it: the change, half sent. Set before the question
+    # is seen, since Ctrl-C may be the answer to it.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
+        sys.stderr.write(question)
+        sys.stderr.flush()
         return sys.stdin.readline().strip()
     finally:
         signal.signal(signal.SIGINT, before)

@@ -42,6 +42,11 @@ amounts = st.one_of(
 )
 
 
+def named(wanted: dict[ResourceName, int]) -> dict[str, int]:
+    """Return amounts with the names as a caller writes them."""
+    return {str(name): size for name, size in wanted.items()}
+
+
 @dataclass
 class Taken:
     """What the model knows of an id."""
@@ -150,7 +155,7 @@ class Counting(RuleBasedStateMachine):
         expected = self.model.take(wanted, call_id, reserve=False)
         try:
             work = self.usage[client].consume(
-                "acme", {**wanted}, call_id=call_id or None
+                "acme", named(wanted), call_id=call_id or None
             )
             made: bool | None = self.run(work).allowed
         except Refused:
@@ -165,7 +170,7 @@ class Counting(RuleBasedStateMachine):
         expected = self.model.take(wanted, call_id, reserve=True)
         try:
             work = self.usage[client].reserve(
-                "acme", {**wanted}, ttl=HOUR, call_id=call_id
+                "acme", named(wanted), ttl=HOUR, call_id=call_id
             )
             made: bool | None = self.run(work).allowed
         except Refused:
