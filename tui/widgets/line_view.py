@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable
 
 from textual import events
@@ -35,9 +36,9 @@ class LineView(Widget):
         """The present theme's palette, dimmed while the picture is stale."""
         return palette(self.app.theme, stale=self.stale)
 
+    @abstractmethod
     def draw(self, y: int) -> Strip:
         """Return line `y`."""
-        raise NotImplementedError
 
     def blank(self) -> Strip:
         """Return an empty line."""
@@ -83,9 +84,9 @@ class LineView(Widget):
 class Panel(LineView):
     """A line view whose lines are made together."""
 
+    @abstractmethod
     def lines(self) -> list[Strip]:
         """Return the lines from above, at most `self.size.height`."""
-        raise NotImplementedError
 
     def repaint(self, lines: Iterable[int] | None = None) -> None:
         self._made = self.lines() if self.size.width and self.is_mounted else []

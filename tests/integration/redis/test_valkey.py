@@ -14,12 +14,12 @@ from meterdeck.core.model.context import RedisOptions
 from meterdeck.core.sandbox.valkey import Valkey, bundled_binary
 
 START_AND_REPORT = """
-import asyncio, pathlib, sys, time
+import asyncio, pathlib, signal, sys
 from meterdeck.core.sandbox.valkey import Valkey
 server = Valkey(data_dir=pathlib.Path(sys.argv[1]))
 asyncio.run(server.start())
 print(server.pid, flush=True)
-time.sleep(600)
+signal.pause()
 """
 
 
