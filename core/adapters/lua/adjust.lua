@@ -15,9 +15,10 @@
 -- ARGV[4]  amount, 0..2^53 (0 for reset)
 -- ARGV[5]  value the operator saw; empty: any
 -- ARGV[6]  quota_only | quota_and_bill
--- ARGV[7], ARGV[8]  period start and end (ms, [start, end))
+-- ARGV[7], ARGV[8]  period start and end (ms, [start, end)); both 0: it has none
 -- ARGV[9]  ms at which the counter expires, if it has no expiry yet
 -- ARGV[10] ms at which the billing record expires, if it has no expiry yet
+--          (both of a counter without a period: not looked at, there is no expiry)
 -- ARGV[11] billing cycle the period was computed from, as in consume
 -- ARGV[12..18]  tenant, resource, period label, actor, origin, reason, operation id
 -- ARGV[19] id of the audit entry that this undoes; empty: none
@@ -43,7 +44,10 @@ if not keep_s or keep_s < 1 then return {'bad', 'ARGV[2]'} end
 if not amount then return {'bad', 'amount'} end
 if ARGV[5] ~= '' and not expected then return {'bad', 'expected value'} end
 if bill ~= 'quota_only' and bill ~= 'quota_and_bill' then return {'bad', 'ARGV[6]'} end
-if not first or not past or past <= first then return {'bad', 'period'} end
+local endless = first == 0 and past == 0
+if not first or not past or past <= first and not endless then
+  return {'bad', 'period'}
+end
 if not expires or not bill_expires then return {'bad', 'expiry'} end
 if ARGV[17] == '' then return {'bad', 'reason'} end
 
@@ -57,7 +61,7 @@ local taken_back = undone_before(undone, KEYS[3], undoes)
 if taken_back then return taken_back end
 
 local now = clock_ms()
-if now < first or now >= past then return {'period', digits(now)} end
+if not endless and (now < first or now >= past) then return {'period', digits(now)} end
 if ARGV[11] ~= '' then
   local entry, wrong = read('HMGET', KEYS[5], 'anchor', 'interval', 'interval_count')
   if wrong then return {'foreign', KEYS[5], wrong, 'a directory entry'} end
@@ -91,10 +95,10 @@ end
 need_right('XADD', KEYS[3], '*', 'at', '0')
 need_right('SET', KEYS[4], '', 'EX', digits(keep_s))
 need_right('INCRBY', KEYS[1], digits(difference))
-need_right('PEXPIREAT', KEYS[1], digits(expires), 'NX')
+if not endless then need_right('PEXPIREAT', KEYS[1], digits(expires), 'NX') end
 if bill == 'quota_only' then
   need_right('HINCRBY', KEYS[2], 'offset', digits(-difference))
-  need_right('PEXPIREAT', KEYS[2], digits(bill_expires), 'NX')
+  if not endless then need_right('PEXPIREAT', KEYS[2], digits(bill_expires), 'NX') end
 end
 need_right_to_undo(undone, undoes)
 if indexed then
@@ -115,10 +119,12 @@ keep(KEYS[4], request, answer, digits(keep_s))
 if difference ~= 0 then
   -- Not SET: that would take away the counter's expiry.
   redis.call('INCRBY', KEYS[1], digits(difference))
-  redis.call('PEXPIREAT', KEYS[1], digits(expires), 'NX')
+  if not endless then redis.call('PEXPIREAT', KEYS[1], digits(expires), 'NX') end
   if bill == 'quota_only' then
     redis.call('HINCRBY', KEYS[2], 'offset', digits(-difference))
-    redis.call('PEXPIREAT', KEYS[2], digits(bill_expires), 'NX')
+    if not endless then
+      redis.call('PEXPIREAT', KEYS[2], digits(bill_expires), 'NX')
+    end
   end
 end
 note_undone(undone, undoes, id)

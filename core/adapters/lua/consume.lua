@@ -24,6 +24,8 @@
 --   label, limit where the directory entry has none (digits, `unlimited` or `none`),
 --   name of that limit's source, rule for what passes the limit (see rules.lua) where
 --   the directory entry has none; empty: hard, and no entry says otherwise
+--   A period that starts and ends at 0 is none: the term is always current, and neither
+--   its counter nor what is kept beside it gets an expiry.
 -- then for each call, 4: tenant; billing cycle the periods were computed from,
 --   `anchor interval count` as in the directory entry, empty if all are calendar
 --   months; 0 if it has no id, 1 if it has one, more if it is a reservation that has
@@ -77,7 +79,9 @@ for i = 1, kinds do
     any_rule = true
     term.ruled, term.rule = 'rule:' .. term.name, ARGV[at + 7]
   end
-  if not first or not past or past <= first then
+  if past == 0 and first == 0 then
+    term.current = true
+  elseif not first or not past or past <= first then
     term.wrong = 'period of ' .. term.name
   else
     term.current = first <= now and now < past

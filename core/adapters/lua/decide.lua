@@ -71,7 +71,9 @@ local function count_later(counter, amount, term)
   if not increment or increment.amount > LARGEST - amount then
     if not increment then
       need_right('INCRBY', counter.key, '1')
-      need_right('PEXPIREAT', counter.key, term.expires, 'NX')
+      if term.expires then
+        need_right('PEXPIREAT', counter.key, term.expires, 'NX')
+      end
     end
     increment = {key = counter.key, amount = 0, expires = term.expires}
     counter.increment = increment
@@ -141,7 +143,7 @@ local function decide(call, wanted, amounts)
       if problem then return problem end
       if given == 'over' or given == 'shadow' then
         beyond = beyond or {}
-        beyond[#beyond + 1] = {rule, key, given, amount, term.expires, now}
+        beyond[#beyond + 1] = {rule, key, given, amount, term.expires or '', now}
       end
     elseif units and counter.used + amount > units then
       given = refusal(amount, units)
@@ -223,7 +225,7 @@ local function decide_once(call, wanted, amounts)
         expires = digits(now + hold_ms),
       }
       need_right('ZADD', held.key, held.expires, held.member)
-      need_right('PEXPIREAT', held.key, held.gone, 'NX')
+      if held.gone then need_right('PEXPIREAT', held.key, held.gone, 'NX') end
       reserved_now[#reserved_now + 1] = held
     end
   end
@@ -266,14 +268,16 @@ end
 for _, increment in ipairs(increments) do
   redis.call('INCRBY', increment.key, digits(increment.amount))
   -- NX: only the first write sets it, and traffic never moves it.
-  redis.call('PEXPIREAT', increment.key, increment.expires, 'NX')
+  if increment.expires then
+    redis.call('PEXPIREAT', increment.key, increment.expires, 'NX')
+  end
 end
 for _, kept in ipairs(answers_kept) do
   keep(kept.key, kept.request, kept.answer, digits(kept.seconds))
 end
 for _, held in ipairs(reserved_now or {}) do
   redis.call('ZADD', held.key, held.expires, held.member)
-  redis.call('PEXPIREAT', held.key, held.gone, 'NX')
+  if held.gone then redis.call('PEXPIREAT', held.key, held.gone, 'NX') end
   if indexed then redis.call('ZADD', KEYS[3], 'LT', held.expires, held.counter) end
 end
 if rules then rules.write() end

@@ -16,7 +16,7 @@
 --          one that was kept would have expired
 -- then for each resource, 5 of them:
 --   name, amount (1..2^53), start and end (ms, [start, end)) and label of the period
---   in which it was used
+--   in which it was used; start and end 0: no period, as in consume
 -- Replies (every element a string):
 --   ok, replayed 0|1, then for each resource 2 of them: name, value now
 --                     (as it was then, if replayed)
@@ -50,9 +50,11 @@ for i = 1, count do
     label = ARGV[at + 5], key = KEYS[1 + i],
   }
   if not want.amount or want.amount < 1 then return {'bad', 'amount of ' .. want.name} end
-  if not want.first or not want.past or want.past <= want.first then
+  local endless = want.first == 0 and want.past == 0
+  if not want.first or not want.past or want.past <= want.first and not endless then
     return {'bad', 'period of ' .. want.name}
   end
+  if not endless then want.expires = digits(want.past + retention) end
   if seen[want.key] then return {'bad', want.name .. ' is named twice'} end
   seen[want.key] = true
   request[2 * i - 1], request[2 * i] = want.name, ARGV[at + 2]
@@ -85,7 +87,7 @@ if ARGV[5] ~= '' then
 end
 for _, want in ipairs(wanted) do
   if now < want.first then return {'period', digits(now)} end
-  if now >= want.past + retention then return {'late', want.name} end
+  if want.expires and now >= tonumber(want.expires) then return {'late', want.name} end
   local used, problem = read_counter(want.key)
   if problem then return problem end
   if used > LARGEST - want.amount then return {'overflow', want.name} end
@@ -94,7 +96,7 @@ end
 
 for _, want in ipairs(wanted) do
   need_right('INCRBY', want.key, digits(want.amount))
-  need_right('PEXPIREAT', want.key, digits(want.past + retention), 'NX')
+  if want.expires then need_right('PEXPIREAT', want.key, want.expires, 'NX') end
 end
 if indexed then
   need_right('INCRBY', sequence, '1')
@@ -114,7 +116,7 @@ local kept = {'ok', '0', '1', digits(now)}
 for i, want in ipairs(wanted) do
   redis.call('INCRBY', want.key, digits(want.amount))
   -- NX: only the first write sets it, and traffic never moves it.
-  redis.call('PEXPIREAT', want.key, digits(want.past + retention), 'NX')
+  if want.expires then redis.call('PEXPIREAT', want.key, want.expires, 'NX') end
   reply[1 + 2 * i], reply[2 + 2 * i] = want.name, digits(want.used)
   for _, value in ipairs({
     want.name, digits(want.used), 'none', 'none', '0',

@@ -83,7 +83,8 @@ local function make_rules()
     return now < ends and 'over' or refusal(amount, units), nil
   end
 
-  -- Remember what a call took beyond the limit; `expires` is the counter's.
+  -- Remember what a call took beyond the limit; `expires` is the counter's, empty if
+  -- that has no expiry.
   local function note_beyond(rule, key, given, amount, expires, now)
     if rule.kind == 'soft' then return end
     local beyond = beyonds[key]
@@ -98,7 +99,7 @@ local function make_rules()
     if not beyond.expires then
       need_right('HSET', key, 'passed_at', '0')
       need_right('HINCRBY', key, 'shadow_units', '0')
-      need_right('PEXPIREAT', key, expires, 'NX')
+      if expires ~= '' then need_right('PEXPIREAT', key, expires, 'NX') end
       beyond.expires = expires
       beyonds_changed[#beyonds_changed + 1] = beyond
     end
@@ -113,7 +114,9 @@ local function make_rules()
         redis.call('HINCRBY', beyond.key, 'shadow_calls', digits(beyond.shadow_calls))
         redis.call('HINCRBY', beyond.key, 'shadow_units', digits(beyond.shadow_added))
       end
-      redis.call('PEXPIREAT', beyond.key, beyond.expires, 'NX')
+      if beyond.expires ~= '' then
+        redis.call('PEXPIREAT', beyond.key, beyond.expires, 'NX')
+      end
     end
   end
 

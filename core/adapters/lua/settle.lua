@@ -10,7 +10,8 @@
 -- ARGV[2]  1: note the change in the index; 0: do not
 -- ARGV[3]  tenant
 -- ARGV[4]  id of the call
--- ARGV[5]  milliseconds a counter is kept after its period's end
+-- ARGV[5]  milliseconds a counter is kept after its period's end; one whose period
+--          starts and ends at 0 has none, and gets no expiry
 -- ARGV[6]  n; 0: only say what the call took, as the caller does not know its keys
 -- then for each resource, 2: period label, and units: of a release, to give back, at
 --   most what the call took; of a confirmation, to keep counted, at most what is
@@ -113,6 +114,7 @@ for _, want in ipairs(wanted) do
   -- An operator may have reset it: no release takes a counter below 0.
   want.back = math.min(want.back, math.max(0, used))
   want.after = used - want.back
+  if want.past ~= '0' then want.expires = digits(want.past + retention) end
 end
 
 local left_ms = redis.call('PTTL', KEYS[1])
@@ -120,7 +122,7 @@ if left_ms < 1 then left_ms = 1 end
 need_right('SET', KEYS[2], '', 'PX', digits(left_ms))
 for _, want in ipairs(wanted) do
   need_right('INCRBY', want.counter, '-1')
-  need_right('PEXPIREAT', want.counter, '1', 'NX')
+  if want.expires then need_right('PEXPIREAT', want.counter, want.expires, 'NX') end
   need_right('ZREM', want.reserved, '')
   need_right('HINCRBY', want.beyond, 'shadow_units', '-1')
 end
@@ -136,7 +138,9 @@ local reply = {'ok', '0'}
 for _, want in ipairs(wanted) do
   if want.back > 0 then
     redis.call('INCRBY', want.counter, digits(-want.back))
-    redis.call('PEXPIREAT', want.counter, digits(want.past + retention), 'NX')
+    if want.expires then
+      redis.call('PEXPIREAT', want.counter, want.expires, 'NX')
+    end
     if want.given == 'shadow' then
       redis.call('HINCRBY', want.beyond, 'shadow_units', digits(-want.back))
     end
