@@ -68,7 +68,7 @@ class ClusterLanes:
         self._refuse_homeless(RedisUnreachable(_CLOSED))
 
     def _lanes_of(self, call: ConsumeCall) -> ScriptLanes | None:
-        place = self._nodes.place_of(key_slot(call.keys[0]))
+        place = self._nodes.place_of(key_slot(call.entry))
         if place is None:
             return None
         lanes = pool_lanes(self._nodes.pool(place), self)

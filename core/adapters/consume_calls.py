@@ -6,13 +6,11 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-import hiredis
-
 from meterdeck.core.adapters.redis_client import (
-    Argument,
     from_milliseconds,
     to_milliseconds,
 )
+from meterdeck.core.adapters.resp import bulk, bulks
 from meterdeck.core.adapters.scripts import (
     CycleMoved,
     PeriodMoved,
@@ -31,6 +29,7 @@ from meterdeck.core.model.decisions import (
     ResourceDecision,
 )
 from meterdeck.core.model.limit_rules import LimitRule
+from meterdeck.core.model.names import name_bytes
 from meterdeck.core.model.periods import Period
 from meterdeck.core.model.usage import Limit, LimitSource, ResourceName
 
@@ -41,7 +40,10 @@ CONSUME = ("checks", "reserved", "rules", "refusals", "consume", "decide")
 """The files that make up the script's text."""
 
 _SCRIPT = Script(*CONSUME)
-_NUMBERS = [b"%d" % number for number in range(MOST_TOGETHER + 1)]
+_DIGEST = _SCRIPT.digest.encode()
+_HEAD_ARGUMENTS, _TERM_ARGUMENTS, _CALL_ARGUMENTS = 5, 7, 4
+_NUMBERS = [bulk(b"%d" % number) for number in range(MOST_TOGETHER + 1)]
+_NONE, _ONE = _NUMBERS[0], _NUMBERS[1]
 _KEPT_LIMITS = 4096
 
 _REFUSALS = {each.value.encode(): each for each in Refusal}
@@ -71,12 +73,14 @@ class Head:
 class Term:
     """A resource in its current period, and the limit where no plan says more.
 
-    Made once for many calls; `fields` is what the script takes.
+    Made once for many calls; `fields` is what the script takes, and `packed` the same
+    as it goes over the wire.
     """
 
     resource: ResourceName
     period: Period
-    fields: tuple[Argument, ...]
+    fields: tuple[str, ...]
+    packed: bytes
 
     @classmethod
     def of(
@@ -94,14 +98,14 @@ class Term:
         """
         fields = (
             resource,
-            to_milliseconds(period.start),
-            to_milliseconds(period.end),
+            str(to_milliseconds(period.start)),
+            str(to_milliseconds(period.end)),
             period.label,
             limit_text(default),
-            default.source,
+            default.source.value,
             rule.text if rule else "",
         )
-        return cls(resource, period, fields)
+        return cls._packed(resource, period, fields)
 
     def under(self, units: int | None) -> Term:
         """Return the term with a limit the caller gives, where it has none so far."""
@@ -109,7 +113,13 @@ class Term:
         if units is None or source != LimitSource.NONE:
             return self
         fields = (*first, str(units), LimitSource.ARGUMENT.value, rule)
-        return Term(self.resource, self.period, fields)
+        return self._packed(self.resource, self.period, fields)
+
+    @classmethod
+    def _packed(
+        cls, resource: ResourceName, period: Period, fields: tuple[str, ...]
+    ) -> Term:
+        return cls(resource, period, fields, bulks(map(name_bytes, fields)))
 
 
 # Not frozen: that would take three times as long to make, and there is one a call.
@@ -119,24 +129,31 @@ class ConsumeCall:
 
     Attributes:
         group: Calls of one group may share a script call; all of them have one head.
-        keys: Directory entry, refusals; counters, overrides, reservations; use beyond
-            the limit for terms with a rule; and, if the answer is to be kept under
-            the call's id, the key for that.
+        who: The tenant, and the billing cycle the periods come from as the directory
+            has it, as they go over the wire.
+        keys: As they go over the wire: directory entry, refusals; counters, overrides,
+            reservations; use beyond the limit for terms with a rule; and, if the
+            answer is to be kept under the call's id, the key for that.
         amounts: One for each term.
-        cycle: The billing cycle the periods come from, as the directory has it.
         call_id: Empty where the answer is not kept.
         hold_ms: Until the call, a reservation, gives itself back; 0 if it is none.
     """
 
     head: Head
     group: Hashable
-    tenant: bytes
-    keys: Sequence[bytes]
+    who: bytes
+    keys: bytes
+    key_count: int
     terms: Sequence[Term]
     amounts: Sequence[int]
-    cycle: bytes
     call_id: str
     hold_ms: int = 0
+
+    @property
+    def entry(self) -> bytes:
+        """The first key: the directory entry."""
+        size, _, rest = self.keys[1:].partition(b"\r\n")
+        return rest[: int(size)]
 
 
 def pack_calls(calls: Sequence[ConsumeCall], *, full: bool) -> bytes:
@@ -146,39 +163,46 @@ def pack_calls(calls: Sequence[ConsumeCall], *, full: bool) -> bytes:
         full: Send the script's text, for a server that does not know its digest.
     """
     head = calls[0].head
-    numbers: dict[Term, int] = {}
-    terms: list[Argument] = []
-    keys: list[Argument] = [*head.index]
-    arguments: list[Argument] = []
+    numbers: dict[Term, bytes] = {}
+    keys = [*map(bulk, head.index)]
+    key_count, argument_count = len(keys), _HEAD_ARGUMENTS
+    arguments: list[bytes] = []
     for call in calls:
-        keys += call.keys
-        arguments += (
-            call.tenant,
-            call.cycle,
-            (call.hold_ms or b"1") if call.call_id else b"0",
-            _NUMBERS[len(call.terms)],
-        )
-        for term, amount in zip(call.terms, call.amounts, strict=True):
+        keys.append(call.keys)
+        key_count += call.key_count
+        terms = call.terms
+        kept = _ONE if call.call_id else _NONE
+        if call.hold_ms:
+            kept = _number(call.hold_ms)
+        arguments += (call.who, kept, _NUMBERS[len(terms)])
+        argument_count += _CALL_ARGUMENTS + 2 * len(terms)
+        for term, amount in zip(terms, call.amounts, strict=True):
             number = numbers.get(term)
             if number is None:
-                numbers[term] = number = len(numbers) + 1
-                terms += term.fields
-            arguments.append(_NUMBERS[number])
-            arguments.append(amount)
-    command = (
-        *(("EVAL", _SCRIPT.text) if full else ("EVALSHA", _SCRIPT.digest)),
-        len(keys),
-        *keys,
-        len(calls),
-        len(numbers),
-        head.call_retention_s,
-        1 if head.index else 0,
-        head.retention_ms,
-        *terms,
-        *arguments,
+                numbers[term] = number = _number(len(numbers) + 1)
+            arguments.append(number)
+            arguments.append(_number(amount))
+    argument_count += _TERM_ARGUMENTS * len(numbers)
+    script = bulks((b"EVAL", _SCRIPT.text) if full else (b"EVALSHA", _DIGEST))
+    return b"".join(
+        (
+            b"*%d\r\n" % (3 + key_count + argument_count),
+            script,
+            _number(key_count),
+            *keys,
+            _number(len(calls)),
+            _number(len(numbers)),
+            _number(head.call_retention_s),
+            _ONE if head.index else _NONE,
+            _number(head.retention_ms),
+            *[term.packed for term in numbers],
+            *arguments,
+        )
     )
-    packed: bytes = hiredis.pack_command(command)
-    return packed
+
+
+def _number(number: int) -> bytes:
+    return _NUMBERS[number] if 0 <= number <= MOST_TOGETHER else bulk(b"%d" % number)
 
 
 def read_answers(
@@ -193,39 +217,53 @@ def read_answers(
 
 
 def _answer(call: ConsumeCall, reply: Reply) -> Answer | MeterdeckError:
-    if reply[0] == b"ok":
-        return Decision(
-            reply[2] == b"1", _resources(call, reply), call.call_id, reply[1] == b"1"
-        )
-    answer = moved(reply) or problem(reply, "consume")
-    assert answer is not None, reply[0]
-    return answer
+    if reply[0] != b"ok":
+        answer = moved(reply) or problem(reply, "consume")
+        assert answer is not None, reply[0]
+        return answer
+    resources = _resources(call, reply)
+    return Decision(reply[2] == b"1", resources, call.call_id, reply[1] == b"1")
 
 
 def _resources(call: ConsumeCall, reply: Reply) -> tuple[ResourceDecision, ...]:
-    replayed = reply[1] == b"1"
-    # With an id there is the name before the four, and the period after them.
-    at, step = (5, 8) if call.call_id else (4, 4)
-    decisions = []
-    for term in call.terms:
-        current, limit = int(reply[at]), _read_limit(reply[at + 1], reply[at + 2])
-        units, verdict = limit.units, reply[at + 3]
-        plain = verdict == b"0"
-        reason = None if plain else _REFUSALS.get(verdict)
-        decisions.append(
-            ResourceDecision(
-                term.resource,
-                current,
-                limit,
-                None if units is None else max(0, units - current),
-                _period(reply[at + 4 : at + 7]) if replayed else term.period,
-                reason is not None,
-                reason,
-                None if plain else _BEYONDS.get(verdict),
-            )
+    terms = call.terms
+    if not call.call_id:
+        if len(terms) == 1:
+            return (_resource(terms[0], *reply[4:8]),)
+        return tuple(
+            _resource(term, *reply[4 * at : 4 * at + 4])
+            for at, term in enumerate(terms, start=1)
         )
-        at += step
+    # With an id there is the name before the four, and the period after them.
+    decisions = []
+    for at, term in enumerate(terms):
+        fields = reply[8 * at + 4 : 8 * at + 12]
+        decided = _resource(term, *fields[1:5])
+        if reply[1] == b"1":
+            decided = decided._replace(period=_period(fields[5:]))
+        decisions.append(decided)
     return tuple(decisions)
+
+
+def _resource(
+    term: Term, value: bytes, limit_text: bytes, source: bytes, verdict: bytes
+) -> ResourceDecision:
+    current, limit = int(value), _read_limit(limit_text, source)
+    units = limit.units
+    remaining = None if units is None else max(0, units - current)
+    reason = beyond = None
+    if verdict != b"0":
+        reason, beyond = _REFUSALS.get(verdict), _BEYONDS.get(verdict)
+    return ResourceDecision(
+        term.resource,
+        current,
+        limit,
+        remaining,
+        term.period,
+        reason is not None,
+        reason,
+        beyond,
+    )
 
 
 def _period(fields: Reply) -> Period:

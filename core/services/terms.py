@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from meterdeck.core.adapters.consume_calls import Term
+from meterdeck.core.adapters.resp import NamedBulks, bulk
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.names import name_bytes
 from meterdeck.core.model.periods import Period, PeriodKind, current_period
@@ -15,6 +16,7 @@ from meterdeck.core.services.current_periods import CurrentPeriods
 
 _NOBODY = Tenant(TenantId(""), "")  # no plan of its own: the default's limits
 _MARK = TenantId("\0tenant\0")
+_MOST_FORMS = 1_000  # sets of resources that are asked for together
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +49,17 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class TenantTerms:
-    """A tenant's places by resource, and the billing cycle their periods come from."""
+class Form:
+    """What every call of the same resources has in common, whoever's they are.
 
-    places: Mapping[str, Place]
-    cycle: bytes
+    Attributes:
+        keys: The call's keys but that of its id; see `ConsumeCall`.
+        who: The tenant's name and the billing cycle the periods come from.
+    """
+
+    terms: tuple[Term, ...]
+    keys: NamedBulks
+    who: NamedBulks
 
 
 class Terms:
@@ -60,6 +68,8 @@ class Terms:
     def __init__(self, context: Context, periods: CurrentPeriods) -> None:
         self._context = context
         self._layout = context.redis.layout
+        self._entry = Around.of(self._layout.tenant)
+        self._refusals = Around.of(self._layout.refusals)
         self._periods = periods
         self._by_month = [
             each
@@ -67,22 +77,24 @@ class Terms:
             if each.period is PeriodKind.CALENDAR_MONTH
         ]
         self._month: Mapping[str, Place] = {}
+        self._forms: dict[tuple[str, ...], Form] = {}
         self._month_until = -1.0
         self._learnt: object = None
 
-    def monthly(self) -> Mapping[str, Place]:
-        """Return the places of all resources that are counted by calendar month.
+    def monthly(self, names: tuple[str, ...]) -> Form | None:
+        """Return the form of calls of resources that are counted by calendar month.
 
-        Before anything is known of the server's clock they are in a month long past:
-        the script then says what time it is.
+        None where one of them is not. Before anything is known of the server's clock
+        the form is of a month long past: the script then says what time it is.
         """
         known = self._periods.known
         if known is not self._learnt or time.monotonic() >= self._month_until:
             self._renew()
-        return self._month
+        form = self._forms.get(names)
+        return form or self._monthly(names)
 
-    async def of(self, tenant: TenantId, names: Iterable[str]) -> TenantTerms:
-        """Return the places of some resources, some of them by billing cycle.
+    async def of(self, tenant: TenantId, names: Iterable[str]) -> Form:
+        """Return the form of a tenant's call, some of it by billing cycle.
 
         Raises:
             NotFound: A resource is not configured.
@@ -90,14 +102,38 @@ class Terms:
         """
         resources = [self._context.resource(name) for name in names]
         reckoning = await self._periods.of(tenant, resources)
-        places = {
-            str(each.name): self._place(each, reckoning.periods[each.name])
-            for each in resources
-        }
-        return TenantTerms(places, reckoning.cycle)
+        places = [self._place(each, reckoning.periods[each.name]) for each in resources]
+        return self._form(places, reckoning.cycle)
+
+    def _monthly(self, names: tuple[str, ...]) -> Form | None:
+        try:
+            places = [self._month[name] for name in names]
+        except KeyError:
+            return None
+        if len(self._forms) >= _MOST_FORMS:
+            self._forms.clear()
+        form = self._forms[names] = self._form(places, b"")
+        return form
+
+    def _form(self, places: Sequence[Place], cycle: bytes) -> Form:
+        beyond = [each.beyond for each in places if each.beyond]
+        keys = NamedBulks(
+            (each.before, each.after)
+            for each in (
+                self._entry,
+                self._refusals,
+                *[each.counter for each in places],
+                *[each.override for each in places],
+                *[each.reserved for each in places],
+                *beyond,
+            )
+        )
+        who = NamedBulks([(b"", b"")], bulk(cycle))
+        return Form(tuple(each.term for each in places), keys, who)
 
     def _renew(self) -> None:
         self._learnt = self._periods.known
+        self._forms.clear()
         now = self._periods.estimate()
         month = current_period(PeriodKind.CALENDAR_MONTH, None, now)
         self._month = {each.name: self._place(each, month) for each in self._by_month}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from uuid import uuid4
 
 from meterdeck.core.adapters.consume_calls import Answer, ConsumeCall, Head
 from meterdeck.core.adapters.redis_client import Redis
+from meterdeck.core.adapters.resp import bulk
 from meterdeck.core.adapters.script_lanes import Lanes, lanes_of
 from meterdeck.core.adapters.scripts import CycleMoved, PeriodMoved
 from meterdeck.core.adapters.settle_calls import Settling
@@ -36,7 +37,7 @@ from meterdeck.core.model.usage import Usage as UsageRow
 from meterdeck.core.services.current_periods import CurrentPeriods
 from meterdeck.core.services.refusal_log import RefusalLog
 from meterdeck.core.services.reservations import Reservations
-from meterdeck.core.services.terms import Around, Place, Terms
+from meterdeck.core.services.terms import Form, Terms
 from meterdeck.core.services.usage_reading import UsageReader
 
 __all__ = ["CALL_KEPT_S", "Decision", "ResourceDecision", "UsageService"]
@@ -77,8 +78,6 @@ class UsageService:
             call_retention_s=CALL_KEPT_S,
             retention_ms=context.redis.retention_days * _DAY_MS,
         )
-        self._entry = Around.of(layout.tenant)
-        self._refusals = Around.of(layout.refusals)
         self._periods = CurrentPeriods(redis, context)
         self._terms = Terms(context, self._periods)
         self._reader = UsageReader(redis, context)
@@ -116,7 +115,18 @@ class UsageService:
             RedisUnreachable, RedisRefused: Nothing was counted.
             UnknownOutcome: Counted or not, nobody knows.
         """
-        return await self._count(_Wanted(tenant, amounts, call_id, limits))
+        wanted = _Wanted(tenant, amounts, call_id, limits)
+        if call_id is None:
+            # The usual call, without the detours of others: each await costs time.
+            name = self._checked(wanted)
+            form = self._terms.monthly(tuple(amounts))
+            if form is not None:
+                call = self._call(wanted, name, form)
+                answer = await lanes_of(self._redis).submit(call)
+                if isinstance(answer, Decision):
+                    return answer
+                self._learn(answer, tenant)
+        return await self._count(wanted)
 
     async def reserve(
         self,
@@ -215,16 +225,26 @@ class UsageService:
         return await self._reader.read(tenant)
 
     async def _count(self, wanted: _Wanted) -> Decision:
-        if self._context.read_only:
-            raise ReadOnly(f"context {self._context.name} is read-only")
         call_id = wanted.call_id
-        name = tenant_bytes(wanted.tenant, tagged=self._tagged)
-        _check_amounts(wanted)
+        name = self._checked(wanted)
         if call_id is not None:
             check_id("call id", call_id)
             if len(wanted.amounts) > 1:
                 return await self._count_in_order(wanted, name)
         return await self._send(wanted, name)
+
+    def _checked(self, wanted: _Wanted) -> bytes:
+        if self._context.read_only:
+            raise ReadOnly(f"context {self._context.name} is read-only")
+        _check_amounts(wanted)
+        return tenant_bytes(wanted.tenant, tagged=self._tagged)
+
+    def _learn(self, moved: PeriodMoved | CycleMoved, tenant: str) -> None:
+        match moved:
+            case PeriodMoved(now):
+                self._periods.learn(now)
+            case CycleMoved():
+                self._periods.forget_cycle(TenantId(tenant))
 
     async def _count_in_order(self, wanted: _Wanted, name: bytes) -> Decision:
         """Send the resources by name: in another order it would be another request."""
@@ -232,73 +252,44 @@ class UsageService:
         wanted.amounts = dict(sorted(asked.items()))
         made = await self._send(wanted, name)
         by_name = {str(each.resource): each for each in made.resources}
-        return replace(made, resources=tuple(by_name[each] for each in asked))
+        return made._replace(resources=tuple(by_name[each] for each in asked))
 
     async def _send(self, wanted: _Wanted, name: bytes) -> Decision:
         tenant, call_id = wanted.tenant, wanted.call_id
         lanes = lanes_of(self._redis)
         for _ in range(_ROUNDS):
-            call = self._monthly_call(wanted, name)
-            if call is None:
-                call = await self._cycled_call(wanted, name)
+            names = tuple(wanted.amounts)
+            form = self._terms.monthly(names)
+            if form is None:
+                form = await self._terms.of(TenantId(tenant), names)
+            call = self._call(wanted, name, form)
             if call_id is None:
                 answer = await lanes.submit(call)
             else:
                 answer = await _send_twice(lanes, call)
-            match answer:
-                case Decision():
-                    return answer
-                case PeriodMoved(now):
-                    self._periods.learn(now)
-                case CycleMoved():
-                    self._periods.forget_cycle(TenantId(tenant))
+            if isinstance(answer, Decision):
+                return answer
+            self._learn(answer, tenant)
         raise Refused("the billing period keeps changing; nothing was counted")
 
-    def _monthly_call(self, wanted: _Wanted, name: bytes) -> ConsumeCall | None:
-        """Return the call; None if not all resources are counted by calendar month."""
-        monthly = self._terms.monthly()
-        try:
-            places = [monthly[resource] for resource in wanted.amounts]
-        except KeyError:
-            return None
-        return self._call(wanted, name, places, b"")
-
-    async def _cycled_call(self, wanted: _Wanted, name: bytes) -> ConsumeCall:
-        amounts = wanted.amounts
-        terms = await self._terms.of(TenantId(wanted.tenant), amounts)
-        places = [terms.places[resource] for resource in amounts]
-        return self._call(wanted, name, places, terms.cycle)
-
-    def _call(
-        self, wanted: _Wanted, name: bytes, places: list[Place], cycle: bytes
-    ) -> ConsumeCall:
-        keys = [
-            self._entry.before + name + self._entry.after,
-            self._refusals.before + name + self._refusals.after,
-            *[each.counter.before + name + each.counter.after for each in places],
-            *[each.override.before + name + each.override.after for each in places],
-            *[each.reserved.before + name + each.reserved.after for each in places],
-        ]
-        keys += [
-            each.beyond.before + name + each.beyond.after
-            for each in places
-            if each.beyond
-        ]
-        terms = [place.term for place in places]
-        if wanted.call_id is not None:
-            keys.append(self._layout.call(wanted.tenant, wanted.call_id))
-        if wanted.limits:
-            terms = [each.under(wanted.limits.get(each.resource)) for each in terms]
+    def _call(self, wanted: _Wanted, name: bytes, form: Form) -> ConsumeCall:
+        keys, key_count, terms = form.keys.of(name), len(form.keys), form.terms
+        call_id, limits = wanted.call_id, wanted.limits
+        if call_id is not None:
+            keys += bulk(self._layout.call(wanted.tenant, call_id))
+            key_count += 1
+        if limits:
+            terms = tuple(each.under(limits.get(each.resource)) for each in terms)
         return ConsumeCall(
             self._head,
             # On a cluster a script call has one tenant: its keys lie in one slot.
             (self._head, name) if self._tagged else self._head,
-            name,
+            form.who.of(name),
             keys,
+            key_count,
             terms,
-            list(wanted.amounts.values()),
-            cycle,
-            wanted.call_id or "",
+            [*wanted.amounts.values()],
+            call_id or "",
             wanted.hold_ms,
         )
 

@@ -51,6 +51,7 @@
 local HEAD, TERM, CALL = 5, 7, 4
 local MOST_CALLS, MOST_RESOURCES = 64, 64
 local AT_ONCE = 16 -- keys asked for in one command
+local LOOK = 16 -- units between two looks whether a counter has an expiry
 
 local count, kinds = not_negative(ARGV[1]), not_negative(ARGV[2])
 local keep_s = not_negative(ARGV[3])
@@ -90,10 +91,14 @@ for i = 1, kinds do
   terms[digits(i)] = term
 end
 
--- Where each call's arguments and keys begin; every counter and override once.
+-- Where each call's arguments and keys begin.
 local arguments_at, keys_at, sizes, call_keys = {}, {}, {}, {}
-local counters, counter_keys, rare_keys = {}, {}, {}
-local there = {} -- overrides and reservations by key: true where there may be some
+-- Every counter once, by a number: plain arrays, as a call is too short for tables
+-- of its own.
+local numbers, counters = {}, 0 -- key -> number; how many
+local counter_keys, reserved_keys, tenants = {}, {}, {}
+local rare_keys, rares = {}, 0 -- reservations and overrides
+local there = {} -- those of them that exist
 do
   local at, key_at = HEAD + TERM * kinds, indexed and 3 or 0
   for i = 1, count do
@@ -118,16 +123,16 @@ do
     end
     if not KEYS[past] then return {{'bad', 'number of KEYS'}} end
     for j = key_at + 3, key_at + 2 + size do
-      local key, override, reserved = KEYS[j], KEYS[j + size], KEYS[j + 2 * size]
-      if not counters[key] then
-        counters[key] = {key = key, reserved = reserved, tenant = ARGV[at + 1]}
-        counter_keys[#counter_keys + 1] = key
-        rare_keys[#rare_keys + 1] = reserved
+      local key = KEYS[j]
+      if not numbers[key] then
+        counters = counters + 1
+        numbers[key], counter_keys[counters] = counters, key
+        reserved_keys[counters], tenants[counters] = KEYS[j + 2 * size], ARGV[at + 1]
+        rares = rares + 1
+        rare_keys[rares] = KEYS[j + 2 * size]
       end
-      if there[override] == nil then
-        there[override] = false
-        rare_keys[#rare_keys + 1] = override
-      end
+      rares = rares + 1
+      rare_keys[rares] = KEYS[j + size]
     end
     at = at + CALL + 2 * size
     key_at = past
@@ -136,24 +141,26 @@ do
   if #KEYS ~= key_at then return {{'bad', 'number of KEYS'}} end
 end
 
-for from = 1, #counter_keys, AT_ONCE do
-  local to = math.min(from + AT_ONCE - 1, #counter_keys)
+-- By a counter's number: its value, whether it was there, or why it cannot be used.
+local used, found, broken = {}, {}, {}
+for from = 1, counters, AT_ONCE do
+  local to = math.min(from + AT_ONCE - 1, counters)
   local values = redis.call('MGET', unpack(counter_keys, from, to))
   for i = from, to do
-    local counter, raw = counters[counter_keys[i]], values[i - from + 1]
+    local raw = values[i - from + 1]
     if raw then
-      counter.used = whole(raw)
-      if not counter.used then
-        counter.broken = {'broken', counter.key, 'string', string.sub(raw, 1, 64)}
+      used[i], found[i] = whole(raw), true
+      if not used[i] then
+        broken[i] = {'broken', counter_keys[i], 'string', string.sub(raw, 1, 64)}
       end
     else -- no key, or one of another type
-      counter.used, counter.broken = read_counter(counter.key)
+      used[i], broken[i] = read_counter(counter_keys[i])
     end
   end
 end
 local rare = false
-for from = 1, #rare_keys, AT_ONCE do
-  local to = math.min(from + AT_ONCE - 1, #rare_keys)
+for from = 1, rares, AT_ONCE do
+  local to = math.min(from + AT_ONCE - 1, rares)
   if redis.call('EXISTS', unpack(rare_keys, from, to)) > 0 then
     rare = true
     for i = from, to do there[rare_keys[i]] = true end

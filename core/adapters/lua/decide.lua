@@ -22,65 +22,85 @@ local function find_limit(term, override_key, planned, entry_key)
   return nil, limit, source, units
 end
 
--- The plan's limits of a call's resources, and then the rules of those terms that
--- have one; or nil and an answer.
-local function read_entry(key, cycle, wanted)
+-- Tables that each call fills anew: to make them would take longer than to decide.
+local planned, wanted, amounts = {}, {}, {}
+
+-- Fill `planned` with the plan's limits of a call's resources, and after them the rules
+-- of those terms that have one; or return an answer.
+local function read_entry(key, cycle, size)
+  if size == 1 and cycle == '' and not any_rule then
+    local entry, kind = read('HMGET', key, wanted[1].field)
+    if kind then return {'foreign', key, kind, 'a directory entry'} end
+    planned[1] = entry[1]
+    return nil
+  end
   local fields, before = {}, 0
   if cycle ~= '' then
     fields, before = {'anchor', 'interval', 'interval_count'}, 3
   end
-  for i, term in ipairs(wanted) do fields[before + i] = term.field end
+  for i = 1, size do fields[before + i] = wanted[i].field end
   if any_rule then
-    for _, term in ipairs(wanted) do fields[#fields + 1] = term.ruled end
+    for i = 1, size do fields[#fields + 1] = wanted[i].ruled end
   end
   local entry, kind = read('HMGET', key, unpack(fields))
-  if kind then return nil, {'foreign', key, kind, 'a directory entry'} end
-  if before == 0 then return entry, nil end
-  local now_there = (entry[1] or '') .. ' ' .. (entry[2] or '') .. ' ' .. (entry[3] or '')
-  if now_there ~= cycle then return nil, {'cycle', now_there} end
-  return {unpack(entry, before + 1, #fields)}, nil
+  if kind then return {'foreign', key, kind, 'a directory entry'} end
+  if before > 0 then
+    local now_there =
+      (entry[1] or '') .. ' ' .. (entry[2] or '') .. ' ' .. (entry[3] or '')
+    if now_there ~= cycle then return {'cycle', now_there} end
+  end
+  for i = before + 1, #fields do planned[i - before] = entry[i] end
+  return nil
 end
 
--- A call's terms and amounts, or nil and an answer.
+-- Fill `wanted` and `amounts` with a call's terms and amounts, or return an answer.
 local function read_wanted(call)
   local at, key_at, size = arguments_at[call] + CALL, keys_at[call], sizes[call]
-  local wanted, amounts, seen = {}, {}, nil
+  local seen
   for i = 1, size do
     local term, amount = terms[ARGV[at + 2 * i - 1]], not_negative(ARGV[at + 2 * i])
-    if not term then return nil, {'bad', 'number of a term'} end
-    if not amount or amount < 1 then return nil, {'bad', 'amount of ' .. term.name} end
-    if term.wrong then return nil, {'bad', term.wrong} end
+    if not term then return {'bad', 'number of a term'} end
+    if not amount or amount < 1 then return {'bad', 'amount of ' .. term.name} end
+    if term.wrong then return {'bad', term.wrong} end
     if size > 1 then
       local key = KEYS[key_at + 2 + i]
       seen = seen or {}
-      if seen[key] then return nil, {'bad', term.name .. ' is named twice'} end
+      if seen[key] then return {'bad', term.name .. ' is named twice'} end
       seen[key] = true
     end
     wanted[i], amounts[i] = term, amount
   end
-  return wanted, nil, amounts
+  return nil
 end
 
 -- What will be written once every call is decided.
-local increments, changed_tenants, noted, answers_kept = {}, {}, {}, {}
+local added, increments = {}, {} -- by a counter's number; those numbers, in order
+local spilled = {} -- what no single INCRBY can add exactly
+local expiries = {} -- by a counter's number: what to set where it has none
+local changed_tenants, noted, answers_kept = {}, {}, {}
 local given_back, reserved_now
 local kept_by_key = {}
 
-local function count_later(counter, amount, term)
-  local increment = counter.increment
-  if not increment or increment.amount > LARGEST - amount then
-    if not increment then
-      need_right('INCRBY', counter.key, '1')
-      if term.expires then
-        need_right('PEXPIREAT', counter.key, term.expires, 'NX')
-      end
-    end
-    increment = {key = counter.key, amount = 0, expires = term.expires}
-    counter.increment = increment
-    increments[#increments + 1] = increment
+local function count_later(number, amount, term)
+  local key, before = counter_keys[number], used[number]
+  if not added[number] then
+    need_right('INCRBY', key, '1')
+    increments[#increments + 1] = number
+    added[number] = 0
   end
-  increment.amount = increment.amount + amount
-  counter.used = counter.used + amount
+  -- The first write sets the expiry, and traffic never moves it. Another program's
+  -- counter may have none; to look for that each time costs a tenth of a call.
+  if term.expires and not expiries[number]
+    and (not found[number] or before < LOOK or before % LOOK < amount) then
+    need_right('PEXPIREAT', key, term.expires, 'NX')
+    expiries[number] = term.expires
+  end
+  if added[number] > LARGEST - amount then -- from far below 0
+    spilled[#spilled + 1] = {key = key, units = added[number]}
+    added[number] = 0
+  end
+  added[number] = added[number] + amount
+  used[number] = before + amount
 end
 
 local function note_later(tenant)
@@ -91,19 +111,17 @@ end
 
 if rare then
   given_back = {}
-  for _, key in ipairs(counter_keys) do
-    local counter = counters[key]
-    if there[counter.reserved] and not counter.broken then
-      local units, wrong, expired =
-        expired_units(counter.reserved, now_text, counter.used)
-      counter.broken = wrong
+  for number = 1, counters do
+    local key, reserved = counter_keys[number], reserved_keys[number]
+    if there[reserved] and not broken[number] then
+      local units, wrong, expired = expired_units(reserved, now_text, used[number])
+      broken[number] = wrong
       if expired then
-        counter.back = units
-        counter.used = counter.used - counter.back
-        given_back[#given_back + 1] = counter
+        used[number] = used[number] - units
+        given_back[#given_back + 1] = {key = key, reserved = reserved, units = units}
         need_right('INCRBY', key, '1')
-        need_right('ZREMRANGEBYSCORE', counter.reserved, '-inf', now_text)
-        note_later(counter.tenant)
+        need_right('ZREMRANGEBYSCORE', reserved, '-inf', now_text)
+        note_later(tenants[number])
       end
     end
   end
@@ -112,23 +130,26 @@ end
 local rules, refusals = any_rule and make_rules() or nil, nil
 
 -- Check one call; what it counts is seen by the calls after it.
-local function decide(call, wanted, amounts)
+local function decide(call)
   local at, key_at, size = arguments_at[call], keys_at[call], sizes[call]
-  for _, term in ipairs(wanted) do
-    if not term.current then return {'period', now_text} end
+  for i = 1, size do
+    if not wanted[i].current then return {'period', now_text} end
   end
-  local entry_key, rule_keys_at = KEYS[key_at + 1], key_at + 2 + 3 * size
-  local planned, problem = read_entry(entry_key, ARGV[at + 2], wanted)
+  local entry_key, overrides_at, rule_keys_at =
+    KEYS[key_at + 1], key_at + 2 + size, key_at + 2 + 3 * size
+  local problem = read_entry(entry_key, ARGV[at + 2], size)
   if problem then return problem end
-  local answer, ruled, beyond, refused = {'ok', '0', '1', now_text}, 0, nil, nil
-  for i, term in ipairs(wanted) do
-    local counter, amount = counters[KEYS[key_at + 2 + i]], amounts[i]
+  local answer, ruled, beyond, refused =
+    {'ok', '0', '1', now_text, '', '', '', ''}, 0, nil, nil
+  for i = 1, size do
+    local term, amount = wanted[i], amounts[i]
+    local number = numbers[KEYS[key_at + 2 + i]]
     local limit, source, units
     problem, limit, source, units =
-      find_limit(term, KEYS[key_at + 2 + size + i], planned[i], entry_key)
-    problem = problem or counter.broken
+      find_limit(term, KEYS[overrides_at + i], planned[i], entry_key)
+    problem = problem or broken[number]
     if problem then return problem end
-    local given = '0'
+    local before, given = used[number], '0'
     if term.rule then
       ruled = ruled + 1
       -- That of the limit's own plan, else the term's.
@@ -138,20 +159,20 @@ local function decide(call, wanted, amounts)
         return {'broken', entry_key, 'string', string.sub(text, 1, 64)}
       end
       if units then
-        given, problem = rules.verdict(rule, key, counter.used, amount, units, now)
+        given, problem = rules.verdict(rule, key, before, amount, units, now)
       end
       if problem then return problem end
       if given == 'over' or given == 'shadow' then
         beyond = beyond or {}
         beyond[#beyond + 1] = {rule, key, given, amount, term.expires or '', now}
       end
-    elseif units and counter.used + amount > units then
+    elseif units and before + amount > units then
       given = refusal(amount, units)
     end
     if given ~= '0' and given ~= 'over' and given ~= 'shadow' then
       refused = refused or {}
       refused[#refused + 1] = i
-    elseif counter.used > LARGEST - amount then
+    elseif before > LARGEST - amount then
       return {'overflow', term.name}
     end
     answer[4 * i + 2], answer[4 * i + 3], answer[4 * i + 4] = limit, source, given
@@ -159,10 +180,10 @@ local function decide(call, wanted, amounts)
   if beyond and not refused then
     for _, each in ipairs(beyond) do rules.note(unpack(each)) end
   end
-  for i, term in ipairs(wanted) do
-    local counter = counters[KEYS[key_at + 2 + i]]
-    if not refused then count_later(counter, amounts[i], term) end
-    answer[4 * i + 1] = digits(counter.used)
+  for i = 1, size do
+    local number = numbers[KEYS[key_at + 2 + i]]
+    if not refused then count_later(number, amounts[i], wanted[i]) end
+    answer[4 * i + 1] = digits(used[number])
   end
   if not refused then
     note_later(ARGV[at + 1])
@@ -184,11 +205,12 @@ local function decide(call, wanted, amounts)
 end
 
 -- The same for a call with an id: answered once, repeated ever after.
-local function decide_once(call, wanted, amounts)
+local function decide_once(call)
   local key, hold_ms = call_keys[call], tonumber(ARGV[arguments_at[call] + 3])
+  local size = sizes[call]
   local request = hold_ms > 1 and {'reserve'} or {}
-  for i, term in ipairs(wanted) do
-    request[#request + 1] = term.name
+  for i = 1, size do
+    request[#request + 1] = wanted[i].name
     request[#request + 1] = digits(amounts[i])
   end
   request = joined(request)
@@ -201,10 +223,11 @@ local function decide_once(call, wanted, amounts)
   end
   local first = first_answer(key, request)
   if first then return first end
-  local decided = decide(call, wanted, amounts)
+  local decided = decide(call)
   if decided[1] ~= 'ok' then return decided end
   local answer = {unpack(decided, 1, 4)}
-  for i, term in ipairs(wanted) do
+  for i = 1, size do
+    local term = wanted[i]
     for _, value in ipairs({
       term.name, decided[4 * i + 1], decided[4 * i + 2], decided[4 * i + 3],
       decided[4 * i + 4], term.first, term.past, term.label,
@@ -217,10 +240,11 @@ local function decide_once(call, wanted, amounts)
   if hold_ms > 1 then
     earlier.seconds = keep_s + math.ceil(hold_ms / 1000)
     reserved_now = reserved_now or {}
-    for i, term in ipairs(answer[3] == '1' and wanted or {}) do
-      local counter = counters[KEYS[keys_at[call] + 2 + i]]
+    for i = 1, answer[3] == '1' and size or 0 do
+      local number = numbers[KEYS[keys_at[call] + 2 + i]]
       local held = {
-        key = counter.reserved, counter = counter.key, gone = term.expires,
+        key = reserved_keys[number], counter = counter_keys[number],
+        gone = wanted[i].expires,
         member = string.match(key, '[^:]*$') .. ':' .. digits(amounts[i]),
         expires = digits(now + hold_ms),
       }
@@ -236,13 +260,13 @@ end
 
 local answers = {}
 for call = 1, count do
-  local wanted, problem, amounts = read_wanted(call)
+  local problem = read_wanted(call)
   if problem then
     answers[call] = problem
   elseif call_keys[call] then
-    answers[call] = decide_once(call, wanted, amounts)
+    answers[call] = decide_once(call)
   else
-    answers[call] = decide(call, wanted, amounts)
+    answers[call] = decide(call)
   end
 end
 
@@ -257,19 +281,21 @@ if #changed_tenants > 0 then
   local last = redis.call('INCRBY', KEYS[1], digits(#changed_tenants))
   local members, from = {}, last - #changed_tenants
   for i, tenant in ipairs(changed_tenants) do
-    members[2 * i - 1], members[2 * i] = digits(from + i), tenant
+    members[2 * i - 1], members[2 * i] = argument(from + i), tenant
   end
   redis.call('ZADD', KEYS[2], unpack(members))
 end
-for _, counter in ipairs(given_back or {}) do
-  redis.call('INCRBY', counter.key, digits(-counter.back))
-  redis.call('ZREMRANGEBYSCORE', counter.reserved, '-inf', now_text)
+for _, back in ipairs(given_back or {}) do
+  redis.call('INCRBY', back.key, digits(-back.units))
+  redis.call('ZREMRANGEBYSCORE', back.reserved, '-inf', now_text)
 end
-for _, increment in ipairs(increments) do
-  redis.call('INCRBY', increment.key, digits(increment.amount))
-  -- NX: only the first write sets it, and traffic never moves it.
-  if increment.expires then
-    redis.call('PEXPIREAT', increment.key, increment.expires, 'NX')
+for _, more in ipairs(spilled) do
+  redis.call('INCRBY', more.key, digits(more.units))
+end
+for _, number in ipairs(increments) do
+  redis.call('INCRBY', counter_keys[number], argument(added[number]))
+  if expiries[number] then
+    redis.call('PEXPIREAT', counter_keys[number], expiries[number], 'NX')
   end
 end
 for _, kept in ipairs(answers_kept) do

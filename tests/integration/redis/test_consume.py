@@ -10,6 +10,7 @@ from tests.support.raw import ask, expiry_ms
 
 from meterdeck.core.adapters.consume_calls import ConsumeCall, Head, Term
 from meterdeck.core.adapters.redis_client import Redis, open_redis, server_time
+from meterdeck.core.adapters.resp import bulks
 from meterdeck.core.adapters.script_lanes import lanes_of
 from meterdeck.core.adapters.scripts import CycleMoved, PeriodMoved
 from meterdeck.core.errors import (
@@ -41,6 +42,17 @@ async def counter(redis: Redis, tenant: str, resource: str = CALLS) -> bytes:
     return LAYOUT.counter(tenant, resource, await this_month(redis))
 
 
+def call_keys(tenant: str) -> list[bytes]:
+    """Name the keys of a call of one resource."""
+    return [
+        LAYOUT.tenant(tenant),
+        LAYOUT.refusals(tenant),
+        LAYOUT.counter(tenant, CALLS, "2026-11"),
+        LAYOUT.override(tenant, CALLS),
+        LAYOUT.reserved(tenant, CALLS, "2026-11"),
+    ]
+
+
 def script_call(tenant: str, start: datetime, **changes: object) -> ConsumeCall:
     """Return a call of one unit in the period of 30 days that begins at `start`."""
     period = replace(calendar_month(start), start=start, end=start + timedelta(days=30))
@@ -49,17 +61,11 @@ def script_call(tenant: str, start: datetime, **changes: object) -> ConsumeCall:
     call = ConsumeCall(
         head=head,
         group=head,
-        tenant=tenant.encode(),
-        keys=[
-            LAYOUT.tenant(tenant),
-            LAYOUT.refusals(tenant),
-            LAYOUT.counter(tenant, CALLS, "2026-11"),
-            LAYOUT.override(tenant, CALLS),
-            LAYOUT.reserved(tenant, CALLS, "2026-11"),
-        ],
+        who=bulks((tenant.encode(), b"")),
+        keys=bulks(call_keys(tenant)),
+        key_count=5,
         terms=[Term.of(CALLS, period, NO_LIMIT)],
         amounts=[1],
-        cycle=b"",
         call_id="",
     )
     return replace(call, **changes)  # type: ignore[arg-type]  # names are checked there
@@ -175,7 +181,7 @@ async def test_a_repeated_call_id_gets_the_first_answer_and_counts_nothing(
 
     again = await usage.consume("acme", {CALLS: 7, IMAGES: 1}, call_id="req-1")
 
-    assert again == replace(first, replayed=True)
+    assert again == first._replace(replayed=True)
     assert await redis.get(await counter(redis, "acme")) == b"8"
     assert 0 < await redis.ttl(LAYOUT.call("acme", "req-1")) <= 600
 
@@ -201,7 +207,7 @@ async def test_a_refusal_is_repeated_too(redis: Redis, usage: UsageService) -> N
     again = await usage.consume("acme", {CALLS: 1}, call_id="req-1")
 
     assert not first.allowed
-    assert again == replace(first, replayed=True)
+    assert again == first._replace(replayed=True)
 
 
 async def test_a_call_id_stands_for_one_request(usage: UsageService) -> None:
@@ -278,7 +284,9 @@ async def test_a_changed_billing_cycle_moves_the_counter_at_once(
 
 async def test_a_cycle_the_directory_does_not_have_writes_nothing(redis: Redis) -> None:
     """The script answers that the cycle moved and leaves everything alone."""
-    call = script_call("acme", await server_time(redis), cycle=b"1700000000 month 1")
+    call = script_call(
+        "acme", await server_time(redis), who=bulks((b"acme", b"1700000000 month 1"))
+    )
 
     assert await lanes_of(redis).submit(call) == CycleMoved()
     assert await redis.keys("*") == []
@@ -426,12 +434,13 @@ async def test_the_script_checks_amounts_itself(redis: Redis, amount: int) -> No
 async def test_the_script_refuses_a_resource_named_twice(redis: Redis) -> None:
     """Twice the same counter would pass two checks that only one fits."""
     call = script_call("acme", await server_time(redis))
-    entry, refusals, *each = call.keys
+    entry, refusals, *each = call_keys("acme")
     keys = [entry, refusals, *(key for key in each for _ in range(2))]
+    twice = replace(call, keys=bulks(keys), key_count=len(keys))
 
     with pytest.raises(BadInput, match="named twice"):
         await lanes_of(redis).submit(
-            replace(call, keys=keys, terms=[*call.terms] * 2, amounts=[1, 1])
+            replace(twice, terms=[*call.terms] * 2, amounts=[1, 1])
         )
 
 

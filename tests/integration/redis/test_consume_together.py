@@ -10,6 +10,7 @@ from tests.support.raw import ask
 
 from meterdeck.core.adapters.consume_calls import CONSUME, ConsumeCall, Head, Term
 from meterdeck.core.adapters.redis_client import Redis, open_redis, server_time
+from meterdeck.core.adapters.resp import bulks
 from meterdeck.core.adapters.script_lanes import lanes_of
 from meterdeck.core.adapters.scripts import Script
 from meterdeck.core.errors import (
@@ -140,20 +141,21 @@ async def test_what_is_wrong_with_one_call_is_answered_to_that_call_alone(
 async def one_call(redis: Redis, head: Head, tenant: str) -> ConsumeCall:
     """Return a call of one unit in the current month."""
     month = calendar_month(await server_time(redis))
+    keys = [
+        LAYOUT.tenant(tenant),
+        LAYOUT.refusals(tenant),
+        LAYOUT.counter(tenant, CALLS, month.label),
+        LAYOUT.override(tenant, CALLS),
+        LAYOUT.reserved(tenant, CALLS, month.label),
+    ]
     return ConsumeCall(
         head=head,
         group=head,
-        tenant=tenant.encode(),
-        keys=[
-            LAYOUT.tenant(tenant),
-            LAYOUT.refusals(tenant),
-            LAYOUT.counter(tenant, CALLS, month.label),
-            LAYOUT.override(tenant, CALLS),
-            LAYOUT.reserved(tenant, CALLS, month.label),
-        ],
+        who=bulks((tenant.encode(), b"")),
+        keys=bulks(keys),
+        key_count=len(keys),
         terms=[Term.of(CALLS, month, NO_LIMIT)],
         amounts=[1],
-        cycle=b"",
         call_id="",
     )
 
@@ -196,7 +198,7 @@ async def test_one_call_id_twice_in_a_round_trip_counts_once(
 
     assert await script_calls(redis) == 1
     assert isinstance(first, Decision)
-    assert again == replace(first, replayed=True)
+    assert again == first._replace(replayed=True)
     assert isinstance(other, Refused)
     assert await counted(redis, "acme") == 5
 

@@ -189,15 +189,17 @@ async def test_a_program_that_only_uses_incr_is_counted_on(
     assert (await usage.consume("acme", {CALLS: 1})).resources[0].current == 2
 
 
+@pytest.mark.parametrize(("there", "calls"), [(1, 1), (15, 1), (31, 2), (500, 16)])
 async def test_a_counter_that_nobody_gave_an_expiry_gets_one(
-    redis: Redis, usage: UsageService
+    redis: Redis, usage: UsageService, there: int, calls: int
 ) -> None:
     """A program that ended between INCR and EXPIRE leaves no counter for ever."""
     month = calendar_month(await server_time(redis))
     key = f"usage:acme:api_calls:{month.label}".encode()
-    await ask(redis, "INCRBY", key, 1)
+    await ask(redis, "INCRBY", key, there)
 
-    await usage.consume("acme", {CALLS: 1})
+    for _ in range(calls):
+        await usage.consume("acme", {CALLS: 1})
 
     end = month.end + timedelta(days=35)
     assert await expiry_ms(redis, key) == int(end.timestamp() * 1000)

@@ -1,7 +1,5 @@
 """What happens at a limit: hard, grace, soft, shadow, unlimited, blocked."""
 
-from dataclasses import replace
-
 import pytest
 from tests.support.contexts import CALLS, IMAGES, SEATS, with_rule
 from tests.support.raw import expiry_ms
@@ -277,5 +275,5 @@ async def test_a_replayed_answer_says_what_the_first_said(
     for call_id, size in (("a", 11), ("b", 1), ("c", 12)):
         first = await usage.consume("acme", {CALLS: size}, call_id=call_id)
         again = await usage.consume("acme", {CALLS: size}, call_id=call_id)
-        assert again == replace(first, replayed=True)
+        assert again == first._replace(replayed=True)
         assert verdict(first) is not None
