@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from bench import command_line, console, counting, exactness
+from bench import command_line, console, counting, exactness, memory
 from bench.report import Section, write_page
 from meterdeck.core.sandbox.valkey import Valkey
 
@@ -33,6 +33,15 @@ def _exactness(quick: bool) -> Section:
     return asyncio.run(measure())
 
 
+def _memory(quick: bool) -> Section:
+    async def measure() -> Section:
+        with tempfile.TemporaryDirectory(prefix="md-bench-") as folder:
+            async with Valkey(data_dir=Path(folder), port=None) as server:
+                return await memory.run(server.url, rounds=1 if quick else 3)
+
+    return asyncio.run(measure())
+
+
 def _console(quick: bool) -> Section:
     return console.run(rounds=5 if quick else 9, window_s=1 if quick else 5)
 
@@ -44,6 +53,7 @@ def _command_line(quick: bool) -> Section:
 PARTS: Mapping[str, Callable[[bool], Section]] = {
     "counting": _counting,
     "exactness": _exactness,
+    "memory": _memory,
     "console": _console,
     "command-line": _command_line,
 }
