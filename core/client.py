@@ -13,6 +13,13 @@ is public; errors are those of `meterdeck.core.errors`.
 
 from __future__ import annotations
 
+from meterdeck.core.model.decisions import (
+    Decision,
+    RefusalRecord,
+    ResourceDecision,
+    Settled,
+    SettledResource,
+)
 from meterdeck.core.model.degraded import (
     CircuitState,
     CircuitStatus,
@@ -22,9 +29,9 @@ from meterdeck.core.model.degraded import (
     Reason,
     SpoolStatus,
 )
+from meterdeck.core.model.usage import Usage
 from meterdeck.core.services.meter_client import MeterClient
 from meterdeck.core.services.sync_meter_client import SyncMeterClient
-from meterdeck.core.services.usage import Decision, ResourceDecision
 
 __all__ = [
     "CircuitState",
@@ -35,7 +42,11 @@ __all__ = [
     "MeterClient",
     "MeterStatus",
     "Reason",
+    "RefusalRecord",
     "ResourceDecision",
+    "Settled",
+    "SettledResource",
     "SpoolStatus",
     "SyncMeterClient",
+    "Usage",
 ]

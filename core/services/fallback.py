@@ -6,17 +6,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
-from meterdeck.core.errors import BadInput, ReadOnly
+from meterdeck.core.errors import (
+    ReadOnly,
+    RedisRefused,
+    RedisUnreachable,
+    UnknownOutcome,
+    Unreachable,
+)
+from meterdeck.core.model.amounts import check_amounts, check_limits
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.degraded import Counting, Degraded, Reason, SpooledCall
 from meterdeck.core.model.names import check_id, check_tenant
-from meterdeck.core.model.quantity import LARGEST
-from meterdeck.core.model.text import visible
 from meterdeck.core.model.usage import OnFault
 from meterdeck.core.services.server_clock import ServerClock
 from meterdeck.core.services.spooling import Kept, Spool
-
-_MOST_RESOURCES = 64  # as the script takes them
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,14 @@ class Fault:
     reason: Reason
     sent: bool
     detail: str
+
+    def error(self, what: str, call_id: str) -> Unreachable:
+        """Return the error that says so to the caller of `what`, a write or a read."""
+        if self.sent and call_id:
+            return UnknownOutcome(what, call_id)
+        if self.reason is Reason.REDIS_REFUSED:
+            return RedisRefused(self.detail)
+        return RedisUnreachable(self.detail)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +51,7 @@ class Call:
     tenant: str
     amounts: Mapping[str, int]
     call_id: str | None
+    limits: Mapping[str, int] | None = None
 
 
 class Fallback:
@@ -115,14 +127,8 @@ class Fallback:
         tenant = check_tenant(call.tenant, tagged=context.redis.layout.tagged)
         if call.call_id is not None:
             check_id("call id", call.call_id)
-        if not 1 <= len(call.amounts) <= _MOST_RESOURCES:
-            raise BadInput(f"a call names 1 to {_MOST_RESOURCES} resources")
-        for name, amount in call.amounts.items():
-            if type(amount) is not int or not 1 <= amount <= LARGEST:
-                raise BadInput(
-                    f"{amount!r} {visible(name)} cannot be consumed;"
-                    f" an amount is a whole number from 1 to {LARGEST:,}"
-                )
+        check_amounts(call.amounts)
+        check_limits(call.limits, call.amounts)
         return SpooledCall(
             call_id=call.call_id or "",
             tenant=tenant,

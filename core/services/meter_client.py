@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -12,25 +12,20 @@ from typing import Self
 from uuid import uuid4
 
 from meterdeck.core.adapters.redis_client import Redis, open_redis
-from meterdeck.core.errors import (
-    BadInput,
-    RedisRefused,
-    RedisUnreachable,
-    UnknownOutcome,
-)
+from meterdeck.core.errors import BadInput
 from meterdeck.core.model.context import Context, RedisOptions
-from meterdeck.core.model.degraded import Degraded, MeterStatus, Reason
+from meterdeck.core.model.decisions import Decision, RefusalRecord, Settled
+from meterdeck.core.model.degraded import Degraded, MeterStatus
 from meterdeck.core.model.usage import OnFault, Usage
 from meterdeck.core.services.circuit import Circuit
 from meterdeck.core.services.fallback import Call, Fallback, Fault
+from meterdeck.core.services.guarded import Guarded
 from meterdeck.core.services.recovery import Recovery
 from meterdeck.core.services.server_clock import ServerClock
 from meterdeck.core.services.spooling import Spool
-from meterdeck.core.services.usage import Decision, UsageService
+from meterdeck.core.services.usage import UsageService
 from meterdeck.core.settings import load_context, spool_directory
 
-_AWAY = "Redis did not answer a moment ago and is left alone"
-_LATE = "Redis did not answer in time"
 _BESIDE = 4  # connections for probing and replaying, apart from those of the calls
 
 
@@ -44,11 +39,11 @@ class MeterClient:
         self, context: Context, redis: Redis, beside: Redis, spool: Spool | None
     ) -> None:
         library = context.library
-        self._deadline_s = library.call_timeout_s
         self._usage = UsageService(redis, context)
         self._circuit = Circuit(
             failures=library.circuit_failures, pause_s=library.circuit_pause_s
         )
+        self._guarded = Guarded(self._circuit, library.call_timeout_s)
         self._spool = spool
         clock = ServerClock()
         self._fallback = Fallback(context, clock, spool)
@@ -95,7 +90,12 @@ class MeterClient:
             yield meter
 
     async def consume(
-        self, tenant: str, amounts: Mapping[str, int], *, call_id: str | None = None
+        self,
+        tenant: str,
+        amounts: Mapping[str, int],
+        *,
+        call_id: str | None = None,
+        limits: Mapping[str, int] | None = None,
     ) -> Decision | Degraded:
         """Check every limit and count: all of `amounts`, or nothing.
 
@@ -106,25 +106,54 @@ class MeterClient:
 
         With a `call_id`, repeating the call within ten minutes counts nothing more.
 
+        Args:
+            amounts: Resource → units, 1 to 2^53 each, at most 64 resources.
+            limits: Resource → units a period, where nothing else gives a limit. No
+                limit is checked where Redis does not answer.
+
         Raises:
             BadInput, NotFound: An argument is wrong.
             BrokenCounter: A counter or limit holds no whole number; nothing counted.
             Refused: It would pass 2^53, or the id was used for another call.
             ReadOnly: The context allows no changes.
         """
-        if call_id is None and self._fallback.fails_open(amounts):
-            call_id = uuid4().hex  # by which a lost call is counted once
-        call = Call(tenant, amounts, call_id)
-        with self._use():
-            answer = await self._ask(call)
-            if isinstance(answer, Decision):
-                return answer
-            degraded = await self._fallback.answer(call, answer)
-            self._recovery.wake()
-            return degraded
+        call = Call(tenant, amounts, self._id_for(amounts, call_id), limits)
+        return await self._count(
+            call,
+            lambda: self._usage.consume(
+                tenant, amounts, call_id=call.call_id, limits=limits
+            ),
+        )
 
-    async def usage(self, tenant: str) -> tuple[Usage, ...]:
-        """Return every configured resource's usage in its current period.
+    async def release(
+        self, tenant: str, call_id: str, amounts: Mapping[str, int] | None = None
+    ) -> Settled:
+        """Give back what a call took, once, and never more than that.
+
+        A lost answer is asked for once more within the deadline. Repeating the same
+        release later gives the first answer; the call's id is known for ten minutes.
+
+        Args:
+            amounts: Units to give back, at most those the call took; a resource that
+                is not named keeps all. None gives all back.
+
+        Raises:
+            NotFound: Nothing is known of the id, or the call was refused.
+            Refused: It was settled before, otherwise.
+            BadInput, ReadOnly, BrokenCounter: As `consume`.
+            RedisUnreachable, RedisRefused: Nothing was given back.
+            UnknownOutcome: Given back or not, nobody knows: repeat it.
+        """
+        with self._use():
+            answer = await self._guarded.ask(
+                lambda: self._usage.release(tenant, call_id, amounts)
+            )
+            if isinstance(answer, Fault):
+                raise answer.error("the release", call_id)
+            return answer
+
+    async def peek(self, tenant: str) -> tuple[Usage, ...]:
+        """Return what is used and left, without taking any of it.
 
         Usage that is still spooled is not in it.
 
@@ -133,20 +162,28 @@ class MeterClient:
             RedisUnreachable, RedisRefused: It could not be read.
         """
         with self._use():
-            epoch = self._circuit.admit()
-            if epoch is None:
-                raise RedisUnreachable(_AWAY)
-            try:
-                async with asyncio.timeout(self._deadline_s):
-                    found = await self._usage.usage(tenant)
-            except TimeoutError as error:
-                self._circuit.failed(epoch)
-                raise RedisUnreachable(_LATE) from error
-            except RedisUnreachable:
-                self._circuit.failed(epoch)
-                raise
-            self._circuit.succeeded(epoch)
-            return found
+            return await self._guarded.read(lambda: self._usage.peek(tenant))
+
+    async def usage(self, tenant: str) -> tuple[Usage, ...]:
+        """Return the same as `peek`: each resource's usage in its current period."""
+        return await self.peek(tenant)
+
+    async def refusals(
+        self, tenant: str, *, limit: int = 100
+    ) -> tuple[RefusalRecord, ...]:
+        """Return a tenant's latest refusals by a limit, newest first.
+
+        Args:
+            limit: At most so many; about 1,000 are kept.
+
+        Raises:
+            BadInput: An argument is wrong.
+            RedisUnreachable, RedisRefused: They could not be read.
+        """
+        with self._use():
+            return await self._guarded.read(
+                lambda: self._usage.refusals(tenant, limit=limit)
+            )
 
     def status(self) -> MeterStatus:
         """Return the circuit's state, what is spooled, and what was refused."""
@@ -156,26 +193,21 @@ class MeterClient:
             spool=self._spool.status() if self._spool is not None else None,
         )
 
-    async def _ask(self, call: Call) -> Decision | Fault:
-        epoch = self._circuit.admit()
-        if epoch is None:
-            return Fault(Reason.REDIS_UNREACHABLE, False, _AWAY)
-        try:
-            async with asyncio.timeout(self._deadline_s):
-                decision = await self._usage.consume(
-                    call.tenant, call.amounts, call_id=call.call_id
-                )
-        except RedisRefused as error:
-            self._circuit.succeeded(epoch)  # it answers
-            return Fault(Reason.REDIS_REFUSED, False, str(error))
-        except RedisUnreachable as error:
-            self._circuit.failed(epoch)
-            return Fault(Reason.REDIS_UNREACHABLE, False, str(error))
-        except (UnknownOutcome, TimeoutError):
-            self._circuit.failed(epoch)
-            return Fault(Reason.ANSWER_LOST, True, _LATE)
-        self._circuit.succeeded(epoch)
-        return decision
+    def _id_for(self, amounts: Mapping[str, int], call_id: str | None) -> str | None:
+        if call_id is None and self._fallback.fails_open(amounts):
+            return uuid4().hex  # by which a lost call is counted once
+        return call_id
+
+    async def _count(
+        self, call: Call, ask: Callable[[], Awaitable[Decision]]
+    ) -> Decision | Degraded:
+        with self._use():
+            answer = await self._guarded.ask(ask)
+            if isinstance(answer, Decision):
+                return answer
+            degraded = await self._fallback.answer(call, answer)
+            self._recovery.wake()
+            return degraded
 
     @contextmanager
     def _use(self) -> Iterator[None]:

@@ -10,7 +10,7 @@ from meterdeck.core.adapters.redis_client import (
     from_milliseconds,
     redis_errors,
 )
-from meterdeck.core.errors import RedisRefused, Refused
+from meterdeck.core.errors import BadInput, RedisRefused, Refused
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.decisions import Refusal, RefusalRecord
 from meterdeck.core.model.names import check_tenant, name_text
@@ -34,10 +34,12 @@ class RefusalLog:
         """Return the latest, newest first; what is no record is left out.
 
         Raises:
-            BadInput: The name cannot be a tenant's.
+            BadInput: The name cannot be a tenant's, or `count` is not positive.
             Refused: The key holds something else.
             RedisUnreachable, RedisRefused: It could not be read.
         """
+        if count < 1:
+            raise BadInput(f"{count} refusals cannot be read; ask for 1 or more")
         key = self._layout.refusals(check_tenant(tenant, tagged=self._layout.tagged))
         try:
             with redis_errors():

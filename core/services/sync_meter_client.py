@@ -13,10 +13,10 @@ from typing import Any, Self, TypeVar
 
 from meterdeck.core.errors import BadInput
 from meterdeck.core.model.context import Context
+from meterdeck.core.model.decisions import Decision, RefusalRecord, Settled
 from meterdeck.core.model.degraded import Degraded, MeterStatus
 from meterdeck.core.model.usage import Usage
 from meterdeck.core.services.meter_client import MeterClient
-from meterdeck.core.services.usage import Decision
 
 T = TypeVar("T")
 
@@ -76,22 +76,52 @@ class SyncMeterClient:
                 thread.join()
 
     def consume(
-        self, tenant: str, amounts: Mapping[str, int], *, call_id: str | None = None
+        self,
+        tenant: str,
+        amounts: Mapping[str, int],
+        *,
+        call_id: str | None = None,
+        limits: Mapping[str, int] | None = None,
     ) -> Decision | Degraded:
         """Check every limit and count; `MeterClient.consume` says all of it.
 
         Raises:
             BadInput, NotFound, BrokenCounter, Refused, ReadOnly: As there.
         """
-        return self._run(self._meter.consume(tenant, amounts, call_id=call_id))
+        return self._run(
+            self._meter.consume(tenant, amounts, call_id=call_id, limits=limits)
+        )
 
-    def usage(self, tenant: str) -> tuple[Usage, ...]:
-        """Return every configured resource's usage in its current period.
+    def release(
+        self, tenant: str, call_id: str, amounts: Mapping[str, int] | None = None
+    ) -> Settled:
+        """Give back what a call took, once; `MeterClient.release` says all of it.
 
         Raises:
-            BadInput, RedisUnreachable, RedisRefused: As in `MeterClient.usage`.
+            NotFound, Refused, BadInput, ReadOnly, BrokenCounter: As there.
+            RedisUnreachable, RedisRefused, UnknownOutcome: As there.
         """
+        return self._run(self._meter.release(tenant, call_id, amounts))
+
+    def peek(self, tenant: str) -> tuple[Usage, ...]:
+        """Return what is used and left, without taking any of it.
+
+        Raises:
+            BadInput, RedisUnreachable, RedisRefused: As in `MeterClient.peek`.
+        """
+        return self._run(self._meter.peek(tenant))
+
+    def usage(self, tenant: str) -> tuple[Usage, ...]:
+        """Return the same as `peek`."""
         return self._run(self._meter.usage(tenant))
+
+    def refusals(self, tenant: str, *, limit: int = 100) -> tuple[RefusalRecord, ...]:
+        """Return a tenant's latest refusals by a limit, newest first.
+
+        Raises:
+            BadInput, RedisUnreachable, RedisRefused: As in `MeterClient.refusals`.
+        """
+        return self._run(self._meter.refusals(tenant, limit=limit))
 
     def status(self) -> MeterStatus:
         """Return the circuit's state, what is spooled, and what was refused."""

@@ -21,6 +21,7 @@ from meterdeck.core.errors import (
     Refused,
     UnknownOutcome,
 )
+from meterdeck.core.model.amounts import check_amounts, check_limits
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.decisions import (
     Decision,
@@ -30,8 +31,6 @@ from meterdeck.core.model.decisions import (
 )
 from meterdeck.core.model.keys import KeyLayout
 from meterdeck.core.model.names import check_id, tenant_bytes
-from meterdeck.core.model.quantity import LARGEST
-from meterdeck.core.model.text import visible
 from meterdeck.core.model.usage import Tenant, TenantId
 from meterdeck.core.model.usage import Usage as UsageRow
 from meterdeck.core.services.current_periods import CurrentPeriods
@@ -47,7 +46,6 @@ CALL_KEPT_S = 600
 
 _TRIES = 2
 _ROUNDS = 4
-_MOST_RESOURCES = 64
 _DAY_MS = 86_400_000
 _SHORTEST, _LONGEST = timedelta(seconds=1), timedelta(hours=24)
 
@@ -236,7 +234,9 @@ class UsageService:
     def _checked(self, wanted: _Wanted) -> bytes:
         if self._context.read_only:
             raise ReadOnly(f"context {self._context.name} is read-only")
-        _check_amounts(wanted)
+        check_amounts(wanted.amounts)
+        if wanted.limits:
+            check_limits(wanted.limits, wanted.amounts)
         return tenant_bytes(wanted.tenant, tagged=self._tagged)
 
     def _learn(self, moved: PeriodMoved | CycleMoved, tenant: str) -> None:
@@ -298,24 +298,6 @@ def _index(layout: KeyLayout) -> tuple[bytes, ...]:
     if layout.tagged:
         return ()
     return (layout.sequence(), layout.changed(), layout.reserving())
-
-
-def _check_amounts(wanted: _Wanted) -> None:
-    amounts = wanted.amounts
-    if not 1 <= len(amounts) <= _MOST_RESOURCES:
-        raise BadInput(f"a call names 1 to {_MOST_RESOURCES} resources")
-    for name, amount in amounts.items():
-        if type(amount) is not int or not 1 <= amount <= LARGEST:
-            raise BadInput(
-                f"{amount!r} {visible(name)} cannot be consumed;"
-                f" an amount is a whole number from 1 to {LARGEST:,}"
-            )
-    for name, units in (wanted.limits or {}).items():
-        if name not in amounts or type(units) is not int or not 0 <= units <= LARGEST:
-            raise BadInput(
-                f"{units!r} {visible(name)} is no limit of this call; give a whole"
-                f" number from 0 to {LARGEST:,} for a resource of it"
-            )
 
 
 async def _send_twice(lanes: Lanes, call: ConsumeCall) -> Answer:

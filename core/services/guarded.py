@@ -1,0 +1,59 @@
+"""Asking Redis on behalf of an application: within a deadline, or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from meterdeck.core.errors import RedisRefused, RedisUnreachable, UnknownOutcome
+from meterdeck.core.model.degraded import Reason
+from meterdeck.core.services.circuit import Circuit
+from meterdeck.core.services.fallback import Fault
+
+T = TypeVar("T")
+
+_AWAY = "Redis did not answer a moment ago and is left alone"
+_LATE = "Redis did not answer in time"
+
+
+class Guarded:
+    """Asks while the circuit is closed, and tells the circuit what came of it."""
+
+    def __init__(self, circuit: Circuit, deadline_s: float) -> None:
+        self._circuit = circuit
+        self._deadline_s = deadline_s
+
+    async def ask(self, question: Callable[[], Awaitable[T]]) -> T | Fault:
+        """Ask something that writes; a `Fault` where there is no answer.
+
+        What the answer itself raises is raised.
+        """
+        epoch = self._circuit.admit()
+        if epoch is None:
+            return Fault(Reason.REDIS_UNREACHABLE, False, _AWAY)
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                answer = await question()
+        except RedisRefused as error:
+            self._circuit.succeeded(epoch)  # it answers
+            return Fault(Reason.REDIS_REFUSED, False, str(error))
+        except RedisUnreachable as error:
+            self._circuit.failed(epoch)
+            return Fault(Reason.REDIS_UNREACHABLE, False, str(error))
+        except (UnknownOutcome, TimeoutError):
+            self._circuit.failed(epoch)
+            return Fault(Reason.ANSWER_LOST, True, _LATE)
+        self._circuit.succeeded(epoch)
+        return answer
+
+    async def read(self, question: Callable[[], Awaitable[T]]) -> T:
+        """Ask something that writes nothing.
+
+        Raises:
+            RedisUnreachable, RedisRefused: There is no answer.
+        """
+        answer = await self.ask(question)
+        if isinstance(answer, Fault):
+            raise answer.error("the question", "")
+        return answer
