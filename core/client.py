@@ -24,12 +24,14 @@ from meterdeck.core.model.degraded import (
     CircuitState,
     CircuitStatus,
     Counting,
+    Deferred,
     Degraded,
     MeterStatus,
     Reason,
     SpoolStatus,
 )
 from meterdeck.core.model.usage import Usage
+from meterdeck.core.services.held import Held
 from meterdeck.core.services.meter_client import MeterClient
 from meterdeck.core.services.sync_meter_client import SyncMeterClient
 
@@ -38,7 +40,9 @@ __all__ = [
     "CircuitStatus",
     "Counting",
     "Decision",
+    "Deferred",
     "Degraded",
+    "Held",
     "MeterClient",
     "MeterStatus",
     "Reason",

@@ -35,6 +35,9 @@ class ReplayCall:
     Attributes:
         entry: Key of the directory entry.
         call: Key of what is kept of the call's id.
+        settled: Key of how the call was settled.
+        reserved: Keys of the reservations of what was used, where it was to be a
+            reservation; else empty.
         index: Keys of the sequence number and the index of changes, or empty.
         cycle: The billing cycle the periods come from, as the directory has it.
         proves_until: From then on a missing answer does not prove that the call was
@@ -45,6 +48,8 @@ class ReplayCall:
     entry: bytes
     used: Sequence[Used]
     call: bytes
+    settled: bytes
+    reserved: Sequence[bytes]
     call_retention_s: int
     index: tuple[bytes, ...]
     retention_ms: int
@@ -88,7 +93,8 @@ class ReplayScript:
         Raises:
             As in `Script.run`.
         """
-        keys = [call.entry, *(used.counter for used in call.used), call.call]
+        counters = [used.counter for used in call.used]
+        keys = [call.entry, *counters, call.call, call.settled, *call.index]
         arguments: list[Argument] = [
             len(call.used),
             1 if call.index else 0,
@@ -97,6 +103,7 @@ class ReplayScript:
             call.cycle,
             call.call_retention_s,
             to_milliseconds(call.proves_until),
+            1 if call.reserved else 0,
         ]
         for used in call.used:
             arguments += [
@@ -108,7 +115,7 @@ class ReplayScript:
             ]
         reply = await self._script.run(
             self._redis,
-            [*keys, *call.index],
+            [*keys, *call.reserved],
             arguments,
             what="spooled usage",
             operation_id=call.call_id,

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from meterdeck.core.model.degraded import SpooledCall, Unsettled
+from meterdeck.core.model.degraded import SpooledCall, SpooledKind, Unsettled
 from meterdeck.core.model.usage import ResourceName, TenantId
 
 _MARK = b"\xf5md1"
@@ -86,6 +86,8 @@ def _payload(data: bytes, at: int) -> bytes | None:
 
 
 def _form(call: SpooledCall) -> dict[str, Any]:
+    # Left out where it is the usual, as in the spools of earlier versions.
+    kind = {} if call.kind is SpooledKind.USE else {"kind": call.kind.value}
     return {
         "call": call.call_id,
         "tenant": call.tenant,
@@ -93,6 +95,7 @@ def _form(call: SpooledCall) -> dict[str, Any]:
         "ms": (call.at - _EPOCH) // timedelta(milliseconds=1),
         "server": call.server_time,
         "sent": call.sent,
+        **kind,
     }
 
 
@@ -105,6 +108,7 @@ def _call(form: dict[str, Any]) -> SpooledCall | None:
             at=_EPOCH + timedelta(milliseconds=form["ms"]),
             server_time=bool(form["server"]),
             sent=bool(form["sent"]),
+            kind=SpooledKind(form.get("kind", SpooledKind.USE)),
         )
     except (KeyError, TypeError, ValueError):
         return None  # whole, and not written by this program

@@ -124,7 +124,8 @@ def found_unsettled(root: Path) -> tuple[Unsettled, ...]:
         return ()
     # A crash between putting aside and noting it puts the same call aside twice.
     calls = {
-        (each.call.tenant, each.call.call_id): each for each in read_unsettled(data)
+        (each.call.tenant, each.call.call_id, each.call.kind): each
+        for each in read_unsettled(data)
     }
     return tuple(calls.values())
 

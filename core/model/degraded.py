@@ -54,10 +54,32 @@ class Degraded:
 
 
 @dataclass(frozen=True, slots=True)
+class Deferred:
+    """A release or a confirmation that Redis could not be told yet.
+
+    It is on local disk, behind the call that it is about, and is done once.
+    """
+
+    call_id: str
+    detail: str
+
+
+class SpooledKind(StrEnum):
+    """What Redis has to be told."""
+
+    USE = "use"
+    RESERVE = "reserve"
+    """Use that is still to be confirmed or released; it does not end by itself."""
+    CONFIRM = "confirm"
+    RELEASE = "release"
+
+
+@dataclass(frozen=True, slots=True)
 class SpooledCall:
-    """Usage that was allowed and that Redis has to be told.
+    """Usage that was allowed and that Redis has to be told, or how a call ended.
 
     Attributes:
+        amounts: Resource and units. Empty in a confirmation or a release of all.
         at: When it was used; to the millisecond.
         server_time: Whether `at` is by the Redis server's clock, else by this host's.
         sent: Whether Redis may have counted it already.
@@ -69,6 +91,12 @@ class SpooledCall:
     at: datetime
     server_time: bool
     sent: bool
+    kind: SpooledKind = SpooledKind.USE
+
+    @property
+    def settles(self) -> bool:
+        """Whether it says how a call ended; else it is one."""
+        return self.kind in (SpooledKind.CONFIRM, SpooledKind.RELEASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +139,14 @@ class SpoolStatus:
     """What one process holds on disk, and what became of it since the process began.
 
     Attributes:
-        calls: Calls that wait to be counted, those of dead processes included.
+        calls: Calls that wait to be counted or settled, those of dead processes
+            included.
         bytes: Size of the files, those for an operator included; at most
             `most_bytes`, but for what dead processes left.
         oldest_at: When the oldest waiting call was made; None where none waits.
         refused_full: Calls refused because the spool was full.
         refused_failed: Calls refused because it could not be written.
-        replayed: Calls that were counted out of it.
+        replayed: Calls that were counted or settled out of it.
         unsettled: Calls that were put aside for an operator.
         damaged_bytes: Bytes that could not be read back: a torn end, a bad disk.
         trouble: Why counting stopped, in words; empty where it did not.

@@ -15,7 +15,13 @@ from meterdeck.core.errors import (
 )
 from meterdeck.core.model.amounts import check_amounts, check_limits
 from meterdeck.core.model.context import Context
-from meterdeck.core.model.degraded import Counting, Degraded, Reason, SpooledCall
+from meterdeck.core.model.degraded import (
+    Counting,
+    Degraded,
+    Reason,
+    SpooledCall,
+    SpooledKind,
+)
 from meterdeck.core.model.names import check_id, check_tenant
 from meterdeck.core.model.usage import OnFault
 from meterdeck.core.services.server_clock import ServerClock
@@ -46,12 +52,14 @@ class Call:
     Attributes:
         call_id: The caller's id, or one of ours where the call may be spooled; None
             where a repeat would not be recognised.
+        held: Whether it is a reservation.
     """
 
     tenant: str
     amounts: Mapping[str, int]
     call_id: str | None
     limits: Mapping[str, int] | None = None
+    held: bool = False
 
 
 class Fallback:
@@ -139,4 +147,5 @@ class Fallback:
             at=self._clock.now(),
             server_time=self._clock.known,
             sent=fault.sent,
+            kind=SpooledKind.RESERVE if call.held else SpooledKind.USE,
         )

@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
-from dataclasses import replace
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Self
 from uuid import uuid4
 
 from meterdeck.core.adapters.redis_client import Redis, open_redis
-from meterdeck.core.errors import BadInput
-from meterdeck.core.model.context import Context, RedisOptions
+from meterdeck.core.adapters.settle_calls import Settling
+from meterdeck.core.errors import MeterdeckError
+from meterdeck.core.model.amounts import hold_ms
+from meterdeck.core.model.context import Context
 from meterdeck.core.model.decisions import Decision, RefusalRecord, Settled
-from meterdeck.core.model.degraded import Degraded, MeterStatus
-from meterdeck.core.model.usage import OnFault, Usage
+from meterdeck.core.model.degraded import Deferred, Degraded, MeterStatus
+from meterdeck.core.model.usage import Usage
 from meterdeck.core.services.circuit import Circuit
-from meterdeck.core.services.fallback import Call, Fallback, Fault
+from meterdeck.core.services.fallback import Call, Fallback
 from meterdeck.core.services.guarded import Guarded
+from meterdeck.core.services.held import Held
+from meterdeck.core.services.opening import end, hurried, open_spool
 from meterdeck.core.services.recovery import Recovery
 from meterdeck.core.services.server_clock import ServerClock
+from meterdeck.core.services.settlement import Settlement
 from meterdeck.core.services.spooling import Spool
 from meterdeck.core.services.usage import UsageService
-from meterdeck.core.settings import load_context, spool_directory
+from meterdeck.core.services.uses import Uses
+from meterdeck.core.settings import load_context
 
 _BESIDE = 4  # connections for probing and replaying, apart from those of the calls
 
@@ -47,11 +52,9 @@ class MeterClient:
         self._spool = spool
         clock = ServerClock()
         self._fallback = Fallback(context, clock, spool)
+        self._settlement = Settlement(context, self._usage, self._guarded, clock, spool)
         self._recovery = Recovery(beside, context, self._circuit, clock, spool)
-        self._process = os.getpid()
-        self._closing = False
-        self._in_flight = 0
-        self._idle = asyncio.Event()
+        self._uses = Uses()
 
     @classmethod
     @asynccontextmanager
@@ -76,17 +79,17 @@ class MeterClient:
                 load_context, config=config, context=context, with_stripe=False
             )
         async with AsyncExitStack() as stack:
-            redis = open_redis(_hurried(context))
+            redis = open_redis(hurried(context))
             stack.push_async_callback(redis.aclose)
             beside = open_redis(context.redis, connections=_BESIDE)
             stack.push_async_callback(beside.aclose)
-            spool = await _open_spool(context)
+            spool = await open_spool(context)
             if spool is not None:
                 stack.push_async_callback(spool.close)
             meter = cls(context, redis, beside, spool)
             recovery = asyncio.create_task(meter._recovery.run())
-            stack.push_async_callback(_end, recovery)
-            stack.push_async_callback(meter._drain)
+            stack.push_async_callback(end, recovery)
+            stack.push_async_callback(meter._uses.end)
             yield meter
 
     async def consume(
@@ -125,32 +128,121 @@ class MeterClient:
             ),
         )
 
+    async def reserve(
+        self,
+        tenant: str,
+        amounts: Mapping[str, int],
+        *,
+        ttl: timedelta,
+        call_id: str | None = None,
+        limits: Mapping[str, int] | None = None,
+    ) -> Decision | Degraded:
+        """Count as `consume` does, until the call is confirmed, released, or expires.
+
+        The answer's `call_id` names the reservation. When `ttl` is over, by the
+        server's clock, its units are given back.
+
+        Without Redis it is answered as `consume`: refused, and if the answer was lost
+        what was perhaps reserved gives itself back; or, where every resource fails
+        open, allowed, and counted as used. The latter does not give itself back: it
+        waits for `confirm` or `release`, with the same id, whenever they come.
+
+        Args:
+            ttl: 1 second to 24 hours.
+
+        Raises:
+            As `consume`; BadInput also where `ttl` is too short or too long.
+        """
+        hold_ms(ttl)
+        call = Call(tenant, amounts, call_id or uuid4().hex, limits, held=True)
+        return await self._count(
+            call,
+            lambda: self._usage.reserve(
+                tenant, amounts, ttl=ttl, call_id=call.call_id, limits=limits
+            ),
+        )
+
+    @asynccontextmanager
+    async def reserved(
+        self,
+        tenant: str,
+        amounts: Mapping[str, int],
+        *,
+        ttl: timedelta,
+        call_id: str | None = None,
+        limits: Mapping[str, int] | None = None,
+    ) -> AsyncIterator[Held]:
+        """Reserve for a block: confirmed when it ends, released when it raises.
+
+        Look at `allowed` first: where it is false nothing is held and nothing happens
+        at the end. `keep` says what was really used. A release that fails changes
+        nothing of the block's own error, which gets a note: the units are given back
+        when `ttl` is over.
+
+        Raises:
+            As `reserve`, when it begins, and as `confirm`, when it ends: NotFound if
+            the block took longer than `ttl`, UnknownOutcome if the work is done and
+            nobody knows whether it stays counted.
+        """
+        held = Held(
+            await self.reserve(tenant, amounts, ttl=ttl, call_id=call_id, limits=limits)
+        )
+        try:
+            yield held
+        except BaseException as error:
+            await self._let_go(tenant, held, error)
+            raise
+        if held.allowed:
+            await self.confirm(tenant, held.call_id, held.used)
+
+    async def confirm(
+        self, tenant: str, call_id: str, amounts: Mapping[str, int] | None = None
+    ) -> Settled | Deferred:
+        """Make a reservation final, once; repeating it gives the first answer.
+
+        Without Redis as `release`. A confirmation on local disk that is told only
+        after the reservation's time is over comes too late, as any: it is put aside
+        for an operator.
+
+        Args:
+            amounts: Units that were really used, at most those reserved; the rest is
+                given back. A resource that is not named keeps all of it.
+
+        Raises:
+            NotFound: There is no such reservation, or it has expired.
+            Refused: It was settled otherwise, or the call is no reservation.
+            BadInput, ReadOnly, BrokenCounter: As `consume`.
+            RedisUnreachable, RedisRefused, UnknownOutcome: As `release`.
+        """
+        return await self._settle(Settling.CONFIRM, tenant, call_id, amounts)
+
     async def release(
         self, tenant: str, call_id: str, amounts: Mapping[str, int] | None = None
-    ) -> Settled:
-        """Give back what a call took, once, and never more than that.
+    ) -> Settled | Deferred:
+        """Give back what a call or a reservation took, once, and never more than that.
 
-        A lost answer is asked for once more within the deadline. Repeating the same
-        release later gives the first answer; the call's id is known for ten minutes.
+        A lost answer is asked for once more within the deadline. The id is known for
+        ten minutes, that of a reservation ten minutes longer than it lasts, and that
+        of a call that was counted from local disk for seven days; for that long a
+        repeat gets the first answer.
+
+        Where the client has a spool, what Redis cannot be told is kept there, behind
+        the call if that still waits there too, and `Deferred` is answered.
 
         Args:
             amounts: Units to give back, at most those the call took; a resource that
                 is not named keeps all. None gives all back.
 
         Raises:
-            NotFound: Nothing is known of the id, or the call was refused.
+            NotFound: Nothing is known of the id, the call was refused, or the
+                reservation has expired.
             Refused: It was settled before, otherwise.
             BadInput, ReadOnly, BrokenCounter: As `consume`.
-            RedisUnreachable, RedisRefused: Nothing was given back.
+            RedisUnreachable, RedisRefused: There is no spool, or it is full; nothing
+                was given back.
             UnknownOutcome: Given back or not, nobody knows: repeat it.
         """
-        with self._use():
-            answer = await self._guarded.ask(
-                lambda: self._usage.release(tenant, call_id, amounts)
-            )
-            if isinstance(answer, Fault):
-                raise answer.error("the release", call_id)
-            return answer
+        return await self._settle(Settling.RELEASE, tenant, call_id, amounts)
 
     async def peek(self, tenant: str) -> tuple[Usage, ...]:
         """Return what is used and left, without taking any of it.
@@ -161,7 +253,7 @@ class MeterClient:
             BadInput: The name cannot be a tenant's.
             RedisUnreachable, RedisRefused: It could not be read.
         """
-        with self._use():
+        with self._uses:
             return await self._guarded.read(lambda: self._usage.peek(tenant))
 
     async def usage(self, tenant: str) -> tuple[Usage, ...]:
@@ -180,7 +272,7 @@ class MeterClient:
             BadInput: An argument is wrong.
             RedisUnreachable, RedisRefused: They could not be read.
         """
-        with self._use():
+        with self._uses:
             return await self._guarded.read(
                 lambda: self._usage.refusals(tenant, limit=limit)
             )
@@ -193,6 +285,30 @@ class MeterClient:
             spool=self._spool.status() if self._spool is not None else None,
         )
 
+    async def _settle(
+        self,
+        how: Settling,
+        tenant: str,
+        call_id: str,
+        amounts: Mapping[str, int] | None,
+    ) -> Settled | Deferred:
+        with self._uses:
+            answer = await self._settlement.settle(how, tenant, call_id, amounts)
+            if isinstance(answer, Deferred):
+                self._recovery.wake()
+            return answer
+
+    async def _let_go(self, tenant: str, held: Held, error: BaseException) -> None:
+        if not held.allowed:
+            return
+        try:
+            await self.release(tenant, held.call_id)
+        except MeterdeckError as failed:
+            error.add_note(
+                f"reservation {held.call_id} was not released: {failed};"
+                " it is given back when its time is over"
+            )
+
     def _id_for(self, amounts: Mapping[str, int], call_id: str | None) -> str | None:
         if call_id is None and self._fallback.fails_open(amounts):
             return uuid4().hex  # by which a lost call is counted once
@@ -201,57 +317,10 @@ class MeterClient:
     async def _count(
         self, call: Call, ask: Callable[[], Awaitable[Decision]]
     ) -> Decision | Degraded:
-        with self._use():
+        with self._uses:
             answer = await self._guarded.ask(ask)
             if isinstance(answer, Decision):
                 return answer
             degraded = await self._fallback.answer(call, answer)
             self._recovery.wake()
             return degraded
-
-    @contextmanager
-    def _use(self) -> Iterator[None]:
-        if os.getpid() != self._process:
-            raise BadInput(
-                "this client was opened before the process was forked;"
-                " open one in each process"
-            )
-        if self._closing:
-            raise BadInput("this client is closed; open another")
-        self._in_flight += 1
-        try:
-            yield
-        finally:
-            self._in_flight -= 1
-            if not self._in_flight:
-                self._idle.set()
-
-    async def _drain(self) -> None:
-        self._closing = True
-        while self._in_flight:
-            self._idle.clear()
-            await self._idle.wait()
-
-
-def _hurried(context: Context) -> RedisOptions:
-    # Half of the deadline: a lost answer can be asked for again within it, and a
-    # connection that was never made is told from a call that was lost.
-    most_s = context.library.call_timeout_s / 2
-    return replace(context.redis, timeout_s=min(context.redis.timeout_s, most_s))
-
-
-async def _open_spool(context: Context) -> Spool | None:
-    root = spool_directory(context)
-    fails_open = any(each.on_fault is OnFault.FAIL_OPEN for each in context.resources)
-    # Without such a resource there may still be what was spooled when there was one.
-    if not fails_open and not root.is_dir():
-        return None
-    spool = Spool(root, context.library.spool_bytes)
-    await spool.open()
-    return spool
-
-
-async def _end(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task

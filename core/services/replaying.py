@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from operator import itemgetter
 from typing import cast
@@ -17,14 +18,16 @@ from meterdeck.core.adapters.replay_script import (
     Used,
 )
 from meterdeck.core.adapters.scripts import CycleMoved, PeriodMoved
+from meterdeck.core.adapters.settle_calls import Settling
 from meterdeck.core.adapters.spool import Batch, SpoolFolder
-from meterdeck.core.errors import BadInput, NotFound, Refused
+from meterdeck.core.errors import BadInput, NotFound, Refused, Unreachable
 from meterdeck.core.model.context import Context
-from meterdeck.core.model.degraded import SpooledCall, Unsettled
+from meterdeck.core.model.degraded import SpooledCall, SpooledKind, Unsettled
 from meterdeck.core.model.names import name_bytes
 from meterdeck.core.model.periods import PeriodKind, current_period
 from meterdeck.core.model.usage import Resource
 from meterdeck.core.services.current_periods import CYCLE_FIELDS, read_cycle
+from meterdeck.core.services.reservations import Reservations
 from meterdeck.core.services.server_clock import ServerClock
 from meterdeck.core.services.spooling import Spool
 from meterdeck.core.services.usage import CALL_KEPT_S
@@ -48,7 +51,8 @@ class Replayer:
 
     The calls of a batch are marked as begun on the disk before the first is sent, and
     Redis keeps their ids for seven days: whatever dies in between, the next replayer
-    asks for the same ids again. A call of which nobody can tell any more whether it
+    asks for the same ids again. How a call ended is told after the calls before it.
+    A call of which nobody can tell any more whether it
     was counted is not counted, but put aside.
     """
 
@@ -59,6 +63,7 @@ class Replayer:
         self._context = context
         self._layout = context.redis.layout
         self._script = ReplayScript(redis)
+        self._reservations = Reservations(redis, context)
         self._spool = spool
         self._clock = clock
 
@@ -77,10 +82,7 @@ class Replayer:
     async def _count_batch(self, folder: SpoolFolder, batch: Batch) -> None:
         begun_at = batch.begun_at or self._clock.now()
         await self._spool.begin(folder, batch, begun_at)
-        results = await asyncio.gather(
-            *(self._count(call, begun_at) for call in batch.calls),
-            return_exceptions=True,
-        )
+        results = await self._tell(batch.calls, begun_at)
         done = 0
         unsettled = []
         error: BaseException | None = None
@@ -94,6 +96,40 @@ class Replayer:
             await self._spool.settle(folder, batch, done, unsettled)
         if error is not None:
             raise error
+
+    async def _tell(
+        self, calls: Sequence[SpooledCall], begun_at: datetime
+    ) -> list[Unsettled | BaseException | None]:
+        """Count the calls, all at once; then settle those that ended, in order."""
+        uses = [call for call in calls if not call.settles]
+        counted = await asyncio.gather(
+            *(self._count(call, begun_at) for call in uses), return_exceptions=True
+        )
+        failure = next((each for each in counted if isinstance(each, Exception)), None)
+        rest = iter(counted)
+        results: list[Unsettled | BaseException | None] = []
+        for call in calls:
+            if not call.settles:
+                results.append(next(rest))
+                continue
+            # What it is about may be among the calls that failed.
+            result = failure or await self._settle(call)
+            failure = result if isinstance(result, Exception) else failure
+            results.append(result)
+        return results
+
+    async def _settle(self, call: SpooledCall) -> Unsettled | Unreachable | None:
+        how = Settling(call.kind.value)
+        amounts = {str(name): units for name, units in call.amounts}
+        try:
+            await self._reservations.settle(
+                how, call.tenant, call.call_id, amounts or None
+            )
+        except Unreachable as error:
+            return error
+        except (Refused, BadInput, NotFound) as error:
+            return Unsettled(call, f"{how}: {error}")
+        return None
 
     async def _count(self, call: SpooledCall, begun_at: datetime) -> Unsettled | None:
         try:
@@ -128,23 +164,20 @@ class Replayer:
         # A clock that ran ahead of the server's must not count in a period to come.
         at = min(call.at, self._clock.now())
         periods = [current_period(each.period, cycle, at) for each in resources]
+        used = [
+            Used(name, amount, period, layout.counter(call.tenant, name, period.label))
+            # In the order in which `consume` names them, of whom this may be a repeat.
+            for (name, amount), period in sorted(
+                zip(call.amounts, periods, strict=True), key=itemgetter(0)
+            )
+        ]
         return ReplayCall(
             tenant=name_bytes(call.tenant),
             entry=layout.tenant(call.tenant),
-            used=[
-                Used(
-                    name,
-                    amount,
-                    period,
-                    layout.counter(call.tenant, name, period.label),
-                )
-                # In the order in which `consume` names them, of whom this may be a
-                # repeat.
-                for (name, amount), period in sorted(
-                    zip(call.amounts, periods, strict=True), key=itemgetter(0)
-                )
-            ],
+            used=used,
             call=layout.call(call.tenant, call.call_id),
+            settled=layout.settled(call.tenant, call.call_id),
+            reserved=self._reserved(call, used),
             call_retention_s=REPLAY_KEPT_S,
             index=() if layout.tagged else (layout.sequence(), layout.changed()),
             retention_ms=self._context.redis.retention_days * _DAY_MS,
@@ -152,6 +185,14 @@ class Replayer:
             call_id=call.call_id,
             proves_until=_proves_until(call, begun_at),
         )
+
+    def _reserved(self, call: SpooledCall, used: Sequence[Used]) -> list[bytes]:
+        if call.kind is not SpooledKind.RESERVE:
+            return []
+        return [
+            self._layout.reserved(call.tenant, each.resource, each.period.label)
+            for each in used
+        ]
 
     async def _cycle_fields(
         self, call: SpooledCall, resources: list[Resource]

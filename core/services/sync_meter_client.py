@@ -7,6 +7,7 @@ import os
 from collections.abc import Coroutine, Iterator, Mapping
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from threading import Lock, Thread
 from typing import Any, Self, TypeVar
@@ -14,8 +15,9 @@ from typing import Any, Self, TypeVar
 from meterdeck.core.errors import BadInput
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.decisions import Decision, RefusalRecord, Settled
-from meterdeck.core.model.degraded import Degraded, MeterStatus
+from meterdeck.core.model.degraded import Deferred, Degraded, MeterStatus
 from meterdeck.core.model.usage import Usage
+from meterdeck.core.services.held import Held
 from meterdeck.core.services.meter_client import MeterClient
 
 T = TypeVar("T")
@@ -92,9 +94,66 @@ class SyncMeterClient:
             self._meter.consume(tenant, amounts, call_id=call_id, limits=limits)
         )
 
+    def reserve(
+        self,
+        tenant: str,
+        amounts: Mapping[str, int],
+        *,
+        ttl: timedelta,
+        call_id: str | None = None,
+        limits: Mapping[str, int] | None = None,
+    ) -> Decision | Degraded:
+        """Count until confirmed, released, or expired; as `MeterClient.reserve`.
+
+        Raises:
+            BadInput, NotFound, BrokenCounter, Refused, ReadOnly: As there.
+        """
+        return self._run(
+            self._meter.reserve(
+                tenant, amounts, ttl=ttl, call_id=call_id, limits=limits
+            )
+        )
+
+    @contextmanager
+    def reserved(
+        self,
+        tenant: str,
+        amounts: Mapping[str, int],
+        *,
+        ttl: timedelta,
+        call_id: str | None = None,
+        limits: Mapping[str, int] | None = None,
+    ) -> Iterator[Held]:
+        """Reserve for a block; `MeterClient.reserved` says all of it.
+
+        Raises:
+            As there.
+        """
+        block = self._meter.reserved(
+            tenant, amounts, ttl=ttl, call_id=call_id, limits=limits
+        )
+        held = self._run(block.__aenter__())
+        try:
+            yield held
+        except BaseException as error:
+            self._run(block.__aexit__(type(error), error, error.__traceback__))
+            raise
+        self._run(block.__aexit__(None, None, None))
+
+    def confirm(
+        self, tenant: str, call_id: str, amounts: Mapping[str, int] | None = None
+    ) -> Settled | Deferred:
+        """Make a reservation final, once; `MeterClient.confirm` says all of it.
+
+        Raises:
+            NotFound, Refused, BadInput, ReadOnly, BrokenCounter: As there.
+            RedisUnreachable, RedisRefused, UnknownOutcome: As there.
+        """
+        return self._run(self._meter.confirm(tenant, call_id, amounts))
+
     def release(
         self, tenant: str, call_id: str, amounts: Mapping[str, int] | None = None
-    ) -> Settled:
+    ) -> Settled | Deferred:
         """Give back what a call took, once; `MeterClient.release` says all of it.
 
         Raises:

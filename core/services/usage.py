@@ -14,14 +14,13 @@ from meterdeck.core.adapters.script_lanes import Lanes, lanes_of
 from meterdeck.core.adapters.scripts import CycleMoved, PeriodMoved
 from meterdeck.core.adapters.settle_calls import Settling
 from meterdeck.core.errors import (
-    BadInput,
     ReadOnly,
     RedisRefused,
     RedisUnreachable,
     Refused,
     UnknownOutcome,
 )
-from meterdeck.core.model.amounts import check_amounts, check_limits
+from meterdeck.core.model.amounts import check_amounts, check_limits, hold_ms
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.decisions import (
     Decision,
@@ -47,7 +46,6 @@ CALL_KEPT_S = 600
 _TRIES = 2
 _ROUNDS = 4
 _DAY_MS = 86_400_000
-_SHORTEST, _LONGEST = timedelta(seconds=1), timedelta(hours=24)
 
 
 # Not frozen: that would take longer to make, and there is one a call.
@@ -148,10 +146,8 @@ class UsageService:
         Raises:
             BadInput: The time is too short or too long; and as `consume`.
         """
-        if not _SHORTEST <= ttl <= _LONGEST:
-            raise BadInput(f"a reservation lasts 1 second to 24 hours, not {ttl}")
-        wanted = _Wanted(tenant, amounts, call_id or uuid4().hex, limits)
-        wanted.hold_ms = ttl // timedelta(milliseconds=1)
+        held = hold_ms(ttl)
+        wanted = _Wanted(tenant, amounts, call_id or uuid4().hex, limits, held)
         return await self._count(wanted)
 
     async def confirm(

@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.support.contexts import IMAGES, redis_context
 
 from meterdeck.core.adapters.redis_client import open_redis, server_time
-from meterdeck.core.client import MeterClient, SpoolStatus
+from meterdeck.core.client import Deferred, MeterClient, Settled, SpoolStatus
 from meterdeck.core.model.context import Context, LibraryOptions, RedisOptions
 from meterdeck.core.model.keys import KeyLayout
 from meterdeck.core.model.periods import calendar_month
@@ -53,6 +53,12 @@ def spooled(meter: MeterClient) -> SpoolStatus:
     status = meter.status().spool
     assert status is not None
     return status
+
+
+def done(answer: Settled | Deferred) -> Settled:
+    """Return what Redis did, which was asked and answered."""
+    assert isinstance(answer, Settled)
+    return answer
 
 
 async def replayed(meter: MeterClient) -> None:

@@ -4,8 +4,10 @@
 -- KEYS[1]            hash    directory entry of the tenant (may not exist)
 -- KEYS[1+i]          string  counter
 -- KEYS[2+n]          string  what is kept of this call id: consume's own
+-- KEYS[3+n]          string  how the call was settled (may not exist)
 -- then, if ARGV[2] is 1:  string  last sequence number
 --                         zset    index of changed tenants
+-- then, if ARGV[8] is 1, for each resource: zset  reservations
 -- ARGV[1]  n, 1..64
 -- ARGV[2]  1: note the change in the index; 0: do not
 -- ARGV[3]  tenant
@@ -14,6 +16,8 @@
 -- ARGV[6]  seconds to keep the answer for this call id, counted from now
 -- ARGV[7]  server ms from which on a missing answer proves nothing any more, because
 --          one that was kept would have expired
+-- ARGV[8]  1: it was to be a reservation, and is kept as one that does not end by
+--          itself, until it is confirmed or released; 0: plain use
 -- then for each resource, 5 of them:
 --   name, amount (1..2^53), start and end (ms, [start, end)) and label of the period
 --   in which it was used; start and end 0: no period, as in consume
@@ -25,29 +29,35 @@
 --   period, server ms              a period has not begun; nothing written
 --   cycle | broken | foreign | overflow | reused | bad   as in consume
 
-local HEAD, EACH = 7, 5
+local HEAD, EACH = 8, 5
 
 local count = not_negative(ARGV[1])
 local indexed = ARGV[2] == '1'
 local tenant = ARGV[3]
 local retention, keep_s = not_negative(ARGV[4]), not_negative(ARGV[6])
 local proves_until = not_negative(ARGV[7])
+local held = ARGV[8] == '1'
 if not count or count < 1 or count > 64 then return {'bad', 'ARGV[1]'} end
 if not indexed and ARGV[2] ~= '0' then return {'bad', 'ARGV[2]'} end
 if not retention then return {'bad', 'ARGV[4]'} end
 if not keep_s or keep_s < 1 then return {'bad', 'ARGV[6]'} end
 if not proves_until then return {'bad', 'ARGV[7]'} end
+if not held and ARGV[8] ~= '0' then return {'bad', 'ARGV[8]'} end
 if #ARGV ~= HEAD + EACH * count then return {'bad', 'number of ARGV'} end
-local call_key, sequence, changed = KEYS[2 + count], KEYS[3 + count], KEYS[4 + count]
-if #KEYS ~= 2 + count + (indexed and 2 or 0) then return {'bad', 'number of KEYS'} end
+local call_key, settled_key = KEYS[2 + count], KEYS[3 + count]
+local sequence, changed = KEYS[4 + count], KEYS[5 + count]
+local reserved_at = 3 + count + (indexed and 2 or 0)
+if #KEYS ~= reserved_at + (held and count or 0) then return {'bad', 'number of KEYS'} end
 
-local wanted, seen, request = {}, {}, {}
+-- As consume's: a reservation and plain use of one id are two requests.
+local wanted, seen, request = {}, {}, held and {'reserve'} or {}
 for i = 1, count do
   local at = HEAD + EACH * (i - 1)
   local want = {
     name = ARGV[at + 1], amount = not_negative(ARGV[at + 2]),
     first = not_negative(ARGV[at + 3]), past = not_negative(ARGV[at + 4]),
-    label = ARGV[at + 5], key = KEYS[1 + i],
+    label = ARGV[at + 5], key = KEYS[1 + i], reserved = KEYS[reserved_at + i],
+    member = string.match(call_key, '[^:]*$') .. ':' .. ARGV[at + 2],
   }
   if not want.amount or want.amount < 1 then return {'bad', 'amount of ' .. want.name} end
   local endless = want.first == 0 and want.past == 0
@@ -57,7 +67,7 @@ for i = 1, count do
   if not endless then want.expires = digits(want.past + retention) end
   if seen[want.key] then return {'bad', want.name .. ' is named twice'} end
   seen[want.key] = true
-  request[2 * i - 1], request[2 * i] = want.name, ARGV[at + 2]
+  request[#request + 1], request[#request + 2] = want.name, ARGV[at + 2]
   wanted[i] = want
 end
 request = joined(request)
@@ -67,10 +77,22 @@ local kept_until = digits(now + keep_s * 1000)
 local answer = first_answer(call_key, request)
 if answer and answer[1] ~= 'ok' then return answer end
 -- A call that consume refused, and whose refusal was lost, has been made all the same.
-if answer and answer[3] == '1' then
+local counted = answer and answer[3] == '1'
+-- A reservation whose answer was lost would end by itself: it is made to last. One of
+-- another period does end, and is counted anew.
+local lasting = counted and held and redis.call('EXISTS', settled_key) == 0
+if lasting then
+  for i, want in ipairs(wanted) do
+    if answer[8 * i + 4] ~= want.label then counted, lasting = false, false end
+  end
+end
+if counted and not lasting then
   need_right('PEXPIREAT', call_key, kept_until, 'GT')
-  -- The caller may ask again after a crash, later than consume's answer is kept.
+  need_right('PEXPIREAT', settled_key, kept_until, 'GT')
+  -- The caller may ask again after a crash, later than consume's answer is kept; so
+  -- may who has settled the call.
   redis.call('PEXPIREAT', call_key, kept_until, 'GT')
+  redis.call('PEXPIREAT', settled_key, kept_until, 'GT')
   local reply = {'ok', '1'}
   for i = 1, count do
     reply[1 + 2 * i], reply[2 + 2 * i] = answer[8 * i - 3], answer[8 * i - 2]
@@ -90,6 +112,12 @@ for _, want in ipairs(wanted) do
   if want.expires and now >= tonumber(want.expires) then return {'late', want.name} end
   local used, problem = read_counter(want.key)
   if problem then return problem end
+  if held then
+    local ends, wrong = read('ZSCORE', want.reserved, want.member)
+    if wrong then return {'foreign', want.reserved, wrong, 'reservations'} end
+    -- It was not given back yet: its units are in the counter.
+    if lasting and ends then want.amount = 0 end
+  end
   if used > LARGEST - want.amount then return {'overflow', want.name} end
   want.used = used + want.amount
 end
@@ -97,6 +125,10 @@ end
 for _, want in ipairs(wanted) do
   need_right('INCRBY', want.key, digits(want.amount))
   if want.expires then need_right('PEXPIREAT', want.key, want.expires, 'NX') end
+  if held then need_right('ZADD', want.reserved, '+inf', want.member) end
+  if held and want.expires then
+    need_right('PEXPIREAT', want.reserved, want.expires, 'NX')
+  end
 end
 if indexed then
   need_right('INCRBY', sequence, '1')
@@ -117,6 +149,10 @@ for i, want in ipairs(wanted) do
   redis.call('INCRBY', want.key, digits(want.amount))
   -- NX: only the first write sets it, and traffic never moves it.
   if want.expires then redis.call('PEXPIREAT', want.key, want.expires, 'NX') end
+  if held then redis.call('ZADD', want.reserved, '+inf', want.member) end
+  if held and want.expires then
+    redis.call('PEXPIREAT', want.reserved, want.expires, 'NX')
+  end
   reply[1 + 2 * i], reply[2 + 2 * i] = want.name, digits(want.used)
   for _, value in ipairs({
     want.name, digits(want.used), 'none', 'none', '0',

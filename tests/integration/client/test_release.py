@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.contexts import CALLS, IMAGES, SEATS
-from tests.support.metering import counted, library_context
+from tests.support.metering import counted, done, library_context
 from tests.support.proxy import Fault, Proxy
 
 from meterdeck.core.client import (
@@ -85,7 +85,7 @@ async def test_a_released_call_is_given_back_once(context: Context) -> None:
     async with MeterClient.open(context) as meter:
         await meter.consume("acme", {IMAGES: 4}, call_id="req-1")
 
-        first = await meter.release("acme", "req-1", {IMAGES: 3})
+        first = done(await meter.release("acme", "req-1", {IMAGES: 3}))
         again = await meter.release("acme", "req-1", {IMAGES: 3})
         row = next(r for r in await meter.peek("acme") if r.resource == IMAGES)
 
@@ -103,9 +103,9 @@ async def test_a_release_whose_answer_was_lost_is_asked_for_again_by_its_id(
         for lost in range(2):
             call = await meter.consume("acme", {IMAGES: 2}, call_id=f"r{lost}")
             proxy.lose_next_answer(after=lost)
-            done = await meter.release("acme", call.call_id)
+            back = done(await meter.release("acme", call.call_id))
 
-            assert done.resources[0].given_back == 2
+            assert back.resources[0].given_back == 2
         assert proxy.faults == 2
     assert await counted(context.redis.url, "acme", IMAGES) == 4
 
@@ -120,9 +120,9 @@ async def test_a_release_nobody_answers_is_unknown_and_safe_to_repeat(
 
         with pytest.raises(UnknownOutcome) as unknown:
             await meter.release("acme", "req-1")
-        done = await meter.release("acme", unknown.value.operation_id)
+        back = done(await meter.release("acme", unknown.value.operation_id))
 
-        assert done.resources[0].given_back == 4
+        assert back.resources[0].given_back == 4
     assert await counted(context.redis.url, "acme", IMAGES) == 0
 
 
@@ -194,10 +194,10 @@ def test_threads_have_the_same(context: Context, spool_dir: Path) -> None:
         assert not meter.consume("acme", {SEATS: 4}, limits={SEATS: 3}).allowed
         meter.consume("acme", {IMAGES: 4}, call_id="req-1")
 
-        done = meter.release("acme", "req-1")
+        back = done(meter.release("acme", "req-1"))
         row = next(r for r in meter.peek("acme") if r.resource == IMAGES)
 
-        assert done.resources[0].given_back == 4
+        assert back.resources[0].given_back == 4
         assert row.used == 0
         assert [each.resource for each in meter.refusals("acme")] == [SEATS]
     with (

@@ -59,6 +59,8 @@ def call(*wanted: Used, until: datetime) -> ReplayCall:
         entry=LAYOUT.tenant("acme"),
         used=wanted,
         call=LAYOUT.call("acme", "req-1"),
+        settled=LAYOUT.settled("acme", "req-1"),
+        reserved=(),
         call_retention_s=WEEK_S,
         index=(LAYOUT.sequence(), LAYOUT.changed()),
         retention_ms=35 * 86_400_000,

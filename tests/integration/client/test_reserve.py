@@ -1,0 +1,493 @@
+"""Reservations by the client: held for a block, with Redis and without it."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from tests.integration.client.test_release import closed, through_a_proxy
+from tests.support.contexts import CALLS, IMAGES
+from tests.support.metering import (
+    counted,
+    done,
+    library_context,
+    replayed,
+    spooled,
+    until,
+)
+from tests.support.proxy import Proxy
+from tests.support.raw import ask
+
+from meterdeck.core.adapters.redis_client import Redis
+from meterdeck.core.adapters.spool_root import found_unsettled
+from meterdeck.core.client import (
+    Counting,
+    Decision,
+    Deferred,
+    Degraded,
+    MeterClient,
+    Reason,
+    SyncMeterClient,
+)
+from meterdeck.core.errors import (
+    BadInput,
+    NotFound,
+    ReadOnly,
+    RedisUnreachable,
+    Refused,
+    UnknownOutcome,
+)
+from meterdeck.core.model.context import Context
+from meterdeck.core.sandbox.valkey import Valkey
+from meterdeck.core.services.usage import UsageService
+
+NOWHERE = "redis://127.0.0.1:1/0"
+MINUTE = timedelta(minutes=1)
+SECOND = timedelta(seconds=1)
+
+
+class Failed(Exception):
+    """The work of a block failed."""
+
+
+async def held_and_used(meter: MeterClient, resource: str) -> tuple[object, int]:
+    """Return what acme has used of a resource, and how much of it is reserved."""
+    row = next(r for r in await meter.peek("acme") if r.resource == resource)
+    return row.used, row.reserved
+
+
+async def never_used(meter: MeterClient, resource: str) -> None:
+    """Wait until nothing is used of a resource any more."""
+    async with asyncio.timeout(30):
+        while await held_and_used(meter, resource) != (0, 0):
+            pass
+
+
+@asynccontextmanager
+async def through_a_spool(
+    context: Context,
+) -> AsyncIterator[tuple[Proxy, MeterClient]]:
+    """Open a client that spools and reaches its server through a proxy."""
+    async with Proxy(context.redis.url) as proxy:
+        elsewhere = replace(context, redis=replace(context.redis, url=proxy.url))
+        async with MeterClient.open(elsewhere) as meter:
+            yield proxy, meter
+
+
+# -- with Redis ----------------------------------------------------------------
+
+
+async def test_a_block_confirms_what_it_reserved(context: Context) -> None:
+    """While it runs the units are reserved, afterwards they are used."""
+    async with MeterClient.open(context) as meter:
+        async with meter.reserved("acme", {IMAGES: 4}, ttl=MINUTE) as held:
+            assert held.allowed
+            assert await held_and_used(meter, IMAGES) == (4, 4)
+
+        assert await held_and_used(meter, IMAGES) == (4, 0)
+
+
+async def test_a_block_keeps_what_it_says_it_used(context: Context) -> None:
+    """The rest is given back; the last word counts; nonsense is refused at once."""
+    async with MeterClient.open(context) as meter:
+        async with meter.reserved("acme", {IMAGES: 4}, ttl=MINUTE) as held:
+            held.keep({IMAGES: 1})
+            held.keep({IMAGES: 3})
+            with pytest.raises(BadInput, match="is no amount"):
+                held.keep({IMAGES: -1})
+
+        assert await held_and_used(meter, IMAGES) == (3, 0)
+
+
+@pytest.mark.parametrize("error", [Failed, asyncio.CancelledError])
+async def test_a_block_that_raises_gives_everything_back(
+    context: Context, error: type[BaseException]
+) -> None:
+    """And its own error is what comes out of it."""
+    async with MeterClient.open(context) as meter:
+        with pytest.raises(error):
+            async with meter.reserved("acme", {IMAGES: 4}, ttl=MINUTE):
+                raise error
+
+        assert await held_and_used(meter, IMAGES) == (0, 0)
+
+
+async def test_a_block_without_a_reservation_ends_without_a_word(
+    context: Context,
+) -> None:
+    """It is told that it may not work, and nothing is confirmed or released."""
+    async with MeterClient.open(context) as meter:
+        async with meter.reserved("acme", {IMAGES: 11}, ttl=MINUTE) as held:
+            assert not held.allowed
+            assert isinstance(held.answer, Decision)
+        with pytest.raises(Failed):
+            async with meter.reserved("acme", {IMAGES: 11}, ttl=MINUTE):
+                raise Failed
+
+        assert await held_and_used(meter, IMAGES) == (0, 0)
+
+
+async def test_a_block_that_takes_longer_than_its_time_is_told(
+    context: Context,
+) -> None:
+    """The units are given back by then: the work is done and is not counted."""
+    async with MeterClient.open(context) as meter:
+        with pytest.raises(NotFound, match="has expired"):
+            async with meter.reserved("acme", {IMAGES: 4}, ttl=SECOND):
+                await never_used(meter, IMAGES)
+
+
+async def test_a_reservation_is_made_and_settled_apart_from_a_block(
+    context: Context,
+) -> None:
+    """By its id, by whoever has it; limits count as in consume."""
+    async with MeterClient.open(context) as meter:
+        made = await meter.reserve(
+            "acme", {"seats": 3}, ttl=MINUTE, call_id="job-1", limits={"seats": 5}
+        )
+        over = await meter.reserve(
+            "acme", {"seats": 3}, ttl=MINUTE, limits={"seats": 5}
+        )
+        back = done(await meter.confirm("acme", "job-1", {"seats": 2}))
+
+        assert (made.allowed, made.call_id) == (True, "job-1")
+        assert not over.allowed
+        assert back.resources[0].given_back == 1
+        with pytest.raises(Refused, match="confirmed before, in another way"):
+            await meter.release("acme", "job-1")
+        with pytest.raises(BadInput, match="1 second to 24 hours"):
+            await meter.reserve("acme", {"seats": 1}, ttl=timedelta(days=2))
+        with pytest.raises(BadInput, match="leave amounts out"):
+            await meter.confirm("acme", "job-1", {})
+
+
+# -- lost answers, without a spool ---------------------------------------------
+
+
+async def test_a_reservation_whose_answer_is_lost_is_asked_for_once_more(
+    context: Context,
+) -> None:
+    """By its id, so that there is one."""
+    async with through_a_proxy(context) as (proxy, meter):
+        await meter.consume("acme", {IMAGES: 1})
+        proxy.lose_next_answer()
+
+        made = await meter.reserve("acme", {IMAGES: 4}, ttl=MINUTE)
+
+        assert isinstance(made, Decision)
+        assert made.allowed
+        assert made.replayed
+        assert await held_and_used(meter, IMAGES) == (5, 4)
+
+
+async def test_a_reservation_nobody_answers_is_refused_and_gives_itself_back(
+    context: Context,
+) -> None:
+    """Failing closed: it may have been made, and nobody works on it."""
+    async with through_a_proxy(context) as (proxy, meter):
+        await meter.consume("acme", {CALLS: 1})
+        proxy.lose_next_answer(times=2)
+
+        made = await meter.reserve("acme", {IMAGES: 4}, ttl=SECOND)
+
+        assert isinstance(made, Degraded)
+        assert not made.allowed
+        assert made.reason is Reason.ANSWER_LOST
+        assert made.counting is Counting.UNKNOWN
+        assert made.call_id
+        await never_used(meter, IMAGES)
+
+
+async def test_a_block_whose_confirmation_is_lost_says_that_nobody_knows(
+    context: Context,
+) -> None:
+    """The work is done; whether it stays counted is settled by the same id."""
+    async with through_a_proxy(context) as (proxy, meter):
+        with pytest.raises(UnknownOutcome) as unknown:
+            async with meter.reserved("acme", {IMAGES: 4}, ttl=MINUTE) as held:
+                proxy.lose_next_answer(times=2)
+
+        assert unknown.value.operation_id == held.call_id
+        back = done(await meter.confirm("acme", held.call_id))
+        assert back.resources[0].given_back == 0
+        assert await held_and_used(meter, IMAGES) == (4, 0)
+
+
+async def test_a_block_that_raises_is_not_drowned_by_a_release_that_fails(
+    context: Context,
+) -> None:
+    """Its error has a note: the units come back when the time is over."""
+    async with through_a_proxy(context) as (proxy, meter):
+
+        async def work() -> None:
+            async with meter.reserved("acme", {IMAGES: 4}, ttl=MINUTE):
+                proxy.lose_next_answer(times=2)
+                raise Failed
+
+        with pytest.raises(Failed) as failed:
+            await work()
+
+        (note,) = failed.value.__notes__
+        assert "was not released" in note
+        assert "given back when its time is over" in note
+
+
+async def test_without_redis_and_failing_closed_nothing_is_reserved(
+    spool_dir: Path,
+) -> None:
+    """Surely not: it was never sent. Settling says the same."""
+    context = closed(library_context(NOWHERE, spool_dir))
+    async with MeterClient.open(context) as meter:
+        made = await meter.reserve("acme", {CALLS: 4}, ttl=MINUTE)
+
+        assert isinstance(made, Degraded)
+        assert (made.allowed, made.counting) == (False, Counting.NOT_COUNTED)
+        with pytest.raises(RedisUnreachable):
+            await meter.confirm("acme", "job-1")
+
+
+@pytest.mark.parametrize("url", [NOWHERE, ""])
+async def test_a_read_only_context_reserves_and_settles_nothing(
+    context: Context, url: str
+) -> None:
+    """With Redis or without it."""
+    redis = replace(context.redis, url=url or context.redis.url)
+    async with MeterClient.open(replace(context, read_only=True, redis=redis)) as meter:
+        for _ in range(6):
+            with pytest.raises(ReadOnly):
+                await meter.reserve("acme", {CALLS: 1}, ttl=MINUTE)
+            with pytest.raises(ReadOnly):
+                await meter.confirm("acme", "job-1")
+        assert spooled(meter).calls == 0
+
+
+# -- failing open --------------------------------------------------------------
+
+
+async def test_without_redis_and_failing_open_a_reservation_is_kept_as_use(
+    mortal: Valkey, spool_dir: Path
+) -> None:
+    """It waits without an end for the word that ends it, from whichever process."""
+    async with MeterClient.open(library_context(mortal.url, spool_dir)) as meter:
+        await mortal.kill()
+        made = await meter.reserve("acme", {CALLS: 9}, ttl=SECOND)
+        assert isinstance(made, Degraded)
+        assert (made.allowed, made.counting) == (True, Counting.SPOOLED)
+        await mortal.start()
+        await replayed(meter)
+
+        assert await held_and_used(meter, CALLS) == (9, 9)
+        back = done(await meter.confirm("acme", made.call_id, {CALLS: 7}))
+        assert back.resources[0].given_back == 2
+        assert await held_and_used(meter, CALLS) == (7, 0)
+        again = await meter.reserve(
+            "acme", {CALLS: 9}, ttl=SECOND, call_id=made.call_id
+        )
+        assert isinstance(again, Decision)
+        assert again.replayed
+
+
+@pytest.mark.parametrize("orphaned", [False, True])
+async def test_what_is_said_of_a_call_in_the_spool_is_done_after_it(
+    mortal: Valkey, spool_dir: Path, orphaned: bool
+) -> None:
+    """Confirmed, released, in part: none is lost and none is counted twice."""
+    context = library_context(mortal.url, spool_dir)
+    async with MeterClient.open(context) as meter:
+        await mortal.kill()
+        kept = await meter.reserve("acme", {CALLS: 100}, ttl=MINUTE)
+        part = await meter.reserve("acme", {CALLS: 20}, ttl=MINUTE)
+        gone = await meter.reserve("acme", {CALLS: 5}, ttl=MINUTE)
+        used = await meter.consume("acme", {CALLS: 4})
+        answers = [
+            await meter.confirm("acme", kept.call_id),
+            await meter.confirm("acme", part.call_id, {CALLS: 13}),
+            await meter.release("acme", gone.call_id),
+            await meter.release("acme", used.call_id, {CALLS: 3}),
+        ]
+        for answer, call in zip(answers, (kept, part, gone, used), strict=True):
+            assert isinstance(answer, Deferred)
+            assert answer.call_id == call.call_id
+            assert "kept on local disk, to be done once" in answer.detail
+        assert spooled(meter).calls == 8
+        if not orphaned:
+            await mortal.start()
+            await replayed(meter)
+    if orphaned:
+        await mortal.start()
+        async with MeterClient.open(context) as meter:
+            await until(lambda: spooled(meter).replayed == 8)
+
+    assert found_unsettled(spool_dir) == ()
+    assert await counted(mortal.url, "acme", CALLS) == 114
+    async with MeterClient.open(context) as meter:
+        assert await held_and_used(meter, CALLS) == (114, 0)
+        again = done(await meter.release("acme", used.call_id, {CALLS: 3}))
+        assert again.replayed
+
+
+async def test_a_block_works_the_same_without_redis(
+    mortal: Valkey, spool_dir: Path
+) -> None:
+    """One is confirmed and one is released, and the program does not notice."""
+    async with MeterClient.open(library_context(mortal.url, spool_dir)) as meter:
+        await mortal.kill()
+        async with meter.reserved("acme", {CALLS: 9}, ttl=MINUTE) as held:
+            assert held.allowed
+            held.keep({CALLS: 6})
+        with pytest.raises(Failed) as failed:
+            async with meter.reserved("acme", {CALLS: 50}, ttl=MINUTE):
+                raise Failed
+        assert not hasattr(failed.value, "__notes__")
+        await mortal.start()
+        await replayed(meter)
+
+        assert await held_and_used(meter, CALLS) == (6, 0)
+
+
+async def test_a_release_during_an_outage_of_a_call_that_was_counted_is_kept(
+    context: Context, valkey_client: Redis
+) -> None:
+    """Also of a resource that fails closed: the spool is there."""
+    async with MeterClient.open(context) as meter:
+        await meter.consume("acme", {IMAGES: 4}, call_id="req-1")
+        await ask(valkey_client, "CONFIG", "SET", "maxmemory", "1")
+        try:
+            answer = await meter.release("acme", "req-1")
+            assert await counted(context.redis.url, "acme", IMAGES) == 4
+        finally:
+            await ask(valkey_client, "CONFIG", "SET", "maxmemory", "0")
+        await replayed(meter)
+
+        assert isinstance(answer, Deferred)
+        assert await counted(context.redis.url, "acme", IMAGES) == 0
+
+
+@pytest.mark.parametrize("settle", ["confirm", "release"])
+async def test_a_settling_whose_answer_was_lost_is_kept_and_done_once(
+    context: Context, settle: str
+) -> None:
+    """Redis had done it; the spool asks for the same again."""
+    async with through_a_spool(context) as (proxy, meter):
+        await meter.consume("acme", {CALLS: 100})
+        made = await meter.reserve("acme", {CALLS: 9}, ttl=MINUTE)
+        proxy.lose_next_answer(times=2, after=1)
+
+        answer = await getattr(meter, settle)("acme", made.call_id)
+        await replayed(meter)
+
+        assert isinstance(answer, Deferred)
+        assert spooled(meter).unsettled == 0
+    left = {"confirm": 109, "release": 100}[settle]
+    assert await counted(context.redis.url, "acme", CALLS) == left
+
+
+@pytest.mark.parametrize("ended", ["yes", "and given back", "no"])
+async def test_a_reservation_whose_answer_was_lost_is_made_to_last(
+    context: Context, valkey_client: Redis, ended: str
+) -> None:
+    """The caller was told to go on: whether it has expired or not, it counts once."""
+    async with through_a_spool(context) as (proxy, meter):
+        await meter.consume("acme", {CALLS: 100})
+        usage = UsageService(valkey_client, context)
+        ttl = MINUTE if ended == "no" else SECOND
+        await usage.reserve("acme", {CALLS: 9}, ttl=ttl, call_id="job-1")
+        if ended != "no":
+            async with asyncio.timeout(30):
+                while (await usage.peek("acme"))[0].used != 100:
+                    pass
+        if ended == "and given back":
+            await usage.give_back_expired()
+        proxy.lose_next_answer(times=2)
+
+        made = await meter.reserve("acme", {CALLS: 9}, ttl=ttl, call_id="job-1")
+        await replayed(meter)
+
+        assert made.allowed
+        assert isinstance(made, Degraded)
+        assert await held_and_used(meter, CALLS) == (109, 9)
+        await meter.release("acme", "job-1")
+        assert await held_and_used(meter, CALLS) == (100, 0)
+        await meter.reserve("acme", {CALLS: 9}, ttl=ttl, call_id="job-1")
+        assert await held_and_used(meter, CALLS) == (100, 0)
+
+
+async def test_what_was_settled_before_the_spool_was_counted_stays_settled(
+    context: Context, valkey_client: Redis
+) -> None:
+    """The answer was lost, the reservation was there, and somebody released it."""
+    async with through_a_spool(context) as (proxy, meter):
+        await meter.consume("acme", {CALLS: 100})
+        usage = UsageService(valkey_client, context)
+        await usage.reserve("acme", {CALLS: 9}, ttl=MINUTE, call_id="job-1")
+        await usage.release("acme", "job-1")
+        proxy.lose_next_answer(times=2)
+
+        made = await meter.reserve("acme", {CALLS: 9}, ttl=MINUTE, call_id="job-1")
+        await replayed(meter)
+
+        assert made.allowed
+        assert await held_and_used(meter, CALLS) == (100, 0)
+        again = done(await meter.release("acme", "job-1"))
+        assert again.replayed
+
+
+async def test_a_release_of_what_nobody_knows_is_put_aside_with_its_reason(
+    mortal: Valkey, spool_dir: Path
+) -> None:
+    """It could not be asked at once; the operator sees what was meant."""
+    async with MeterClient.open(library_context(mortal.url, spool_dir)) as meter:
+        await mortal.kill()
+        await meter.release("acme", "no-such-call", {CALLS: 2})
+        await mortal.start()
+        await replayed(meter)
+
+        assert spooled(meter).unsettled == 1
+        (aside,) = found_unsettled(spool_dir)
+        assert aside.why.startswith("release: nothing is known of call no-such-call")
+        with pytest.raises(NotFound, match="nothing is known"):
+            await meter.release("acme", "no-such-call")
+
+
+async def test_a_full_or_broken_spool_says_what_became_of_a_release(
+    spool_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Full: surely not done. Not written: nobody knows what is on the disk."""
+
+    def fail(file: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    context = library_context(NOWHERE, spool_dir, spool_bytes=300)
+    async with MeterClient.open(context) as meter:
+        await meter.release("acme", "a")
+        with monkeypatch.context() as broken:
+            broken.setattr(os, "fsync", fail)
+            with pytest.raises(UnknownOutcome):
+                await meter.release("acme", "b")
+        await meter.release("acme", "b")
+        with pytest.raises(RedisUnreachable, match="holds all that it may"):
+            await meter.release("acme", "c")
+        with pytest.raises(BadInput, match="is no amount"):
+            await meter.release("acme", "c", {CALLS: -2})
+
+
+# -- threads -------------------------------------------------------------------
+
+
+def test_threads_reserve_too(context: Context) -> None:
+    """Blocks, confirmations and releases without an event loop."""
+    with SyncMeterClient.open(context) as meter:
+        with meter.reserved("acme", {IMAGES: 4}, ttl=MINUTE) as held:
+            held.keep({IMAGES: 3})
+        with pytest.raises(Failed), meter.reserved("acme", {IMAGES: 4}, ttl=MINUTE):
+            raise Failed
+        made = meter.reserve("acme", {IMAGES: 2}, ttl=MINUTE)
+        back = done(meter.confirm("acme", made.call_id))
+        row = next(r for r in meter.peek("acme") if r.resource == IMAGES)
+
+        assert back.resources[0].current == 5
+        assert (row.used, row.reserved) == (5, 0)
