@@ -40,6 +40,14 @@ class _Taken:
     units: int
 
 
+@dataclass(frozen=True, slots=True)
+class GivenBack:
+    """Units that were given back; when the next reservation ends, None for none."""
+
+    units: int
+    next_ms: int | None
+
+
 class SettleScript:
     """Releases and confirms; gives back what expired."""
 
@@ -69,22 +77,21 @@ class SettleScript:
         reply = await self._run(how, tenant, call_id, taken, rest)
         return _settled(call_id, reply)
 
-    async def give_back(self, counter: bytes, found: CounterId) -> int:
-        """Give back the expired reservations of a counter; return the units."""
+    async def give_back(self, counter: bytes, found: CounterId) -> GivenBack:
+        """Give back the expired reservations of a counter.
+
+        Keeps the index of reservations, but where keys are tagged.
+        """
         layout = self._layout
-        keys = [
-            counter,
-            layout.reserved(found.tenant, found.resource, found.period),
-            layout.reserving(),
-            layout.sequence(),
-            layout.changed(),
-        ]
-        arguments = [name_bytes(found.tenant)]
+        keys = [counter, layout.reserved(found.tenant, found.resource, found.period)]
+        if not layout.tagged:
+            keys += [layout.reserving(), layout.sequence(), layout.changed()]
+        arguments = [name_bytes(found.tenant), 0 if layout.tagged else 1]
         what = "giving back reservations"
         reply = await _GIVE_BACK.run(
             self._redis, keys, arguments, what=what, operation_id=""
         )
-        return int(reply[2])
+        return GivenBack(int(reply[2]), int(reply[4]) if reply[4] else None)
 
     async def _taken(
         self, how: Settling, tenant: str, call_id: str

@@ -177,6 +177,8 @@ class LibraryOptions:
         circuit_failures: Calls in a row without an answer after which Redis is left
             alone.
         circuit_pause_s: Seconds between two looks whether it is back.
+        give_back_s: Seconds, about, between two looks for reservations that expired; 0
+            for none.
         spool_dir: Where usage is kept that Redis could not be told; None for the
             context's folder in this user's state.
         spool_bytes: The most that one process keeps there.
@@ -185,6 +187,7 @@ class LibraryOptions:
     call_timeout_s: float = 0.5
     circuit_failures: int = 5
     circuit_pause_s: float = 1.0
+    give_back_s: float = 30.0
     spool_dir: Path | None = None
     spool_bytes: int = 64 * 2**20
 

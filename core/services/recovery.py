@@ -1,16 +1,19 @@
-"""What goes on beside the calls: look for Redis, tell it what it missed."""
+"""What goes on beside the calls: look for Redis, tell it what it missed, tidy up."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
+from random import SystemRandom
 
 from meterdeck.core.adapters.redis_client import Redis, server_time
 from meterdeck.core.errors import RedisRefused, RedisUnreachable, Unreachable
 from meterdeck.core.model.context import Context
+from meterdeck.core.model.text import visible
 from meterdeck.core.services.circuit import Circuit
 from meterdeck.core.services.replaying import Replayer
+from meterdeck.core.services.reservations import Reservations
 from meterdeck.core.services.server_clock import ServerClock
 from meterdeck.core.services.spooling import Spool
 
@@ -18,10 +21,14 @@ _log = logging.getLogger(__name__)
 _LOOK_S = 30.0
 _LEAST_S = 0.01
 _BETWEEN_S = 0.05  # calls that are spooled meanwhile are counted together
+_SWEPT_AT_ONCE = 100  # counters; each is a round trip
 
 
 class Recovery:
     """Probes Redis while the circuit is open, keeps its time, replays the spool.
+
+    And gives back reservations that expired: a look costs one read where there are
+    none. Every process looks, at moments of its own; whoever is first does it.
 
     Runs as one task beside the calls, so that none of them waits for any of it.
     """
@@ -44,8 +51,12 @@ class Recovery:
             else None
         )
         self._pause_s = context.library.circuit_pause_s
+        self._reservations = Reservations(redis, context)
+        self._sweep_s = 0 if context.read_only else context.library.give_back_s
+        self._random = SystemRandom()
         self._woken = asyncio.Event()
         self._look_at = self._replay_at = 0.0
+        self._sweep_at = time.monotonic() + self._random.uniform(0, self._sweep_s)
 
     def wake(self) -> None:
         """Go to work: the circuit has opened, or a call was spooled."""
@@ -79,7 +90,8 @@ class Recovery:
         if retry_in_s is not None:
             return retry_in_s
         await self._replay()
-        due = self._look_at
+        await self._sweep()
+        due = min(self._look_at, self._sweep_at) if self._sweep_s else self._look_at
         if self._spool is not None and self._spool.waits and self._replayer:
             due = min(due, self._replay_at)
         return due - time.monotonic()
@@ -113,6 +125,20 @@ class Recovery:
         else:
             self._replay_at = time.monotonic() + _BETWEEN_S
             self._trouble("")
+
+    async def _sweep(self) -> None:
+        if not self._sweep_s or self._sweep_at > time.monotonic():
+            return
+        found = 0
+        try:
+            swept = await self._reservations.give_back_expired(_SWEPT_AT_ONCE)
+            found = swept.counters
+        except Unreachable as error:
+            _log.info("reservations_not_swept reason=%s", visible(str(error)))
+        # Apart from one another, though many processes were started at once.
+        pause_s = self._random.uniform(0.5, 1.5) * self._sweep_s
+        more = found == _SWEPT_AT_ONCE
+        self._sweep_at = time.monotonic() + (_BETWEEN_S if more else pause_s)
 
     def _trouble(self, text: str) -> None:
         if self._spool is not None:

@@ -45,6 +45,7 @@ CALL_KEPT_S = 600
 
 _TRIES = 2
 _ROUNDS = 4
+_SWEPT_AT_ONCE = 1000
 _DAY_MS = 86_400_000
 
 
@@ -147,6 +148,8 @@ class UsageService:
             BadInput: The time is too short or too long; and as `consume`.
         """
         held = hold_ms(ttl)
+        if self._tagged:
+            await self._periods.now()  # a reservation is announced in its period
         wanted = _Wanted(tenant, amounts, call_id or uuid4().hex, limits, held)
         return await self._count(wanted)
 
@@ -194,8 +197,15 @@ class UsageService:
         )
 
     async def give_back_expired(self) -> int:
-        """Give back reservations that expired; see `Reservations`."""
-        return await self._reservations.give_back_expired()
+        """Give back reservations that expired and that no call came across.
+
+        Returns the units; looks at a thousand counters at most.
+
+        Raises:
+            ReadOnly: The context allows no changes.
+            RedisUnreachable, RedisRefused, UnknownOutcome: It may be done in part.
+        """
+        return (await self._reservations.give_back_expired(_SWEPT_AT_ONCE)).units
 
     async def refusals(
         self, tenant: str, *, limit: int = 100
@@ -259,6 +269,8 @@ class UsageService:
             if form is None:
                 form = await self._terms.of(TenantId(tenant), names)
             call = self._call(wanted, name, form)
+            if self._tagged and wanted.hold_ms:
+                await self._announce(wanted, form)
             if call_id is None:
                 answer = await lanes.submit(call)
             else:
@@ -267,6 +279,14 @@ class UsageService:
                 return answer
             self._learn(answer, tenant)
         raise Refused("the billing period keeps changing; nothing was counted")
+
+    async def _announce(self, wanted: _Wanted, form: Form) -> None:
+        ends = await self._periods.now() + timedelta(milliseconds=wanted.hold_ms)
+        counters = [
+            self._layout.counter(wanted.tenant, each.resource, each.period.label)
+            for each in form.terms
+        ]
+        await self._reservations.announce(counters, ends)
 
     def _call(self, wanted: _Wanted, name: bytes, form: Form) -> ConsumeCall:
         keys, key_count, terms = form.keys.of(name), len(form.keys), form.terms

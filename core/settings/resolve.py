@@ -158,6 +158,7 @@ class Resolver:
             call_timeout_s=found.call_timeout_seconds,
             circuit_failures=found.circuit_failures,
             circuit_pause_s=found.circuit_pause_seconds,
+            give_back_s=found.give_back_seconds,
             spool_dir=folder,
             spool_bytes=found.spool_megabytes * 2**20,
         )

@@ -159,6 +159,7 @@ class LibrarySettings(Strict):
     call_timeout_seconds: Annotated[float, Field(gt=0, le=60)] = 0.5
     circuit_failures: Annotated[int, Field(ge=1, le=1000)] = 5
     circuit_pause_seconds: Annotated[float, Field(ge=0.05, le=60)] = 1.0
+    give_back_seconds: Annotated[float, Field(ge=0, le=3600)] = 30.0
     spool_directory: str = ""
     spool_megabytes: Annotated[int, Field(ge=1, le=65_536)] = 64
 

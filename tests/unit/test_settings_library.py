@@ -26,6 +26,7 @@ LIBRARY = """
 call_timeout_seconds = 0.25
 circuit_failures = 3
 circuit_pause_seconds = 2
+give_back_seconds = 5
 spool_directory = "{directory}"
 spool_megabytes = 8
 """
@@ -57,6 +58,7 @@ def test_every_setting_of_the_library_is_taken(tmp_path: Path) -> None:
         call_timeout_s=0.25,
         circuit_failures=3,
         circuit_pause_s=2.0,
+        give_back_s=5.0,
         spool_dir=Path("/var/spool/meterdeck"),
         spool_bytes=8 * 2**20,
     )

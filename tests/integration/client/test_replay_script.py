@@ -259,3 +259,102 @@ def test_the_text_of_the_script_is_what_the_document_says() -> None:
 
     digest = hashlib.sha1(text, usedforsecurity=False).hexdigest()
     assert digest == Script("checks", "replay").digest
+
+
+def held(*wanted: Used, until: datetime) -> ReplayCall:
+    """Return the same call of acme's, as a reservation."""
+    reserved = [
+        LAYOUT.reserved("acme", each.resource, each.period.label) for each in wanted
+    ]
+    return replace(call(*wanted, until=until), reserved=reserved)
+
+
+async def test_a_reservation_is_kept_without_an_end(
+    redis: Redis, script: ReplayScript, context: Context
+) -> None:
+    """It is counted once, does not expire, and is settled like any other."""
+    now, later = await now_and_later(redis)
+    wanted = held(used(calendar_month(now)), until=later)
+    usage = UsageService(redis, context)
+
+    first, second = await script.run(wanted), await script.run(wanted)
+
+    assert first == Replayed(before=False)
+    assert isinstance(second, Replayed)
+    row = (await usage.peek("acme"))[0]
+    assert (row.used, row.reserved) == (3, 3)
+    assert await usage.give_back_expired() == 0
+    done = await usage.confirm("acme", "req-1", {CALLS: 1})
+    assert (done.resources[0].given_back, done.resources[0].current) == (2, 1)
+    assert await script.run(wanted) == Replayed(before=True)
+    assert await counter(redis, wanted.used[0]) == 1
+    reserved = wanted.reserved[0]
+    assert not await redis.exists(reserved)
+
+
+async def test_a_reservation_without_an_end_outlives_others_that_expire(
+    redis: Redis, script: ReplayScript, context: Context
+) -> None:
+    """Giving those back leaves it, and leaves no trace of it in the index."""
+    now, later = await now_and_later(redis)
+    wanted = held(used(calendar_month(now)), until=later)
+    usage = UsageService(redis, context)
+    await usage.reserve("acme", {CALLS: 5}, ttl=timedelta(minutes=1), call_id="other")
+    await redis.zadd(wanted.reserved[0], {"other:5": 1})
+    await redis.zadd(LAYOUT.reserving(), {wanted.used[0].counter: 1})
+    await script.run(wanted)
+
+    assert await usage.give_back_expired() == 5
+
+    assert await counter(redis, wanted.used[0]) == 3
+    assert not await redis.exists(LAYOUT.reserving())
+
+
+async def test_a_reservation_of_another_period_ends_by_itself(
+    redis: Redis, script: ReplayScript, context: Context
+) -> None:
+    """It was made a moment before midnight, by the server's clock and not by ours."""
+    now, later = await now_and_later(redis)
+    month = calendar_month(now)
+    last = calendar_month(month.start - timedelta(days=1))
+    usage = UsageService(redis, context)
+    await usage.reserve("acme", {CALLS: 3}, ttl=timedelta(minutes=1), call_id="req-1")
+
+    answer = await script.run(held(used(last), until=later))
+
+    assert answer == Replayed(before=False)
+    assert await counter(redis, used(last)) == 3
+    assert await counter(redis, used(month)) == 3  # until its minute is over
+    done = await usage.release("acme", "req-1")
+    assert done.resources[0].period.label == last.label
+    assert await counter(redis, used(last)) == 0
+
+
+async def test_how_a_call_was_settled_is_known_as_long_as_the_call(
+    redis: Redis, script: ReplayScript, context: Context
+) -> None:
+    """Else a release that is repeated after ten minutes would be a second one."""
+    now, later = await now_and_later(redis)
+    usage = UsageService(redis, context)
+    await usage.consume("acme", {CALLS: 3}, call_id="req-1")
+    await usage.release("acme", "req-1")
+
+    await script.run(call(used(calendar_month(now)), until=later))
+
+    kept = [LAYOUT.call("acme", "req-1"), LAYOUT.settled("acme", "req-1")]
+    for key in kept:
+        assert await expiry_ms(redis, key) > (now.timestamp() + WEEK_S - 60) * 1000
+
+
+async def test_reservations_that_are_none_stop_the_replay(
+    redis: Redis, script: ReplayScript
+) -> None:
+    """Before anything is written."""
+    now, later = await now_and_later(redis)
+    wanted = held(used(calendar_month(now)), until=later)
+    await redis.set(wanted.reserved[0], "x")
+
+    with pytest.raises(Refused, match="not reservations"):
+        await script.run(wanted)
+
+    assert await ask(redis, "DBSIZE") == 1

@@ -475,6 +475,66 @@ async def test_a_full_or_broken_spool_says_what_became_of_a_release(
             await meter.release("acme", "c", {CALLS: -2})
 
 
+# -- time that is over ---------------------------------------------------------
+
+
+def commands(info: object) -> dict[str, int]:
+    """Return how often each command was called, from INFO commandstats."""
+    assert isinstance(info, dict)
+    return {name.removeprefix("cmdstat_"): each["calls"] for name, each in info.items()}
+
+
+async def test_what_expires_is_given_back_though_nobody_calls(
+    context: Context, valkey_client: Redis
+) -> None:
+    """The client looks now and then: the counter of a quiet tenant falls by itself."""
+    library = replace(context.library, give_back_s=0.1)
+    async with MeterClient.open(replace(context, library=library)) as meter:
+        await meter.consume("quiet", {IMAGES: 1})
+        await meter.reserve("quiet", {IMAGES: 4}, ttl=SECOND)
+        assert await counted(context.redis.url, "quiet", IMAGES) == 5
+
+        async with asyncio.timeout(30):
+            while await counted(context.redis.url, "quiet", IMAGES) != 1:
+                pass
+
+        assert not await valkey_client.exists("meterdeck:reserving")
+
+
+async def test_where_nothing_expires_a_look_is_one_read(
+    context: Context, valkey_client: Redis
+) -> None:
+    """No script is run, whatever is reserved and has not expired."""
+    async with MeterClient.open(context) as meter:
+        await meter.reserve("acme", {IMAGES: 4}, ttl=MINUTE)
+    await ask(valkey_client, "CONFIG", "RESETSTAT")
+    library = replace(context.library, give_back_s=0.02)
+    async with MeterClient.open(replace(context, library=library)):
+        async with asyncio.timeout(30):
+            while True:
+                calls = commands(await valkey_client.info("commandstats"))
+                if calls.get("zrangebyscore", 0) > 5:
+                    break
+
+    assert "evalsha" not in calls
+
+
+async def test_looking_goes_on_after_an_outage(mortal: Valkey, spool_dir: Path) -> None:
+    """And a server that is away is not looked at in vain: the circuit is open."""
+    context = closed(library_context(mortal.url, spool_dir, give_back_s=0.05))
+    async with MeterClient.open(context) as meter:
+        await mortal.kill()
+        for _ in range(context.library.circuit_failures):
+            await meter.consume("acme", {IMAGES: 1})
+        await mortal.start()
+        await until(lambda: meter.status().circuit.state == "closed")
+        await meter.reserve("acme", {IMAGES: 4}, ttl=SECOND)
+
+        async with asyncio.timeout(30):
+            while await counted(mortal.url, "acme", IMAGES) != 0:
+                pass
+
+
 # -- threads -------------------------------------------------------------------
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from tests.support.contexts import CALLS, IMAGES, with_rule
+from tests.support.contexts import CALLS, IMAGES, with_layout, with_rule
 from tests.support.raw import ask, expiry_ms
 
 from meterdeck.core.adapters.redis_client import Redis, server_time
@@ -14,6 +14,7 @@ from meterdeck.core.model.context import Context
 from meterdeck.core.model.keys import KeyLayout
 from meterdeck.core.model.limit_rules import Enforcement, LimitRule
 from meterdeck.core.model.periods import calendar_month
+from meterdeck.core.services.reservations import Reservations, Swept
 from meterdeck.core.services.usage import UsageService
 
 LAYOUT = KeyLayout()
@@ -40,10 +41,7 @@ async def expire(redis: Redis, resource: str = CALLS) -> None:
     key = await key_of(redis, "reserved", resource)
     for member in await ask(redis, "ZRANGE", key, 0, -1):
         await redis.zadd(key, {member: 1})
-    if not LAYOUT.tagged:
-        await redis.zadd(
-            LAYOUT.reserving(), {await key_of(redis, resource=resource): 1}
-        )
+    await redis.zadd(LAYOUT.reserving(), {await key_of(redis, resource=resource): 1})
 
 
 async def test_a_release_gives_back_what_the_call_took(usage: UsageService) -> None:
@@ -250,7 +248,6 @@ async def test_an_expired_reservation_cannot_be_settled(
     assert await used(usage) == 2
 
 
-@pytest.mark.not_on("cluster")
 async def test_a_sweep_gives_back_what_no_call_comes_across(
     redis: Redis, usage: UsageService
 ) -> None:
@@ -338,3 +335,87 @@ async def test_reservations_of_another_type_are_left_alone(
     await redis.set(key, "x")
     with pytest.raises(Refused, match="holds text, not reservations"):
         await usage.consume("acme", {CALLS: 1})
+
+
+async def test_a_sweep_looks_at_no_more_counters_than_it_is_told(
+    redis: Redis, context: Context
+) -> None:
+    """The rest is left for the next; a broken one does not stand in its way."""
+    usage, reservations = UsageService(redis, context), Reservations(redis, context)
+    for tenant in ("a", "b", "c"):
+        await usage.reserve(tenant, {CALLS: 5}, ttl=MINUTE, call_id="job")
+        await redis.zadd(await key_of(redis, "reserved", tenant=tenant), {"job:5": 1})
+        await redis.zadd(LAYOUT.reserving(), {await key_of(redis, tenant=tenant): 2})
+    await redis.zadd(LAYOUT.reserving(), {await key_of(redis, tenant="broken"): 1})
+    await redis.lpush(await key_of(redis, tenant="broken"), "x")
+
+    first = await reservations.give_back_expired(2)
+    rest = await reservations.give_back_expired(2)
+    none = await reservations.give_back_expired(2)
+
+    assert (first, rest) == (Swept(2, 5), Swept(2, 10))
+    assert none == Swept(0, 0)
+
+
+async def test_many_sweeps_at_once_give_back_once(
+    redis: Redis, context: Context
+) -> None:
+    """Every process looks; between them they give back what there is."""
+    usage = UsageService(redis, context)
+    for resource in (CALLS, IMAGES):
+        await usage.reserve("acme", {resource: 5}, ttl=MINUTE)
+        await expire(redis, resource)
+
+    units = await asyncio.gather(*(usage.give_back_expired() for _ in range(10)))
+
+    assert sum(units) == 10
+    assert (await used(usage), await used(usage, IMAGES)) == (0, 0)
+
+
+async def test_on_a_cluster_reservations_are_in_an_index_too(
+    redis: Redis, context: Context
+) -> None:
+    """It is written before they are; what may be on its way keeps its place in it."""
+    tagged = replace(context.redis.layout, tagged=True)
+    usage = UsageService(redis, with_layout(context, tagged))
+    now_ms = (await server_time(redis)).timestamp() * 1000
+    label = calendar_month(await server_time(redis)).label
+    counter, index = tagged.counter("acme", CALLS, label), tagged.reserving()
+
+    await usage.reserve("acme", {CALLS: 5}, ttl=MINUTE, call_id="a")
+    first = float(await ask(redis, "ZSCORE", index, counter))
+    await usage.reserve("acme", {CALLS: 5}, ttl=2 * MINUTE, call_id="b")
+    second = float(await ask(redis, "ZSCORE", index, counter))
+    await redis.zadd(tagged.reserved("acme", CALLS, label), {"a:5": 1})
+    await redis.zadd(index, {counter: 1})
+    units = await usage.give_back_expired()
+    third = float(await ask(redis, "ZSCORE", index, counter))
+    await usage.release("acme", "b")
+    await redis.zadd(index, {counter: 1})
+    none = await usage.give_back_expired()
+    last = float(await ask(redis, "ZSCORE", index, counter))
+
+    assert 59_000 < first - now_ms < 100_000
+    assert second == first
+    assert units == 5
+    assert 119_000 < third - now_ms < 160_000
+    assert none == 0
+    assert last - now_ms > 24 * 3_600_000
+    assert await ask(redis, "ZCARD", index) == 1
+
+
+async def test_on_a_cluster_the_index_forgets_a_counter_whose_period_is_over(
+    redis: Redis, context: Context
+) -> None:
+    """A day after its end, when no reservation can be on its way any more."""
+    tagged = replace(context.redis.layout, tagged=True)
+    usage = UsageService(redis, with_layout(context, tagged))
+    over, gone = (tagged.counter("acme", CALLS, f"2020-0{n}") for n in (1, 2))
+    kept_ms = context.redis.retention_days * 86_400_000
+    ended_ms = (await server_time(redis)).timestamp() * 1000 - 26 * 3_600_000
+    await redis.set(over, 1, pxat=int(ended_ms + kept_ms))
+    await redis.zadd(tagged.reserving(), {over: 1, gone: 2})
+
+    assert await usage.give_back_expired() == 0
+
+    assert not await redis.exists(tagged.reserving())
