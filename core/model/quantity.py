@@ -7,8 +7,10 @@ in thousandths, so `"1.5"` is 1500.
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 
 from meterdeck.core.errors import BadInput
+from meterdeck.core.model.text import visible
 
 LARGEST = 2**53
 """Largest quantity: beyond it Lua's numbers are no longer exact."""
@@ -16,6 +18,8 @@ LARGEST = 2**53
 _NUMBER = re.compile(
     r"(?P<sign>[+-]?)(?P<whole>[0-9]{1,16})(?:\.(?P<part>[0-9]{1,9}))?"
 )
+_DECIMAL = re.compile(r"[0-9]{1,40}(?:\.[0-9]{1,40})?")
+_FINEST = Decimal("1e-40")  # anything finer is too fine whatever the scale
 _COUNTER = re.compile(rb"(0|-?[1-9][0-9]{0,18})")
 
 
@@ -43,6 +47,59 @@ def parse_quantity(text: str, scale: int = 0, *, signed: bool = False) -> int:
             raise BadInput(f"{text!r} is negative; write a quantity of 0 or more")
         return -value
     return value
+
+
+def exact_units(amount: str | int | Decimal, scale: int = 0) -> int:
+    """Return an amount that a program has in the smallest unit, exactly.
+
+    `"1.5"` with scale 3 is 1500; so is `Decimal("1.50")`. A text is plain digits, with
+    a point before decimals and nothing else.
+
+    Raises:
+        BadInput: It is finer than `scale` allows, negative, above `LARGEST`, no
+            number, or a float, which does not hold decimals exactly.
+    """
+    exact = _decimal(amount)
+    if exact < 0:
+        raise BadInput(f"{amount} is negative; give 0 or more")
+    if exact > LARGEST:
+        raise BadInput(f"{amount} is too large; the largest is {LARGEST:,}")
+    whole, parts = exact.as_integer_ratio() if exact > _FINEST else (0, 1)
+    tens: int = 10**scale
+    units, rest = divmod(whole * tens, parts)
+    if rest or (exact and not whole):
+        allowed = f"at most {scale} decimals" if scale else "whole numbers"
+        raise BadInput(f"{amount} is too fine; this resource takes {allowed}")
+    if units > LARGEST:
+        raise BadInput(f"{amount} is too large; the largest is {LARGEST:,} units")
+    return units
+
+
+def exact_amount(units: int, scale: int = 0) -> Decimal:
+    """Return units as the amount they stand for, exactly: 1500 with scale 3 is 1.5.
+
+    Raises:
+        BadInput: No whole number.
+    """
+    if type(units) is not int:
+        raise BadInput(f"{units!r} is no number of units; they are whole")
+    return Decimal(format_quantity(units, scale))
+
+
+def _decimal(amount: object) -> Decimal:
+    if isinstance(amount, float):
+        raise BadInput(
+            f"{amount!r} is a float, which does not hold decimals exactly;"
+            f" give the text '{amount!r}' or a Decimal"
+        )
+    if isinstance(amount, str) and _DECIMAL.fullmatch(amount):
+        return Decimal(amount)
+    if isinstance(amount, Decimal) and amount.is_finite():
+        return amount
+    if type(amount) is int:
+        return Decimal(amount)
+    shown = visible(repr(amount), 64)
+    raise BadInput(f"{shown} is no amount; give a text such as '1.5', or a Decimal")
 
 
 def format_quantity(value: int, scale: int = 0) -> str:

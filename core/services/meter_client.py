@@ -15,26 +15,25 @@ from meterdeck.core.adapters.settle_calls import Settling
 from meterdeck.core.errors import MeterdeckError
 from meterdeck.core.model.amounts import hold_ms
 from meterdeck.core.model.context import Context
-from meterdeck.core.model.decisions import Decision, RefusalRecord, Settled
+from meterdeck.core.model.decisions import Decision, Settled
 from meterdeck.core.model.degraded import Deferred, Degraded, MeterStatus
-from meterdeck.core.model.usage import Usage
 from meterdeck.core.services.circuit import Circuit
 from meterdeck.core.services.fallback import Call, Fallback
 from meterdeck.core.services.guarded import Guarded
 from meterdeck.core.services.held import Held
+from meterdeck.core.services.meter_reading import MeterReading
 from meterdeck.core.services.opening import end, hurried, open_spool
 from meterdeck.core.services.recovery import Recovery
 from meterdeck.core.services.server_clock import ServerClock
 from meterdeck.core.services.settlement import Settlement
 from meterdeck.core.services.spooling import Spool
 from meterdeck.core.services.usage import UsageService
-from meterdeck.core.services.uses import Uses
 from meterdeck.core.settings import load_context
 
 _BESIDE = 4  # connections for probing and replaying, apart from those of the calls
 
 
-class MeterClient:
+class MeterClient(MeterReading):
     """Counts usage for an application; from `open`, with `async with`.
 
     Belongs to one event loop of one process: open it after a fork, not before.
@@ -44,17 +43,16 @@ class MeterClient:
         self, context: Context, redis: Redis, beside: Redis, spool: Spool | None
     ) -> None:
         library = context.library
-        self._usage = UsageService(redis, context)
         self._circuit = Circuit(
             failures=library.circuit_failures, pause_s=library.circuit_pause_s
         )
-        self._guarded = Guarded(self._circuit, library.call_timeout_s)
+        guarded = Guarded(self._circuit, library.call_timeout_s)
+        super().__init__(context, UsageService(redis, context), guarded)
         self._spool = spool
         clock = ServerClock()
         self._fallback = Fallback(context, clock, spool)
         self._settlement = Settlement(context, self._usage, self._guarded, clock, spool)
         self._recovery = Recovery(beside, context, self._circuit, clock, spool)
-        self._uses = Uses()
 
     @classmethod
     @asynccontextmanager
@@ -243,39 +241,6 @@ class MeterClient:
             UnknownOutcome: Given back or not, nobody knows: repeat it.
         """
         return await self._settle(Settling.RELEASE, tenant, call_id, amounts)
-
-    async def peek(self, tenant: str) -> tuple[Usage, ...]:
-        """Return what is used and left, without taking any of it.
-
-        Usage that is still spooled is not in it.
-
-        Raises:
-            BadInput: The name cannot be a tenant's.
-            RedisUnreachable, RedisRefused: It could not be read.
-        """
-        with self._uses:
-            return await self._guarded.read(lambda: self._usage.peek(tenant))
-
-    async def usage(self, tenant: str) -> tuple[Usage, ...]:
-        """Return the same as `peek`: each resource's usage in its current period."""
-        return await self.peek(tenant)
-
-    async def refusals(
-        self, tenant: str, *, limit: int = 100
-    ) -> tuple[RefusalRecord, ...]:
-        """Return a tenant's latest refusals by a limit, newest first.
-
-        Args:
-            limit: At most so many; about 1,000 are kept.
-
-        Raises:
-            BadInput: An argument is wrong.
-            RedisUnreachable, RedisRefused: They could not be read.
-        """
-        with self._uses:
-            return await self._guarded.read(
-                lambda: self._usage.refusals(tenant, limit=limit)
-            )
 
     def status(self) -> MeterStatus:
         """Return the circuit's state, what is spooled, and what was refused."""

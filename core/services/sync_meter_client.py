@@ -8,6 +8,7 @@ from collections.abc import Coroutine, Iterator, Mapping
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from threading import Lock, Thread
 from typing import Any, Self, TypeVar
@@ -181,6 +182,22 @@ class SyncMeterClient:
             BadInput, RedisUnreachable, RedisRefused: As in `MeterClient.refusals`.
         """
         return self._run(self._meter.refusals(tenant, limit=limit))
+
+    def units(self, resource: str, amount: str | int | Decimal) -> int:
+        """Return an amount in a resource's smallest unit; as `MeterClient.units`.
+
+        Raises:
+            NotFound, BadInput: As there.
+        """
+        return self._meter.units(resource, amount)
+
+    def amount(self, resource: str, units: int) -> Decimal:
+        """Return what units of a resource stand for; as `MeterClient.amount`.
+
+        Raises:
+            NotFound, BadInput: As there.
+        """
+        return self._meter.amount(resource, units)
 
     def status(self) -> MeterStatus:
         """Return the circuit's state, what is spooled, and what was refused."""

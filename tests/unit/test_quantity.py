@@ -1,5 +1,7 @@
 """Quantities are read and written exactly."""
 
+from decimal import Decimal, localcontext
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,6 +9,8 @@ from hypothesis import strategies as st
 from meterdeck.core.errors import BadInput
 from meterdeck.core.model.quantity import (
     LARGEST,
+    exact_amount,
+    exact_units,
     format_quantity,
     group_quantity,
     parse_counter,
@@ -74,3 +78,67 @@ def test_short_form_rounds_towards_zero(value: int, scale: int, shown: str) -> N
 def test_only_whole_decimal_numbers_are_counters(raw: bytes, value: int | None) -> None:
     """A counter is what Redis itself would INCR; everything else is broken."""
     assert parse_counter(raw) == value
+
+
+@given(st.integers(0, LARGEST), st.integers(0, 9))
+def test_units_and_amounts_are_inverse(units: int, scale: int) -> None:
+    """Whatever precision the program computes with; as a text, too."""
+    with localcontext() as context:
+        context.prec = 1
+        amount = exact_amount(units, scale)
+        if amount <= LARGEST:
+            assert exact_units(amount, scale) == units
+            assert exact_units(str(format(amount, "f")), scale) == units
+    assert amount * 10**scale == units
+
+
+@pytest.mark.parametrize(
+    ("amount", "units"),
+    [
+        ("1.5", 1500), ("0", 0), ("0.001", 1), ("007.50", 7500), (3, 3000),
+        (Decimal("1.5000000"), 1500), (Decimal("2E+1"), 20_000), (Decimal("-0"), 0),
+        ("9007199254740.992", LARGEST),
+    ],
+)  # fmt: skip
+def test_an_amount_is_so_many_units(amount: str | int | Decimal, units: int) -> None:
+    """Zeros at its end change nothing; the largest is the scripts' own."""
+    assert exact_units(amount, 3) == units
+
+
+@pytest.mark.parametrize(
+    ("amount", "words"),
+    [
+        (1.5, "is a float, which does not hold decimals exactly; give the text '1.5'"),
+        ("1.5001", "too fine; this resource takes at most 3 decimals"),
+        (Decimal("1E-1000000"), "too fine"),
+        (Decimal("1E-30"), "too fine"),
+        ("9007199254740.993", "too large"),
+        (Decimal("1E+1000000"), "too large"),
+        (-1, "is negative"),
+        (Decimal("-0.5"), "is negative"),
+        ("1,5", "is no amount"),
+        ("1_000", "is no amount"),
+        (" 1", "is no amount"),
+        ("-1", "is no amount"),
+        ("1e3", "is no amount"),
+        ("٣", "is no amount"),
+        ("", "is no amount"),
+        (Decimal("NaN"), "is no amount"),
+        (Decimal("Infinity"), "is no amount"),
+        (True, "is no amount"),
+        (None, "is no amount"),
+    ],
+)
+def test_what_is_no_exact_amount_is_refused(amount: object, words: str) -> None:
+    """With a sentence; a comma is not guessed at, and a float never taken."""
+    with pytest.raises(BadInput, match=words):
+        exact_units(amount, 3)  # type: ignore[arg-type]  # what a program may pass
+
+
+def test_without_a_scale_amounts_are_whole() -> None:
+    """And units are whole always."""
+    with pytest.raises(BadInput, match="this resource takes whole numbers"):
+        exact_units("1.5")
+    with pytest.raises(BadInput, match="no number of units"):
+        exact_amount(1.0)  # type: ignore[arg-type]  # what a program may pass
+    assert exact_amount(-1500, 3) == Decimal("-1.5")

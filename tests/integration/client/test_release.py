@@ -3,10 +3,11 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from tests.support.contexts import CALLS, IMAGES, SEATS
+from tests.support.contexts import CALLS, IMAGES, SEATS, STORAGE
 from tests.support.metering import counted, done, library_context
 from tests.support.proxy import Fault, Proxy
 
@@ -205,3 +206,29 @@ def test_threads_have_the_same(context: Context, spool_dir: Path) -> None:
         pytest.raises(RedisUnreachable),
     ):
         away.release("acme", "req-1")
+
+
+async def test_amounts_are_turned_into_units_by_the_resources_scale(
+    context: Context,
+) -> None:
+    """Gigabytes are counted in thousandths, images are whole."""
+    async with MeterClient.open(context) as meter:
+        units = meter.units(STORAGE, "1.5")
+        await meter.consume("acme", {STORAGE: units})
+        row = next(r for r in await meter.peek("acme") if r.resource == STORAGE)
+
+        assert row.used == units == 1500
+        assert meter.amount(STORAGE, 1500) == Decimal("1.5")
+        with pytest.raises(BadInput, match="whole numbers"):
+            meter.units(IMAGES, Decimal("1.5"))
+        with pytest.raises(NotFound):
+            meter.units("unheard_of", 1)
+        with pytest.raises(NotFound):
+            meter.amount("unheard_of", 1)
+
+
+def test_threads_turn_amounts_into_units_too(context: Context) -> None:
+    """Exactly, and back."""
+    with SyncMeterClient.open(context) as meter:
+        assert meter.units(STORAGE, Decimal("0.25")) == 250
+        assert meter.amount(STORAGE, 250) == Decimal("0.25")
