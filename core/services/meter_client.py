@@ -269,9 +269,11 @@ class MeterClient(MeterReading):
         try:
             await self.release(tenant, held.call_id)
         except MeterdeckError as failed:
+            ends = "is given back when its time is over"
+            if isinstance(held.answer, Degraded):
+                ends = "stays counted until it is released"
             error.add_note(
-                f"reservation {held.call_id} was not released: {failed};"
-                " it is given back when its time is over"
+                f"reservation {held.call_id} was not released: {failed}; it {ends}"
             )
 
     def _id_for(self, amounts: Mapping[str, int], call_id: str | None) -> str | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -461,6 +462,11 @@ async def test_a_full_or_broken_spool_says_what_became_of_a_release(
     def fail(file: int) -> None:
         raise OSError(5, "Input/output error")
 
+    async def fail_in_a_block(meter: MeterClient) -> None:
+        async with meter.reserved("acme", {CALLS: 1}, ttl=MINUTE):
+            shutil.rmtree(spool_dir)
+            raise Failed
+
     context = library_context(NOWHERE, spool_dir, spool_bytes=300)
     async with MeterClient.open(context) as meter:
         await meter.release("acme", "a")
@@ -473,6 +479,10 @@ async def test_a_full_or_broken_spool_says_what_became_of_a_release(
             await meter.release("acme", "c")
         with pytest.raises(BadInput, match="is no amount"):
             await meter.release("acme", "c", {CALLS: -2})
+    async with MeterClient.open(library_context(NOWHERE, spool_dir)) as meter:
+        with pytest.raises(Failed) as failed:
+            await fail_in_a_block(meter)
+        assert "stays counted until it is released" in failed.value.__notes__[0]
 
 
 # -- time that is over ---------------------------------------------------------
