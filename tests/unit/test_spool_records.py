@@ -14,7 +14,7 @@ from meterdeck.core.adapters.spool_records import (
     read_calls,
     read_unsettled,
 )
-from meterdeck.core.model.degraded import SpooledCall, Unsettled
+from meterdeck.core.model.degraded import SpooledCall, SpooledKind, Unsettled
 from meterdeck.core.model.quantity import LARGEST
 from meterdeck.core.model.usage import ResourceName, TenantId
 
@@ -36,6 +36,7 @@ CALLS = st.builds(
     ),
     server_time=st.booleans(),
     sent=st.booleans(),
+    kind=st.sampled_from(SpooledKind),
 )
 
 

@@ -83,6 +83,7 @@ def _unsettled_form(unsettled: Unsettled) -> dict[str, object]:
         "at": moment(call.at),
         "tenant": call.tenant,
         "call_id": call.call_id,
+        "kind": call.kind.value,
         "amounts": dict(call.amounts),
         "why": unsettled.why,
     }

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -464,7 +463,7 @@ async def test_a_full_or_broken_spool_says_what_became_of_a_release(
 
     async def fail_in_a_block(meter: MeterClient) -> None:
         async with meter.reserved("acme", {CALLS: 1}, ttl=MINUTE):
-            shutil.rmtree(spool_dir)
+            monkeypatch.setattr(os, "fsync", fail)
             raise Failed
 
     context = library_context(NOWHERE, spool_dir, spool_bytes=300)

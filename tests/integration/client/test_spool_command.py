@@ -49,6 +49,7 @@ def test_programs_get_what_waits_and_what_was_put_aside(
         "at": "2026-11-22T00:00:00Z",
         "tenant": "ac\x1b[2Jme",
         "call_id": "call-3",
+        "kind": "use",
         "amounts": {"api_calls": 4},
         "why": "would pass 2^53",
     }
