@@ -116,7 +116,7 @@ export function meterOf(redis, { scripts, resources, tagged, keptDays = 35, time
   }
   return { peek, consume: (tenant, amounts, options = {}) => count(tenant, amounts, options),
     reserve: async (tenant, amounts, { ttlMs, callId = randomUUID(), limits }) =>
-      count(tenant, amounts, { callId, limits }, whole(ttlMs, 1000, "ttlMs")),
+      count(tenant, amounts, { callId, limits }, whole(ttlMs, 1000, "ttlMs", 86_400_000)),
     confirm: (tenant, callId, amounts) => settle("confirm", tenant, callId, amounts),
     release: (tenant, callId, amounts) => settle("release", tenant, callId, amounts) };
 }
@@ -124,7 +124,7 @@ export function meterOf(redis, { scripts, resources, tagged, keptDays = 35, time
 const refuse = (code, what) => { throw new MeterdeckError(code, what); };
 const check = (sound, what, code = "bad") => Boolean(sound) || refuse(code, what);
 const idOf = (id) => check(id && /^[\w.-]{1,128}$/.test(id), `call id ${id}`) && id;
-const whole = (value, least, what) => check(value >= least && value <= 2 ** 53
+const whole = (value, least, what, most = 2 ** 53) => check(value >= least && value <= most
   && (typeof value === "bigint" || Number.isInteger(value)), `${what}: ${value}`) && value;
 const bytesOf = (tenant, tagged, name = Buffer.from(tenant).toString("latin1")) => check(name !== ""
   && name.length <= 512 && (Buffer.isBuffer(tenant) || tenant.isWellFormed())

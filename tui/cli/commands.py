@@ -159,6 +159,14 @@ def _add_setup_commands(
 
     add_command(commands, common, "contexts", "list the configured contexts")
 
+    scripts = add_command(
+        commands, common, "scripts", "list the scripts of the Redis contract"
+    )
+    scripts.add_argument(
+        "directory", metavar="DIR", nargs="?", help="write each into a file there"
+    )
+    scripts.add_argument("--force", action="store_true", help="replace other texts")
+
     config = commands.add_parser("config", help="look at the configuration")
     actions = config.add_subparsers(metavar="ACTION", required=True)
     add_command(
