@@ -17,6 +17,7 @@ from meterdeck.core.model.periods import (
     PeriodKind,
     current_period,
 )
+from meterdeck.core.model.quantity import parse_counter
 from meterdeck.core.model.usage import Resource, ResourceName, TenantId
 
 CYCLE_FIELDS = ("anchor", "interval", "interval_count")
@@ -24,6 +25,7 @@ _CYCLE_KEPT_S = 30.0
 _CYCLES_KEPT = 10_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST_ANCHOR = 4_102_444_800  # 2100-01-01: beyond it is no billing anchor
+_LONGEST = 1095  # three years of days: more is no cycle of Stripe's
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +134,14 @@ class CurrentPeriods:
 def read_cycle(fields: Sequence[bytes | None]) -> Cycle | None:
     """Read a directory entry's CYCLE_FIELDS; None where they name no cycle."""
     anchor, interval, count = fields
+    # Not int(), which reads more than another language's programs do: +1, 1_000.
+    seconds, steps = parse_counter(anchor or b""), parse_counter(count or b"1")
     try:
-        seconds, steps = int(anchor or b""), int(count or b"1")
         unit = Interval((interval or b"").decode())
     except ValueError:
         return None
-    if not 0 <= seconds <= _LATEST_ANCHOR or not 1 <= steps <= 366:
+    if seconds is None or steps is None:
+        return None
+    if not 0 <= seconds <= _LATEST_ANCHOR or not 1 <= steps <= _LONGEST:
         return None
     return Cycle(datetime.fromtimestamp(seconds, UTC), unit, steps)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from meterdeck.core.model.limit_rules import LimitRule, read_rule
-from meterdeck.core.model.periods import Cycle, Interval
+from meterdeck.core.model.periods import Cycle
 from meterdeck.core.model.quantity import parse_counter
 from meterdeck.core.model.usage import (
     PlanName,
@@ -19,13 +19,13 @@ from meterdeck.core.model.usage import (
     TenantId,
     TenantStatus,
 )
+from meterdeck.core.services.current_periods import CYCLE_FIELDS, read_cycle
 
 _UNLIMITED = "unlimited"
 _LIMIT = "limit:"
 _RULE = "rule:"
 _LATEST = 253_402_300_799  # 9999-12-31T23:59:59Z, the last second a datetime holds
 _STATUSES = {status.value: status for status in TenantStatus}
-_INTERVALS = {interval.value: interval for interval in Interval}
 
 Limits = Mapping[ResourceName, int | None]
 
@@ -117,12 +117,8 @@ def _limits(
 
 
 def _cycle(fields: Mapping[str, str]) -> Cycle | None:
-    anchor = read_moment(fields.get("anchor"))
-    interval = _INTERVALS.get(fields.get("interval", ""))
-    count = _whole(fields.get("interval_count", "1"))
-    if anchor is None or interval is None or not count:
-        return None
-    return Cycle(anchor, interval, count)
+    raw = (fields.get(name) for name in CYCLE_FIELDS)
+    return read_cycle([None if each is None else encode(each) for each in raw])
 
 
 def _whole(text: str) -> int | None:

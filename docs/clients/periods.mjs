@@ -1,6 +1,6 @@
 // The periods in which usage is counted, as docs/redis-contract.md defines them.
 const DAY = 86_400_000, LENGTHS = { day: DAY, week: 7 * DAY, month: 30 * DAY, year: 365 * DAY };
-const LATEST_ANCHOR = 4_102_444_800, LONGEST = 366;
+const LATEST_ANCHOR = 4_102_444_800, LONGEST = 1095;
 
 /**
  * The period that holds `now` (ms since 1970), as { period, periodStart, periodEnd }.
@@ -9,9 +9,9 @@ const LATEST_ANCHOR = 4_102_444_800, LONGEST = 366;
  * billing cycle, the period is the calendar month.
  */
 export function periodOf(cycle, now) {
-  const found = /^([0-9]{1,10}) (day|week|month|year) ([0-9]*)$/.exec(cycle);
+  const found = /^(0|[1-9]\d{0,9}) (day|week|month|year) ([1-9]\d*|)$/.exec(cycle);
   const count = Number(found?.[3] || 1); // a missing one is 1
-  const known = found && found[1] <= LATEST_ANCHOR && count >= 1 && count <= LONGEST;
+  const known = found && found[1] <= LATEST_ANCHOR && count <= LONGEST;
   const [anchor, unit, steps] = known ? [found[1] * 1000, found[2], count] : [0, "month", 1];
   const months = { month: steps, year: 12 * steps }[unit];
   const begin = (n) => { // from the anchor each time: a 31st comes back after February
