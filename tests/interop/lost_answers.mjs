@@ -2,7 +2,6 @@
 // on standard input lets it make the next one.
 //
 //   REDIS_URL   the server, or a proxy before it
-//   SCRIPTS     the folder that `meterdeck scripts` wrote
 //   TIMEOUT_MS  how long a call may wait to be sent
 //   CALLS       JSON: [[method, ...arguments], …]
 
@@ -14,7 +13,7 @@ const redis = createClient({ url: process.env.REDIS_URL });
 redis.on("error", () => {}); // the calls say it
 await redis.connect();
 const meter = meterOf(redis, {
-  scripts: process.env.SCRIPTS,
+  scripts: "scripts",
   resources: { api_calls: { limit: 1000 } },
   timeoutMs: Number(process.env.TIMEOUT_MS),
 });

@@ -3,7 +3,6 @@
 // unlike what they expect.
 //
 //   REDIS_URL  a server for this alone: it is emptied before each case
-//   SCRIPTS    the folder that `meterdeck scripts` wrote
 //   CASES      the file with the cases
 //   TAGGED     1: keys are tagged
 
@@ -75,7 +74,7 @@ const ran = [];
 for (const each of JSON.parse(readFileSync(process.env.CASES, "utf8"))) {
   await redis.sendCommand(["FLUSHDB"]);
   const tagged = process.env.TAGGED === "1";
-  const meter = meterOf(own, { scripts: process.env.SCRIPTS, resources: each.resources, tagged });
+  const meter = meterOf(own, { scripts: "scripts", resources: each.resources, tagged });
   for (const command of each.given) await ask(command);
   for (const [at, step] of [...each.steps, ...each.state].entries()) {
     const expected = step.redis ? step.reply : step.answer;

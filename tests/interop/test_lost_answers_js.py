@@ -51,16 +51,16 @@ async def proxy(valkey: Valkey) -> AsyncIterator[Proxy]:
 
 @asynccontextmanager
 async def calling(
-    javascript: Path, scripts: Path, proxy: Proxy, *calls: Any, timeout_ms: int = 5000
+    javascript: Path, proxy: Proxy, *calls: Any, timeout_ms: int = 5000
 ) -> AsyncIterator[Caller]:
     """A program that makes these calls through the proxy."""
     process = await asyncio.create_subprocess_exec(
         "node",
-        str(javascript / "lost_answers.mjs"),
+        "lost_answers.mjs",
+        cwd=javascript,
         env={
             **os.environ,
             "REDIS_URL": proxy.url,
-            "SCRIPTS": str(scripts),
             "TIMEOUT_MS": str(timeout_ms),
             "CALLS": json.dumps(calls),
         },
@@ -93,10 +93,10 @@ async def evaluations(redis: Redis) -> int:
 
 
 async def test_without_an_id_nothing_is_sent_again_after_a_reset(
-    javascript: Path, scripts: Path, proxy: Proxy, valkey: Valkey, valkey_client: Redis
+    javascript: Path, proxy: Proxy, valkey: Valkey, valkey_client: Redis
 ) -> None:
     """The client library does not repeat it either: the server was asked once."""
-    async with calling(javascript, scripts, proxy, *[consume()] * 3) as caller:
+    async with calling(javascript, proxy, *[consume()] * 3) as caller:
         await caller.next()
         await ask(valkey_client, "CONFIG", "RESETSTAT")
         proxy.lose_next_answer()
@@ -111,11 +111,11 @@ async def test_without_an_id_nothing_is_sent_again_after_a_reset(
 
 
 async def test_with_an_id_a_lost_answer_is_asked_for_once_more(
-    javascript: Path, scripts: Path, proxy: Proxy, valkey: Valkey
+    javascript: Path, proxy: Proxy, valkey: Valkey
 ) -> None:
     """The second try gets the first one's answer; counted once."""
     calls = (consume(), consume(callId="r-1"))
-    async with calling(javascript, scripts, proxy, *calls) as caller:
+    async with calling(javascript, proxy, *calls) as caller:
         await caller.next()
         proxy.lose_next_answer()
 
@@ -127,11 +127,11 @@ async def test_with_an_id_a_lost_answer_is_asked_for_once_more(
 
 
 async def test_an_id_asked_for_in_vain_is_unknown_and_can_be_repeated(
-    javascript: Path, scripts: Path, proxy: Proxy, valkey: Valkey
+    javascript: Path, proxy: Proxy, valkey: Valkey
 ) -> None:
     """Both answers lost: `UnknownOutcome` names the id, and a repeat settles it."""
     calls = (consume(), consume(callId="r-1"), consume(callId="r-1"))
-    async with calling(javascript, scripts, proxy, *calls) as caller:
+    async with calling(javascript, proxy, *calls) as caller:
         await caller.next()
         proxy.lose_next_answer(times=2)
 
@@ -145,12 +145,12 @@ async def test_an_id_asked_for_in_vain_is_unknown_and_can_be_repeated(
 
 
 async def test_a_lost_release_is_asked_for_once_more(
-    javascript: Path, scripts: Path, proxy: Proxy, valkey: Valkey
+    javascript: Path, proxy: Proxy, valkey: Valkey
 ) -> None:
     """The answer to its first round trip arrives, that to the second is lost."""
     calls = [consume(callId=each) for each in ("a", "b")]
     releases = [["release", "acme", each] for each in ("a", "b")]
-    async with calling(javascript, scripts, proxy, *calls, *releases) as caller:
+    async with calling(javascript, proxy, *calls, *releases) as caller:
         for _ in range(3):  # with the first release the server has the script
             await caller.next()
         proxy.lose_next_answer(after=1)
@@ -164,11 +164,11 @@ async def test_a_lost_release_is_asked_for_once_more(
 
 
 async def test_a_connection_that_falls_silent_is_left(
-    javascript: Path, scripts: Path, proxy: Proxy, valkey: Valkey
+    javascript: Path, proxy: Proxy, valkey: Valkey
 ) -> None:
     """Its calls are unknown after their time; the next ones go over another."""
     calls = (consume(), consume(), consume())
-    running = calling(javascript, scripts, proxy, *calls, timeout_ms=300)
+    running = calling(javascript, proxy, *calls, timeout_ms=300)
     async with running as caller:
         await caller.next()
         proxy.lose_next_answer(Fault.SILENCE)
@@ -183,11 +183,11 @@ async def test_a_connection_that_falls_silent_is_left(
 
 
 async def test_what_was_never_sent_is_said_so(
-    javascript: Path, scripts: Path, proxy: Proxy, valkey: Valkey
+    javascript: Path, proxy: Proxy, valkey: Valkey
 ) -> None:
     """Nobody listens any more: the first loss is unknown, what follows is `unsent`."""
     calls = (consume(), consume(), consume(callId="r-1"))
-    running = calling(javascript, scripts, proxy, *calls, timeout_ms=300)
+    running = calling(javascript, proxy, *calls, timeout_ms=300)
     async with running as caller:
         await caller.next()
         proxy.lose_next_answer(Fault.GONE)

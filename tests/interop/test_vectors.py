@@ -24,7 +24,7 @@ from meterdeck.core.model.decisions import Decision, Settled
 from meterdeck.core.model.keys import KeyLayout
 from meterdeck.core.model.limit_rules import PLAIN, read_rule
 from meterdeck.core.model.names import name_text
-from meterdeck.core.model.periods import Period, PeriodKind, calendar_month
+from meterdeck.core.model.periods import Period, PeriodKind
 from meterdeck.core.model.usage import Broken, Plan, PlanName, Resource, ResourceName
 from meterdeck.core.model.usage import Usage as UsageRow
 from meterdeck.core.sandbox.valkey import Valkey
@@ -112,15 +112,11 @@ class PythonSide:
                 )
             case {"release": call}:
                 return _settled(
-                    await usage.release(
-                        _tenant(call), call["id"], call.get("amounts")
-                    )
+                    await usage.release(_tenant(call), call["id"], call.get("amounts"))
                 )
             case {"confirm": call}:
                 return _settled(
-                    await usage.confirm(
-                        _tenant(call), call["id"], call.get("amounts")
-                    )
+                    await usage.confirm(_tenant(call), call["id"], call.get("amounts"))
                 )
             case {"peek": call}:
                 rows = await usage.peek(_tenant(call))
@@ -156,7 +152,7 @@ def _decision(made: Decision) -> Form:
             "limit": each.limit.units,
             "source": each.limit.source.value,
             "remaining": each.remaining,
-            "reason": next((why.value for why in (each.reason, each.beyond) if why), None),
+            "reason": each.reason or each.beyond,
             **_period(each.period),
         }
         for each in made.resources
@@ -223,20 +219,17 @@ async def test_the_javascript_client_does_what_the_vectors_say(
     redis: Redis,
     redis_server: Valkey,
     javascript: Path,
-    scripts: Path,
-    tmp_path: Path,
     tagged: bool,
 ) -> None:
     """The same cases, by a program that knows the contract and nothing of ours."""
     cases = await _cases(redis, tagged=tagged)
-    path = tmp_path / "cases.json"
+    path = javascript / "cases.json"
     path.write_text(json.dumps(cases))
 
     done = await run_node(
         javascript / "run_vectors.mjs",
         {
             "REDIS_URL": redis_server.url,
-            "SCRIPTS": str(scripts),
             "CASES": str(path),
             "TAGGED": str(int(tagged)),
         },

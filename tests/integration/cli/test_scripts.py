@@ -34,7 +34,7 @@ def test_the_scripts_are_written_with_the_digests_that_are_printed(
 
 
 def test_without_a_folder_the_scripts_are_listed(cli: CommandLine) -> None:
-    """The same digests; nothing is written, and no server and no settings are needed."""
+    """The same digests, for people and for programs; nothing is written."""
     listed = cli("scripts", "--json").json["scripts"]
 
     done = cli("scripts")

@@ -9,14 +9,14 @@ import pytest
 from tests.support.contexts import CALLS, IMAGES, with_rule
 from tests.support.raw import ask, expiry_ms
 
-from meterdeck.core.adapters import scripts
-from meterdeck.core.adapters.consume_calls import CONSUME
 from meterdeck.core.adapters.redis_client import Redis, open_redis, server_time
-from meterdeck.core.model.changes import Actor
+from meterdeck.core.adapters.script_texts import script_texts
+from meterdeck.core.model.changes import Actor, AdjustKind, Adjustment, Bill
 from meterdeck.core.model.context import Context, RedisOptions, Secret
 from meterdeck.core.model.keys import KeyLayout
 from meterdeck.core.model.limit_rules import Enforcement, LimitRule
 from meterdeck.core.model.periods import calendar_month
+from meterdeck.core.model.usage import TenantId
 from meterdeck.core.sandbox.valkey import Valkey
 from meterdeck.core.services.operator_changes import OperatorChanges
 from meterdeck.core.services.usage import UsageService
@@ -34,24 +34,54 @@ def documented_text(script: str) -> bytes:
     return b"#!lua\n" + b"\n".join((LUA / name).read_bytes() for name in names)
 
 
-@pytest.mark.parametrize(
-    "script",
-    ["consume", "settle", "give_back", "adjust", "set_override", "clear_override"],
-)
+@pytest.mark.parametrize("script", script_texts())
 def test_the_text_of_a_script_is_what_the_document_says(script: str) -> None:
     """So both sides share the digest, and the server keeps one script."""
-    ours = {
-        "consume": CONSUME,
-        "settle": ("checks", "settle"),
-        "give_back": ("checks", "reserved", "give_back"),
-        "adjust": ("checks", "trail", "adjust"),
-        "set_override": ("checks", "trail", "set_override"),
-        "clear_override": ("checks", "trail", "clear_override"),
-    }[script]
-
     digest = hashlib.sha1(documented_text(script), usedforsecurity=False).hexdigest()
 
-    assert digest == scripts.Script(*ours).digest
+    assert digest == script_texts()[script].digest
+
+
+def test_every_script_of_the_document_is_written_out() -> None:
+    """What `meterdeck scripts` lists is the document's table."""
+    named = re.findall(r"^\| (\w+) \| `checks\.lua`", DOCUMENT, re.MULTILINE)
+
+    assert named == list(script_texts())
+
+
+@pytest.mark.not_on("cluster")
+async def test_the_scripts_that_are_written_out_are_the_ones_that_are_sent(
+    redis: Redis, usage: UsageService, changes: OperatorChanges, actor: Actor
+) -> None:
+    """After everything was done once, the server knows each of them by its digest."""
+    add = Adjustment(
+        TenantId("acme"), CALLS, AdjustKind.ADD, 1, None, Bill.QUOTA_ONLY, "r"
+    )
+    await ask(redis, "SCRIPT", "FLUSH")
+    made = await usage.reserve("acme", {CALLS: 1}, ttl=timedelta(hours=1), call_id="id")
+    counter = f"usage:acme:api_calls:{made.resources[0].period.label}"
+    await redis.zadd("meterdeck:reserving", {counter: 1})
+    await usage.give_back_expired()
+    await usage.confirm("acme", "id")
+    await changes.adjust(add, actor=actor, operation_id="op-1")
+    await changes.set_override(
+        "acme",
+        CALLS,
+        5,
+        expires_at=None,
+        actor=actor,
+        reason="r",
+        operation_id="op-2",
+    )
+    await changes.clear_override(
+        "acme", CALLS, actor=actor, reason="r", operation_id="op-3"
+    )
+
+    digests = {name: each.digest for name, each in script_texts().items()}
+    del digests["replay"]  # test_replay_script compares that one
+    known = await ask(redis, "SCRIPT", "EXISTS", *digests.values())
+
+    assert [name for name, there in zip(digests, known, strict=True) if not there] == []
 
 
 async def test_another_language_consumes_by_the_document_alone(redis: Redis) -> None:
