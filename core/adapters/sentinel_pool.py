@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import dataclass
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.asyncio.connection import SSLConnection, parse_url
+from redis.asyncio.connection import AbstractConnection, SSLConnection, parse_url
 from redis.asyncio.sentinel import (
-    Sentinel,
     SentinelConnectionPool,
     SentinelManagedConnection,
     SentinelManagedSSLConnection,
@@ -15,10 +16,13 @@ from redis.asyncio.sentinel import (
 from redis.exceptions import ReadOnlyError
 
 from meterdeck.core.adapters.fair_pool import FairPool
+from meterdeck.core.adapters.master_connections import MasterConnections
+from meterdeck.core.adapters.master_finder import Address, MasterFinder
 from meterdeck.core.adapters.redis_client import connection_options
+from meterdeck.core.adapters.sentinel_watch import SentinelWatch
 from meterdeck.core.model.context import HostPort, RedisOptions, SentinelOptions
 
-_TO_EACH_SENTINEL = 4
+_TO_EACH_SENTINEL = 5  # one of them listens
 
 
 def open_master(
@@ -26,16 +30,15 @@ def open_master(
 ) -> Redis:
     """Return a client of the master; see `open_redis`.
 
-    Each connection asks the Sentinels when it is made. After a failover it is made
-    anew: the old master closed it, or answered that it takes no writes.
+    Each connection asks the Sentinels when it is made. It is made anew when a Sentinel
+    announces another master, or the old one closed it or says it takes no writes.
     """
     url = _without_address(options.url)
     encrypted = url.pop("connection_class", None) is SSLConnection
     kind = _EncryptedMasterConnection if encrypted else _MasterConnection
-    manager = Sentinel([])  # type: ignore[no-untyped-call]  # the library's
-    manager.sentinels = [
-        _client(each, options, sentinel, encrypted) for each in sentinel.sentinels
-    ]
+    manager = MasterFinder(
+        [_client(each, options, sentinel, encrypted) for each in sentinel.sentinels]
+    )
     client: Redis = manager.master_for(
         sentinel.master_name,
         connection_pool_class=_MasterPool,
@@ -46,21 +49,66 @@ def open_master(
     return client
 
 
+@dataclass(frozen=True, slots=True)
+class _Here:
+    """What belongs to one event loop."""
+
+    connections: MasterConnections
+    watch: SentinelWatch
+
+
 class _MasterPool(FairPool, SentinelConnectionPool):
-    """A fair pool that has the library's way to the master."""
+    """A fair pool that has the library's way to the master, and is told of a new one.
+
+    It listens to the Sentinels from the first connection on.
+    """
 
     follows = True
-    sentinel_manager: Sentinel
+    sentinel_manager: MasterFinder
 
-    def __init__(self, service: str, manager: Sentinel, **options: Any) -> None:
+    def __init__(self, service: str, manager: MasterFinder, **options: Any) -> None:
         super().__init__(service_name=service, sentinel_manager=manager, **options)
+        self._here: dict[asyncio.AbstractEventLoop, _Here] = {}
+
+    def make_connection(self) -> AbstractConnection:
+        """Return a connection that will be made to whichever is the master then."""
+        connection: AbstractConnection = super().make_connection()  # type: ignore[no-untyped-call]  # the library's
+        self._of_loop().connections.add(connection)
+        return connection
+
+    async def ensure_connection(self, connection: AbstractConnection) -> None:
+        """Connect, also where the connection was left open to another server."""
+        leave = connection.should_reconnect()  # type: ignore[no-untyped-call]
+        if leave:
+            await connection.disconnect(nowait=True)
+        await super().ensure_connection(connection)
+
+    async def get_master_address(self) -> Address:
+        """Return where the master is; see `MasterConnections.address`."""
+        self.master_address = await self._of_loop().connections.address()
+        return self.master_address
 
     async def aclose(self) -> None:
         """Close all connections, those to the Sentinels too."""
+        here = self._here.pop(asyncio.get_running_loop(), None)
+        if here is not None:
+            await here.watch.aclose()
         try:
             await super().aclose()
         finally:
             await self.sentinel_manager.aclose()
+
+    def _of_loop(self) -> _Here:
+        loop = asyncio.get_running_loop()
+        here = self._here.get(loop)
+        if here is None:
+            for ended in [each for each in self._here if each.is_closed()]:
+                del self._here[ended]
+            finder, name = self.sentinel_manager, self.service_name
+            connections = MasterConnections(lambda: finder.discover_master(name))
+            watch = SentinelWatch(finder.sentinels, name, connections)
+            here = self._here[loop] = _Here(connections, watch)
+        return here
 
 
 class _MasterConnection(SentinelManagedConnection):
