@@ -90,12 +90,12 @@ class _MasterPool(FairPool, SentinelConnectionPool):
 
     async def aclose(self) -> None:
         """Close all connections, those to the Sentinels too."""
-        here = self._here.pop(asyncio.get_running_loop(), None)
-        if here is not None:
-            await here.watch.aclose()
         try:
             await super().aclose()
         finally:
+            here = self._here.pop(asyncio.get_running_loop(), None)
+            if here is not None:
+                await here.watch.aclose()
             await self.sentinel_manager.aclose()
 
     def _of_loop(self) -> _Here:

@@ -25,12 +25,14 @@ class Account:
 
     Attributes:
         confirmed: Answered: counted.
+        at: When each of them was, by the event loop's clock.
         unknown: Sent, and the answer was lost.
         refused: Said to have counted nothing; each with the error's words.
         latest: How many calls each caller had confirmed, since it was last cleared.
     """
 
     confirmed: list[tuple[str, str]] = field(default_factory=list)
+    at: list[float] = field(default_factory=list)
     unknown: list[tuple[str, str]] = field(default_factory=list)
     refused: dict[tuple[str, str], str] = field(default_factory=dict)
     latest: dict[int, int] = field(default_factory=dict)
@@ -68,6 +70,7 @@ async def load(usage: UsageService) -> AsyncIterator[Account]:
 async def _call(
     usage: UsageService, account: Account, number: int, ended: asyncio.Event
 ) -> None:
+    loop = asyncio.get_running_loop()
     tenant, made = TENANTS[number % len(TENANTS)], 0
     while not ended.is_set():
         made += 1
@@ -81,6 +84,7 @@ async def _call(
             await asyncio.sleep(0.01)  # as a caller would that backs off
         else:
             account.confirmed.append(call)
+            account.at.append(loop.time())
             account.latest[number] = account.latest.get(number, 0) + 1
 
 

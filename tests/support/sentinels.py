@@ -1,20 +1,22 @@
 """A master with two replicas and three Sentinels, all of the bundled server."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support.redis_server import ask_node, free_ports, port_of, run, until
 
+from meterdeck.core.adapters.redis_client import Redis, open_redis
 from meterdeck.core.model.context import HostPort, RedisOptions, SentinelOptions
 from meterdeck.core.sandbox.valkey import Valkey
 
 MASTER_NAME = "main"
 _REPLICAS = 2
-_SENTINELS = 3
+SENTINELS = 3
 _QUORUM = 2
-_DOWN_AFTER_MS = 1000
+DOWN_AFTER_S = 1.0
 _SETTINGS = {
     "repl-diskless-sync-delay": "0",
     "enable-debug-command": "local",
@@ -22,18 +24,26 @@ _SETTINGS = {
 }
 
 
+@dataclass(frozen=True)
+class Announcement:
+    """What a Sentinel published, and when it was heard, by the event loop's clock."""
+
+    channel: str
+    at: float
+
+
 class Sentinels:
     """Three servers, and three Sentinels that choose the master among them."""
 
     def __init__(self, folder: Path) -> None:
-        ports = free_ports(1 + _REPLICAS + _SENTINELS)
+        ports = free_ports(1 + _REPLICAS + SENTINELS)
         self.nodes = [
             Valkey(data_dir=folder / f"node-{port}", port=port, settings=_SETTINGS)
-            for port in ports[_SENTINELS:]
+            for port in ports[SENTINELS:]
         ]
         self.sentinels = [
             Valkey(data_dir=folder / f"sentinel-{port}", port=port, sentinel=True)
-            for port in ports[:_SENTINELS]
+            for port in ports[:SENTINELS]
         ]
 
     @property
@@ -55,7 +65,7 @@ class Sentinels:
         for each in self.sentinels:
             await ask_node(each, "SENTINEL", "MONITOR", MASTER_NAME, *master, _QUORUM)
             for option, value in (
-                ("down-after-milliseconds", _DOWN_AFTER_MS),
+                ("down-after-milliseconds", int(DOWN_AFTER_S * 1000)),
                 ("failover-timeout", 3000),
                 ("parallel-syncs", _REPLICAS),
             ):
@@ -73,10 +83,45 @@ class Sentinels:
 
     async def master(self) -> Valkey:
         """Return the server that the Sentinels call the master."""
-        _, port = await ask_node(
-            self.sentinels[0], "SENTINEL", "GET-MASTER-ADDR-BY-NAME", MASTER_NAME
-        )
-        return next(node for node in self.nodes if port_of(node) == int(port))
+        port = await self._named(self.sentinels[0])
+        return next(node for node in self.nodes if port_of(node) == port)
+
+    async def until_all_name(self, other_than: Valkey) -> None:
+        """Return when every Sentinel names a master that is not this one."""
+
+        async def named() -> bool:
+            ports = [await self._named(each) for each in self.sentinels]
+            return port_of(other_than) not in ports
+
+        await until(named)
+
+    async def listeners(self) -> list[int]:
+        """Return how many clients listen to each Sentinel."""
+        command = ("CLIENT", "LIST", "TYPE", "pubsub")
+        lists = [await ask_node(each, *command) for each in self.sentinels]
+        return [len(each.splitlines()) for each in lists]
+
+    @asynccontextmanager
+    async def announcements(self) -> AsyncIterator[list[Announcement]]:
+        """Take down what the Sentinels publish while the block runs."""
+        heard: list[Announcement] = []
+        clients = [
+            open_redis(RedisOptions(url=f"unix://{each.socket}", timeout_s=10.0))
+            for each in self.sentinels
+        ]
+        tasks = [asyncio.create_task(_take_down(each, heard)) for each in clients]
+        try:
+            yield heard
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            for client in clients:
+                await client.aclose()
+
+    async def _named(self, sentinel: Valkey) -> int:
+        command = ("SENTINEL", "GET-MASTER-ADDR-BY-NAME", MASTER_NAME)
+        return int((await ask_node(sentinel, *command))[1])
 
     async def _all_well(self) -> bool:
         states = [await ask_node(node, "ROLE") for node in self.nodes]
@@ -93,8 +138,18 @@ class Sentinels:
         return (
             state[b"flags"] == b"master"
             and int(state[b"num-slaves"]) == _REPLICAS
-            and int(state[b"num-other-sentinels"]) == _SENTINELS - 1
+            and int(state[b"num-other-sentinels"]) == SENTINELS - 1
         )
+
+
+async def _take_down(client: Redis, heard: list[Announcement]) -> None:
+    loop = asyncio.get_running_loop()
+    async with client.pubsub() as channels:
+        await channels.psubscribe("*")
+        async for message in channels.listen():
+            if message["type"] == "pmessage":
+                channel = message["channel"].decode()
+                heard.append(Announcement(channel, loop.time()))
 
 
 @contextmanager
