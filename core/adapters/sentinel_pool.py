@@ -85,7 +85,9 @@ class _MasterPool(FairPool, SentinelConnectionPool):
 
     async def get_master_address(self) -> Address:
         """Return where the master is; see `MasterConnections.address`."""
-        self.master_address = await self._of_loop().connections.address()
+        here = self._of_loop()
+        here.watch.listen()
+        self.master_address = await here.connections.address()
         return self.master_address
 
     async def aclose(self) -> None:

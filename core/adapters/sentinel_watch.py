@@ -50,13 +50,22 @@ class SentinelWatch:
     ) -> None:
         self._name = master_name
         self._follower = follower
-        self._tasks = [asyncio.create_task(self._listen(each)) for each in sentinels]
+        self._listening: dict[Redis, asyncio.Task[None]] = {}
+        self._sentinels = tuple(sentinels)
+
+    def listen(self) -> None:
+        """Listen to all, also where somebody has cancelled the task that did."""
+        for each in self._sentinels:
+            task = self._listening.get(each)
+            if task is None or task.done():
+                self._listening[each] = asyncio.create_task(self._listen(each))
 
     async def aclose(self) -> None:
         """Listen no longer."""
-        for task in self._tasks:
+        tasks = self._listening.values()
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _listen(self, sentinel: Redis) -> None:
         while True:

@@ -11,12 +11,17 @@ _OF_EVERY_NODE = ("ACL", "CONFIG", "SCRIPT")
 async def ask(redis: Redis, *command: bytes | str | int) -> Any:
     """Send any command and return its reply as it is."""
     if isinstance(redis, ClusterClient) and command[0] in _OF_EVERY_NODE:
-        cluster = await redis.nodes.cluster.initialize()
-        replies = await redis.execute_command(
-            *command, target_nodes=cluster.get_nodes()
-        )
-        return replies[min(replies)]
+        return (await of_each_server(redis, *command))[0]
     return await redis.execute_command(*command)  # type: ignore[no-untyped-call]
+
+
+async def of_each_server(redis: Redis, *command: bytes | str | int) -> list[Any]:
+    """Ask the one server, or every node of a cluster."""
+    if not isinstance(redis, ClusterClient):
+        return [await ask(redis, *command)]
+    cluster = await redis.nodes.cluster.initialize()
+    replies = await redis.execute_command(*command, target_nodes=cluster.get_nodes())
+    return list(replies.values())
 
 
 async def expiry_ms(redis: Redis, key: bytes) -> int:

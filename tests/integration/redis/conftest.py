@@ -16,44 +16,13 @@ from meterdeck.core.sandbox.valkey import Valkey
 from meterdeck.core.services.operator_changes import OperatorChanges
 from meterdeck.core.services.usage import UsageService
 
-ONE_CONNECTION = {"test_lanes", "test_lost_answers"}
-"""Modules about what one connection, proxied or counted, does."""
-
 UNTAGGED = {
-    # Indexes that the scripts write, and a cluster's cannot.
-    "test_a_call_without_id_keeps_nothing_but_the_counter",
+    # The index of changes, which a script writes together with a counter: its keys
+    # lie in another slot than the tenant's. Watchers of a cluster read every tenant.
     "test_an_index_of_another_type_keeps_everything_from_counting",
     "test_every_change_moves_the_tenant_in_the_index_of_changes",
     "test_every_tenant_of_a_round_trip_is_in_the_index_of_changes",
     "test_what_changed_is_found_by_its_sequence_number",
-    "test_a_key_of_another_type_stops_an_adjustment_before_it_writes",
-    "test_an_override_cannot_end_in_the_past_or_never_where_that_is_forbidden",
-    "test_ids_never_go_back_when_the_servers_clock_does",
-    "test_an_emptied_trail_is_noticed",
-    # Script calls made by hand, with the indexes' keys.
-    "test_a_period_that_is_not_current_writes_nothing",
-    "test_a_cycle_the_directory_does_not_have_writes_nothing",
-    "test_the_script_checks_amounts_itself",
-    "test_the_script_refuses_a_resource_named_twice",
-    "test_a_bad_argument_of_one_call_keeps_no_other_from_counting",
-    "test_a_script_call_that_makes_no_sense_is_told_what_is_wrong",
-    # Several tenants in one script call, and what one server counted of them.
-    "test_calls_are_decided_in_the_order_in_which_they_were_made",
-    "test_calls_of_one_turn_share_round_trips",
-    "test_one_call_id_twice_in_a_round_trip_counts_once",
-    "test_calls_with_many_resources_are_spread_over_script_calls",
-    "test_what_is_wrong_with_one_call_is_answered_to_that_call_alone",
-    "test_in_a_tagged_layout_a_script_call_has_one_tenant",
-    # Keys named as another program on a single server names them.
-    "test_another_language_consumes_by_the_document_alone",
-    "test_the_document_names_every_key_with_its_type",
-    "test_a_program_that_only_uses_incr_is_counted_on",
-    "test_a_counter_that_nobody_gave_an_expiry_gets_one",
-    "test_a_list_in_place_of_a_counter_is_said_to_be_one",
-    # Rights, taken from one connection or needed for the indexes.
-    "test_a_missing_right_is_found_before_anything_is_changed",
-    "test_a_tenant_a_user_may_not_touch_is_refused_alone",
-    "test_a_user_without_a_right_changes_nothing",
 }
 """Tests of what a cluster does not have."""
 
@@ -112,9 +81,10 @@ def _excluded(item: pytest.Item) -> set[str]:
     fixtures = item._fixtureinfo.name2fixturedefs
     takers = {name for name, found in fixtures.items() if _takes_one(found[-1].func)}
     if takers - own or _takes_one(item.function):
-        return set(TOPOLOGIES)  # it reaches for the one server itself
-    if item.path.stem in ONE_CONNECTION:
+        # It reaches for the one server itself: to stand before it with a proxy, or
+        # to count its connections. There are several, and they tell where they are.
         return set(TOPOLOGIES)
+    # Keys that are not tagged cannot be used on a cluster.
     if item.callspec.params.get("tagged") is False or item.originalname in UNTAGGED:
         return {"cluster"}
     return {kind for mark in item.iter_markers("not_on") for kind in mark.args}

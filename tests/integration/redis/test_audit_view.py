@@ -24,7 +24,6 @@ from meterdeck.core.model.context import Context
 from meterdeck.core.model.keys import KeyLayout
 from meterdeck.core.model.names import name_bytes
 from meterdeck.core.model.usage import TenantId
-from meterdeck.core.sandbox.valkey import Valkey
 from meterdeck.core.services.operator_changes import OperatorChanges
 from meterdeck.core.services.usage import UsageService
 
@@ -235,11 +234,11 @@ async def test_a_trail_that_cannot_be_read_hides_no_others(
 
 
 async def test_a_missing_right_is_no_empty_trail(
-    redis: Redis, redis_server: Valkey, scribe: Scribe, context: Context
+    redis: Redis, scribe: Scribe, context: Context
 ) -> None:
     """What may not be read is an error."""
     await scribe.write("acme")
-    async with restricted(redis, redis_server, "-xrevrange") as client:
+    async with restricted(redis, context.redis, "-xrevrange") as client:
         with pytest.raises(RedisRefused, match="no right to do that"):
             await OperatorChanges(client, context).audit()
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,18 +13,23 @@ from tests.support.raw import ask, expiry_ms
 from meterdeck.core.adapters.redis_client import Redis, open_redis, server_time
 from meterdeck.core.adapters.script_texts import script_texts
 from meterdeck.core.model.changes import Actor, AdjustKind, Adjustment, Bill
-from meterdeck.core.model.context import Context, RedisOptions, Secret
+from meterdeck.core.model.context import Context, Secret
 from meterdeck.core.model.keys import KeyLayout
 from meterdeck.core.model.limit_rules import Enforcement, LimitRule
 from meterdeck.core.model.periods import calendar_month
 from meterdeck.core.model.usage import TenantId
-from meterdeck.core.sandbox.valkey import Valkey
 from meterdeck.core.services.operator_changes import OperatorChanges
 from meterdeck.core.services.usage import UsageService
 
 ROOT = Path(__file__).parents[3]
 DOCUMENT = (ROOT / "docs" / "redis-contract.md").read_text()
 LUA = ROOT / "core" / "adapters" / "lua"
+
+
+@pytest.fixture
+def acme(context: Context) -> str:
+    """How the tenant is written in keys: with braces where they are tagged."""
+    return "{acme}" if context.redis.layout.tagged else "acme"
 
 
 def documented_text(script: str) -> bytes:
@@ -84,29 +90,35 @@ async def test_the_scripts_that_are_written_out_are_the_ones_that_are_sent(
     assert [name for name, there in zip(digests, known, strict=True) if not there] == []
 
 
-async def test_another_language_consumes_by_the_document_alone(redis: Redis) -> None:
-    """EVAL with the documented keys and arguments gives the documented reply."""
+async def test_another_language_consumes_by_the_document_alone(
+    redis: Redis, acme: str
+) -> None:
+    """EVAL with the documented keys and arguments gives the documented reply; with
+    tagged keys without those of the index."""
     month = calendar_month(await server_time(redis))
     start, end = (
         str(int(each.timestamp() * 1000)) for each in (month.start, month.end)
     )
-    await redis.hset("meterdeck:tenant:acme", "limit:images", "5")
+    await redis.hset(f"meterdeck:tenant:{acme}", "limit:images", "5")
+    index = ["meterdeck:seq", "meterdeck:changed", "meterdeck:reserving"]
+    if acme == "{acme}":
+        index = []
 
     reply = await ask(
         redis,
         "EVAL",
         documented_text("consume"),
-        12,
-        *("meterdeck:seq", "meterdeck:changed", "meterdeck:reserving"),
-        *("meterdeck:tenant:acme", "meterdeck:refusals:acme"),
-        f"usage:acme:api_calls:{month.label}",
-        f"usage:acme:images:{month.label}",
-        "meterdeck:override:acme:api_calls",
-        "meterdeck:override:acme:images",
-        f"meterdeck:reserved:acme:api_calls:{month.label}",
-        f"meterdeck:reserved:acme:images:{month.label}",
-        "meterdeck:call:acme:req-1",
-        *("1", "2", "600", "1", "3024000000"),
+        len(index) + 9,
+        *index,
+        *(f"meterdeck:tenant:{acme}", f"meterdeck:refusals:{acme}"),
+        f"usage:{acme}:api_calls:{month.label}",
+        f"usage:{acme}:images:{month.label}",
+        f"meterdeck:override:{acme}:api_calls",
+        f"meterdeck:override:{acme}:images",
+        f"meterdeck:reserved:{acme}:api_calls:{month.label}",
+        f"meterdeck:reserved:{acme}:images:{month.label}",
+        f"meterdeck:call:{acme}:req-1",
+        *("1", "2", "600", "1" if index else "0", "3024000000"),
         *("api_calls", start, end, month.label, "none", "none", ""),
         *("images", start, end, month.label, "none", "none", ""),
         *("acme", "", "1", "2", "1", "3", "2", "4"),
@@ -145,6 +157,7 @@ async def test_the_document_names_every_key_with_its_type(
 
     for key in await ask(redis, "KEYS", "*"):
         name = re.sub(r"\d{4}-\d{2}", "{period}", key.decode())
+        name = name.replace("{acme}", "acme")  # the braces of the tag
         name = name.replace("acme", "{tenant}").replace(":id-2", ":{id}")
         name = name.replace(":id", ":{id}")
         name = re.sub("api_calls|images", "{resource}", name)
@@ -186,17 +199,18 @@ def test_every_key_of_the_layout_is_in_the_document() -> None:
 
 
 async def test_the_documented_rights_are_enough_to_consume(
-    redis: Redis, redis_server: Valkey, context: Context
+    redis: Redis, context: Context
 ) -> None:
-    """An application's user with exactly these rights counts."""
+    """An application's user with exactly these rights counts; on a cluster it needs
+    two more, to find the nodes."""
     rights = re.search(r"needs `(\+evalsha[^`]+)`", DOCUMENT)
+    besides = re.search(r"every user needs `(\S+)` and `(\S+)` besides", DOCUMENT)
     assert rights is not None
+    assert besides is not None
     keys = ("~usage:*", "~meterdeck:*")
-    await ask(redis, "ACL", "SETUSER", "app", "on", ">pw", *keys, *rights[1].split())
-    options = RedisOptions(
-        url=redis_server.url, username="app", password=Secret("pw"), timeout_s=10.0
-    )
-    client = open_redis(options)
+    given = (*rights[1].split(), *(besides.groups() if context.redis.cluster else ()))
+    await ask(redis, "ACL", "SETUSER", "app", "on", ">pw", *keys, *given)
+    client = open_redis(replace(context.redis, username="app", password=Secret("pw")))
     try:
         made = await UsageService(client, context).consume(
             "acme", {CALLS: 2}, call_id="req-1"
@@ -208,12 +222,12 @@ async def test_the_documented_rights_are_enough_to_consume(
 
 
 async def test_a_program_that_only_uses_incr_is_counted_on(
-    redis: Redis, usage: UsageService, changes: OperatorChanges
+    redis: Redis, usage: UsageService, acme: str
 ) -> None:
     """The document's INCRBY and EXPIRE, then ours: one counter."""
     label = calendar_month(await server_time(redis)).label
-    await ask(redis, "INCRBY", f"usage:acme:api_calls:{label}", 1)
-    await ask(redis, "EXPIRE", f"usage:acme:api_calls:{label}", 3024000)
+    await ask(redis, "INCRBY", f"usage:{acme}:api_calls:{label}", 1)
+    await ask(redis, "EXPIRE", f"usage:{acme}:api_calls:{label}", 3024000)
 
     assert (await usage.usage("acme"))[0].used == 1
     assert (await usage.consume("acme", {CALLS: 1})).resources[0].current == 2
@@ -221,11 +235,11 @@ async def test_a_program_that_only_uses_incr_is_counted_on(
 
 @pytest.mark.parametrize(("there", "calls"), [(1, 1), (15, 1), (31, 2), (500, 16)])
 async def test_a_counter_that_nobody_gave_an_expiry_gets_one(
-    redis: Redis, usage: UsageService, there: int, calls: int
+    redis: Redis, usage: UsageService, acme: str, there: int, calls: int
 ) -> None:
     """A program that ended between INCR and EXPIRE leaves no counter for ever."""
     month = calendar_month(await server_time(redis))
-    key = f"usage:acme:api_calls:{month.label}".encode()
+    key = f"usage:{acme}:api_calls:{month.label}".encode()
     await ask(redis, "INCRBY", key, there)
 
     for _ in range(calls):

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import pytest
 from tests.support.contexts import CALLS, redis_context
 from tests.support.proxy import Fault, Proxy
-from tests.support.raw import ask
+from tests.support.raw import ask, of_each_server
 
 from meterdeck.core.adapters import script_lanes
 from meterdeck.core.adapters.redis_client import Redis, open_redis, server_time
@@ -31,8 +31,11 @@ from meterdeck.core.model.periods import calendar_month
 from meterdeck.core.sandbox.valkey import Valkey
 from meterdeck.core.services.usage import UsageService
 
+LAYOUT = KeyLayout()
 PLENTY = "limit:api_calls"
 T = TypeVar("T")
+# Tests that count one server's connections, or stand before it.
+one_server = pytest.mark.not_on("sentinel", "cluster")
 IN_FLIGHT = 128
 """Calls of one resource that fill both lanes."""
 
@@ -41,7 +44,7 @@ IN_FLIGHT = 128
 async def client(redis: Redis, context: Context) -> AsyncIterator[Redis]:
     """A client beside `redis`, which looks on; acme and globex may use a lot."""
     for tenant in ("acme", "globex"):
-        await redis.hset(KeyLayout().tenant(tenant), PLENTY, str(10**9))
+        await redis.hset(LAYOUT.tenant(tenant), PLENTY, str(10**9))
     made = open_redis(context.redis)
     yield made
     await made.aclose()
@@ -58,7 +61,7 @@ async def service(client: Redis, context: Context) -> UsageService:
 async def counted(redis: Redis, tenant: str = "acme") -> int:
     """Return a tenant's API calls, asked directly."""
     label = calendar_month(await server_time(redis)).label
-    return int(await redis.get(KeyLayout().counter(tenant, CALLS, label)) or 0)
+    return int(await redis.get(LAYOUT.counter(tenant, CALLS, label)) or 0)
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -78,11 +81,11 @@ async def until_connections(redis: Redis, count: int) -> None:
 @asynccontextmanager
 async def frozen(redis: Redis) -> AsyncIterator[None]:
     """Let the server take scripts, and answer them only afterwards."""
-    await ask(redis, "CLIENT", "PAUSE", 60_000, "WRITE")
+    await of_each_server(redis, "CLIENT", "PAUSE", 60_000, "WRITE")
     try:
         yield
     finally:
-        await ask(redis, "CLIENT", "UNPAUSE")
+        await of_each_server(redis, "CLIENT", "UNPAUSE")
 
 
 def calls(service: UsageService, count: int) -> list[asyncio.Task[Decision]]:
@@ -110,6 +113,7 @@ async def test_two_hundred_callers_are_served_alike(
     assert await counted(redis) == served.total()
 
 
+@one_server
 async def test_a_single_caller_needs_one_connection(
     redis: Redis, client: Redis, context: Context
 ) -> None:
@@ -165,6 +169,7 @@ async def test_a_frozen_server_costs_every_caller_the_timeout_and_no_more(
         await hasty.aclose()
 
 
+@one_server
 async def test_closing_while_calls_are_in_flight_leaves_nothing_behind(
     redis: Redis, context: Context, client: Redis
 ) -> None:
@@ -187,6 +192,7 @@ async def test_closing_while_calls_are_in_flight_leaves_nothing_behind(
     await until_connections(redis, 1)
 
 
+@one_server
 async def test_calls_with_ids_are_not_tried_again_on_a_closed_client(
     redis: Redis, context: Context, client: Redis
 ) -> None:
@@ -209,6 +215,7 @@ async def test_calls_with_ids_are_not_tried_again_on_a_closed_client(
     await until_connections(redis, 1)
 
 
+@one_server
 async def test_a_lost_answer_is_lost_for_each_call_of_the_round_trip(
     redis: Redis, context: Context
 ) -> None:
@@ -241,6 +248,7 @@ async def test_a_lost_answer_is_lost_for_each_call_of_the_round_trip(
     assert await counted(redis) == 65
 
 
+@one_server
 async def test_a_lost_connection_does_not_touch_the_other_lane(
     redis: Redis, client: Redis, service: UsageService
 ) -> None:
@@ -267,7 +275,7 @@ async def test_scripts_flushed_under_load_are_sent_again(
     redis: Redis, service: UsageService
 ) -> None:
     """A round trip the server could not read is repeated as a whole, once."""
-    await redis.script_flush()
+    await of_each_server(redis, "SCRIPT", "FLUSH")
 
     made = await asyncio.gather(*calls(service, 500))
 
@@ -275,6 +283,7 @@ async def test_scripts_flushed_under_load_are_sent_again(
     assert await counted(redis) == 500
 
 
+@one_server
 async def test_a_second_connection_that_is_refused_is_done_without(
     redis: Redis, client: Redis, context: Context
 ) -> None:
@@ -311,6 +320,7 @@ async def test_a_wrong_password_is_told_to_every_caller(
     assert len({id(each) for each in done}) == 200
 
 
+@pytest.mark.not_on("cluster")  # which has lanes to each node
 async def test_a_lane_that_finds_nothing_left_is_woken_again(
     redis: Redis, client: Redis, context: Context
 ) -> None:

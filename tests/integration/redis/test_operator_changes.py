@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from tests.support.contexts import CALLS, IMAGES, with_layout
 from tests.support.raw import ask, expiry_ms
+from tests.support.restricted import restricted
 
 from meterdeck.core.adapters.redis_client import Redis, server_time
 from meterdeck.core.errors import (
@@ -57,8 +58,13 @@ async def offset(redis: Redis) -> bytes | None:
 
 
 async def everything(redis: Redis) -> dict[bytes, bytes]:
-    """Return each key with its serialised value."""
-    keys = await ask(redis, "KEYS", "*")
+    """Return each key with its serialised value.
+
+    On a cluster without the indexes of all tenants: they are written before it is
+    known whether there will be a change, and may name too much.
+    """
+    early = {LAYOUT.audited(), LAYOUT.overridden()} if LAYOUT.tagged else set()
+    keys = set(await ask(redis, "KEYS", "*")) - early
     return {key: await ask(redis, "DUMP", key) for key in keys}
 
 
@@ -293,7 +299,7 @@ async def test_a_key_of_another_type_stops_an_adjustment_before_it_writes(
             adjustment(AdjustKind.ADD, 1), actor=actor, operation_id="op-1"
         )
 
-    assert await redis.keys("*") == [key]
+    assert list(await everything(redis)) == [key]
 
 
 @pytest.mark.parametrize(
@@ -305,11 +311,11 @@ async def test_a_key_of_another_type_stops_an_adjustment_before_it_writes(
     ],
 )
 async def test_a_missing_right_is_found_before_anything_is_changed(
-    redis: Redis, changes: OperatorChanges, actor: Actor, operation: str, needed: str
+    redis: Redis, context: Context, actor: Actor, operation: str, needed: str
 ) -> None:
     """No change without audit, and no audit without change: take any right away."""
 
-    async def run(name: str, operation_id: str) -> None:
+    async def run(changes: OperatorChanges, name: str, operation_id: str) -> None:
         if name == "adjust":
             wish = adjustment(AdjustKind.ADD, 1)
             await changes.adjust(wish, actor=actor, operation_id=operation_id)
@@ -328,19 +334,16 @@ async def test_a_missing_right_is_found_before_anything_is_changed(
                 "acme", CALLS, actor=actor, reason="r", operation_id=operation_id
             )
 
-    await run("adjust", "op-0")
-    await run("set_override", "op-1")
+    changes = OperatorChanges(redis, context)
+    await run(changes, "adjust", "op-0")
+    await run(changes, "set_override", "op-1")
     before = await everything(redis)
     for command in needed.split():
-        rights = ("~*", "+@all", f"-{command}")
-        await ask(redis, "ACL", "SETUSER", "ops", "reset", "on", ">pw", *rights)
-        try:
-            await ask(redis, "AUTH", "ops", "pw")
+        if LAYOUT.tagged and command == "incr":
+            continue  # for the sequence number, which a cluster has not got
+        async with restricted(redis, context.redis, f"-{command}") as client:
             with pytest.raises(RedisRefused, match=f"(?i)right to do that.*{command}"):
-                await run(operation, "op-2")
-        finally:
-            await redis.connection_pool.disconnect()
-            await ask(redis, "ACL", "DELUSER", "ops")
+                await run(OperatorChanges(client, context), operation, "op-2")
         assert await everything(redis) == before
 
 
@@ -517,7 +520,7 @@ async def test_an_override_cannot_end_in_the_past_or_never_where_that_is_forbidd
                 reason="r",
                 operation_id="op-1",
             )
-    assert await redis.keys("*") == []
+    assert await everything(redis) == {}
 
 
 async def test_overrides_of_many_tenants_are_listed_in_order(

@@ -1,11 +1,9 @@
 """A master of Sentinels and a cluster, used by everything that reads and writes."""
 
 import asyncio
-import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pytest
 from redis.crc import key_slot
@@ -185,33 +183,6 @@ async def test_a_wrong_password_is_said_to_be_one(place: Place) -> None:
                 await usage.consume("acme", {CALLS.name: 1})
     finally:
         await client.aclose()
-
-
-async def test_the_documented_rights_are_enough_on_a_cluster(
-    cluster_server: Cluster,
-) -> None:
-    """Those of a single server, and the two to find the nodes."""
-    document = (Path(__file__).parents[3] / "docs" / "redis-contract.md").read_text()
-    rights = re.search(r"needs `(\+evalsha[^`]+)`", document)
-    besides = re.search(r"every user needs `(\S+)` and `(\S+)` besides", document)
-    assert rights is not None
-    assert besides is not None
-    keys = ("~usage:*", "~meterdeck:*")
-    given = (*keys, *rights[1].split(), *besides.groups())
-    for node in cluster_server.nodes:
-        await ask_node(node, "ACL", "SETUSER", "app", "on", ">pw", *given)
-    options = replace(cluster_server.options, username="app", password=Secret("pw"))
-    client = open_redis(options)
-    usage = UsageService(client, watch_context("redis://nowhere", redis=options))
-    try:
-        made = await usage.consume("rights", {CALLS.name: 2}, call_id="req-1")
-        await server_time(client)  # one of the rights
-    finally:
-        await client.aclose()
-        for node in cluster_server.nodes:
-            await ask_node(node, "ACL", "DELUSER", "app")
-
-    assert made.allowed
 
 
 async def test_one_node_taken_for_a_single_server_is_told_apart(

@@ -359,12 +359,12 @@ async def test_any_tenant_in_any_layout_can_be_undone(
 
 @pytest.mark.parametrize("command", ["hset", "xinfo", "hget"])
 async def test_a_missing_right_is_found_before_an_undo_writes(
-    redis: Redis, redis_server: Valkey, context: Context, desk: Desk, command: str
+    redis: Redis, context: Context, desk: Desk, command: str
 ) -> None:
     """The mark that it was undone is part of the change."""
     entry = await desk.adjust(AdjustKind.ADD, 1)
     everybody = desk.changes
-    async with restricted(redis, redis_server, f"-{command}") as client:
+    async with restricted(redis, context.redis, f"-{command}") as client:
         desk.changes = OperatorChanges(client, context)
         with pytest.raises(RedisRefused, match="no right to do that"):
             await desk.undo(entry)
