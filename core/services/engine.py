@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from meterdeck.core.adapters.redis_client import open_redis
 from meterdeck.core.adapters.stripe_gateway import StripeGateway
@@ -15,6 +16,9 @@ from meterdeck.core.services.operator_changes import OperatorChanges
 from meterdeck.core.services.usage import UsageService
 from meterdeck.core.services.watch import Watch
 from meterdeck.core.services.watch_loop import Sources
+
+if TYPE_CHECKING:
+    from meterdeck.core.services.doctor.doctor import Doctor
 
 
 class Engine:
@@ -61,5 +65,25 @@ class Engine:
         return Watch(
             Sources(
                 self._redis, self.context, self.directory, self.gateway, self.events
+            )
+        )
+
+    def doctor(self, spool_root: Path, *, whole_audit: bool = False) -> Doctor:
+        """Return what examines this context.
+
+        Args:
+            spool_root: Where applications keep what Redis was not told.
+            whole_audit: Verify every audit trail, not only the latest.
+        """
+        # Rare, and the console's start should not pay for it.
+        from meterdeck.core.services.doctor.check import Patient  # noqa: PLC0415
+        from meterdeck.core.services.doctor.doctor import Doctor  # noqa: PLC0415
+
+        return Doctor(
+            Patient(
+                self._redis,
+                self.context,
+                spool_root=spool_root,
+                whole_audit=whole_audit,
             )
         )

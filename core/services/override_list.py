@@ -46,6 +46,10 @@ class OverrideList:
             tenants = sorted(
                 TenantId(name_text(name)) for name in cast("set[bytes]", names)
             )
+        return await self.of(tenants)
+
+    async def of(self, tenants: Sequence[TenantId]) -> tuple[Override, ...]:
+        """Return the overrides in force of these tenants, in their order; as `read`."""
         found: list[Override] = []
         for start in range(0, len(tenants), _CHUNK):
             found += await self._read_chunk(tenants[start : start + _CHUNK])

@@ -43,6 +43,7 @@ class Proxy:
         self._server: asyncio.Server | None = None
         self._port = 0
         self._tasks: set[asyncio.Task[None]] = set()
+        self._replaced: list[tuple[bytes, bytes]] = []
         self.faults = 0
         self.lost = asyncio.Event()
 
@@ -62,6 +63,11 @@ class Proxy:
         self._passing = after
         self._fault = fault
         self._left = times
+
+    def replace(self, old: bytes, new: bytes) -> None:
+        """Have the server say something else; as long, for lengths are sent, too."""
+        assert len(old) == len(new)
+        self._replaced.append((old, new))
 
     def heal(self) -> None:
         """Let answers through again; connections that were silent stay silent."""
@@ -114,6 +120,8 @@ class Proxy:
         while data := await reader.read(_CHUNK):
             if self._fault is Fault.NONE or self._passing > 0:
                 self._passing -= 1
+                for old, new in self._replaced:
+                    data = data.replace(old, new)
                 writer.write(data)
                 await writer.drain()
                 continue

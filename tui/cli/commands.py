@@ -141,6 +141,16 @@ def _add_reading_commands(
         help="check that the trail is unchanged: TENANT's, or everybody's",
     )
 
+    doctor = add_command(
+        commands, common, "doctor", "look for what is wrong, and say how to mend it"
+    )
+    doctor.add_argument(
+        "--audit", action="store_true", help="verify every audit trail, not the latest"
+    )
+    doctor.add_argument(
+        "--strict", action="store_true", help="end with 1 for warnings, too"
+    )
+
     spool = add_command(
         commands, common, "spool", "show usage on disk that Redis was not told yet"
     )

@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -21,6 +22,7 @@ from meterdeck.core.model.text import visible
 _BAR_CELLS = 20
 _LEAST_BAR = 8
 _LEAST_TEXT = 8
+_LEAST_LINE = 24
 _LONGEST = 2000
 
 
@@ -28,6 +30,7 @@ class Tone(StrEnum):
     """A colour's meaning, as the number of its terminal colour."""
 
     PLAIN = ""
+    BOLD = "1"
     FAINT = "2"
     LOW = "34"
     NEAR = "33"
@@ -85,6 +88,10 @@ class Output:
         for row in cells:
             parts = [self._padded(cell, widths[i]) for i, cell in enumerate(row)]
             self._write((" " * indent + "  ".join(parts)).rstrip())
+
+    def wrapped(self, text: str, *, indent: int = 0) -> list[str]:
+        """Return `text` in lines that fit beside a margin of `indent` blanks."""
+        return textwrap.wrap(text, max(self._columns() - indent, _LEAST_LINE))
 
     def bar(self, percent: int | None) -> Cell:
         """Return a bar of at most twenty cells; blank where there is no share."""

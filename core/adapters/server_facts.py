@@ -1,0 +1,126 @@
+"""What Redis servers say of themselves, and what their user may do."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.resources import files
+from typing import Any, cast
+
+from meterdeck.core.adapters.redis_client import (
+    Redis,
+    RoutedRedis,
+    clock_time,
+    redis_errors,
+)
+from meterdeck.core.errors import RedisRefused
+
+Command = Sequence[bytes | str]
+
+_SETTINGS = ("save", "appendfsync", "min-replicas-to-write", "min-replicas-max-lag")
+# Unlike the others it needs no memory, no disk and no replica: it asks.
+_FLAGS = "#!lua flags=no-writes,allow-oom,allow-stale\n"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerFacts:
+    """One server that takes writes, or should.
+
+    Attributes:
+        name: Which of several; empty where there is one.
+        info: What INFO says.
+        settings: What CONFIG GET says; None where this user may not ask.
+    """
+
+    name: str
+    info: Mapping[str, Any]
+    settings: Mapping[str, str] | None
+
+    def number(self, name: str) -> int:
+        """Return a number of INFO; 0 where the server does not say it."""
+        value = self.info.get(name, 0)
+        return int(value) if isinstance(value, int | float) else 0
+
+    def setting(self, name: str) -> str | None:
+        """Return a setting; None where it is not known."""
+        return None if self.settings is None else self.settings.get(name)
+
+
+@dataclass(frozen=True, slots=True)
+class ClockReading:
+    """The server's clock, and the monotonic seconds that asking for it took."""
+
+    server: datetime
+    round_trip_s: float
+
+
+async def read_facts(redis: Redis) -> tuple[ServerFacts, ...]:
+    """Ask every master what it is and how it is.
+
+    Raises:
+        RedisUnreachable, RedisRefused: As in `redis_errors`.
+    """
+    with redis_errors():
+        infos = _by_name(redis, await _ask_all(redis, "INFO"))
+    try:
+        with redis_errors():
+            reply = await _ask_all(redis, "CONFIG GET", *_SETTINGS)
+        settings = _by_name(redis, reply)
+    except RedisRefused:
+        settings = {}
+    return tuple(
+        ServerFacts(name, info, _texts(settings.get(name)))
+        for name, info in infos.items()
+    )
+
+
+async def read_clock(redis: Redis) -> ClockReading:
+    """Ask one server for its clock.
+
+    Raises:
+        RedisUnreachable, RedisRefused: As in `redis_errors`.
+    """
+    with redis_errors():
+        await redis.ping()  # so that connecting is not part of the round trip
+        started = time.monotonic()
+        reply = await redis.time()
+        took = time.monotonic() - started
+        return ClockReading(clock_time(reply), took)
+
+
+async def may_run(redis: Redis, key: bytes, commands: Sequence[Command]) -> list[bool]:
+    """Ask whether this user may run each of `commands` from a script.
+
+    Raises:
+        RedisUnreachable, RedisRefused: Also where the user may run no script.
+    """
+    words: list[bytes | str | int] = []
+    for command in commands:
+        words += [len(command), *command]
+    source = files("meterdeck.core.adapters").joinpath("lua", "rights.lua")
+    with redis_errors():
+        reply = await redis.eval(_FLAGS + source.read_text(), 1, key, *words)
+    return [each == 1 for each in cast("list[int]", reply)]
+
+
+async def _ask_all(redis: Redis, *command: str) -> Any:
+    client: Any = redis  # the library does not type this method
+    if isinstance(redis, RoutedRedis):
+        return await client.execute_command(*command, target_nodes="primaries")
+    return await client.execute_command(*command)
+
+
+def _by_name(redis: Redis, reply: Any) -> dict[str, Mapping[str, Any]]:
+    return dict(reply) if isinstance(redis, RoutedRedis) else {"": reply}
+
+
+def _texts(settings: Mapping[Any, Any] | None) -> Mapping[str, str] | None:
+    if settings is None:
+        return None
+    return {_text(name): _text(value) for name, value in settings.items()}
+
+
+def _text(value: object) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)

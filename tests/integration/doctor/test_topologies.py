@@ -1,0 +1,41 @@
+"""The doctor on Sentinel and on a cluster: each master is looked at."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from tests.integration.doctor.conftest import Ward
+from tests.support.redis_server import TOPOLOGIES, Place
+
+from meterdeck.core.adapters.redis_client import open_redis
+from meterdeck.core.model.diagnosis import Severity
+from meterdeck.core.services.usage import UsageService
+
+
+@pytest.fixture(params=TOPOLOGIES)
+def servers(request: pytest.FixtureRequest) -> Place:
+    """Sentinel and a cluster in turn."""
+    place: Place = request.getfixturevalue(f"{request.param}_server")
+    return place
+
+
+async def test_several_servers_are_examined_like_one(
+    ward: Ward, servers: Place
+) -> None:
+    """Every check can be made, and nothing is wrong with servers that are well."""
+    ward.context = replace(ward.context, redis=servers.options)
+    client = open_redis(servers.options)
+    try:
+        await client.flushall()
+        usage = UsageService(client, ward.context)
+        await usage.consume("acme", {"api_calls": 3})
+        await usage.reserve("bolt", {"api_calls": 3}, ttl=timedelta(hours=1))
+    finally:
+        await client.aclose()
+    found = await ward.findings()
+
+    assert not [f for f in found.values() if f.severity is Severity.FAULT]
+    assert not [f for f in found.values() if f.severity is Severity.UNKNOWN]
+    words = "3 masters" if servers.options.cluster else "of the Sentinels"
+    assert words in found["redis"].found
+    assert "all 2 counters" in found["values"].found
