@@ -12,7 +12,7 @@ from textual.message import Message
 from textual.screen import Screen
 
 from meterdeck.core.errors import Conflict, MeterdeckError, UnknownOutcome
-from meterdeck.core.model.changes import Actor
+from meterdeck.core.model.changes import Actor, Undone
 from meterdeck.core.model.fleet_update import WatchUpdate
 from meterdeck.core.model.text import visible
 from meterdeck.core.model.usage import TenantId
@@ -59,6 +59,14 @@ class ConsoleApp(OneKeyAtATime):
 
     class Leave(Message):
         """The program is told to end."""
+
+    class Foreseen(Message):
+        """The engine has said what an undo would do, or why there is none."""
+
+        def __init__(self, tenant: TenantId, future: Future[Undone]) -> None:
+            self.tenant = tenant
+            self.future = future
+            super().__init__()
 
     class Finished(Message):
         """A request was answered, one way or the other."""
@@ -162,8 +170,14 @@ class ConsoleApp(OneKeyAtATime):
 
         self.push_screen(TenantScreen(tenant))
 
-    def open_dialog(self, action: Action, tenant: TenantId | None) -> None:
-        """Open the dialog of a change that the gate has let pass."""
+    def open_dialog(
+        self, action: Action, tenant: TenantId | None, *, entry: str | None = None
+    ) -> None:
+        """Open the dialog of a change that the gate has let pass.
+
+        Args:
+            entry: The audit entry that an undo is about; None for the newest.
+        """
         from meterdeck.tui.dialogs.opening import dialog_for  # noqa: PLC0415  # rare
 
         row = self.picture.fleet.row_of(tenant) if self.picture and tenant else None
@@ -173,8 +187,40 @@ class ConsoleApp(OneKeyAtATime):
         if not self.picture.fleet.resources:
             self.say("no resource is configured, nothing to change", severity="warning")
             return
-        dialog = dialog_for(action.id, self.picture, self.picture.fleet.tenant(row))
+        who = self.picture.fleet.tenant(row)
+        if action.id == "undo":
+            self._foresee_undo(who.id, entry)
+            return
+        self.push_screen(dialog_for(action.id, self.picture, who), self.perform)
+
+    def _foresee_undo(self, tenant: TenantId, entry: str | None) -> None:
+        future = self.runtime.submit(
+            lambda engine: engine.changes.preview_undo(tenant, entry)
+        )
+        future.add_done_callback(
+            lambda done: self.post_message(self.Foreseen(tenant, done))
+        )
+
+    def on_console_app_foreseen(self, message: Foreseen) -> None:
+        from meterdeck.tui.dialogs.undo import UndoDialog  # noqa: PLC0415  # rare
+
+        error = message.future.exception()
+        if isinstance(error, MeterdeckError):
+            self.say(str(error), title="undo", severity="warning")
+            return
+        if error is not None:
+            raise error
+        row = self.picture.fleet.row_of(message.tenant) if self.picture else None
+        # Whoever has opened something else meanwhile is not interrupted.
+        if self.picture is None or row is None or not self._is_area(self.screen):
+            return
+        who = self.picture.fleet.tenant(row)
+        dialog = UndoDialog(self.picture, who, message.future.result())
         self.push_screen(dialog, self.perform)
+
+    @staticmethod
+    def _is_area(screen: Screen[object]) -> bool:
+        return isinstance(screen, AreaScreen)
 
     def perform(self, request: Request | None) -> None:
         """Send a confirmed request to the engine; its answer becomes a notice."""

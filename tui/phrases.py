@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from meterdeck.core.model.quantity import short_quantity
+from meterdeck.core.model.quantity import (
+    group_quantity,
+    parse_counter,
+    short_quantity,
+)
 from meterdeck.core.model.usage import TenantStatus
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun",
@@ -54,6 +58,21 @@ def span(length: timedelta) -> str:
     if days < 100:
         return f"{days}d {hours % 24}h"
     return f"{days}d"
+
+
+def trail_value(text: str, scale: int = 0) -> str:
+    """Return what the audit trail wrote of a counter or an override, for a person.
+
+    `2000 until 2026-11-27T18:00:00Z` is written with its thousands separated; what is
+    no number is left as it is.
+    """
+    units, until, end = text.partition(" until ")
+    if units == "none":
+        return "no override"
+    value = parse_counter(units.encode("utf-8", "surrogateescape"))
+    if value is None:
+        return text
+    return f"{group_quantity(value, scale)}{until}{end}"
 
 
 def coarse(length: timedelta) -> str:

@@ -130,6 +130,33 @@ class ClearOverride:
         return f"limit {self.target.amount(gone.units)} → {self.after}"
 
 
+@dataclass(frozen=True, slots=True)
+class Undo:
+    """Take an audit entry back; `what` names it in words."""
+
+    target: Target
+    audit_id: str
+    what: str
+    reason: str
+    operation_id: str = field(default_factory=new_operation_id)
+
+    async def perform(self, engine: Engine, actor: Actor) -> str:
+        done = await engine.changes.undo(
+            self.target.tenant.id,
+            self.audit_id,
+            actor=actor,
+            reason=self.reason,
+            operation_id=self.operation_id,
+        )
+        scale = self.target.resource.scale
+        before, after = (
+            visible(phrases.trail_value(text, scale), 60)
+            for text in (done.before, done.after)
+        )
+        again = "; it had been done already" if done.replayed else ""
+        return f"{before} → {after}, {self.what} is undone{again}"
+
+
 _OUTCOMES = {
     EventOutcome.ACCEPTED: "accepted by Stripe",
     EventOutcome.DUPLICATE: "Stripe had it already",

@@ -14,7 +14,7 @@ from collections.abc import (
 )
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from time import monotonic
 from typing import Any, TypeVar, cast
@@ -36,6 +36,7 @@ from meterdeck.core.model.changes import (
     Adjustment,
     AuditEntry,
     Override,
+    Undone,
 )
 from meterdeck.core.model.context import (
     Context,
@@ -73,6 +74,8 @@ class ScriptedEngine:
     cleared: list[tuple[str, str]] = field(default_factory=list)
     fired: list[tuple[str, int, bool]] = field(default_factory=list)
     trail: tuple[AuditEntry, ...] = ()
+    foreseen: dict[str | None, Undone] = field(default_factory=dict)
+    undone: list[tuple[str, str, str]] = field(default_factory=list)
 
     @property
     def changes(self) -> ScriptedEngine:
@@ -120,6 +123,16 @@ class ScriptedEngine:
         self.fired.append((tenant.id, quantity, count))
         self._raise()
         return logged(tenant, value=str(quantity))
+
+    async def preview_undo(self, tenant: str, audit_id: str | None = None) -> Undone:
+        self._raise()
+        return self.foreseen[audit_id]
+
+    async def undo(self, tenant: str, audit_id: str, **kwargs: Any) -> Undone:
+        self.undone.append((audit_id, kwargs["reason"], kwargs["operation_id"]))
+        self._raise()
+        found = [e for e in self.foreseen.values() if e.entry.id == audit_id]
+        return replace(found[0], audit_id="9-0")
 
     async def audit(self, tenant: str | None = None, *, limit: int = 100) -> Any:
         return self.trail[:limit]

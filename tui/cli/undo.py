@@ -5,14 +5,14 @@ from __future__ import annotations
 from argparse import Namespace
 
 from meterdeck.core.model.changes import Undone
-from meterdeck.core.model.usage import Resource
 from meterdeck.tui.cli.actor import current_actor
 from meterdeck.tui.cli.arguments import operation_id_of
 from meterdeck.tui.cli.call import Call, run_call
 from meterdeck.tui.cli.confirm import confirm
 from meterdeck.tui.cli.json_form import context_form
 from meterdeck.tui.cli.output import Cell, Tone, note
-from meterdeck.tui.cli.words import amount, second
+from meterdeck.tui.cli.words import second
+from meterdeck.tui.phrases import trail_value
 
 
 def run(args: Namespace) -> int:
@@ -77,7 +77,9 @@ def _change(call: Call, done: Undone) -> str:
     what = f"limit of {resource.label}"
     if done.entry.period:
         what = f"{resource.label} · {done.entry.period}"
-    before, after = (_words(each, resource) for each in (done.before, done.after))
+    before, after = (
+        trail_value(each, resource.scale) for each in (done.before, done.after)
+    )
     return f"{done.entry.tenant} · {what}: {before} → {after}"
 
 
@@ -87,14 +89,3 @@ def _what(done: Undone) -> str:
         f"undoes {entry.id}, {entry.action} by {entry.actor}"
         f" at {second(entry.at)}: {entry.reason}"
     )
-
-
-def _words(text: str, resource: Resource) -> str:
-    """Return a counter or an override of the trail with its units as people write."""
-    units, until, end = text.partition(" until ")
-    if units == "none":
-        return "no override"
-    try:
-        return f"{amount(int(units), resource)}{until}{end}"
-    except ValueError:
-        return text

@@ -56,6 +56,7 @@ class ChangeDialog(Dialog["Request | None"]):
 
     TITLE_TEXT: ClassVar[str] = ""
     VERB: ClassVar[str] = "Confirm"
+    ASKS_RESOURCE: ClassVar[bool] = True
     ASKS_REASON: ClassVar[bool] = True
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "cancel", "Cancel: nothing changes"),
@@ -121,8 +122,9 @@ class ChangeDialog(Dialog["Request | None"]):
         )
 
     def _all_fields(self) -> Iterator[tuple[str, Widget]]:
-        labels = [visible(r.label, 24) for r in self.picture.fleet.resources]
-        yield "Resource", Choice(labels, id="resource")
+        if self.ASKS_RESOURCE:
+            labels = [visible(r.label, 24) for r in self.picture.fleet.resources]
+            yield "Resource", Choice(labels, id="resource")
         yield from self.fields()
         if self.ASKS_REASON:
             yield "Reason", Input(
@@ -136,9 +138,10 @@ class ChangeDialog(Dialog["Request | None"]):
             )  # fmt: skip
 
     def on_mount(self) -> None:
-        row = self.picture.fleet.row_of(self.tenant.id)
-        worst = self.picture.fleet.worst_column(row) if row is not None else 0
-        self.query_one("#resource", Choice).choose(max(worst, 0))
+        if self.ASKS_RESOURCE:
+            row = self.picture.fleet.row_of(self.tenant.id)
+            worst = self.picture.fleet.worst_column(row) if row is not None else 0
+            self.query_one("#resource", Choice).choose(max(worst, 0))
         for field in self.query(Input):
             field.cursor_blink = False
         self.set_interval(1.0, self.look)

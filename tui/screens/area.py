@@ -103,6 +103,11 @@ class AreaScreen(Screen[None]):
         """The tenant that actions on this screen are about."""
         return None
 
+    @property
+    def entry(self) -> str | None:
+        """The audit entry that was chosen on this screen; None for the newest."""
+        return None
+
     def action_act(self, name: str) -> None:
         """Do an action, if the gate lets it pass."""
         action = BY_ID[name]
@@ -112,7 +117,7 @@ class AreaScreen(Screen[None]):
             self.console.say(why, title=action.label, severity="warning")
             return
         if action.writes:
-            self.console.open_dialog(action, self.subject)
+            self.console.open_dialog(action, self.subject, entry=self.entry)
             return
         getattr(self, f"do_{name}")()
 

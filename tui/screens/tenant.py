@@ -6,7 +6,7 @@ from concurrent.futures import Future
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.message import Message
 
@@ -33,7 +33,11 @@ class TenantScreen(AreaScreen):
     """Everything about one tenant."""
 
     AREA = Area.TENANT
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Area.TENANT)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *bindings(Area.TENANT),
+        Binding("down,j", "choose(1)", "Choose an older audit entry", show=False),
+        Binding("up,k", "choose(-1)", "Choose a newer audit entry", show=False),
+    ]
 
     class Trail(Message):
         """The audit trail was read, or could not be."""
@@ -59,6 +63,13 @@ class TenantScreen(AreaScreen):
     @property
     def subject(self) -> TenantId:
         return self._tenant
+
+    @property
+    def entry(self) -> str | None:
+        return self.query_one(AuditLog).chosen
+
+    def action_choose(self, entries: int) -> None:
+        self.query_one(AuditLog).choose(entries)
 
     def on_mount(self) -> None:
         self.query_one(EventLog).tenant = self._tenant
@@ -101,7 +112,7 @@ class TenantScreen(AreaScreen):
         self._reading = False
         error = message.future.exception()
         if error is None:
-            self.query_one(AuditLog).show(message.future.result())
+            self.query_one(AuditLog).show(message.future.result(), self.console.picture)
         elif isinstance(error, MeterdeckError):
             self.query_one(AuditLog).fail(str(error))
         else:
