@@ -15,6 +15,7 @@ from limits.aio.strategies import FixedWindowRateLimiter
 
 from bench.load import TENANTS, Call, tenant
 from meterdeck.core.adapters.redis_client import open_redis
+from meterdeck.core.client import MeterClient
 from meterdeck.core.model.context import Context, Mode, RedisOptions
 from meterdeck.core.model.keys import KeyLayout
 from meterdeck.core.model.periods import calendar_month
@@ -88,6 +89,17 @@ async def ours(url: str, limit: int) -> AsyncIterator[Call]:
         yield call
     finally:
         await client.aclose()
+
+
+@asynccontextmanager
+async def library(url: str, limit: int) -> AsyncIterator[Call]:
+    """Count as applications do: by `MeterClient.consume`, with circuit and deadline."""
+    async with MeterClient.open(context(url, limit)) as meter:
+
+        async def call(name: str, amount: int) -> bool:
+            return (await meter.consume(name, {RESOURCE: amount})).allowed
+
+        yield call
 
 
 @asynccontextmanager

@@ -9,7 +9,15 @@ from dataclasses import dataclass
 
 import redis.asyncio as redis_py
 
-from bench.contenders import FAR, Contender, fixed_window, legacy, ours, prepare
+from bench.contenders import (
+    FAR,
+    Contender,
+    fixed_window,
+    legacy,
+    library,
+    ours,
+    prepare,
+)
 from bench.load import Call, Load, drive
 from bench.machine import (
     can_pin,
@@ -70,6 +78,7 @@ async def run(server: Valkey, *, rounds: int, seconds: float) -> Section:
     command = await consume_command(server.url, FAR)
     ways = {
         "ours": ours,
+        "library": library,
         "evalsha": _plain(command),
         "legacy": legacy,
         "limits": fixed_window,
@@ -80,7 +89,7 @@ async def run(server: Valkey, *, rounds: int, seconds: float) -> Section:
         await _ask_the_server(server, reference, command, samples, seconds)
         for name, way in ways.items():
             await _many(server, name, way, samples, seconds)
-        for name in ("ours", "evalsha"):
+        for name in ("ours", "library", "evalsha"):
             await _one(server, name, ways[name], samples, seconds)
     note = await _note(server, reference, rounds, seconds)
     return Section("counting", note, _rows(samples))
@@ -177,6 +186,18 @@ def _rows(samples: _Samples) -> list[Row]:
             Target(1),
         ),
     ]
+    client = f"`MeterClient.consume`, {_MANY} callers"
+    rows += [
+        _row(samples, client, ("library", "reference"), _THE_LIMIT, Target(0.8)),
+        _row(samples, client, ("library", "limits"), _COMPARED["limits"], Target(6)),
+        _row(
+            samples,
+            "`MeterClient.consume`, 1 caller",
+            ("library alone", "evalsha alone"),
+            _COMPARED["evalsha"],
+            Target(1),
+        ),
+    ]
     rows += [
         _row(samples, f"{title}, {_MANY} callers", (name, "reference"), _THE_LIMIT)
         for name, title in _COMPARED.items()
@@ -199,7 +220,16 @@ def _rows(samples: _Samples) -> list[Row]:
             spread([one.slowest_ms for one in samples.each("ours")]),
             "ms",
         ),
+        Row(
+            f"{client}: 99 % answered within",
+            spread([one.p99_ms for one in samples.each("library")]),
+            "ms",
+            target=Target(8, at_most=True, unit="ms"),
+        ),
         _cost(f"{many}: this process", [s.client_us for s in samples.each("ours")]),
+        _cost(
+            f"{client}: this process", [s.client_us for s in samples.each("library")]
+        ),
         _cost(f"{many}: the server", [s.server_us for s in samples.each("ours")]),
         _cost(
             "the script by the reference: the server",

@@ -14,6 +14,8 @@ from meterdeck.core.adapters.script_lanes import ScriptLanes, pool_lanes
 from meterdeck.core.errors import RedisRefused, RedisUnreachable, Unreachable
 
 _CLOSED = "the connection to Redis is closed"
+_LATE = "nobody said in time who has these keys"
+_SLACK_S = 0.001  # a timer may be early by the clock's resolution
 
 
 class ClusterLanes:
@@ -46,12 +48,16 @@ class ClusterLanes:
             return lanes.submit(call)
         answer: asyncio.Future[Answer] = self._loop.create_future()
         self._homeless.append((Waiting(call, answer, self._loop.time()), None))
+        # To ask all nodes may take longer than the call may wait.
+        self._loop.call_later(self._nodes.timeout_s, self._expire)
         self._house()
         return answer
 
     def elsewhere(self, waiting: Sequence[Waiting], error: RedisRefused) -> None:
         """Find out who has the keys of these calls, and have them sent there."""
         self._homeless += [(each, error) for each in waiting]
+        for each in waiting:
+            self._loop.call_at(each.since + self._nodes.timeout_s, self._expire)
         self._house()
 
     def lost(self) -> None:
@@ -92,6 +98,13 @@ class ClusterLanes:
             for waiting, reason in homeless:
                 self._place(waiting, reason, failure)
 
+    def _expire(self) -> None:
+        due = self._loop.time() - self._nodes.timeout_s + _SLACK_S
+        late = [each for each in self._homeless if each[0].since <= due]
+        self._homeless = [each for each in self._homeless if each[0].since > due]
+        for waiting, error in late:
+            self._refuse(waiting, error or RedisUnreachable(_LATE))
+
     def _place(
         self, waiting: Waiting, error: RedisRefused | None, failure: Unreachable | None
     ) -> None:
@@ -105,10 +118,13 @@ class ClusterLanes:
             self._homeless.append((waiting, error))
         else:
             reason = failure or error or RedisUnreachable("nobody has these keys")
-            waiting.answer.set_exception(type(reason)(str(reason)))
+            self._refuse(waiting, reason)
 
     def _refuse_homeless(self, error: RedisUnreachable) -> None:
         for waiting, _ in self._homeless:
-            if not waiting.answer.done():
-                waiting.answer.set_exception(RedisUnreachable(str(error)))
+            self._refuse(waiting, error)
         self._homeless.clear()
+
+    def _refuse(self, waiting: Waiting, error: Unreachable) -> None:
+        if not waiting.answer.done():
+            waiting.answer.set_exception(type(error)(str(error)))

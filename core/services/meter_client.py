@@ -8,7 +8,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Self
-from uuid import uuid4
 
 from meterdeck.core.adapters.redis_client import Redis, open_redis
 from meterdeck.core.adapters.settle_calls import Settling
@@ -17,8 +16,9 @@ from meterdeck.core.model.amounts import hold_ms
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.decisions import Decision, Settled
 from meterdeck.core.model.degraded import Deferred, Degraded, MeterStatus
+from meterdeck.core.services.call_ids import CallIds
 from meterdeck.core.services.circuit import Circuit
-from meterdeck.core.services.fallback import Call, Fallback
+from meterdeck.core.services.fallback import Call, Fallback, Fault
 from meterdeck.core.services.guarded import Guarded
 from meterdeck.core.services.held import Held
 from meterdeck.core.services.meter_reading import MeterReading
@@ -48,6 +48,7 @@ class MeterClient(MeterReading):
         )
         guarded = Guarded(self._circuit, library.call_timeout_s)
         super().__init__(context, UsageService(redis, context), guarded)
+        self._ids = CallIds()
         self._spool = spool
         clock = ServerClock()
         self._fallback = Fallback(context, clock, spool)
@@ -118,13 +119,11 @@ class MeterClient(MeterReading):
             Refused: It would pass 2^53, or the id was used for another call.
             ReadOnly: The context allows no changes.
         """
-        call = Call(tenant, amounts, self._id_for(amounts, call_id), limits)
-        return await self._count(
-            call,
-            lambda: self._usage.consume(
-                tenant, amounts, call_id=call.call_id, limits=limits
-            ),
-        )
+        if call_id is None:
+            if not self._fallback.fails_open(amounts):
+                return await self._consume_once(tenant, amounts, limits)
+            call_id = self._ids.next()  # by which a lost call is counted once
+        return await self._consume(Call(tenant, amounts, call_id, limits))
 
     async def reserve(
         self,
@@ -152,7 +151,7 @@ class MeterClient(MeterReading):
             As `consume`; BadInput also where `ttl` is too short or too long.
         """
         hold_ms(ttl)
-        call = Call(tenant, amounts, call_id or uuid4().hex, limits, held=True)
+        call = Call(tenant, amounts, call_id or self._ids.next(), limits, held=True)
         return await self._count(
             call,
             lambda: self._usage.reserve(
@@ -276,10 +275,29 @@ class MeterClient(MeterReading):
                 f"reservation {held.call_id} was not released: {failed}; it {ends}"
             )
 
-    def _id_for(self, amounts: Mapping[str, int], call_id: str | None) -> str | None:
-        if call_id is None and self._fallback.fails_open(amounts):
-            return uuid4().hex  # by which a lost call is counted once
-        return call_id
+    async def _consume_once(
+        self, tenant: str, amounts: Mapping[str, int], limits: Mapping[str, int] | None
+    ) -> Decision | Degraded:
+        call = Call(tenant, amounts, None, limits)
+        with self._uses:
+            answer = await self._guarded.wait(
+                lambda: self._usage.attempt(tenant, amounts, limits)
+            )
+            if isinstance(answer, Fault):
+                return await self._answer(call, answer)
+            if answer is not None:
+                decision = self._usage.decided(answer, tenant)
+                if decision is not None:
+                    return decision
+        return await self._consume(call)
+
+    async def _consume(self, call: Call) -> Decision | Degraded:
+        return await self._count(
+            call,
+            lambda: self._usage.consume(
+                call.tenant, call.amounts, call_id=call.call_id, limits=call.limits
+            ),
+        )
 
     async def _count(
         self, call: Call, ask: Callable[[], Awaitable[Decision]]
@@ -288,6 +306,9 @@ class MeterClient(MeterReading):
             answer = await self._guarded.ask(ask)
             if isinstance(answer, Decision):
                 return answer
-            degraded = await self._fallback.answer(call, answer)
-            self._recovery.wake()
-            return degraded
+            return await self._answer(call, answer)
+
+    async def _answer(self, call: Call, fault: Fault) -> Degraded:
+        degraded = await self._fallback.answer(call, fault)
+        self._recovery.wake()
+        return degraded

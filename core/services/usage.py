@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -112,18 +113,49 @@ class UsageService:
             RedisUnreachable, RedisRefused: Nothing was counted.
             UnknownOutcome: Counted or not, nobody knows.
         """
-        wanted = _Wanted(tenant, amounts, call_id, limits)
         if call_id is None:
-            # The usual call, without the detours of others: each await costs time.
-            name = self._checked(wanted)
-            form = self._terms.monthly(tuple(amounts))
-            if form is not None:
-                call = self._call(wanted, name, form)
-                answer = await lanes_of(self._redis).submit(call)
-                if isinstance(answer, Decision):
-                    return answer
-                self._learn(answer, tenant)
-        return await self._count(wanted)
+            attempt = self.attempt(tenant, amounts, limits)
+            if attempt is not None:
+                decision = self.decided(await attempt, tenant)
+                if decision is not None:
+                    return decision
+        return await self._count(_Wanted(tenant, amounts, call_id, limits))
+
+    def attempt(
+        self,
+        tenant: str,
+        amounts: Mapping[str, int],
+        limits: Mapping[str, int] | None = None,
+    ) -> asyncio.Future[Answer] | None:
+        """Send a call without an id, once, as `consume` does first.
+
+        The usual call, without the detours of others: each await costs time. What it
+        returns is answered within twice the timeout of the client's Redis, and is for
+        `decided`. None where more must be known first: call `consume`.
+
+        Raises:
+            BadInput, ReadOnly, RedisUnreachable: As `consume`.
+        """
+        wanted = _Wanted(tenant, amounts, None, limits)
+        name = self._checked(wanted)
+        form = self._terms.monthly(tuple(amounts))
+        if form is None:
+            return None
+        return lanes_of(self._redis).submit(self._call(wanted, name, form))
+
+    def decided(self, answer: Answer, tenant: str) -> Decision | None:
+        """Return the decision, or learn why there is none and it must be asked again.
+
+        Nothing was counted then.
+        """
+        if isinstance(answer, Decision):
+            return answer
+        match answer:
+            case PeriodMoved(now):
+                self._periods.learn(now)
+            case CycleMoved():
+                self._periods.forget_cycle(TenantId(tenant))
+        return None
 
     async def reserve(
         self,
@@ -245,13 +277,6 @@ class UsageService:
             check_limits(wanted.limits, wanted.amounts)
         return tenant_bytes(wanted.tenant, tagged=self._tagged)
 
-    def _learn(self, moved: PeriodMoved | CycleMoved, tenant: str) -> None:
-        match moved:
-            case PeriodMoved(now):
-                self._periods.learn(now)
-            case CycleMoved():
-                self._periods.forget_cycle(TenantId(tenant))
-
     async def _count_in_order(self, wanted: _Wanted, name: bytes) -> Decision:
         """Send the resources by name: in another order it would be another request."""
         asked = wanted.amounts
@@ -275,9 +300,9 @@ class UsageService:
                 answer = await lanes.submit(call)
             else:
                 answer = await _send_twice(lanes, call)
-            if isinstance(answer, Decision):
-                return answer
-            self._learn(answer, tenant)
+            decision = self.decided(answer, tenant)
+            if decision is not None:
+                return decision
         raise Refused("the billing period keeps changing; nothing was counted")
 
     async def _announce(self, wanted: _Wanted, form: Form) -> None:
