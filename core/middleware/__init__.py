@@ -3,7 +3,7 @@
 Works with Starlette, FastAPI and any other ASGI application; imports none of them.
 """
 
-from meterdeck.core.middleware.charging import CountsUsage
+from meterdeck.core.middleware.charging import CountsUsage, GivesBack
 from meterdeck.core.middleware.exchange import Exchange
 from meterdeck.core.middleware.sources import (
     by_route,
@@ -19,6 +19,7 @@ __all__ = [
     "HEALTH",
     "CountsUsage",
     "Exchange",
+    "GivesBack",
     "Tally",
     "UsageMiddleware",
     "by_route",

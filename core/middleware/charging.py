@@ -9,10 +9,11 @@ from enum import Enum
 from hashlib import sha256
 from inspect import isawaitable
 from typing import Protocol, TypeVar, runtime_checkable
+from uuid import uuid4
 
 from meterdeck.core.errors import BadInput, Refused
 from meterdeck.core.middleware.exchange import Exchange
-from meterdeck.core.middleware.faults import Faults
+from meterdeck.core.middleware.faults import Faults, is_unknown
 from meterdeck.core.middleware.tally import Tally
 from meterdeck.core.model.decisions import Decision
 from meterdeck.core.model.degraded import Counting, Degraded
@@ -30,6 +31,15 @@ class CountsUsage(Protocol):
         self, tenant: str, amounts: Mapping[str, int], *, call_id: str | None = None
     ) -> Decision | Degraded:
         """Check every limit and count: all of `amounts`, or nothing."""
+        ...
+
+
+@runtime_checkable
+class GivesBack(CountsUsage, Protocol):
+    """What counts and takes back, as both of those do."""
+
+    async def release(self, tenant: str, call_id: str) -> object:
+        """Give back what a call took, once."""
         ...
 
 
@@ -69,6 +79,8 @@ class Uncounted(Enum):
     FREE = "free"
     NO_TENANT = "no tenant"
     FAULT = "fault"
+    LOST = "lost"
+    """A fault after which it may have been counted all the same."""
     SPOOLED = "spooled"
     """The client allowed it and will have it counted."""
     UNAVAILABLE = "unavailable"
@@ -84,8 +96,34 @@ class Settled:
     decision: Decision
 
 
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What a request took, to be given back if its work fails.
+
+    Attributes:
+        certain: Whether it surely was counted, or will be.
+    """
+
+    tenant: str
+    call_id: str
+    certain: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What came of asking; `charge` only where it can be given back."""
+
+    outcome: Settled | Uncounted
+    charge: Charge | None = None
+
+
 class Charging:
-    """Asks the application's rules about a request and counts it. Never raises."""
+    """Asks the application's rules about a request and counts it. Never raises.
+
+    With `returnable`, requests that bring no id get one of ours, by which what they
+    took can be given back. Those that bring one do not: their repeat is free, as they
+    are paid for already.
+    """
 
     def __init__(
         self,
@@ -93,15 +131,16 @@ class Charging:
         rules: Rules,
         faults: Faults,
         tally: Tally,
+        *,
+        returnable: bool = False,
     ) -> None:
+        self._returnable = returnable
         self._usage = usage
         self._rules = rules
         self._faults = faults
         self._tally = tally
 
-    async def settle(
-        self, exchange: Exchange, deadline_s: float
-    ) -> Settled | Uncounted:
+    async def settle(self, exchange: Exchange, deadline_s: float) -> Asked:
         """Count `exchange`, or say why not.
 
         Waits for the counter at most `deadline_s` seconds; the application's own
@@ -113,20 +152,34 @@ class Charging:
         except Exception as error:  # the application's own code
             self._faults.rule_failed("tenant or resource", error)
             self._tally.faults += 1
-            return Uncounted.FAULT
+            return Asked(Uncounted.FAULT)
         if not resource:
-            return Uncounted.FREE
+            return Asked(Uncounted.FREE)
         if not tenant or not _is_tenant(tenant):
             self._tally.no_tenant += 1
-            return Uncounted.NO_TENANT
+            return Asked(Uncounted.NO_TENANT)
         cost = await self._cost(exchange)
         if not cost:
-            return Uncounted.FREE
+            return Asked(Uncounted.FREE)
+        return await self._charge(exchange, tenant, {resource: cost}, deadline_s)
+
+    async def _charge(
+        self,
+        exchange: Exchange,
+        tenant: str,
+        amounts: Mapping[str, int],
+        deadline_s: float,
+    ) -> Asked:
         call_id = await self._call_id(exchange)
-        answer = await self._answer(tenant, {resource: cost}, call_id, deadline_s)
-        return (
-            answer if isinstance(answer, Uncounted) else Settled(tenant, cost, answer)
-        )
+        own = uuid4().hex if self._returnable and call_id is None else ""
+        answer = await self._answer(tenant, amounts, call_id or own or None, deadline_s)
+        if isinstance(answer, Uncounted):
+            taken = answer in (Uncounted.SPOOLED, Uncounted.LOST)
+            certain = answer is Uncounted.SPOOLED
+            charge = Charge(tenant, own, certain) if own and taken else None
+            return Asked(answer, charge)
+        charge = Charge(tenant, own, True) if own and answer.allowed else None
+        return Asked(Settled(tenant, sum(amounts.values()), answer), charge)
 
     async def _answer(
         self,
@@ -140,7 +193,7 @@ class Charging:
                 answer = await self._consume(tenant, amounts, call_id)
         except Exception as error:  # none may become a 500
             self._faults.failed(error)
-            return Uncounted.FAULT
+            return Uncounted.LOST if is_unknown(error) else Uncounted.FAULT
         if isinstance(answer, Degraded):
             return self._degraded(answer)
         self._faults.answered()

@@ -39,12 +39,20 @@ class Faults:
     def failed(self, error: Exception) -> None:
         """Note that a request could not be counted."""
         self._tally.faults += 1
-        if isinstance(error, UnknownOutcome | TimeoutError):
-            self._tally.unknown += 1
+        self._tally.unknown += is_unknown(error)
         if isinstance(error, Unreachable | TimeoutError):
             self._no_answer(f"rule={self._rule} {_words(error)}")
         else:
             self._say("usage_count_failed", error)
+
+    def not_given_back(self, error: Exception) -> None:
+        """Note that what a request took could not be given back."""
+        self._tally.not_given_back += 1
+        self._tally.unknown += is_unknown(error)
+        if isinstance(error, Unreachable | TimeoutError):
+            self._no_answer(f"rule=give_back {_words(error)}")
+        else:
+            self._say("usage_give_back_failed", error)
 
     def degraded(self, detail: str) -> None:
         """Note that a client answered by its own rules, as Redis did not."""
@@ -83,6 +91,11 @@ class Faults:
             return
         self._said[kind] = (now, 0)
         _log.error("%s left_out=%d", line, silent, exc_info=error)
+
+
+def is_unknown(error: Exception) -> bool:
+    """Tell whether what failed may have been done all the same."""
+    return isinstance(error, UnknownOutcome | TimeoutError)
 
 
 def _words(error: Exception) -> str:

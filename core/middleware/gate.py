@@ -18,6 +18,7 @@ from meterdeck.core.middleware.asgi import App, Headers, Message, Receive, Send
 from meterdeck.core.middleware.charging import Charging, Settled, Uncounted
 from meterdeck.core.middleware.exchange import Exchange
 from meterdeck.core.middleware.fields import rate_limit_fields
+from meterdeck.core.middleware.refunds import Refunds
 from meterdeck.core.middleware.tally import Tally
 from meterdeck.core.model.text import visible
 
@@ -50,7 +51,9 @@ class Gate:
         rules: GateRules,
         tally: Tally,
         clock: Callable[[], datetime],
+        refunds: Refunds | None = None,
     ) -> None:
+        self._refunds = refunds
         self._charging = charging
         self._rules = rules
         self._tally = tally
@@ -60,20 +63,24 @@ class Gate:
         self, app: App, exchange: Exchange, receive: Receive, send: Send
     ) -> None:
         """Let the application answer, or answer."""
-        verdict = await self._judge(exchange)
+        asked = await self._charging.settle(exchange, self._rules.deadline_s)
+        verdict = self._judge(asked.outcome)
         if isinstance(verdict, Answer):
             await verdict.give(send, method=exchange.method)
             return
-        await app(exchange.scope, receive, _adding(verdict, send) if verdict else send)
+        scope, send = exchange.scope, _adding(verdict, send) if verdict else send
+        if self._refunds is None or asked.charge is None:
+            await app(scope, receive, send)
+        else:
+            await self._refunds.serve(app, asked.charge, scope, receive, send)
 
-    async def _judge(self, exchange: Exchange) -> Answer | Headers:
-        settled = await self._charging.settle(exchange, self._rules.deadline_s)
-        match settled:
+    def _judge(self, outcome: Settled | Uncounted) -> Answer | Headers:
+        match outcome:
             case Settled():
-                return self._verdict(settled)
+                return self._verdict(outcome)
             case Uncounted.NO_TENANT if self._rules.unknown_tenant == "refuse":
                 return no_tenant(self._rules.challenge)
-            case Uncounted.FAULT if self._rules.on_fault == "refuse":
+            case Uncounted.FAULT | Uncounted.LOST if self._rules.on_fault == "refuse":
                 return cannot_count(self._rules.retry_after_s)
             case Uncounted.UNAVAILABLE:
                 return cannot_count(self._rules.retry_after_s)

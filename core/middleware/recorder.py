@@ -60,7 +60,7 @@ class Recorder:
         return task
 
     async def _record(self, exchange: Exchange) -> None:
-        settled = await self._charging.settle(exchange, _DEADLINE_S)
+        settled = (await self._charging.settle(exchange, _DEADLINE_S)).outcome
         if not isinstance(settled, Settled):
             return
         if settled.decision.allowed:

@@ -17,7 +17,11 @@ class Tally:
         spooled: Requests or answers that a client keeps on disk, to be counted once.
         no_tenant: Requests without a tenant, or with a name that can be none.
         faults: Requests that were not counted and will not be, by a fault.
-        unknown: Those of `faults` that may have been counted.
+        given_back: Requests whose units were given back as their work failed, or are
+            on a client's disk to be given back (`check`).
+        not_given_back: Requests whose units should have been, and a fault prevented it.
+        unknown: Those of `faults` that may have been counted, and those of
+            `not_given_back` that may have been given back.
         rule_errors: Times that one of the application's callables failed.
     """
 
@@ -28,5 +32,7 @@ class Tally:
     spooled: int = 0
     no_tenant: int = 0
     faults: int = 0
+    given_back: int = 0
+    not_given_back: int = 0
     unknown: int = 0
     rule_errors: int = 0

@@ -11,6 +11,7 @@ from meterdeck.core.middleware.asgi import App, Receive, Scope, Send
 from meterdeck.core.middleware.charging import (
     Charging,
     CountsUsage,
+    GivesBack,
     Rule,
     Rules,
     check_cost,
@@ -20,6 +21,7 @@ from meterdeck.core.middleware.exchange import Exchange
 from meterdeck.core.middleware.faults import Faults
 from meterdeck.core.middleware.gate import Gate, GateRules
 from meterdeck.core.middleware.recorder import Recorder
+from meterdeck.core.middleware.refunds import Refunds
 from meterdeck.core.middleware.routes import Routes
 from meterdeck.core.middleware.tally import Tally
 from meterdeck.core.model.text import visible
@@ -58,7 +60,10 @@ class UsageMiddleware:
         on_fault: Whether requests that cannot be counted are allowed or answered 503
             (`check`). What a `MeterClient` decides by its own rules is followed.
         retry_after_s: `Retry-After` of that 503, in seconds.
-        deadline_s: Longest wait for the counter before a request (`check`), seconds.
+        deadline_s: Longest wait for the counter before a request, and for giving back
+            after it (`check`), seconds.
+        give_back_from: First status of an answer after which what the request took is
+            given back, as after an application that raises (`check`); None for never.
         tally: Kept current; give your own to read it.
         clock: Current time, for the seconds until a period ends.
 
@@ -84,6 +89,7 @@ class UsageMiddleware:
         on_fault: OnFault = "allow",
         retry_after_s: int = 5,
         deadline_s: float = 2.0,
+        give_back_from: int | None = None,
         tally: Tally | None = None,
         clock: Callable[[], datetime] = _utc_now,
     ) -> None:
@@ -96,6 +102,8 @@ class UsageMiddleware:
                 "count cannot refuse: the request is answered already",
                 'use mode="check", or leave on_fault and unknown_tenant out',
             )
+        if give_back_from is not None:
+            _check_give_back(give_back_from, mode, usage)
         if not (challenge.isascii() and challenge.isprintable()):
             raise _wrong("challenge", "is no header's value", "write it in ASCII")
         self._app = app
@@ -106,13 +114,19 @@ class UsageMiddleware:
         rules = Rules(
             tenant, _resource(resource), _cost(cost), call_id or constant(None)
         )
-        charging = Charging(_source(usage), rules, faults, tally)
+        source, returnable = _source(usage), give_back_from is not None
+        charging = Charging(source, rules, faults, tally, returnable=returnable)
         gate = GateRules(on_fault, unknown_tenant, challenge, retry_after_s, deadline_s)
-        self._side: Gate | Recorder = (
-            Gate(charging, gate, tally, clock)
-            if mode == "check"
-            else Recorder(charging, tally, faults, below=count_below)
-        )
+        self._side: Gate | Recorder
+        if mode == "count":
+            self._side = Recorder(charging, tally, faults, below=count_below)
+            return
+        refunds = None
+        if give_back_from is not None:
+            refunds = Refunds(
+                source, faults, tally, first=give_back_from, deadline_s=deadline_s
+            )
+        self._side = Gate(charging, gate, tally, clock, refunds)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection, as ASGI says."""
@@ -153,6 +167,29 @@ def _cost(given: int | Rule[int]) -> Rule[int]:
     except BadInput as error:
         raise _wrong("cost", "cannot be used", str(error)) from error
     return constant(given)
+
+
+def _check_give_back(
+    first: int, mode: Mode, usage: CountsUsage | Callable[[], CountsUsage]
+) -> None:
+    if mode == "count":
+        raise _wrong(
+            "mode",
+            "count gives nothing back: it counts only what succeeded",
+            'use mode="check", or leave give_back_from out',
+        )
+    if type(first) is not int or not 400 <= first <= 599:
+        raise _wrong(
+            "give_back_from",
+            f"is {visible(repr(first))}",
+            "it is a status from 400 to 599; 500 for faults of the application",
+        )
+    if isinstance(usage, CountsUsage) and not isinstance(usage, GivesBack):
+        raise _wrong(
+            "give_back_from",
+            "needs a usage that can release",
+            "give a MeterClient or an engine's usage",
+        )
 
 
 def _check_choice(name: str, given: str, choices: object) -> None:

@@ -57,6 +57,7 @@ def create_app(context: Context | None = None) -> FastAPI:
         ),
         cost=by_route({"POST /v1/images": 2}, default=1),
         call_id=call_id_from_header("idempotency-key"),
+        give_back_from=500,  # what the application fails at is not charged
         exempt=(*HEALTH, "/metrics", "/docs", "/openapi.json"),
         tally=tally,
     )
@@ -69,6 +70,10 @@ def create_app(context: Context | None = None) -> FastAPI:
     async def make_image() -> dict[str, str]:
         return {"image": "done"}
 
+    @app.post("/v1/reports")
+    async def make_report() -> dict[str, str]:
+        raise RuntimeError("the printer is on fire")
+
     @app.get("/health")
     async def health() -> dict[str, str]:
         return {"status": "ok"}
@@ -78,6 +83,7 @@ def create_app(context: Context | None = None) -> FastAPI:
         return {
             "usage_allowed": tally.allowed,
             "usage_refused": tally.refused,
+            "usage_given_back": tally.given_back,
             "usage_faults": tally.faults,
         }
 

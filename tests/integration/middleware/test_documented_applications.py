@@ -40,7 +40,7 @@ async def client_of(
 async def test_the_fastapi_application_checks_before_it_works(
     context: Context, valkey_client: Redis
 ) -> None:
-    """Images cost two of ten; the sixth is refused; retries and health are free."""
+    """Images cost two of ten; the sixth is refused; retries and failures are free."""
     key = {"authorization": "Bearer key-of-acme"}
     patient = LibraryOptions(call_timeout_s=PATIENT_S)
     app = fastapi_app.create_app(replace(context, library=patient))
@@ -49,6 +49,7 @@ async def test_the_fastapi_application_checks_before_it_works(
         for _ in range(3):
             again = await client.get("/v1/hello", headers={"idempotency-key": "k"})
         nobody = await client.get("/v1/hello", headers={"authorization": ""})
+        failed = await client.post("/v1/reports")
         free = [(await client.get(p)).status_code for p in ("/health", "/docs")]
         metrics = (await client.get("/metrics")).json()
 
@@ -56,7 +57,13 @@ async def test_the_fastapi_application_checks_before_it_works(
     assert again.json() == {"hello": "world"}
     assert nobody.status_code == 401
     assert free == [200, 200]
-    assert metrics == {"usage_allowed": 8, "usage_refused": 1, "usage_faults": 0}
+    assert failed.status_code == 500
+    assert metrics == {
+        "usage_allowed": 9,
+        "usage_refused": 1,
+        "usage_given_back": 1,
+        "usage_faults": 0,
+    }
     assert await counted(valkey_client, resource=IMAGES) == 10
     assert await counted(valkey_client) == 1
 
