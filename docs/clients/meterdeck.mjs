@@ -4,13 +4,11 @@ import { readFileSync } from "node:fs";
 import { ClientClosedError, ClientOfflineError, ErrorReply, TimeoutError } from "redis";
 import { periodOf } from "./periods.mjs";
 const UNSENT = [ClientClosedError, ClientOfflineError, TimeoutError];
-
 /** `code`: the contract's word (broken, overflow, reused, unknown, …), `unsent` or `lost`. */
 export class MeterdeckError extends Error {
   constructor(code, what) { super(`${code}: ${what}`); this.code = code; }
 }
-/** Sent, and the answer was lost: done or not, nobody knows. Repeat it under its `callId`. */
-export class UnknownOutcome extends MeterdeckError {}
+export class UnknownOutcome extends MeterdeckError {} // sent, no answer; repeat its `callId`
 
 /** Counts through `redis`, a client that nobody else uses: if need be it is connected anew. */
 export function meterOf(redis, { scripts, resources, tagged, keptDays = 35, timeoutMs = 2000 }) {
@@ -68,6 +66,9 @@ export function meterOf(redis, { scripts, resources, tagged, keptDays = 35, time
       const keys = [...index("seq", "changed", "reserving"), key("tenant", name),
         key("refusals", name), ...all("counter"), ...all("override"), ...all("reserved"),
         ...terms.filter((term) => term.rule).map((term) => term.beyond), ...id];
+      const [seconds] = tagged && hold > 1 ? await send("TIME") : [];
+      for (const { counter } of seconds ? terms : []) // which no script can note there
+        await send("ZADD", "meterdeck:reserving", "LT", seconds * 1000 + Number(hold), counter);
       const [answer] = await run(consumeScript, callId, keys.length, ...keys,
         1, terms.length, 600, noted, kept, ...terms.flatMap((term) => term.fields),
         name, all("cycled").some(Boolean) ? cycle : "", id.length && hold, terms.length,
@@ -120,7 +121,6 @@ export function meterOf(redis, { scripts, resources, tagged, keptDays = 35, time
     confirm: (tenant, callId, amounts) => settle("confirm", tenant, callId, amounts),
     release: (tenant, callId, amounts) => settle("release", tenant, callId, amounts) };
 }
-
 const refuse = (code, what) => { throw new MeterdeckError(code, what); };
 const check = (sound, what, code = "bad") => Boolean(sound) || refuse(code, what);
 const idOf = (id) => check(id && /^[\w.-]{1,128}$/.test(id), `call id ${id}`) && id;
@@ -140,8 +140,8 @@ const standing = (current, limit, source, time) => {
 const decisionOf = ([replayed, allowed, , ...rows], terms, callId) => {
   const resources = {};
   for (const [i, row] of split(rows, rows.length / terms.length).entries()) {
-    if (callId === undefined) row.unshift(terms[i].resource);
-    const [name, current, limit, source, verdict, start, end, period] = row;
+    const [name, current, limit, source, verdict, start, end, period] =
+      callId === undefined ? [terms[i].resource, ...row] : row;
     const time = period ? { period, periodStart: +start, periodEnd: +end } : terms[i].time;
     resources[name] = { ...standing(+current, limit, source, time) };
     resources[name].reason = verdict === "0" ? null : verdict; // over and shadow allow it

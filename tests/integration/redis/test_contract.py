@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import shlex
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -130,6 +131,41 @@ async def test_another_language_consumes_by_the_document_alone(
         *("api_calls", "3", "none", "none", "0", start, end, month.label),
         *("images", "4", "5", "plan", "0", start, end, month.label),
     ]
+
+
+@pytest.mark.not_on("cluster")
+async def test_the_documents_examples_are_calls(redis: Redis) -> None:
+    """Both, word for word but for the time, are answered by what they were to count."""
+    month = calendar_month(await server_time(redis))
+    start, end = (str(int(each.timestamp())) for each in (month.start, month.end))
+    await redis.hset("meterdeck:tenant:acme", mapping={"anchor": start})
+    await redis.hset("meterdeck:tenant:acme", "interval", "month")
+    await redis.hset("meterdeck:tenant:acme", "interval_count", "1")
+    found = re.findall(r"^    EVALSHA <digest> ((?:.+\n)+)", DOCUMENT, re.MULTILINE)
+    now = {
+        "1763164800": start,
+        "1793491200000": f"{start}000",
+        "1796083200000": f"{end}000",
+        "1794700800000": f"{start}000",
+        "1797292800000": f"{end}000",
+        "2026-11-15": f"{month.label}-01",
+        "2026-11": month.label,
+    }
+
+    answers = []
+    for example in found:
+        for then, value in now.items():
+            example = example.replace(then, value)  # noqa: PLW2901
+        text = documented_text("consume")
+        answers += await ask(redis, "EVAL", text, *shlex.split(example))
+
+    first, second = [[each.decode() for each in answer] for answer in answers]
+    assert (first[:3], first[4:]) == (["ok", "0", "1"], ["3", "none", "none", "0"])
+    assert (second[:3], second[4:9], second[12:17]) == (
+        ["ok", "0", "1"],
+        ["images", "6", "100", "default", "0"],
+        ["seats", "1", "none", "none", "0"],
+    )
 
 
 async def test_the_document_names_every_key_with_its_type(
