@@ -74,7 +74,7 @@ class _Case:
         if "redis" not in step:
             return {**step, "answer": self._valued(step["answer"])}
         reply = self._valued(step.get("reply", {"any": True}))
-        return {"redis": self._command(step["redis"]), "reply": reply}
+        return {"redis": self._command(step["redis"]), "reply": self._named(reply)}
 
     def _command(self, words: Sequence[Form]) -> list[Form]:
         return [{"hex": self._argument(each).hex()} for each in words]
@@ -84,8 +84,13 @@ class _Case:
             return b"".join(map(self._argument, word))
         if isinstance(word, dict):
             return bytes_of(word)
-        text: str = self._valued(str(word))
-        return text.translate(self._around).encode()
+        text: str = self._named(self._valued(str(word)))
+        return text.encode()
+
+    def _named(self, form: Form) -> Form:
+        if isinstance(form, list):
+            return [self._named(each) for each in form]
+        return form.translate(self._around) if isinstance(form, str) else form
 
     def _valued(self, form: Form) -> Form:
         if isinstance(form, str):
