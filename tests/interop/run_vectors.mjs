@@ -23,8 +23,13 @@ function ask(command) {
   return redis.sendCommand(command.map(bytesOf));
 }
 
+function amountsOf({ amounts }) {
+  const amountOf = (each) => (each?.integer ? BigInt(each.integer) : each);
+  const named = Object.entries(amounts ?? {}).map(([name, each]) => [name, amountOf(each)]);
+  return amounts && Object.fromEntries(named);
+}
+
 function inCase(answer) {
-  // currentUnits → current_units
   if (answer === null || typeof answer !== "object") return answer;
   const named = Object.entries(answer).map(([name, each]) => [
     name in names ? names[name] : name,
@@ -35,12 +40,14 @@ function inCase(answer) {
 const names = { periodStart: "period_start", periodEnd: "period_end", givenBack: "given_back" };
 
 const calls = {
-  consume: (meter, { tenant, amounts, id, limits }) =>
-    meter.consume(bytesOf(tenant), amounts, { callId: id, limits }),
-  reserve: (meter, { tenant, amounts, id, limits, ttl_ms: ttlMs }) =>
-    meter.reserve(bytesOf(tenant), amounts, { callId: id, limits, ttlMs }),
-  release: (meter, { tenant, id, amounts }) => meter.release(bytesOf(tenant), id, amounts),
-  confirm: (meter, { tenant, id, amounts }) => meter.confirm(bytesOf(tenant), id, amounts),
+  consume: (meter, { tenant, id, limits, ...call }) =>
+    meter.consume(bytesOf(tenant), amountsOf(call), { callId: id, limits }),
+  reserve: (meter, { tenant, id, limits, ttl_ms: ttlMs, ...call }) =>
+    meter.reserve(bytesOf(tenant), amountsOf(call), { callId: id, limits, ttlMs }),
+  release: (meter, { tenant, id, ...call }) =>
+    meter.release(bytesOf(tenant), id, amountsOf(call)),
+  confirm: (meter, { tenant, id, ...call }) =>
+    meter.confirm(bytesOf(tenant), id, amountsOf(call)),
   peek: async (meter, { tenant }) => ({ resources: await meter.peek(bytesOf(tenant)) }),
 };
 

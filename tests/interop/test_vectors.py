@@ -1,7 +1,7 @@
 """The same vectors for the Python library and the JavaScript client."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -96,7 +96,7 @@ class PythonSide:
                 return _decision(
                     await usage.consume(
                         _tenant(call),
-                        call["amounts"],
+                        _amounts(call) or {},
                         call_id=call.get("id"),
                         limits=call.get("limits"),
                     )
@@ -105,18 +105,18 @@ class PythonSide:
                 return _decision(
                     await usage.reserve(
                         _tenant(call),
-                        call["amounts"],
+                        _amounts(call) or {},
                         call_id=call.get("id"),
                         ttl=timedelta(milliseconds=call["ttl_ms"]),
                     )
                 )
             case {"release": call}:
                 return _settled(
-                    await usage.release(_tenant(call), call["id"], call.get("amounts"))
+                    await usage.release(_tenant(call), call["id"], _amounts(call))
                 )
             case {"confirm": call}:
                 return _settled(
-                    await usage.confirm(_tenant(call), call["id"], call.get("amounts"))
+                    await usage.confirm(_tenant(call), call["id"], _amounts(call))
                 )
             case {"peek": call}:
                 rows = await usage.peek(_tenant(call))
@@ -129,6 +129,15 @@ class PythonSide:
 
 def _tenant(call: Form) -> str:
     return name_text(bytes_of(call["tenant"]))
+
+
+def _amounts(call: Form) -> dict[str, int] | None:
+    if "amounts" not in call:
+        return None
+    return {
+        name: int(each["integer"]) if isinstance(each, dict) else each
+        for name, each in call["amounts"].items()
+    }
 
 
 def _readable(reply: object) -> Form:
@@ -214,28 +223,46 @@ async def test_the_library_does_what_the_vectors_say(
     assert len(cases) > 90
 
 
-@pytest.mark.parametrize("tagged", [False, True])
-async def test_the_javascript_client_does_what_the_vectors_say(
-    redis: Redis,
-    redis_server: Valkey,
-    javascript: Path,
-    tagged: bool,
+async def _by_javascript(
+    folder: Path, server: Valkey, cases: Sequence[Form], *, tagged: bool, **options: str
 ) -> None:
-    """The same cases, by a program that knows the contract and nothing of ours."""
-    cases = await _cases(redis, tagged=tagged)
-    path = javascript / "cases.json"
+    """Run the cases with the JavaScript client; all must be as expected."""
+    path = folder / "cases.json"
     path.write_text(json.dumps(cases))
-
     done = await run_node(
-        javascript / "run_vectors.mjs",
+        folder / "run_vectors.mjs",
         {
-            "REDIS_URL": redis_server.url,
+            "REDIS_URL": server.url,
             "CASES": str(path),
             "TAGGED": str(int(tagged)),
+            **options,
         },
     )
-
     assert (done.code, done.err) == (0, "")
     result: dict[str, Any] = json.loads(done.out)
     assert result["wrong"] == []
     assert result["ran"] == [case["name"] for case in cases]
+
+
+@pytest.mark.parametrize("tagged", [False, True])
+async def test_the_javascript_client_does_what_the_vectors_say(
+    redis: Redis, redis_server: Valkey, javascript: Path, tagged: bool
+) -> None:
+    """The same cases, by a program that knows the contract and nothing of ours."""
+    cases = await _cases(redis, tagged=tagged)
+
+    await _by_javascript(javascript, redis_server, cases, tagged=tagged)
+
+
+@pytest.mark.parametrize("days", [-400, 40])
+async def test_a_javascript_client_whose_clock_is_wrong_does_the_same(
+    valkey: Valkey, valkey_client: Redis, javascript: Path, days: int
+) -> None:
+    """Every case once more: the server's clock decides."""
+    (javascript / "clock.mjs").write_text(
+        f"const now = Date.now; Date.now = () => now() + {days} * 86_400_000;\n"
+    )
+    cases = await _cases(valkey_client, tagged=False)
+
+    preload = f"--import={javascript / 'clock.mjs'}"
+    await _by_javascript(javascript, valkey, cases, tagged=False, NODE_OPTIONS=preload)
