@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -19,7 +20,7 @@ from meterdeck.core.adapters.scripts import (
     Scripts,
     moved,
 )
-from meterdeck.core.errors import Refused
+from meterdeck.core.errors import MeterdeckError, Refused
 from meterdeck.core.model.changes import Actor, AdjustKind, Adjustment
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.names import name_bytes
@@ -97,34 +98,34 @@ class ChangeCalls:
         only_period: str = "",
     ) -> Reply | None:
         """Change a counter in its current period; None if that is not `only_period`."""
-        await self._index(wish.tenant)
-        for _ in range(_ROUNDS):
-            reckoning = await self._periods.of(wish.tenant, [resource])
-            period = reckoning.periods[resource.name]
-            if only_period not in ("", period.label):
-                return None
-            reply = await self._scripts.adjust(
-                self._adjust_keys(wish.tenant, resource, period, signature),
-                [
-                    *self._head(),
-                    *_wish(wish),
-                    *self._period_arguments(period),
-                    reckoning.cycle,
-                    name_bytes(wish.tenant),
-                    resource.name,
-                    period.label,
-                    *signature.arguments(),
-                ],
-                signature.operation_id,
-                what=signature.naming("the adjustment"),
-            )
-            match moved(reply):
-                case PeriodMoved(now):
-                    self._periods.learn(now)
-                case CycleMoved():
-                    self._periods.forget_cycle(wish.tenant)
-                case None:
-                    return reply
+        async with self._indexed(wish.tenant):
+            for _ in range(_ROUNDS):
+                reckoning = await self._periods.of(wish.tenant, [resource])
+                period = reckoning.periods[resource.name]
+                if only_period not in ("", period.label):
+                    return None
+                reply = await self._scripts.adjust(
+                    self._adjust_keys(wish.tenant, resource, period, signature),
+                    [
+                        *self._head(),
+                        *_wish(wish),
+                        *self._period_arguments(period),
+                        reckoning.cycle,
+                        name_bytes(wish.tenant),
+                        resource.name,
+                        period.label,
+                        *signature.arguments(),
+                    ],
+                    signature.operation_id,
+                    what=signature.naming("the adjustment"),
+                )
+                match moved(reply):
+                    case PeriodMoved(now):
+                        self._periods.learn(now)
+                    case CycleMoved():
+                        self._periods.forget_cycle(wish.tenant)
+                    case None:
+                        return reply
         raise Refused("the billing period keeps changing; nothing was changed")
 
     async def set_override(
@@ -138,25 +139,25 @@ class ChangeCalls:
         expected: str = "",
     ) -> Reply:
         """Set an override; `expected` is the one there now, as the trail writes it."""
-        await self._index(tenant, overridden=True)
-        return await self._scripts.set_override(
-            [
-                *self._override_keys(tenant, resource, signature),
-                *self._indexes(overridden=True),
-            ],
-            [
-                *self._head(),
-                "unlimited" if units is None else units,
-                "" if expires_at is None else to_milliseconds(expires_at),
-                in_words(expires_at),
-                name_bytes(tenant),
-                resource,
-                *signature.arguments(),
-                expected,
-            ],
-            signature.operation_id,
-            what=signature.naming("the override"),
-        )
+        async with self._indexed(tenant, overridden=True):
+            return await self._scripts.set_override(
+                [
+                    *self._override_keys(tenant, resource, signature),
+                    *self._indexes(overridden=True),
+                ],
+                [
+                    *self._head(),
+                    "unlimited" if units is None else units,
+                    "" if expires_at is None else to_milliseconds(expires_at),
+                    in_words(expires_at),
+                    name_bytes(tenant),
+                    resource,
+                    *signature.arguments(),
+                    expected,
+                ],
+                signature.operation_id,
+                what=signature.naming("the override"),
+            )
 
     async def clear_override(
         self,
@@ -167,19 +168,19 @@ class ChangeCalls:
         expected: str = "",
     ) -> Reply:
         """Remove an override; `expected` is as in `set_override`."""
-        await self._index(tenant)
-        return await self._scripts.clear_override(
-            [*self._override_keys(tenant, resource, signature), *self._indexes()],
-            [
-                *self._head(),
-                name_bytes(tenant),
-                resource,
-                *signature.arguments(),
-                expected,
-            ],
-            signature.operation_id,
-            what=signature.naming("the override's removal"),
-        )
+        async with self._indexed(tenant):
+            return await self._scripts.clear_override(
+                [*self._override_keys(tenant, resource, signature), *self._indexes()],
+                [
+                    *self._head(),
+                    name_bytes(tenant),
+                    resource,
+                    *signature.arguments(),
+                    expected,
+                ],
+                signature.operation_id,
+                what=signature.naming("the override's removal"),
+            )
 
     def _head(self) -> list[Argument]:
         return [0 if self._layout.tagged else 1, OPERATION_KEPT_S]
@@ -221,11 +222,25 @@ class ChangeCalls:
         keys = [layout.overridden()] if overridden else []
         return [*keys, layout.audited(), layout.sequence(), layout.changed()]
 
-    async def _index(self, tenant: TenantId, *, overridden: bool = False) -> None:
-        # In a cluster the script cannot reach these keys. Before it, so that a crash
-        # in between leaves an index that names too many tenants, never too few.
+    @asynccontextmanager
+    async def _indexed(
+        self, tenant: TenantId, *, overridden: bool = False
+    ) -> AsyncIterator[None]:
+        """Have the change within in the indexes, which a cluster's script cannot reach.
+
+        Before it, so that a crash in between leaves an index that names too many
+        tenants, never too few. And after it: the script may have waited for long, and
+        what was written before it may be lost with a master.
+        """
         if not self._layout.tagged:
+            yield
             return
+        await self._index(tenant, overridden=overridden)
+        yield
+        with suppress(MeterdeckError):  # the change is made, and was in the index
+            await self._index(tenant, overridden=overridden)
+
+    async def _index(self, tenant: TenantId, *, overridden: bool) -> None:
         name = name_bytes(tenant)
         at = to_milliseconds(await self._periods.now())
         with redis_errors():
