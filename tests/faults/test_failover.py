@@ -203,3 +203,53 @@ async def test_a_master_that_hands_over_loses_nothing(
     assert balance.lost == 0
     assert balance.counted == balance.kept + balance.done
     assert balance.after == len(account.confirmed) + len(account.unknown)
+
+
+@pytest.mark.parametrize("stage", ["cluster"], indirect=True)
+async def test_a_dead_master_disturbs_nobody_whose_keys_are_elsewhere(
+    stage: Stage, redis: Redis, context: Context
+) -> None:
+    """Nobody takes over, and the other masters' tenants do not notice: none of their
+    calls is refused or lost. When the master is back, all go on."""
+    assert isinstance(stage.servers, Cluster)
+    nodes = stage.servers.nodes
+    master = await stage.master()
+    replica = nodes[nodes.index(master) + MASTERS]
+    for node in nodes:
+        await ask_node(node, "CONFIG", "SET", "cluster-require-full-coverage", "no")
+    dead = [each for each in TENANTS if await home_of(stage, each) is master]
+    usage = UsageService(redis, context)
+
+    async with load(usage) as account:
+        await account.until_each(20)
+        await replica.kill()
+        await master.kill()
+        await until(lambda: is_given_up(nodes, master))
+        killed = len(account.confirmed)
+        await account.until_each(100, besides=dead)
+        meanwhile = account.confirmed[killed:]
+        await asyncio.gather(master.start(), replica.start())
+        await account.until_each(20)
+    balance = await settle(redis, usage, context.redis.layout, account)
+
+    assert 0 < len(dead) < len(TENANTS)
+    assert not {tenant for tenant, _ in meanwhile} & {*dead}
+    assert {tenant for tenant, _ in (*account.refused, *account.unknown)} == {*dead}
+    assert balance.lost == 0
+    assert balance.counted == balance.kept + balance.done
+    assert balance.after == len(account.confirmed) + len(account.unknown)
+
+
+async def home_of(stage: Stage, tenant: str) -> Valkey:
+    """Return the node that has a tenant's keys."""
+    assert isinstance(stage.servers, Cluster)
+    return await stage.servers.master_of(slot_of(tenant))
+
+
+async def is_given_up(nodes: list[Valkey], master: Valkey) -> bool:
+    """Tell whether the nodes that are left call a master failed."""
+    sign = f":{port_of(master)}@".encode()
+    left = [each for each in nodes if each.pid]
+    views = [await ask_node(each, "CLUSTER", "NODES") for each in left]
+    lines = [row for view in views for row in view.splitlines() if sign in row]
+    return all(b",fail" in row and b"fail?" not in row for row in lines)

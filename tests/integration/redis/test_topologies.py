@@ -1,20 +1,22 @@
 """A master of Sentinels and a cluster, used by everything that reads and writes."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from redis.crc import key_slot
 from tests.support.cluster import Cluster
-from tests.support.redis_server import Place, ask_node, port_of
+from tests.support.redis_server import Place, ask_node, port_of, until
 from tests.support.watching import CALLS, IMAGES, tenant_of, watch_context, watched
 
 from meterdeck.core.adapters.bulk_reader import BulkReader
 from meterdeck.core.adapters.redis_client import Redis, open_redis, server_time
 from meterdeck.core.errors import RedisRefused, RedisUnreachable
-from meterdeck.core.model.changes import Actor
+from meterdeck.core.model.changes import Actor, AdjustKind, Adjustment, Bill
 from meterdeck.core.model.context import (
     ClusterOptions,
     Context,
@@ -26,7 +28,9 @@ from meterdeck.core.model.context import (
 from meterdeck.core.model.keys import KeyLayout
 from meterdeck.core.model.periods import calendar_month
 from meterdeck.core.model.usage import TenantId
+from meterdeck.core.sandbox.valkey import Valkey
 from meterdeck.core.services.directory_entries import DirectoryEntries
+from meterdeck.core.services.operator_changes import OperatorChanges
 from meterdeck.core.services.usage import UsageService
 
 TENANTS = tuple(f"tenant-{number}" for number in range(60))  # in slots of all masters
@@ -207,36 +211,83 @@ async def test_one_node_taken_for_a_single_server_is_told_apart(
 async def test_tenants_whose_slot_moves_are_counted_exactly(
     cluster_server: Cluster,
 ) -> None:
-    """While the keys move a call waits, and goes on at the node that has them then."""
+    """While the keys move calls, settlements and operators' changes wait, and go on at
+    the node that has them then; so there and back again."""
     options = cluster_server.options
     context = watch_context("redis://nowhere", redis=options)
     client = open_redis(options)
-    usage = UsageService(client, context)
+    usage, changes = UsageService(client, context), OperatorChanges(client, context)
     slot = key_slot(b"{acme}")
     giver = await cluster_server.master_of(slot)
     taker = await cluster_server.master_of((slot + 8192) % 16384)
     try:
         await client.flushall()
-        await usage.consume("acme", {CALLS.name: 1})
         for there, back in ((giver, taker), (taker, giver)):
-            ids = [await ask_node(each, "CLUSTER", "MYID") for each in (there, back)]
-            await ask_node(back, "CLUSTER", "SETSLOT", slot, "IMPORTING", ids[0])
-            await ask_node(there, "CLUSTER", "SETSLOT", slot, "MIGRATING", ids[1])
-            calls = [
-                asyncio.create_task(usage.consume("acme", {CALLS.name: 1}, call_id=i))
-                for i in (f"{port_of(back)}-{n}" for n in range(20))
-            ]
-            await asyncio.sleep(0)
-            keys = await ask_node(there, "CLUSTER", "GETKEYSINSLOT", slot, 100)
-            move = ("MIGRATE", "127.0.0.1", port_of(back), "", 0, 5000, "KEYS", *keys)
-            await ask_node(there, *move)
-            for node in (back, there):
-                await ask_node(node, "CLUSTER", "SETSLOT", slot, "NODE", ids[1])
-            await asyncio.gather(*calls)
+            name = f"to-{port_of(back)}"
+            for number in range(10):
+                held = f"{name}-held-{number}"
+                await usage.reserve("acme", ONE, ttl=HOUR, call_id=held)
+            async with moving(slot, there, back):
+                work = [
+                    asyncio.create_task(each)
+                    for each in all_kinds_of_work(usage, changes, name)
+                ]
+                await until(lambda: sent_away(there))  # noqa: B023  # at once
+                assert not any(each.done() for each in work)
+            await asyncio.gather(*work)
 
         label = calendar_month(await server_time(client)).label
-        key = options.layout.counter("acme", CALLS.name, label)
-        assert await client.get(key) == b"41"
+        counted = await client.get(options.layout.counter("acme", CALLS.name, label))
+        # Each time 10 held, of which 5 were released, 20 + 5 calls, and 5 added.
+        assert counted == b"70"
+        assert len(await changes.audit("acme")) == 10
+        assert await changes.verify_audit("acme") is None
     finally:
         await client.aclose()
         await cluster_server.healed()
+
+
+ONE: dict[str, int] = {CALLS.name: 1}
+HOUR = timedelta(hours=1)
+
+
+def all_kinds_of_work(
+    usage: UsageService, changes: OperatorChanges, name: str
+) -> Iterator[Coroutine[Any, Any, object]]:
+    """Return 40 things to be done with acme's calls, each with an id."""
+    for number in range(20):
+        yield usage.consume("acme", ONE, call_id=f"{name}-{number}")
+    for number in range(5):
+        yield usage.reserve("acme", ONE, ttl=HOUR, call_id=f"{name}-more-{number}")
+        yield usage.release("acme", f"{name}-held-{number}")
+        yield usage.confirm("acme", f"{name}-held-{number + 5}")
+        acme = TenantId("acme")
+        wish = Adjustment(
+            acme, CALLS.name, AdjustKind.ADD, 1, None, Bill.QUOTA_ONLY, "r"
+        )
+        yield changes.adjust(wish, actor=ACTOR, operation_id=f"{name}-{number}")
+
+
+@asynccontextmanager
+async def moving(slot: int, there: Valkey, back: Valkey) -> AsyncIterator[None]:
+    """Move a slot's keys: half of them before the block runs, half after it."""
+    ids = [await ask_node(each, "CLUSTER", "MYID") for each in (there, back)]
+    await ask_node(back, "CLUSTER", "SETSLOT", slot, "IMPORTING", ids[0])
+    await ask_node(there, "CLUSTER", "SETSLOT", slot, "MIGRATING", ids[1])
+    await ask_node(there, "CONFIG", "RESETSTAT")
+    move = ("MIGRATE", "127.0.0.1", port_of(back), "", 0, 5000, "KEYS")
+    keys = await ask_node(there, "CLUSTER", "GETKEYSINSLOT", slot, 1000)
+    await ask_node(there, *move, *keys[::2])
+    try:
+        yield
+    finally:
+        while keys := await ask_node(there, "CLUSTER", "GETKEYSINSLOT", slot, 1000):
+            await ask_node(there, *move, *keys)
+        for node in (back, there):
+            await ask_node(node, "CLUSTER", "SETSLOT", slot, "NODE", ids[1])
+
+
+async def sent_away(node: Valkey) -> bool:
+    """Tell whether a node has refused calls because their keys are moving."""
+    errors = await ask_node(node, "INFO", "errorstats")
+    return "errorstat_TRYAGAIN" in errors or "errorstat_ASK" in errors
