@@ -226,7 +226,7 @@ async def test_a_dead_master_disturbs_nobody_whose_keys_are_elsewhere(
         await master.kill()
         await until(lambda: is_given_up(nodes, master))
         killed = len(account.confirmed)
-        await account.until_each(100, besides=dead)
+        await account.until_each(40, besides=dead)
         meanwhile = account.confirmed[killed:]
         await asyncio.gather(master.start(), replica.start())
         await account.until_each(20)
