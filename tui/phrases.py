@@ -31,6 +31,13 @@ def clock(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%H:%M:%S")
 
 
+def recent(at: datetime, now: datetime) -> str:
+    """Return the time of day, of another day its date: `14:02:11`, `  21 Nov`."""
+    if at.astimezone(UTC).date() == now.astimezone(UTC).date():
+        return clock(at)
+    return f"{day(at, now):>8}"
+
+
 def day(at: datetime, now: datetime) -> str:
     """Return a date in UTC: `1 Dec`, with its year when that is another one."""
     at = at.astimezone(UTC)

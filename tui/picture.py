@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from time import monotonic
@@ -10,6 +11,7 @@ from time import monotonic
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.events import LoggedEvent
 from meterdeck.core.model.fleet_update import Health, OverrideChange, Reach, WatchUpdate
+from meterdeck.core.model.standing import Standing
 from meterdeck.core.model.usage import TenantId
 from meterdeck.core.services.fleet import Fleet, FleetChange
 
@@ -86,6 +88,7 @@ class Picture:
     Attributes:
         stale: Redis does not answer; what is shown is old.
         loaded: The first counters have arrived.
+        standings: What a close look found, of the tenant looked at last.
     """
 
     def __init__(self, context: Context) -> None:
@@ -96,6 +99,7 @@ class Picture:
         self.stripe = _CONNECTING if context.stripe else Health(Reach.OFF)
         self.counters_at: datetime | None = None
         self.expiries: dict[tuple[TenantId, str], OverrideChange] = {}
+        self.standings: dict[TenantId, tuple[Standing, ...]] = {}
         self.updates = 0
         self._at: datetime | None = None
         self._received = monotonic()
@@ -114,6 +118,21 @@ class Picture:
             else:
                 self.expiries[key] = change
         return self.fleet.apply(update)
+
+    def look(self, tenant: TenantId, found: tuple[Standing, ...]) -> None:
+        """Keep what a close look at one tenant found; only the last one's."""
+        self.standings = {tenant: found}
+
+    def standing(self, row: int, column: int) -> Standing:
+        """Return how a tenant stands: the last close look, with the newest numbers."""
+        usage = self.fleet.usage(row, column)
+        rule = self.fleet.rule(row, column)
+        for found in self.standings.get(usage.tenant, ()):
+            seen = found.usage
+            if (seen.resource, seen.period) == (usage.resource, usage.period):
+                usage = replace(usage, reserved=seen.reserved)
+                return Standing(usage, rule, found.beyond)
+        return Standing(usage, rule)
 
     @property
     def stale(self) -> bool:

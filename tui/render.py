@@ -14,7 +14,10 @@ from rich.style import Style
 from textual.content import Content
 from textual.strip import Strip
 
+from meterdeck.core.model.limit_rules import LimitRule
+from meterdeck.core.model.standing import lets_pass
 from meterdeck.core.model.text import visible
+from meterdeck.core.model.usage import percent_of
 from meterdeck.tui.themes import Role
 
 
@@ -102,6 +105,8 @@ class Level(Enum):
     CALM = ("", Role.LOW)
     NEAR = ("!", Role.NEAR)
     HIGH = ("!!", Role.HIGH)
+    OVER = ("OVER", Role.NEAR)
+    """Beyond a limit that lets calls pass."""
     FULL = ("FULL", Role.HIGH)
 
     @property
@@ -134,6 +139,15 @@ def bar(percent: int, width: int) -> tuple[str, str]:
         halves = max(halves, 1)
     full, half = divmod(halves, 2)
     return "━" * full + "╸" * half, "─" * (width - full - half)
+
+
+def level_at(used: int | None, limit: int, rule: LimitRule) -> Level:
+    """Return how close a counter is to its limit, and whether calls still pass."""
+    now = used or 0
+    level = level_of(percent_of(now, limit) or 0)
+    if level is not Level.FULL or not lets_pass(rule, now, limit):
+        return level
+    return Level.OVER if now > limit else Level.HIGH
 
 
 _STEPS = "▁▂▃▄▅▆▇"  # a full block would touch the row above

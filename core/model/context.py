@@ -247,6 +247,14 @@ class Context:
             return Limit(plan.limits[resource], LimitSource.DEFAULT)
         return NO_LIMIT
 
+    def rule_of(self, tenant: Tenant, resource: str) -> LimitRule:
+        """Return how the tenant's limit is enforced, as the scripts find it."""
+        if not any(each.name == resource for each in self.resources):
+            return PLAIN
+        name = ResourceName(resource)
+        default = self.default_rule(name)
+        return PLAIN if default is None else tenant.rules.get(name, default)
+
     def default_rule(self, name: ResourceName) -> LimitRule | None:
         """Return how a limit without a plan's own rule is enforced.
 

@@ -13,6 +13,7 @@ from meterdeck.core.services.delivery_log import DeliveryLog
 from meterdeck.core.services.directory import Directory
 from meterdeck.core.services.fire import TestEvents
 from meterdeck.core.services.operator_changes import OperatorChanges
+from meterdeck.core.services.standings import Standings
 from meterdeck.core.services.usage import UsageService
 from meterdeck.core.services.watch import Watch
 from meterdeck.core.services.watch_loop import Sources
@@ -36,6 +37,7 @@ class Engine:
             StripeGateway(context.stripe, context.mode) if context.stripe else None
         )
         self.usage = UsageService(self._redis, context)
+        self.standings = Standings(self._redis, context)
         self.changes = OperatorChanges(self._redis, context)
         self.directory = Directory(self._redis, context, self.gateway)
         self.events = DeliveryLog(self._redis, context)

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.fleet_update import WatchUpdate
+from meterdeck.core.model.limit_rules import LimitRule
 from meterdeck.core.model.periods import current_period
 from meterdeck.core.model.usage import (
     Broken,
@@ -83,6 +84,11 @@ class Fleet(FleetRows):
     def limit(self, row: int, column: int) -> Limit:
         """Return what the tenant may use, overrides considered."""
         return self.limits.limits[self.columns[column].limit[row]]
+
+    def rule(self, row: int, column: int) -> LimitRule:
+        """Return how the tenant's limit is enforced."""
+        name = self.columns[column].resource.name
+        return self._context.rule_of(self.tenants[row], name)
 
     def percent(self, row: int, column: int) -> int | None:
         """Return the share in use; None where unlimited or unreadable."""

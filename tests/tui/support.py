@@ -41,12 +41,14 @@ from meterdeck.core.model.changes import (
 from meterdeck.core.model.context import (
     Context,
 )
+from meterdeck.core.model.decisions import RefusalRecord
 from meterdeck.core.model.events import (
     LoggedEvent,
 )
 from meterdeck.core.model.fleet_update import (
     WatchUpdate,
 )
+from meterdeck.core.model.standing import Standing
 from meterdeck.core.model.usage import (
     ResourceName,
     Tenant,
@@ -76,6 +78,25 @@ class ScriptedEngine:
     trail: tuple[AuditEntry, ...] = ()
     foreseen: dict[str | None, Undone] = field(default_factory=dict)
     undone: list[tuple[str, str, str]] = field(default_factory=list)
+
+    standing: tuple[Standing, ...] = ()
+    refused: tuple[RefusalRecord, ...] = ()
+
+    @property
+    def standings(self) -> ScriptedEngine:
+        return self
+
+    @property
+    def usage(self) -> ScriptedEngine:
+        return self
+
+    async def of(self, tenant: Tenant) -> tuple[Standing, ...]:
+        return tuple(s for s in self.standing if s.usage.tenant == tenant.id)
+
+    async def refusals(
+        self, tenant: str, *, limit: int = 100
+    ) -> tuple[RefusalRecord, ...]:
+        return self.refused[:limit]
 
     @property
     def changes(self) -> ScriptedEngine:

@@ -75,7 +75,7 @@ def test_the_level_changes_above_70_and_90_percent(percent: int, level: Level) -
 
 def test_every_level_but_calm_has_a_sign_of_its_own() -> None:
     """Without colour the sign still tells the level."""
-    assert [level.sign for level in Level] == ["", "!", "!!", "FULL"]
+    assert [level.sign for level in Level] == ["", "!", "!!", "OVER", "FULL"]
 
 
 def test_a_sparkline_scales_to_its_largest_sample() -> None:

@@ -13,6 +13,7 @@ from meterdeck.core.model.changes import AuditEntry, Override
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.events import LoggedEvent
 from meterdeck.core.model.periods import Period
+from meterdeck.core.model.standing import Standing
 from meterdeck.core.model.usage import Broken, Limit, Resource, Tenant, Usage
 
 Form = dict[str, object]
@@ -69,6 +70,20 @@ def usage_form(usage: Usage, resource: Resource) -> Form:
         **limit_form(usage.limit),
         "remaining": usage.remaining,
         "percent": usage.percent,
+    }
+
+
+def standing_form(standing: Standing, resource: Resource) -> Form:
+    """Return one counter with its limit's rule, and what went beyond it."""
+    beyond = standing.beyond
+    return {
+        **usage_form(standing.usage, resource),
+        "rule": standing.rule.text,
+        "reserved": standing.usage.reserved,
+        "over": standing.over,
+        "grace_ends_at": moment(standing.grace_ends_at),
+        "shadow_calls": beyond.shadow_calls,
+        "shadow_units": beyond.shadow_units,
     }
 
 

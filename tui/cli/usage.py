@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from argparse import Namespace
 
+from meterdeck.core.model.standing import Standing
+from meterdeck.core.model.usage import Resource
 from meterdeck.tui.cli.call import Call, run_call
-from meterdeck.tui.cli.json_form import context_form, tenant_form, usage_form
-from meterdeck.tui.cli.output import Cell, Tone
-from meterdeck.tui.cli.words import usage_row
+from meterdeck.tui.cli.json_form import context_form, standing_form, tenant_form
+from meterdeck.tui.cli.output import Cell, Row, Tone
+from meterdeck.tui.cli.words import amount, usage_row
+from meterdeck.tui.enforcement import beyond_words, rule_words
 
 
 def run(args: Namespace) -> int:
@@ -17,19 +20,29 @@ def run(args: Namespace) -> int:
 
 async def _show(call: Call) -> int:
     tenant = await call.tenant(counted=True)
-    found = await call.engine.usage.usage(tenant)
-    paired = [(usage, call.context.resource(usage.resource)) for usage in found]
+    found = await call.engine.standings.of(tenant)
+    paired = [(each, call.context.resource(each.usage.resource)) for each in found]
     if call.out.as_json:
         call.out.object(
             {
                 **context_form(call.context),
                 "tenant": tenant_form(tenant),
-                "usage": [usage_form(usage, resource) for usage, resource in paired],
+                "usage": [standing_form(each, resource) for each, resource in paired],
             }
         )
         return 0
     about = (tenant.id, tenant.plan or "no plan", tenant.status.value)
     call.out.line(tenant.name, Cell("  " + " · ".join(about), Tone.FAINT))
-    rows = [usage_row(usage, resource, call.out) for usage, resource in paired]
+    rows = [_row(call, each, resource) for each, resource in paired]
     call.out.table(rows, indent=2)
     return 0
+
+
+def _row(call: Call, standing: Standing, resource: Resource) -> Row:
+    said = beyond_words(standing, resource.scale)
+    if standing.over:
+        said.insert(0, f"{amount(standing.over, resource)} over")
+    if standing.usage.limit.units is not None and (rule := rule_words(standing.rule)):
+        said.insert(0, rule)
+    row = usage_row(standing.usage, resource, call.out)
+    return (*row, Cell(" · ".join(said), Tone.NEAR if standing.over else Tone.FAINT))

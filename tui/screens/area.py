@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, ClassVar, cast
 
+from textual.message import Message
 from textual.reactive import Reactive
 from textual.screen import Screen
 from textual.widget import Widget
 
+from meterdeck.core.errors import MeterdeckError
+from meterdeck.core.model.standing import Standing
 from meterdeck.core.model.usage import TenantId
 from meterdeck.core.services.fleet import FleetChange
 from meterdeck.tui.actions import BY_ID, Area, refusal
@@ -19,6 +23,9 @@ from meterdeck.tui.widgets.key_bar import KeyBar
 if TYPE_CHECKING:
     from meterdeck.tui.console import ConsoleApp
 
+
+CLOSE_LOOK_S = 2.0
+"""Seconds between two close looks at the tenant that a screen is about."""
 
 RESUME_S = 0.02
 """How long painting is held back when a screen comes to the front again, in seconds:
@@ -35,6 +42,17 @@ class AreaScreen(Screen[None]):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-short"), (32, "-tall")]  # noqa: RUF012
 
+    class Looked(Message):
+        """A close look at a tenant was answered."""
+
+        def __init__(
+            self, tenant: TenantId, future: Future[tuple[Standing, ...]]
+        ) -> None:
+            self.tenant = tenant
+            self.future = future
+            super().__init__()
+
+    _looking = False
     behind = False
     """Updates came while another screen was on top."""
 
@@ -51,6 +69,7 @@ class AreaScreen(Screen[None]):
     def on_mount(self) -> None:
         """Show what there is already."""
         self.set_interval(1.0, self.tick)
+        self.set_interval(CLOSE_LOOK_S, self.look_closely)
         if self.console.picture is not None:
             self.open(self.console.picture)
 
@@ -95,6 +114,31 @@ class AreaScreen(Screen[None]):
         self.query_one(StatusHeader).tick(picture)
         if picture is not None and picture.stale:
             self.query_one(Banner).show(picture)
+
+    def look_closely(self) -> None:
+        """Ask how the tenant on this screen stands: reserved, beyond its limits."""
+        picture, subject = self.console.picture, self.subject
+        row = picture.fleet.row_of(subject) if picture and subject else None
+        if picture is None or row is None or self._looking or not self.on_top:
+            return
+        self._looking = True
+        tenant = picture.fleet.tenant(row)
+        future = self.console.runtime.submit(lambda engine: engine.standings.of(tenant))
+        future.add_done_callback(
+            lambda done: self.post_message(self.Looked(tenant.id, done))
+        )
+
+    def on_area_screen_looked(self, message: Looked) -> None:
+        self._looking = False
+        picture, error = self.console.picture, message.future.exception()
+        if error is None and picture is not None:
+            picture.look(message.tenant, message.future.result())
+            self.looked(picture)
+        elif error is not None and not isinstance(error, MeterdeckError):
+            raise error
+
+    def looked(self, picture: Picture) -> None:
+        """Show what a close look has found."""
 
     # -- actions ---------------------------------------------------------------
 

@@ -142,6 +142,10 @@ class FleetScreen(AreaScreen):
     def _rested(self) -> None:
         self._rest = None
         self._detail()
+        self.look_closely()
+
+    def looked(self, picture: Picture) -> None:
+        self._detail()
 
     def _detail(self) -> None:
         picture = self.console.picture

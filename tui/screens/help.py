@@ -21,6 +21,7 @@ _SIGNS = (
     ("!", "$md-near", "near: above 70 %"),
     ("!!", "$md-high", "above 90 %"),
     ("FULL", "$md-high", "at the limit: calls are refused"),
+    ("OVER", "$md-near", "beyond a limit that lets calls pass: soft, shadow, grace"),
     ("∞", "$md-muted", "unlimited: a count, no bar"),
     ("±", "$md-text", "an override replaces the plan's limit"),
     ("✗", "$md-high", "the key holds something that is no counter"),

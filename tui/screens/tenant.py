@@ -7,11 +7,12 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Container
+from textual.containers import Container, Vertical
 from textual.message import Message
 
 from meterdeck.core.errors import MeterdeckError
 from meterdeck.core.model.changes import AuditEntry
+from meterdeck.core.model.decisions import RefusalRecord
 from meterdeck.core.model.usage import TenantId
 from meterdeck.core.services.fleet import FleetChange
 from meterdeck.tui.actions import Area, bindings
@@ -23,10 +24,14 @@ from meterdeck.tui.widgets.detail import TenantDetail
 from meterdeck.tui.widgets.event_log import EventLog
 from meterdeck.tui.widgets.header import StatusHeader
 from meterdeck.tui.widgets.key_bar import KeyBar
+from meterdeck.tui.widgets.refusal_log import RefusalLog
 
 AUDIT_S = 5.0
 """Seconds between two looks at the trail while the screen is open."""
 AUDIT_ENTRIES = 100
+REFUSALS = 10
+SHORT = 32
+"""Lines of a terminal below which there is room for two refusals only."""
 
 
 class TenantScreen(AreaScreen):
@@ -38,6 +43,13 @@ class TenantScreen(AreaScreen):
         Binding("down,j", "choose(1)", "Choose an older audit entry", show=False),
         Binding("up,k", "choose(-1)", "Choose a newer audit entry", show=False),
     ]
+
+    class Refused(Message):
+        """The refusals were read, or could not be."""
+
+        def __init__(self, future: Future[tuple[RefusalRecord, ...]]) -> None:
+            self.future = future
+            super().__init__()
 
     class Trail(Message):
         """The audit trail was read, or could not be."""
@@ -56,7 +68,9 @@ class TenantScreen(AreaScreen):
         yield Banner()
         yield TenantDetail(id="whole")
         with Container(id="records"):
-            yield EventLog()
+            with Vertical(id="happened"):
+                yield RefusalLog()
+                yield EventLog()
             yield AuditLog()
         yield KeyBar(self.AREA)
 
@@ -74,8 +88,9 @@ class TenantScreen(AreaScreen):
     def on_mount(self) -> None:
         self.query_one(EventLog).tenant = self._tenant
         super().on_mount()
-        self.set_interval(AUDIT_S, self._read_trail)
-        self._read_trail()
+        self.set_interval(AUDIT_S, self._read_records)
+        self._read_records()
+        self.look_closely()
 
     def open(self, picture: Picture) -> None:
         super().open(picture)
@@ -96,7 +111,28 @@ class TenantScreen(AreaScreen):
         self.query_one(EventLog).show(picture)
 
     def changed(self, tenant: TenantId) -> None:
+        self._read_records()
+        self.look_closely()
+
+    def looked(self, picture: Picture) -> None:
+        self.query_one(TenantDetail).show(picture, self._tenant)
+
+    def _read_records(self) -> None:
         self._read_trail()
+        tenant = self._tenant
+        future = self.console.runtime.submit(
+            lambda engine: engine.usage.refusals(tenant, limit=REFUSALS)
+        )
+        future.add_done_callback(lambda done: self.post_message(self.Refused(done)))
+
+    def on_tenant_screen_refused(self, message: Refused) -> None:
+        picture, error = self.console.picture, message.future.exception()
+        if error is None and picture is not None:
+            self.query_one(RefusalLog).show(
+                message.future.result(), picture, short=self.size.height < SHORT
+            )
+        elif error is not None and not isinstance(error, MeterdeckError):
+            raise error
 
     def _read_trail(self) -> None:
         if self._reading:

@@ -6,10 +6,12 @@ from rich.style import Style
 from textual.strip import Strip
 
 from meterdeck.core.model.quantity import group_quantity
+from meterdeck.core.model.standing import Standing
 from meterdeck.core.model.usage import Broken, LimitSource
 from meterdeck.tui import phrases
+from meterdeck.tui.enforcement import beyond_words, rule_words
 from meterdeck.tui.picture import Picture
-from meterdeck.tui.render import Align, Level, Line, bar, level_of
+from meterdeck.tui.render import Align, Level, Line, bar, level_at
 from meterdeck.tui.themes import Ground, Palette, Role
 
 LABEL = 14
@@ -17,6 +19,7 @@ _LEVEL_WORDS = {
     Level.CALM: "",
     Level.NEAR: "! near",
     Level.HIGH: "!! over 90",
+    Level.OVER: "OVER allowed",
     Level.FULL: "FULL at limit",
 }
 _RULES = {
@@ -73,10 +76,12 @@ class Counters:
         if used is not None and used < 0:
             line.add(" " * (length + 3) + "–    ", self._style(Role.MUTED))
             return line.add(f"{amount}  negative", self._style(Role.NEAR))
-        return self._bar(line, percent, length, amount.ljust(widest))
+        return self._bar(line, row, column, length, amount.ljust(widest))
 
-    def _bar(self, line: Line, percent: int, length: int, amount: str) -> Line:
-        level = level_of(percent)
+    def _bar(self, line: Line, row: int, column: int, length: int, amount: str) -> Line:
+        standing = self._picture.standing(row, column)
+        percent = standing.usage.percent or 0
+        level = self._level(standing)
         full, rest = bar(percent, length)
         line.add(full, self._style(level.role)).add(rest, self._style(Role.TRACK))
         role = Role.TEXT if level is Level.CALM else level.role
@@ -84,9 +89,19 @@ class Counters:
         line.add(f"{share:>6}  ", self._style(role, bold=level is Level.FULL))
         line.add(amount, self._style(Role.TEXT))
         word, left = _LEVEL_WORDS[level], self._width - line.width - 3
+        if level is Level.FULL and standing.usage.limit.units == 0:
+            word = "FULL blocked"
         return line.add(
             f"  {word if len(word) <= left else level.sign}", self._style(role)
         )
+
+    def _level(self, standing: Standing) -> Level:
+        usage, ends = standing.usage, standing.grace_ends_at
+        used = usage.used if isinstance(usage.used, int) else 0
+        level = level_at(used, usage.limit.units or 0, standing.rule)
+        if level is Level.OVER and ends is not None and ends <= self._picture.now():
+            return Level.FULL
+        return level
 
     def _amount(self, row: int, column: int) -> str:
         used, scale = self._fleet.used(row, column), self._scale(column)
@@ -113,12 +128,16 @@ class Counters:
     def _facts(self, row: int, column: int) -> list[str]:
         """Say everything else about a counter, the most useful first."""
         fleet = self._fleet
-        usage, now = fleet.usage(row, column), self._picture.now()
-        scale = fleet.resources[column].scale
+        standing, now = self._picture.standing(row, column), self._picture.now()
+        usage, scale = standing.usage, fleet.resources[column].scale
         facts = []
-        if usage.remaining is not None:
+        if standing.over:
+            facts.append(f"{group_quantity(standing.over, scale)} over")
+        elif usage.remaining is not None:
             facts.append(f"{group_quantity(usage.remaining, scale)} left")
-        facts.append(self._rule(row, column))
+        rule = rule_words(standing.rule) if usage.limit.units is not None else ""
+        facts.append(", ".join(filter(None, (self._rule(row, column), rule))))
+        facts += beyond_words(standing, scale, now)
         end = usage.period.end
         facts.append(f"resets {phrases.day(end, now)} in {phrases.span(end - now)}")
         rate = fleet.rate(row, column)

@@ -10,7 +10,7 @@ from meterdeck.core.model.usage import Broken, LimitSource, TenantStatus
 from meterdeck.core.services.fleet import SortKey
 from meterdeck.tui import phrases
 from meterdeck.tui.picture import Picture
-from meterdeck.tui.render import Align, Level, Line, bar, level_of, sparkline
+from meterdeck.tui.render import Align, Level, Line, bar, level_at, sparkline
 from meterdeck.tui.themes import Ground, Palette, Role
 from meterdeck.tui.widgets.table_layout import MARKER, Layout
 
@@ -146,9 +146,11 @@ class ResourceCells:
         scale = self._fleet.resources[self._column].scale
         if limit.units is None:
             return _count(used, scale, width, ground, palette)
+        rule = self._fleet.rule(row, self._column)
+        level = level_at(used, limit.units, rule)
         percent = self._fleet.percent(row, self._column) or 0
         over = limit.source is LimitSource.OVERRIDE
-        line = _share(percent, width, ground, palette, overridden=over)
+        line = _share(percent, level, width, ground, palette, overridden=over)
         if used is not None and used < 0:
             line = Line().field(
                 f"{short_quantity(used, scale)} below 0",
@@ -168,16 +170,22 @@ def _count(
 
 
 def _share(
-    percent: int, width: int, ground: Ground, palette: Palette, *, overridden: bool
+    percent: int,
+    level: Level,
+    width: int,
+    ground: Ground,
+    palette: Palette,
+    *,
+    overridden: bool,
 ) -> Line:
     """Return number, bar, sign: the number first, because it moves most often and
     everything left of a change is sent again.
     """
-    level = level_of(percent)
     roomy = width >= ROOMY
     share = f"{percent}%" if percent < 1000 else f"×{min(percent // 100, 999)}"
-    if level is Level.FULL and not roomy:
-        share = "FULL"
+    beyond = level in (Level.FULL, Level.OVER)
+    if beyond and not roomy:
+        share = level.sign
     role = Role.TEXT if level is Level.CALM else level.role
     style = palette.style(
         Role.MUTED if percent <= 0 else role, ground, bold=level is Level.FULL
@@ -185,7 +193,7 @@ def _share(
     line = Line().field(share, SHARE if roomy else SHARE - 1, style, Align.RIGHT)
     mark = level.sign or ("±" if overridden else "")
     if not roomy:
-        mark = "" if level is Level.FULL else mark
+        mark = "" if beyond else mark
     length = width - line.width - (7 if roomy else 5)
     full, rest = bar(percent, length)
     fill = palette.style(level.role, ground)

@@ -54,8 +54,29 @@ def test_usage_is_one_json_object_with_stable_keys(
         "limit_source": "plan",
         "remaining": 87_500,
         "percent": 12,
+        "rule": "hard",
+        "reserved": 0,
+        "over": 0,
+        "grace_ends_at": None,
+        "shadow_calls": 0,
+        "shadow_units": 0,
     }
     assert (storage["scale"], storage["limit"]) == (3, 50_500)
+
+
+def test_usage_tells_the_rule_and_what_went_beyond_it(
+    cli: CommandLine, acme: str
+) -> None:
+    """Grace and when it ends, for people and for programs."""
+    ruled = '[resources.api_calls]\nenforcement = "hard"\ngrace_hours = 48'
+    text = cli.config.read_text()
+    cli.config.write_text(text.replace("[resources.api_calls]", ruled, 1))
+    assert cli("consume", "acme", "api_calls=100250").code == 0
+
+    (calls, *_) = cli("usage", "acme", "--json").json["usage"]
+    assert (calls["rule"], calls["over"]) == ("hard - 172800", 250)
+    assert calls["grace_ends_at"].endswith("Z")
+    assert "grace 48 h · 250 over · grace until 20" in cli("usage", "acme").out
 
 
 def test_usage_for_people_is_aligned_with_a_bar_and_a_percent(
