@@ -170,6 +170,10 @@ def _check(reply: Reply, how: Settling, call_id: str) -> None:
             )
         case b"nothing":
             raise NotFound(f"call {call_id} was refused; there is nothing to {how}")
+        case b"other":
+            words = {b"set_gauge": "read a level", b"count_unique": "counted members"}
+            did = words.get(reply[1], "did something else")
+            raise Refused(f"call {call_id} {did}; there is nothing to {how}")
         case b"plain":
             raise Refused(f"call {call_id} is no reservation; it is final already")
         case b"expired":
@@ -177,8 +181,8 @@ def _check(reply: Reply, how: Settling, call_id: str) -> None:
                 f"reservation {call_id} has expired; its units were given back"
             )
         case b"settled":
-            words = {b"release": "released", b"confirm": "confirmed"}
-            done = words.get(reply[1], "settled")
+            ways = {b"release": "released", b"confirm": "confirmed"}
+            done = ways.get(reply[1], "settled")
             raise Refused(
                 f"call {call_id} was {done} before, in another way; nothing was changed"
             )

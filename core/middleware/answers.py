@@ -16,6 +16,7 @@ from meterdeck.core.middleware.fields import (
     seconds_left,
 )
 from meterdeck.core.model.decisions import ResourceDecision
+from meterdeck.core.model.periods import Period
 from meterdeck.core.model.quantity import group_quantity
 
 QUOTA_EXCEEDED = "https://iana.org/assignments/http-problem-types#quota-exceeded"
@@ -51,15 +52,14 @@ def quota_exceeded(settled: Settled, now: datetime) -> Answer:
     refused = [each for each in settled.decision.resources if each.refused]
     if not refused:  # the counter refused without saying what for
         return _problem(429, "Quota exceeded", _NO_QUOTA, kind=QUOTA_EXCEEDED)
-    worst = max(refused, key=lambda each: each.period.end)
-    retry_after = b"%d" % seconds_left(worst.period, now)
+    worst = max(refused, key=lambda each: (each.period.endless, each.period.end))
     return _problem(
         429,
         "Quota exceeded",
         _sentence(settled.cost, worst),
         kind=QUOTA_EXCEEDED,
         headers=(
-            (b"retry-after", retry_after),
+            *_retry_after(worst.period, now),
             *rate_limit_fields(settled.decision, now),
         ),
         members={
@@ -68,18 +68,29 @@ def quota_exceeded(settled: Settled, now: datetime) -> Answer:
             "cost": settled.cost,
             "limit": worst.limit.units or 0,
             "used": worst.current,
-            "resets_at": _moment(worst.period.end),
+            **_reset(worst.period),
         },
     )
 
 
 def _sentence(cost: int, worst: ResourceDecision) -> str:
     left, limit = worst.remaining or 0, worst.limit.units or 0
+    until = "" if worst.period.endless else f" until {_moment(worst.period.end)}"
     return (
         f"This request needs {group_quantity(cost)} of {worst.resource};"
-        f" {group_quantity(left)} of {group_quantity(limit)} are left"
-        f" until {_moment(worst.period.end)}."
+        f" {group_quantity(left)} of {group_quantity(limit)} are left{until}."
     )
+
+
+def _retry_after(period: Period, now: datetime) -> Headers:
+    # Nobody knows when a level falls: then the field is left out.
+    if period.endless:
+        return ()
+    return ((b"retry-after", b"%d" % seconds_left(period, now)),)
+
+
+def _reset(period: Period) -> Mapping[str, str]:
+    return {} if period.endless else {"resets_at": _moment(period.end)}
 
 
 def cannot_count(retry_after_s: int) -> Answer:

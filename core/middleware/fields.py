@@ -20,7 +20,8 @@ _PRINTABLE = "".join(map(chr, range(0x20, 0x7F)))
 def rate_limit_fields(decision: Decision, now: datetime) -> Headers:
     """Return `RateLimit-Policy` and `RateLimit`: one item a resource with a limit.
 
-    Unlimited resources have no item; without any item there are no fields.
+    Unlimited resources have no item; without any item there are no fields. A gauge's
+    item has no time: it does not reset.
     """
     limited = [each for each in decision.resources if each.limit.units is not None]
     if not limited:
@@ -43,13 +44,17 @@ def seconds_left(period: Period, now: datetime) -> int:
 
 def _policy(each: ResourceDecision) -> str:
     # No `qu`: its registry knows requests and bytes, not what is counted here.
-    window = seconds_left(each.period, each.period.start)
-    return f"{_string(each.resource)};q={_integer(each.limit.units)};w={window}"
+    policy = f"{_string(each.resource)};q={_integer(each.limit.units)}"
+    if each.period.endless:
+        return policy
+    return f"{policy};w={seconds_left(each.period, each.period.start)}"
 
 
 def _state(each: ResourceDecision, now: datetime) -> str:
-    left = seconds_left(each.period, now)
-    return f"{_string(each.resource)};r={_integer(each.remaining)};t={left}"
+    state = f"{_string(each.resource)};r={_integer(each.remaining)}"
+    if each.period.endless:
+        return state
+    return f"{state};t={seconds_left(each.period, now)}"
 
 
 def _list(items: Iterable[str]) -> bytes:

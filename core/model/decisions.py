@@ -67,6 +67,33 @@ class Decision(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class GaugeReading:
+    """What became of a gauge's reading.
+
+    Attributes:
+        before: The level before it.
+        current: The level now: the reading and what is still reserved on top of it.
+        remaining: Units left, never below 0; None where unlimited.
+        over: Whether the level is beyond the limit.
+        stale: Whether it was older than the newest reading, and was not recorded.
+        measured_at: When the newest reading was taken, by the server's clock.
+        call_id: Empty where the caller gave none.
+        replayed: Whether its id was answered before.
+    """
+
+    resource: ResourceName
+    before: int
+    current: int
+    limit: Limit
+    remaining: int | None
+    over: bool
+    stale: bool
+    measured_at: datetime
+    call_id: str
+    replayed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class RefusalRecord:
     """One refusal as it was written down when it was made.
 

@@ -15,7 +15,7 @@ from meterdeck.core.model.usage import CounterId, ResourceName, TenantId
 DEFAULT_TEMPLATE = "usage:{tenant}:{resource}:{period}"
 _FIELDS = ("{tenant}", "{resource}", "{period}")
 _FIELD = re.compile(r"\{(?:tenant|resource|period)\}")
-_PERIOD = r"(?P<period>[0-9]{4}-[0-9]{2}(?:-[0-9]{2})?)"
+_PERIOD = r"(?P<period>[0-9]{4}-[0-9]{2}(?:-[0-9]{2})?|now)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +163,18 @@ class KeyLayout:
     def beyond(self, tenant: str, resource: str, period: str) -> bytes:
         """Hash: what is kept of a counter's use beyond its limit."""
         return self._own("beyond", self._tenant(tenant), resource, period)
+
+    def members(self, tenant: str, resource: str, period: str) -> bytes:
+        """HyperLogLog: the members that a counter of distinct ones has seen."""
+        return self._own("members", self._tenant(tenant), resource, period)
+
+    def trying(self, tenant: str, resource: str, period: str) -> bytes:
+        """HyperLogLog: what a script tries members in; gone when it ends."""
+        return self._own("trying", self._tenant(tenant), resource, period)
+
+    def measured(self, tenant: str, resource: str) -> bytes:
+        """String: when a gauge's newest reading was taken, in ms."""
+        return self._own("measured", self._tenant(tenant), resource)
 
     def refusals(self, tenant: str) -> bytes:
         """Stream: the tenant's latest refusals, capped."""

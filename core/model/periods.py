@@ -16,6 +16,8 @@ class PeriodKind(StrEnum):
 
     CALENDAR_MONTH = "calendar_month"
     BILLING_CYCLE = "billing_cycle"
+    NONE = "none"
+    """Not at all: a gauge is not counted in periods. No setting says it."""
 
 
 class Interval(StrEnum):
@@ -41,15 +43,27 @@ class Period:
     """A stretch of time `[start, end)`; `label` is the last part of a counter's key.
 
     The label is `YYYY-MM` for a calendar month in UTC and `YYYY-MM-DD`, the first
-    day, for a billing cycle.
+    day, for a billing cycle. `ENDLESS` is the exception: neither start nor end mean
+    anything there, and it holds every moment.
     """
 
     start: datetime
     end: datetime
     label: str
 
+    @property
+    def endless(self) -> bool:
+        """Whether it never ends: what is counted in it does not reset."""
+        return self.label == ENDLESS.label
+
     def __contains__(self, moment: datetime) -> bool:
-        return self.start <= moment < self.end
+        return self.endless or self.start <= moment < self.end
+
+
+# Both at 0 is how the scripts take it.
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+ENDLESS = Period(_EPOCH, _EPOCH, "now")
+"""The period of what has none, a gauge."""
 
 
 def calendar_month(at: datetime) -> Period:
@@ -80,6 +94,8 @@ def current_period(kind: PeriodKind, cycle: Cycle | None, at: datetime) -> Perio
 
     A tenant without a billing cycle (no subscription) is counted by calendar month.
     """
+    if kind is PeriodKind.NONE:
+        return ENDLESS
     if kind is PeriodKind.BILLING_CYCLE and cycle is not None:
         return billing_cycle(cycle, at)
     return calendar_month(at)

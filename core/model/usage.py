@@ -34,9 +34,23 @@ class OnFault(StrEnum):
     """Allowed; what it used is kept on local disk and counted later."""
 
 
+class ResourceKind(StrEnum):
+    """What a resource's number is."""
+
+    COUNTER = "counter"
+    """The sum of what was used in the period."""
+    GAUGE = "gauge"
+    """The level now, such as storage; it has no period and does not reset."""
+    UNIQUE = "unique"
+    """How many distinct members were seen in the period, estimated."""
+
+
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """Something that is counted; `meter` is the event name of Stripe's meter."""
+    """Something that is counted; `meter` is the event name of Stripe's meter.
+
+    A gauge has no period, whatever was given.
+    """
 
     name: ResourceName
     label: str
@@ -46,6 +60,11 @@ class Resource:
     period: PeriodKind = PeriodKind.CALENDAR_MONTH
     on_fault: OnFault = OnFault.FAIL_CLOSED
     rule: LimitRule = PLAIN
+    kind: ResourceKind = ResourceKind.COUNTER
+
+    def __post_init__(self) -> None:
+        if self.kind is ResourceKind.GAUGE:
+            object.__setattr__(self, "period", PeriodKind.NONE)
 
 
 class LimitSource(StrEnum):

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from meterdeck.core.model.keys import KeyLayout
 from meterdeck.core.model.periods import (
+    ENDLESS,
     PeriodKind,
     calendar_month,
     current_period,
@@ -41,7 +42,9 @@ def plan_keys(
     until = month.end
     keys: list[bytes] = []
     for resource in resources:
-        before, after = _around(layout, resource, month.label)
+        gauge = resource.period is PeriodKind.NONE
+        label = ENDLESS.label if gauge else month.label
+        before, after = _around(layout, resource, label)
         monthly = [before + name + after for name in ids]
         if resource.period is PeriodKind.BILLING_CYCLE:
             for place, tenant in enumerate(tenants):

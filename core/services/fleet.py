@@ -28,6 +28,8 @@ from meterdeck.core.services.fleet_rows import EPOCH, FleetChange, FleetRows
 
 __all__ = ["Fleet", "FleetChange", "FleetTotals", "SortKey"]
 
+_FAR_S = 366 * 86_400.0  # of what does not reset nobody asks what is later
+
 
 @dataclass(frozen=True, slots=True)
 class FleetTotals:
@@ -137,15 +139,17 @@ class Fleet(FleetRows):
         if remaining == 0:
             return timedelta(0)
         rate = self.rate(row, column)
-        left = (self.resets_at(row, column) - self.at).total_seconds()
+        resets_at = self.resets_at(row, column)
+        left = (resets_at - self.at).total_seconds() if resets_at else _FAR_S
         if rate <= 0 or remaining / rate >= left:
             return None
         return timedelta(seconds=remaining / rate)
 
-    def resets_at(self, row: int, column: int) -> datetime:
-        """Return the end of the counter's period."""
+    def resets_at(self, row: int, column: int) -> datetime | None:
+        """Return the end of the counter's period; None: it does not reset."""
         kind = self.columns[column].resource.period
-        return current_period(kind, self.tenants[row].cycle, self.at or EPOCH).end
+        period = current_period(kind, self.tenants[row].cycle, self.at or EPOCH)
+        return None if period.endless else period.end
 
     def order(
         self, key: str, reverse: bool = False, rows: Sequence[int] | None = None

@@ -31,6 +31,8 @@ from meterdeck.core.services.fleet_search import SearchText
 from meterdeck.core.services.trend import Snapshots, Trend
 
 _MOST_PROFILES = 10_000
+NEVER = 2**62
+"""When a row resets that has gauges alone, in Unix seconds."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -246,13 +248,16 @@ class FleetRows:
         at = self.at or EPOCH
         now, month_end = int(at.timestamp()), int(calendar_month(at).end.timestamp())
         kinds = {column.resource.period for column in self.columns}
-        monthly = kinds != {PeriodKind.BILLING_CYCLE}
+        monthly = PeriodKind.CALENDAR_MONTH in kinds
+        cycled = PeriodKind.BILLING_CYCLE in kinds
+        # Gauges never start anew: a row of nothing else comes last.
+        never = NEVER if kinds == {PeriodKind.NONE} else month_end
         for row, reset in enumerate(self._resets):
             if reset > now:
                 continue
-            self._resets[row] = month_end
+            self._resets[row] = never
             cycle = self.tenants[row].cycle
-            if cycle is not None and PeriodKind.BILLING_CYCLE in kinds:
+            if cycle is not None and cycled:
                 end = current_period(PeriodKind.BILLING_CYCLE, cycle, at).end
                 seconds = int(end.timestamp())
                 self._resets[row] = min(seconds, month_end) if monthly else seconds

@@ -15,8 +15,14 @@ from typing import cast
 from meterdeck.core.adapters.redis_client import Redis, redis_errors
 from meterdeck.core.errors import RedisRefused
 from meterdeck.core.model.keys import KeyLayout
-from meterdeck.core.model.periods import PeriodKind, current_period
-from meterdeck.core.model.usage import CounterId, Resource, Tenant, TenantId
+from meterdeck.core.model.periods import ENDLESS, PeriodKind, current_period
+from meterdeck.core.model.usage import (
+    CounterId,
+    Resource,
+    ResourceKind,
+    Tenant,
+    TenantId,
+)
 from meterdeck.core.services.counter_sweep import CounterSweep
 from meterdeck.core.services.counter_table import CounterTable
 
@@ -123,7 +129,7 @@ class KeyDiscovery:
         row = self._table.row_of(counter.tenant)
         column = self._table.column_of(counter.resource)
         cycle = None if row is None else self._table.tenants[row].cycle
-        kind = PeriodKind.CALENDAR_MONTH
+        kind = _kind(counter)
         if column is not None:
             kind = self._table.resources[column].period
         return counter.period == current_period(kind, cycle, at).label
@@ -136,13 +142,26 @@ class KeyDiscovery:
             if self._table.column_of(name) is None and name not in resources:
                 if len(self._table.resources) + len(resources) >= _MOST_RESOURCES:
                     continue
-                resources[name] = Resource(name, label=name, unit="")
+                resources[name] = _unknown_resource(counter)
             if self._table.row_of(counter.tenant) is None:
                 if len(self._table.tenants) + len(tenants) >= _MOST_TENANTS:
                     continue
                 tenants[counter.tenant] = unknown_tenant(counter.tenant)
             self._sweep.suspect(counter.tenant, name)
         return Discovered(tuple(tenants.values()), tuple(resources.values()))
+
+
+def _kind(counter: CounterId) -> PeriodKind:
+    """Return how a counter of an unknown resource would be counted."""
+    if counter.period == ENDLESS.label:
+        return PeriodKind.NONE
+    return PeriodKind.CALENDAR_MONTH
+
+
+def _unknown_resource(counter: CounterId) -> Resource:
+    gauge = counter.period == ENDLESS.label
+    kind = ResourceKind.GAUGE if gauge else ResourceKind.COUNTER
+    return Resource(counter.resource, label=counter.resource, unit="", kind=kind)
 
 
 def unknown_tenant(tenant: TenantId) -> Tenant:

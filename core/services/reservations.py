@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import cast
 
 from meterdeck.core.adapters.redis_client import (
@@ -14,18 +15,12 @@ from meterdeck.core.adapters.redis_client import (
     to_milliseconds,
 )
 from meterdeck.core.adapters.settle_calls import GivenBack, SettleScript, Settling
-from meterdeck.core.errors import (
-    ReadOnly,
-    RedisRefused,
-    RedisUnreachable,
-    Refused,
-    UnknownOutcome,
-)
+from meterdeck.core.errors import ReadOnly, Refused
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.decisions import Settled
 from meterdeck.core.model.names import check_id, check_tenant
+from meterdeck.core.services.asking_again import ask_twice
 
-_TRIES = 2
 _NO_KEY = -2  # as PTTL says it
 _NOTHING = GivenBack(0, None)
 _DAY_MS = 86_400_000
@@ -64,17 +59,9 @@ class Reservations:
             raise ReadOnly(f"context {self._context.name} is read-only")
         check_tenant(tenant, tagged=self._layout.tagged)
         check_id("call id", call_id)
-        lost: UnknownOutcome | None = None
-        for _ in range(_TRIES):
-            try:
-                return await self._script.settle(how, tenant, call_id, amounts)
-            except UnknownOutcome as error:
-                lost = error
-            except (RedisUnreachable, RedisRefused) as error:
-                # The try before this one may have been carried out.
-                raise lost or error from error
-        assert lost is not None
-        raise lost
+        return await ask_twice(
+            partial(self._script.settle, how, tenant, call_id, amounts)
+        )
 
     async def announce(self, counters: Sequence[bytes], ends: datetime) -> None:
         """Note in the index, where no script can, that reservations are to be made.

@@ -10,9 +10,15 @@ from meterdeck.core.adapters.consume_calls import Term
 from meterdeck.core.adapters.resp import NamedBulks, bulk
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.names import name_bytes
-from meterdeck.core.model.periods import Period, PeriodKind, current_period
-from meterdeck.core.model.usage import Resource, Tenant, TenantId
+from meterdeck.core.model.periods import (
+    Period,
+    PeriodKind,
+    calendar_month,
+    current_period,
+)
+from meterdeck.core.model.usage import Resource, ResourceKind, Tenant, TenantId
 from meterdeck.core.services.current_periods import CurrentPeriods
+from meterdeck.core.services.kinds import check_kind
 
 _NOBODY = Tenant(TenantId(""), "")  # no plan of its own: the default's limits
 _MARK = TenantId("\0tenant\0")
@@ -71,10 +77,12 @@ class Terms:
         self._entry = Around.of(self._layout.tenant)
         self._refusals = Around.of(self._layout.refusals)
         self._periods = periods
+        # Those of which no call has to know more than the server's time.
         self._by_month = [
             each
             for each in context.resources
-            if each.period is PeriodKind.CALENDAR_MONTH
+            if each.period is not PeriodKind.BILLING_CYCLE
+            and each.kind is not ResourceKind.UNIQUE
         ]
         self._month: Mapping[str, Place] = {}
         self._forms: dict[tuple[str, ...], Form] = {}
@@ -82,7 +90,7 @@ class Terms:
         self._learnt: object = None
 
     def monthly(self, names: tuple[str, ...]) -> Form | None:
-        """Return the form of calls of resources that are counted by calendar month.
+        """Return the form of calls of what is counted by calendar month, and of gauges.
 
         None where one of them is not. Before anything is known of the server's clock
         the form is of a month long past: the script then says what time it is.
@@ -98,9 +106,12 @@ class Terms:
 
         Raises:
             NotFound: A resource is not configured.
+            BadInput: It counts members, which `count_unique` does.
             RedisUnreachable, RedisRefused: The billing cycle could not be read.
         """
         resources = [self._context.resource(name) for name in names]
+        for each in resources:
+            check_kind(each, ResourceKind.COUNTER, ResourceKind.GAUGE)
         reckoning = await self._periods.of(tenant, resources)
         places = [self._place(each, reckoning.periods[each.name]) for each in resources]
         return self._form(places, reckoning.cycle)
@@ -135,9 +146,11 @@ class Terms:
         self._learnt = self._periods.known
         self._forms.clear()
         now = self._periods.estimate()
-        month = current_period(PeriodKind.CALENDAR_MONTH, None, now)
-        self._month = {each.name: self._place(each, month) for each in self._by_month}
-        left_s = (month.end - now).total_seconds()
+        self._month = {
+            each.name: self._place(each, current_period(each.period, None, now))
+            for each in self._by_month
+        }
+        left_s = (calendar_month(now).end - now).total_seconds()
         self._month_until = time.monotonic() + left_s
 
     def _place(self, resource: Resource, period: Period) -> Place:

@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from uuid import uuid4
 
 from meterdeck.core.adapters.consume_calls import Answer, ConsumeCall, Head
 from meterdeck.core.adapters.redis_client import Redis
 from meterdeck.core.adapters.resp import bulk
-from meterdeck.core.adapters.script_lanes import Lanes, lanes_of
+from meterdeck.core.adapters.script_lanes import lanes_of
 from meterdeck.core.adapters.scripts import CycleMoved, PeriodMoved
 from meterdeck.core.adapters.settle_calls import Settling
-from meterdeck.core.errors import (
-    ReadOnly,
-    RedisRefused,
-    RedisUnreachable,
-    Refused,
-    UnknownOutcome,
-)
+from meterdeck.core.errors import ReadOnly, Refused
 from meterdeck.core.model.amounts import check_amounts, check_limits, hold_ms
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.decisions import (
     Decision,
+    GaugeReading,
     RefusalRecord,
     ResourceDecision,
     Settled,
@@ -33,7 +29,9 @@ from meterdeck.core.model.keys import KeyLayout
 from meterdeck.core.model.names import check_id, tenant_bytes
 from meterdeck.core.model.usage import Tenant, TenantId
 from meterdeck.core.model.usage import Usage as UsageRow
+from meterdeck.core.services.asking_again import ask_twice
 from meterdeck.core.services.current_periods import CurrentPeriods
+from meterdeck.core.services.kind_counting import KindCounting
 from meterdeck.core.services.refusal_log import RefusalLog
 from meterdeck.core.services.reservations import Reservations
 from meterdeck.core.services.terms import Form, Terms
@@ -44,7 +42,6 @@ __all__ = ["CALL_KEPT_S", "Decision", "ResourceDecision", "UsageService"]
 CALL_KEPT_S = 600
 """Seconds for which a repeated call id gets the first answer."""
 
-_TRIES = 2
 _ROUNDS = 4
 _SWEPT_AT_ONCE = 1000
 _DAY_MS = 86_400_000
@@ -79,6 +76,7 @@ class UsageService:
         self._periods = CurrentPeriods(redis, context)
         self._terms = Terms(context, self._periods)
         self._reader = UsageReader(redis, context)
+        self._kinds = KindCounting(redis, context, self._periods, CALL_KEPT_S)
         self._reservations = Reservations(redis, context)
         self._refusal_log = RefusalLog(redis, context)
 
@@ -184,6 +182,65 @@ class UsageService:
             await self._periods.now()  # a reservation is announced in its period
         wanted = _Wanted(tenant, amounts, call_id or uuid4().hex, limits, held)
         return await self._count(wanted)
+
+    async def set_gauge(
+        self,
+        tenant: str,
+        resource: str,
+        value: int,
+        *,
+        measured_at: datetime | None = None,
+        call_id: str | None = None,
+        limits: Mapping[str, int] | None = None,
+    ) -> GaugeReading:
+        """Record a gauge's level. It is never refused; the answer says if it is over.
+
+        A reading sets the level, and what `consume` and `release` move after it, they
+        move from there; units that are reserved stay on top. An older reading than the
+        newest changes nothing, and the answer says so.
+
+        Args:
+            value: 0 to 2^53.
+            measured_at: When the level was read, by default now. A moment that is later
+                than the server's now is taken for now.
+            call_id, limits: As in `consume`.
+
+        Raises:
+            BadInput, NotFound: An argument is wrong; the resource is no gauge.
+            BrokenCounter, Refused, ReadOnly: As `consume`.
+            RedisUnreachable, RedisRefused, UnknownOutcome: As `consume`.
+        """
+        return await self._kinds.set_gauge(
+            tenant, resource, value, measured_at, call_id=call_id, limits=limits
+        )
+
+    async def count_unique(
+        self,
+        tenant: str,
+        resource: str,
+        members: Collection[str | bytes],
+        *,
+        call_id: str | None = None,
+        limits: Mapping[str, int] | None = None,
+    ) -> Decision:
+        """Count distinct members of the period: all of `members`, or none of them.
+
+        A member counts once a period, however often it is named, and is allowed at the
+        limit and beyond it, where that is not 0. The count is an estimate with a
+        standard error of 0.81 %; a new member may go unnoticed. Limits, refusals and
+        `call_id` are as in `consume`.
+
+        Args:
+            members: 1 to 1,000, each of 1 to 512 bytes.
+
+        Raises:
+            BadInput, NotFound: An argument is wrong; the resource counts no members.
+            BrokenCounter, Refused, ReadOnly: As `consume`.
+            RedisUnreachable, RedisRefused, UnknownOutcome: As `consume`.
+        """
+        return await self._kinds.count_unique(
+            tenant, resource, members, call_id, limits
+        )
 
     async def confirm(
         self, tenant: str, call_id: str, amounts: Mapping[str, int] | None = None
@@ -299,7 +356,7 @@ class UsageService:
             if call_id is None:
                 answer = await lanes.submit(call)
             else:
-                answer = await _send_twice(lanes, call)
+                answer = await ask_twice(partial(lanes.submit, call))
             decision = self.decided(answer, tenant)
             if decision is not None:
                 return decision
@@ -339,17 +396,3 @@ def _index(layout: KeyLayout) -> tuple[bytes, ...]:
     if layout.tagged:
         return ()
     return (layout.sequence(), layout.changed(), layout.reserving())
-
-
-async def _send_twice(lanes: Lanes, call: ConsumeCall) -> Answer:
-    lost: UnknownOutcome | None = None
-    for _ in range(_TRIES):
-        try:
-            return await lanes.submit(call)
-        except UnknownOutcome as error:
-            lost = error
-        except (RedisUnreachable, RedisRefused) as error:
-            # The try before this one may have been carried out.
-            raise lost or error from error
-    assert lost is not None
-    raise lost

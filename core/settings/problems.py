@@ -94,7 +94,7 @@ def _words(kind: str, found: Mapping[str, Any]) -> str:
     if kind in _WORDS:
         return _WORDS[kind]
     context: Mapping[str, Any] = found.get("ctx") or {}
-    if kind == "enum":
+    if kind in ("enum", "literal_error"):
         return f"must be {context['expected']}"
     if kind == "value_error":
         return str(context["error"])

@@ -15,6 +15,7 @@ from meterdeck.core.model.context import (
     StripeOptions,
 )
 from meterdeck.core.model.limit_rules import PLAIN, Enforcement, LimitRule
+from meterdeck.core.model.periods import PeriodKind
 from meterdeck.core.model.quantity import parse_quantity
 from meterdeck.core.model.usage import Plan, PlanName, Resource, ResourceName
 from meterdeck.core.settings.endpoints import check_key, stripe_base
@@ -79,9 +80,10 @@ class Resolver:
                 unit=found.unit,
                 scale=found.scale,
                 meter=found.meter,
-                period=found.period,
+                period=PeriodKind(found.period),
                 on_fault=found.on_fault,
                 rule=_rule(found),
+                kind=found.kind,
             )
             for name, found in self.settings.resources.items()
         )

@@ -5,7 +5,7 @@ Unknown keys are refused everywhere. `config.example.toml` says what each is for
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -24,8 +24,7 @@ from pydantic_settings import (
 from meterdeck.core.model.context import STRIPE_API, Mode
 from meterdeck.core.model.keys import DEFAULT_TEMPLATE
 from meterdeck.core.model.limit_rules import Enforcement
-from meterdeck.core.model.periods import PeriodKind
-from meterdeck.core.model.usage import OnFault
+from meterdeck.core.model.usage import OnFault, ResourceKind
 from meterdeck.core.settings.layers import Layer
 
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
@@ -105,9 +104,18 @@ class ResourceSettings(RuleSettings):
     label: str = ""
     unit: str = ""
     meter: str = ""
+    kind: ResourceKind = ResourceKind.COUNTER
     scale: Annotated[int, Field(ge=0, le=9)] = 0
-    period: PeriodKind = PeriodKind.CALENDAR_MONTH
+    period: Literal["calendar_month", "billing_cycle"] = "calendar_month"
     on_fault: OnFault = OnFault.FAIL_CLOSED
+
+    @model_validator(mode="after")
+    def _fits_the_kind(self) -> Self:
+        if self.kind is ResourceKind.GAUGE and "period" in self.model_fields_set:
+            raise ValueError("a gauge has no period: it does not reset; leave it out")
+        if self.kind is ResourceKind.UNIQUE and self.scale:
+            raise ValueError("members are whole: leave scale out of a unique resource")
+        return self
 
 
 PlanLimit = Annotated[PlanLimitSettings, BeforeValidator(_wrap_limit)]

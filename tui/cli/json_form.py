@@ -44,11 +44,15 @@ def tenant_form(tenant: Tenant) -> Form:
 
 
 def period_form(period: Period) -> Form:
-    """Return a period; its end is the first moment of the next."""
+    """Return a period; its end is the first moment of the next.
+
+    What does not reset has neither start nor end.
+    """
+    endless = period.endless
     return {
         "label": period.label,
-        "start": moment(period.start),
-        "end": moment(period.end),
+        "start": None if endless else moment(period.start),
+        "end": None if endless else moment(period.end),
     }
 
 

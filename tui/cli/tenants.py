@@ -147,13 +147,14 @@ def _row(call: Call, fleet: Fleet, row: int) -> tuple[Cell | str, ...]:
     if column < 0:
         return about
     resource, usage = fleet.resources[column], fleet.usage(row, column)
+    period = usage.period
     return (
         *about,
         resource.label,
         Cell(used_words(usage.used, resource), right=True),
         call.out.bar(usage.percent),
         percent_cell(usage.percent),
-        Cell(day(usage.period.end), Tone.FAINT),
+        Cell("never" if period.endless else day(period.end), Tone.FAINT),
     )
 
 

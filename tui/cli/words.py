@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from meterdeck.core.model.periods import Period
 from meterdeck.core.model.quantity import group_quantity
 from meterdeck.core.model.usage import Broken, Limit, LimitSource, Resource, Usage
 from meterdeck.tui.cli.output import Cell, Output, Row, Tone, tone_of
@@ -48,8 +49,13 @@ def usage_row(usage: Usage, resource: Resource, out: Output) -> Row:
         Cell(resource.unit, Tone.FAINT),
         out.bar(usage.percent),
         percent_cell(usage.percent),
-        Cell(f"resets {day(usage.period.end)}", Tone.FAINT),
+        Cell(reset_words(usage.period), Tone.FAINT),
     )
+
+
+def reset_words(period: Period) -> str:
+    """Return when a counter starts anew, if it does."""
+    return "does not reset" if period.endless else f"resets {day(period.end)}"
 
 
 def shorten(text: str, longest: int) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from rich.style import Style
 from textual.strip import Strip
 
+from meterdeck.core.model.periods import Period
 from meterdeck.core.model.quantity import group_quantity
 from meterdeck.core.model.standing import Standing
 from meterdeck.core.model.usage import Broken, LimitSource
@@ -138,8 +141,7 @@ class Counters:
         rule = rule_words(standing.rule) if usage.limit.units is not None else ""
         facts.append(", ".join(filter(None, (self._rule(row, column), rule))))
         facts += beyond_words(standing, scale, now)
-        end = usage.period.end
-        facts.append(f"resets {phrases.day(end, now)} in {phrases.span(end - now)}")
+        facts.append(_reset(usage.period, now))
         rate = fleet.rate(row, column)
         if rate > 0:
             facts.append(phrases.rate(rate, scale))
@@ -163,6 +165,12 @@ class Counters:
             return "override, no expiry"
         left = phrases.span(change.expires_at - self._picture.now())
         return f"override for {left} more"
+
+
+def _reset(period: Period, now: datetime) -> str:
+    if period.endless:
+        return "does not reset"
+    return f"resets {phrases.day(period.end, now)} in {phrases.span(period.end - now)}"
 
 
 def align_right(line: Line, text: str, width: int, style: Style) -> Line:

@@ -237,4 +237,5 @@ class TailCells:
         if fleet.at is None or not fleet.columns:
             return "–"
         column = max(fleet.worst_column(row), 0)
-        return phrases.day(fleet.resets_at(row, column), fleet.at)
+        resets_at = fleet.resets_at(row, column)
+        return "never" if resets_at is None else phrases.day(resets_at, fleet.at)

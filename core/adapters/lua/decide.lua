@@ -159,7 +159,8 @@ local function decide(call)
         return {'broken', entry_key, 'string', string.sub(text, 1, 64)}
       end
       if units then
-        given, problem = rules.verdict(rule, key, before, amount, units, now)
+        given, problem =
+          rules.verdict(rule, key, before, amount, units, now, not term.expires)
       end
       if problem then return problem end
       if given == 'over' or given == 'shadow' then

@@ -59,14 +59,16 @@ local function make_rules()
   end
 
   -- Nil and an answer, or: 0 (within the limit), over | shadow (beyond it and allowed),
-  -- over_limit | larger_than_limit | blocked (refused).
-  local function verdict(rule, key, used, amount, units, now)
+  -- over_limit | larger_than_limit | blocked (refused). `endless`: there is no period in
+  -- which the limit is passed once; time begins anew whenever it is.
+  local function verdict(rule, key, used, amount, units, now, endless)
     local over = used + amount > units
     if rule.kind == 'shadow' then
       local beyond, problem = beyond_of(key)
       if problem then return nil, problem end
       -- A hard limit would not have counted what it refused.
-      local hard = used - math.min(beyond.shadow_units, math.max(0, used))
+      local shadow = math.max(0, beyond.shadow_units)
+      local hard = used - math.min(shadow, math.max(0, used))
       return hard + amount > units and 'shadow' or '0', nil
     end
     if not over then return '0', nil end
@@ -79,6 +81,7 @@ local function make_rules()
     if not rule.seconds then return 'over', nil end
     local beyond, problem = beyond_of(key)
     if problem then return nil, problem end
+    if endless and used <= units then beyond.passed_at = nil end
     local ends = (beyond.passed_at or now) + rule.seconds * 1000
     return now < ends and 'over' or refusal(amount, units), nil
   end

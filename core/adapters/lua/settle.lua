@@ -25,6 +25,7 @@
 --   plain            to be confirmed, but the call is no reservation
 --   expired          the reservation's time is over: it gives, or gave, itself back
 --   settled, how     the call was settled before, otherwise
+--   other, which     it was no consume: set_gauge or count_unique
 --   broken | foreign | bad   as in consume
 
 local what, indexed, tenant = ARGV[1], ARGV[2] == '1', ARGV[3]
@@ -56,6 +57,7 @@ if not sound or type(kept) ~= 'table' or #kept ~= 2 then
   return {'foreign', KEYS[1], 'other text', 'what is kept of an id'}
 end
 local parts, answer = parted(kept[1]), kept[2]
+if string.sub(parts[1], 1, 1) == ':' then return {'other', string.sub(parts[1], 2)} end
 local reservation = #parts % 2 == 1
 if reservation then table.remove(parts, 1) end
 if answer[3] ~= '1' then return {'nothing'} end
