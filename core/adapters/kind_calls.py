@@ -138,7 +138,7 @@ class KindScripts:
                 call.kept,
                 *members,
             ],
-            what="the members",
+            what="naming members",
             operation_id=call.call_id,
         )
         return moved(reply) or _decision(call, reply)

@@ -6,13 +6,23 @@ from meterdeck.core.model.context import Context, Mode, RedisOptions
 from meterdeck.core.model.keys import KeyLayout
 from meterdeck.core.model.limit_rules import LimitRule
 from meterdeck.core.model.periods import PeriodKind
-from meterdeck.core.model.usage import Plan, PlanName, Resource, ResourceName
+from meterdeck.core.model.usage import (
+    Plan,
+    PlanName,
+    Resource,
+    ResourceKind,
+    ResourceName,
+)
 
 CALLS = ResourceName("api_calls")
 IMAGES = ResourceName("images")
 STORAGE = ResourceName("storage_gb")
 SEATS = ResourceName("seats")
 """Counted by billing cycle."""
+DISK = ResourceName("disk_gb")
+"""A gauge, where there is one."""
+USERS = ResourceName("active_users")
+"""Distinct members, where there are any."""
 FREE = PlanName("free")
 
 
@@ -54,3 +64,12 @@ def with_rule(
         free, limits={**free.limits, name: limit}, rules={**free.rules, name: rule}
     )
     return replace(context, resources=resources, plans={FREE: limited})
+
+
+def with_kinds(context: Context) -> Context:
+    """Return `context` with a gauge, DISK, and a resource of members, USERS."""
+    kinds = (
+        Resource(DISK, "Disk", "GB", scale=3, kind=ResourceKind.GAUGE),
+        Resource(USERS, "Active users", "user", kind=ResourceKind.UNIQUE),
+    )
+    return replace(context, resources=(*context.resources, *kinds))

@@ -73,8 +73,9 @@ if problem then return problem end
 
 local before = used - back
 local stale = newest and taken < newest
+-- A sum is exact up to 2^53 and rounded beyond: compare before adding.
+if value > LARGEST - reserved then return {'overflow', name} end
 local after = stale and before or value + reserved
-if after > LARGEST then return {'overflow', name} end
 if after - used >= LARGEST and used < 0 then return {'overflow', name} end
 local over = limit.units and after > limit.units
 local answer = {'ok', '0', stale and '1' or '0', now_text, digits(before), digits(after),

@@ -23,6 +23,8 @@ UNTAGGED = {
     "test_every_change_moves_the_tenant_in_the_index_of_changes",
     "test_every_tenant_of_a_round_trip_is_in_the_index_of_changes",
     "test_what_changed_is_found_by_its_sequence_number",
+    "test_a_reading_moves_the_tenant_in_the_index_where_the_level_changes",
+    "test_members_move_the_tenant_in_the_index_where_they_are_new",
 }
 """Tests of what a cluster does not have."""
 
