@@ -10,11 +10,13 @@ _TENANT = "tenant or Stripe customer id"
 
 
 def add_writing_commands(commands: Commands, common: argparse.ArgumentParser) -> None:
-    """Add adjust, reset, undo, override, consume and fire."""
+    """Add adjust, reset, undo, override, consume, gauge, unique and fire."""
     _add_adjust(commands, common)
     _add_undo(commands, common)
     _add_override(commands, common)
     _add_consume(commands, common)
+    _add_gauge(commands, common)
+    _add_unique(commands, common)
     _add_fire(commands, common)
 
 
@@ -92,6 +94,49 @@ def _add_consume(commands: Commands, common: argparse.ArgumentParser) -> None:
         "--call-id", metavar="ID", help="a repeat with the same id counts nothing"
     )
     _add_write_options(consume, reason=False)
+
+
+def _add_gauge(commands: Commands, common: argparse.ArgumentParser) -> None:
+    gauge = commands.add_parser("gauge", help="record a level as an application does")
+    actions = gauge.add_subparsers(metavar="ACTION", required=True)
+    put = add_command(
+        actions, common, "set", "record a level, whatever the limit", "kinds:run_gauge"
+    )
+    _add_counter(put)
+    put.add_argument("level", metavar="N", help="the level, such as storage now")
+    put.add_argument(
+        "--at",
+        metavar="WHEN",
+        help="when it was measured, in UTC: 2026-11-27T18:00Z, 10m ago as 10m"
+        " (default: now)",
+    )
+    _add_call_id(put)
+
+
+def _add_unique(commands: Commands, common: argparse.ArgumentParser) -> None:
+    unique = commands.add_parser("unique", help="count members as an application does")
+    actions = unique.add_subparsers(metavar="ACTION", required=True)
+    add = add_command(
+        actions,
+        common,
+        "add",
+        "count distinct members, where the limit allows it",
+        "kinds:run_unique",
+    )
+    _add_counter(add)
+    add.add_argument(
+        "members", metavar="MEMBER", nargs="+", help="all are counted, or none"
+    )
+    _add_call_id(add)
+
+
+def _add_call_id(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--call-id", metavar="ID", help="a repeat with the same id changes nothing"
+    )
+    parser.add_argument(
+        "--yes", action="store_true", help="do not ask, even in a live context"
+    )
 
 
 def _add_fire(commands: Commands, common: argparse.ArgumentParser) -> None:

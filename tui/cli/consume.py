@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 from meterdeck.core.errors import BadInput
 from meterdeck.core.model.quantity import group_quantity, parse_quantity
+from meterdeck.core.model.usage import ResourceKind
+from meterdeck.core.services.kinds import check_kind
 from meterdeck.core.services.usage import Decision, ResourceDecision
 from meterdeck.tui.cli.call import Call, run_call
 from meterdeck.tui.cli.confirm import confirm
@@ -23,17 +25,17 @@ def run(args: Namespace) -> int:
 async def _consume(call: Call) -> int:
     call.refuse_read_only()
     amounts = _amounts(call, call.args.amounts)
-    tenant = await _tenant(call)
+    tenant = await tenant_of(call)
     if call.args.dry_run:
         return await _foresee(call, tenant, amounts)
     confirm(call, f"count {', '.join(call.args.amounts)} for {tenant}")
     decision = await call.engine.usage.consume(
         tenant, amounts, call_id=call.args.call_id
     )
-    return _tell(call, tenant, decision)
+    return tell(call, tenant, decision)
 
 
-async def _tenant(call: Call) -> str:
+async def tenant_of(call: Call) -> str:
     """Return the tenant's id: looked up for a customer's, else taken as it is."""
     name: str = call.args.tenant
     if not name.startswith("cus_"):
@@ -50,6 +52,7 @@ def _amounts(call: Call, texts: Sequence[str]) -> dict[str, int]:
         resource = call.context.resource(name)
         if resource.name in amounts:
             raise BadInput(f"{name} is given twice; write their sum")
+        check_kind(resource, ResourceKind.COUNTER, ResourceKind.GAUGE)
         units = parse_quantity(quantity, resource.scale)
         if not units:
             raise BadInput(f"{text!r} counts nothing; write a quantity above 0")
@@ -79,10 +82,11 @@ async def _foresee(call: Call, tenant: str, amounts: dict[str, int]) -> int:
     allowed = not any(each.refused for each in resources)
     whole = len(resources) == len(amounts)
     foreseen = Decision(allowed and whole, tuple(resources), "", replayed=False)
-    return _tell(call, tenant, foreseen)
+    return tell(call, tenant, foreseen)
 
 
-def _tell(call: Call, tenant: str, decision: Decision) -> int:
+def tell(call: Call, tenant: str, decision: Decision) -> int:
+    """Print what was decided; return 1 where it was refused."""
     if call.out.as_json:
         call.out.object(
             {

@@ -293,7 +293,7 @@ async def test_a_repeated_call_id_gets_the_first_answer(
 
     again = await usage.count_unique("acme", USERS, {"bob", "ann"}, call_id="u-1")
 
-    assert again == replace(first, replayed=True)
+    assert again == first._replace(replayed=True)
     with pytest.raises(Refused, match="used for another change before"):
         await usage.count_unique("acme", USERS, ["ann"], call_id="u-1")
     with pytest.raises(Refused, match="used for another change before"):
