@@ -114,7 +114,7 @@ class ResourceSettings(RuleSettings):
         if self.kind is ResourceKind.GAUGE and "period" in self.model_fields_set:
             raise ValueError("a gauge has no period: it does not reset; leave it out")
         if self.kind is ResourceKind.UNIQUE and self.scale:
-            raise ValueError("members are whole: leave scale out of a unique resource")
+            raise ValueError("members are whole: leave out scale")
         return self
 
 

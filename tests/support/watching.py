@@ -13,6 +13,7 @@ from meterdeck.core.model.usage import (
     Plan,
     PlanName,
     Resource,
+    ResourceKind,
     ResourceName,
     Tenant,
     TenantId,
@@ -24,6 +25,7 @@ from meterdeck.core.services.watch import Watch
 
 CALLS = Resource(ResourceName("api_calls"), "API calls", "call")
 IMAGES = Resource(ResourceName("images"), "Images", "image")
+DISK = Resource(ResourceName("disk_gb"), "Disk", "GB", kind=ResourceKind.GAUGE)
 _DEADLINE_S = 20.0
 
 

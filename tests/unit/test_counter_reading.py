@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.watching import CALLS, IMAGES, tenant_of
+from tests.support.watching import CALLS, DISK, IMAGES, tenant_of
 
 from meterdeck.core.model.fleet_update import NO_COUNTER
 from meterdeck.core.model.keys import KeyLayout
@@ -81,6 +81,18 @@ def test_planned_keys_are_the_layouts_own(layout: KeyLayout) -> None:
         for resource in (CALLS, IMAGES)
         for name in names
     ]
+
+
+def test_a_gauges_key_is_the_same_in_every_month() -> None:
+    """And is as good as any until the other keys change."""
+    tenants = [tenant_of("acme"), tenant_of("beta")]
+
+    before = plan_keys(KeyLayout(), tenants, [CALLS, DISK], AT)
+    after = plan_keys(KeyLayout(), tenants, [CALLS, DISK], before.valid_until)
+
+    gauges = [b"usage:acme:disk_gb:now", b"usage:beta:disk_gb:now"]
+    assert before.keys[2:] == after.keys[2:] == gauges
+    assert before.keys[:2] != after.keys[:2]
 
 
 _RAW = st.one_of(

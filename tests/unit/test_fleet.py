@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from tests.support.watching import CALLS, IMAGES, tenant_of, watch_context
+from tests.support.watching import CALLS, DISK, IMAGES, tenant_of, watch_context
 
 from meterdeck.core.model.fleet_update import (
     NO_COUNTER,
@@ -318,6 +318,40 @@ def test_reset_orders_by_the_end_of_the_cycle() -> None:
     assert fleet.resets_at(row(fleet, "late"), 0) == datetime(
         2026, 12, 21, 12, tzinfo=UTC
     )
+
+
+def test_a_gauge_does_not_reset_and_a_new_month_leaves_it() -> None:
+    """Beside counters a row resets when they do; of gauges alone, never."""
+    both = Fleet(watch_context("redis://nowhere", resources=(CALLS, DISK)))
+    alone = Fleet(watch_context("redis://nowhere", resources=(DISK,)))
+    december = AT + timedelta(days=10)
+    for fleet in (both, alone):
+        fleet.apply(update(tenants=(tenant_of("acme"),), month=calendar_month(AT)))
+        fleet.apply(update(counters=(batch(DISK, {"acme": 70}),)))
+        fleet.apply(update(at=december, month=calendar_month(december)))
+
+    assert [both.used(0, 1), alone.used(0, 0)] == [70, 70]
+    assert both.resets_at(0, 1) is None
+    assert both.usage(0, 1).period.endless
+    assert both.reset_times()[0] == int(datetime(2027, 1, 1, tzinfo=UTC).timestamp())
+    assert alone.reset_times()[0] > 2**40
+    assert names(alone, alone.order(SortKey.RESET)) == ["acme"]
+
+
+def test_a_gauge_that_rises_says_when_it_is_full() -> None:
+    """However long that is: no period ends before it."""
+    fleet = Fleet(watch_context("redis://nowhere", resources=(DISK,)))
+    limited = tenant_of("acme", limits={DISK.name: 100_000})
+    fleet.apply(update(tenants=(limited,), counters_at=AT))
+    for second in (0, 40, 80):
+        at = AT + timedelta(seconds=second)
+        level = batch(DISK, {"acme": second // 10})
+        fleet.apply(update(at=at, counters=(level,), counters_at=at))
+
+    left = fleet.time_to_limit(0, 0)
+
+    assert left is not None
+    assert left > timedelta(days=9)
 
 
 def test_search_finds_every_field_in_any_case_and_forgets_old_names() -> None:

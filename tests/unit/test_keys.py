@@ -11,7 +11,7 @@ from meterdeck.core.model.usage import CounterId, ResourceName, TenantId
 names = st.binary(min_size=1, max_size=64).map(
     lambda raw: raw.decode("utf-8", "surrogateescape")
 )
-labels = st.sampled_from(["2026-11", "2026-11-30"])
+labels = st.sampled_from(["2026-11", "2026-11-30", "now"])
 
 
 @given(names, labels, st.booleans())

@@ -1,5 +1,6 @@
 """RateLimit fields at the edges of what a structured field can say."""
 
+import json
 from datetime import UTC, datetime
 
 import pytest
@@ -9,7 +10,7 @@ from meterdeck.core.middleware.answers import quota_exceeded
 from meterdeck.core.middleware.charging import Settled
 from meterdeck.core.middleware.fields import rate_limit_fields, seconds_left
 from meterdeck.core.model.decisions import Decision, ResourceDecision
-from meterdeck.core.model.periods import Period
+from meterdeck.core.model.periods import ENDLESS, Period
 from meterdeck.core.model.usage import Limit, LimitSource, ResourceName
 
 DAY = Period(datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 2, tzinfo=UTC), "x")
@@ -88,6 +89,23 @@ def test_a_refusal_is_about_the_resource_that_is_back_last() -> None:
     assert b'"violated-policies": ["a", "b"]' in answer.body
     assert b'"resource": "b"' in answer.body
     assert b"acme" not in answer.body
+
+
+def test_a_gauge_has_no_window_and_nobody_is_told_when_to_come_back() -> None:
+    """A level does not reset; beside other refusals it is the one that lasts."""
+    policy, state = fields(decided("disk", 3, 10, ENDLESS))
+    refused = (decided("disk", 4, 4, ENDLESS), decided("week", 9, 9, WEEK))
+    settled = Settled("acme", 2, Decision(False, refused, "id", False))
+
+    answer = quota_exceeded(settled, NOON)
+    told = json.loads(answer.body)
+
+    assert policy == {"disk": {"q": 10}}
+    assert state == {"disk": {"r": 7}}
+    assert "retry-after" not in {name.decode() for name, _ in answer.headers}
+    assert told["resource"] == "disk"
+    assert "resets_at" not in told
+    assert told["detail"].endswith("of disk; 0 of 4 are left.")
 
 
 def test_a_refusal_without_a_reason_is_still_an_answer() -> None:

@@ -5,6 +5,7 @@ from typing import Any, cast
 
 from tests.support.watching import (
     CALLS,
+    DISK,
     tenant_of,
     watch_context,
     watched,
@@ -25,6 +26,7 @@ from meterdeck.core.model.usage import (
     Broken,
     Limit,
     LimitSource,
+    ResourceKind,
     TenantId,
     TenantStatus,
 )
@@ -77,6 +79,35 @@ async def test_a_resource_that_is_not_configured_gets_a_column(
         await seen.until(lambda: seen.used("acme", 2) == 3)
 
     assert seen.fleet.resources[2].label == "seats"
+
+
+async def test_a_gauge_is_watched_by_its_own_key_and_survives_a_month(
+    valkey: Valkey, valkey_client: Redis
+) -> None:
+    """Its level, each change of it, and a tenant that nobody else knows of."""
+    context = watch_context(valkey.url, resources=(CALLS, DISK))
+    await valkey_client.set("usage:acme:disk_gb:now", 40)
+    await valkey_client.set("usage:acme:disk_gb:2026-11", 999)
+
+    async with watched(context) as (engine, seen):
+        await seen.until(lambda: seen.used("acme", 1) == 40)
+        await engine.usage.set_gauge("acme", DISK.name, 12)
+        await seen.until(lambda: seen.used("acme", 1) == 12)
+
+    assert seen.fleet.usage(0, 1).period.endless
+
+
+async def test_a_gauge_that_is_not_configured_gets_a_column_that_does_not_reset(
+    valkey: Valkey, valkey_client: Redis
+) -> None:
+    """The end of its key says what it is."""
+    await valkey_client.set("usage:acme:queue:now", 3)
+
+    async with watched(watch_context(valkey.url)) as (_, seen):
+        await seen.until(lambda: seen.used("acme", 2) == 3)
+
+    assert seen.fleet.resources[2].kind is ResourceKind.GAUGE
+    assert seen.fleet.resets_at(0, 2) is None
 
 
 async def test_old_months_and_foreign_keys_make_no_tenants(
