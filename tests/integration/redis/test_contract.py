@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from tests.support.contexts import CALLS, IMAGES, with_rule
+from tests.support.contexts import CALLS, DISK, IMAGES, USERS, with_kinds, with_rule
 from tests.support.raw import ask, expiry_ms
 
 from meterdeck.core.adapters.redis_client import Redis, open_redis, server_time
@@ -58,7 +58,11 @@ def test_every_script_of_the_document_is_written_out() -> None:
 
 @pytest.mark.not_on("cluster")
 async def test_the_scripts_that_are_written_out_are_the_ones_that_are_sent(
-    redis: Redis, usage: UsageService, changes: OperatorChanges, actor: Actor
+    redis: Redis,
+    context: Context,
+    usage: UsageService,
+    changes: OperatorChanges,
+    actor: Actor,
 ) -> None:
     """After everything was done once, the server knows each of them by its digest."""
     add = Adjustment(
@@ -70,6 +74,9 @@ async def test_the_scripts_that_are_written_out_are_the_ones_that_are_sent(
     await redis.zadd("meterdeck:reserving", {counter: 1})
     await usage.give_back_expired()
     await usage.confirm("acme", "id")
+    of_kinds = UsageService(redis, with_kinds(context))
+    await of_kinds.set_gauge("acme", DISK, 1)
+    await of_kinds.count_unique("acme", USERS, ["ann"])
     await changes.adjust(add, actor=actor, operation_id="op-1")
     await changes.set_override(
         "acme",
@@ -172,7 +179,10 @@ async def test_the_document_names_every_key_with_its_type(
     redis: Redis, context: Context, actor: Actor
 ) -> None:
     """Every key that counting and changing leaves is in the table, with its type."""
+    context = with_kinds(context)
     usage, changes = UsageService(redis, context), OperatorChanges(redis, context)
+    await usage.set_gauge("acme", DISK, 5)
+    await usage.count_unique("acme", USERS, ["ann"])
     shadow = LimitRule(Enforcement.SHADOW)
     ruled = UsageService(redis, with_rule(context, CALLS, shadow, 0))
     await ruled.consume("acme", {CALLS: 1, IMAGES: 1}, call_id="id")
@@ -192,11 +202,11 @@ async def test_the_document_names_every_key_with_its_type(
     types["zset"] = "sorted set"
 
     for key in await ask(redis, "KEYS", "*"):
-        name = re.sub(r"\d{4}-\d{2}", "{period}", key.decode())
+        name = re.sub(r"\d{4}-\d{2}|\bnow$", "{period}", key.decode())
         name = name.replace("{acme}", "acme")  # the braces of the tag
         name = name.replace("acme", "{tenant}").replace(":id-2", ":{id}")
         name = name.replace(":id", ":{id}")
-        name = re.sub("api_calls|images", "{resource}", name)
+        name = re.sub("api_calls|images|disk_gb|active_users", "{resource}", name)
         kind = types[(await ask(redis, "TYPE", key)).decode()]
         assert f"| `{name}` | {kind} |" in DOCUMENT
 
@@ -222,6 +232,9 @@ def test_every_key_of_the_layout_is_in_the_document() -> None:
         layout.reserved("{tenant}", "{resource}", "{period}"),
         layout.reserving(),
         layout.beyond("{tenant}", "{resource}", "{period}"),
+        layout.members("{tenant}", "{resource}", "{period}"),
+        layout.trying("{tenant}", "{resource}", "{period}"),
+        layout.measured("{tenant}", "{resource}"),
         layout.refusals("{tenant}"),
         layout.changed(),
         layout.sequence(),
@@ -283,3 +296,84 @@ async def test_a_counter_that_nobody_gave_an_expiry_gets_one(
 
     end = month.end + timedelta(days=35)
     assert await expiry_ms(redis, key) == int(end.timestamp() * 1000)
+
+
+async def test_another_language_sets_a_gauge_by_the_document_alone(
+    redis: Redis,
+) -> None:
+    """EVAL with the documented keys and arguments gives the documented reply."""
+    keys = [
+        "meterdeck:tenant:acme",
+        "usage:acme:disk_gb:now",
+        "meterdeck:override:acme:disk_gb",
+        "meterdeck:beyond:acme:disk_gb:now",
+        "meterdeck:reserved:acme:disk_gb:now",
+        "meterdeck:measured:acme:disk_gb",
+        "meterdeck:call:acme:g-1",
+        "meterdeck:seq",
+        "meterdeck:changed",
+    ]
+    arguments: list[str | int] = [
+        1,
+        "acme",
+        "disk_gb",
+        700,
+        "",
+        500,
+        "argument",
+        "",
+        600,
+    ]
+    text = documented_text("set_gauge")
+
+    replies = [
+        await ask(redis, "EVAL", text, len(keys), *keys, *arguments) for _ in range(2)
+    ]
+
+    told = [[value.decode() for value in reply] for reply in replies]
+    assert told[0][:3] == ["ok", "0", "0"]
+    assert told[0][4:9] == ["0", "700", "500", "argument", "over"]
+    assert told[1] == ["ok", "1", *told[0][2:]]
+    assert await redis.get(keys[1]) == b"700"
+
+
+async def test_another_language_counts_members_by_the_document_alone(
+    redis: Redis,
+) -> None:
+    """The same of distinct members."""
+    month = calendar_month(await server_time(redis))
+    start, end = (int(moment.timestamp() * 1000) for moment in (month.start, month.end))
+    keys = [
+        "meterdeck:tenant:acme",
+        f"usage:acme:active_users:{month.label}",
+        "meterdeck:override:acme:active_users",
+        f"meterdeck:beyond:acme:active_users:{month.label}",
+        "meterdeck:refusals:acme",
+        f"meterdeck:members:acme:active_users:{month.label}",
+        f"meterdeck:trying:acme:active_users:{month.label}",
+        "meterdeck:seq",
+        "meterdeck:changed",
+    ]
+    term: list[str | int] = [
+        "active_users",
+        start,
+        end,
+        month.label,
+        "",
+        2,
+        "argument",
+        "",
+    ]
+    head: list[str | int] = [1, "acme", *term, 3024000000, 0]
+    text = documented_text("count_unique")
+
+    replies = [
+        await ask(redis, "EVAL", text, len(keys), *keys, *head, *members)
+        for members in (["ann", "bob"], ["bob"], ["bob", "cem"])
+    ]
+
+    told = [[value.decode() for value in reply] for reply in replies]
+    assert [reply[2] for reply in told] == ["1", "1", "0"]
+    assert told[0][4:9] == ["active_users", "2", "2", "argument", "0"]
+    assert told[2][8:] == ["over_limit", str(start), str(end), month.label]
+    assert await redis.get(keys[1]) == b"2"
