@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from tests.support.contexts import CALLS, DISK, IMAGES, USERS, with_kinds, with_rule
 from tests.support.raw import ask, expiry_ms
+from tests.support.restricted import restricted
 
 from meterdeck.core.adapters.redis_client import Redis, open_redis, server_time
 from meterdeck.core.adapters.script_texts import script_texts
@@ -268,6 +269,39 @@ async def test_the_documented_rights_are_enough_to_consume(
     finally:
         await client.aclose()
         await ask(redis, "ACL", "DELUSER", "app")
+
+
+@pytest.mark.parametrize(
+    ("script", "needs"),
+    [
+        ("set_gauge", r"set_gauge needs `([^`]+)`"),
+        ("count_unique", r"count_unique\s+`([^`]+)`"),
+    ],
+)
+async def test_the_documented_rights_are_enough_for_gauges_and_members(
+    redis: Redis, redis_server: Valkey, context: Context, script: str, needs: str
+) -> None:
+    """Those of consume, and the script's own; records of refusals want more."""
+    rights = [
+        re.search(each, DOCUMENT) for each in (r"needs `(\+evalsha[^`]+)`", needs)
+    ]
+    granted = " ".join(found[1] for found in rights if found).split()
+    connecting = ("+ping", "+hello", "+client")
+    async with restricted(
+        redis, redis_server, "-@all", *connecting, *granted
+    ) as client:
+        usage = UsageService(client, with_kinds(context))
+        if script == "set_gauge":
+            assert (await usage.set_gauge("acme", DISK, 5)).current == 5
+            return
+        limits = {str(USERS): 1}
+        made = [
+            await usage.count_unique("acme", USERS, [name], limits=limits)
+            for name in ("ann", "bob")
+        ]
+
+    assert [each.allowed for each in made] == [True, False]
+    assert await redis.exists(KeyLayout().refusals("acme")) == 0
 
 
 async def test_a_program_that_only_uses_incr_is_counted_on(

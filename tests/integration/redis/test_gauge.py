@@ -427,18 +427,6 @@ async def test_a_missing_right_records_nothing(
     assert await keys(redis) == set()
 
 
-async def test_the_documented_rights_are_enough_for_readings(
-    redis: Redis, redis_server: Valkey, context: Context
-) -> None:
-    """An application's user that has them and nothing else."""
-    granted = "+evalsha +eval +time +type +get +hmget +zrangebyscore +incrby +set"
-    rights = ("-@all", *granted.split(), "+incr", "+zadd", "+ping", "+hello", "+client")
-    async with restricted(redis, redis_server, *rights) as client:
-        made = await UsageService(client, context).set_gauge("acme", DISK, 5)
-
-    assert made.current == 5
-
-
 async def test_what_makes_no_sense_is_refused_in_a_sentence(
     redis: Redis, usage: UsageService, context: Context
 ) -> None:
