@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from meterdeck.core.adapters.consume_calls import CONSUME
+from meterdeck.core.adapters.kind_calls import COUNT_UNIQUE, SET_GAUGE
 from meterdeck.core.adapters.scripts import Script
 
 _FILES = {
     "consume": CONSUME,
+    "set_gauge": SET_GAUGE,
+    "count_unique": COUNT_UNIQUE,
     "settle": ("checks", "settle"),
     "give_back": ("checks", "reserved", "give_back"),
     "replay": ("checks", "replay"),

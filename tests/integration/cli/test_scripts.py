@@ -7,6 +7,8 @@ from tests.integration.cli.conftest import CommandLine
 
 NAMES = {
     "consume",
+    "set_gauge",
+    "count_unique",
     "settle",
     "give_back",
     "replay",
