@@ -11,6 +11,7 @@ from meterdeck.core.adapters.redis_client import (
     from_milliseconds,
     to_milliseconds,
 )
+from meterdeck.core.adapters.replay_script import Late
 from meterdeck.core.adapters.scripts import (
     CycleMoved,
     PeriodMoved,
@@ -88,6 +89,26 @@ class KindCall:
         return self.keep_s if self.call else 0
 
 
+@dataclass(frozen=True, slots=True)
+class When:
+    """The period that members are counted in.
+
+    Attributes:
+        cycle: The billing cycle it comes from, as the directory has it.
+        retention_ms: How long its counter is kept after its end.
+        allowed_before: The members were allowed while Redis did not answer: no limit
+            is asked, and the period may be over.
+    """
+
+    period: Period
+    cycle: bytes
+    retention_ms: int
+    allowed_before: bool = False
+
+
+UniqueAnswer = Decision | Late | PeriodMoved | CycleMoved
+
+
 class KindScripts:
     """The two scripts on one Redis server."""
 
@@ -116,14 +137,10 @@ class KindScripts:
         return _reading(call, reply)
 
     async def count_unique(
-        self,
-        call: KindCall,
-        period: Period,
-        cycle: bytes,
-        retention_ms: int,
-        members: Sequence[bytes],
-    ) -> Decision | PeriodMoved | CycleMoved:
+        self, call: KindCall, when: When, members: Sequence[bytes]
+    ) -> UniqueAnswer:
         """Count members; at most once a call id. Raises as `Script.run`."""
+        period = when.period
         reply = await self._count_unique.run(
             self._redis,
             call.all_keys(),
@@ -132,15 +149,18 @@ class KindScripts:
                 to_milliseconds(period.start),
                 to_milliseconds(period.end),
                 period.label,
-                cycle,
+                when.cycle,
                 *call.term.fields(),
-                retention_ms,
+                when.retention_ms,
                 call.kept,
+                1 if when.allowed_before else 0,
                 *members,
             ],
             what="naming members",
             operation_id=call.call_id,
         )
+        if reply[0] == b"late":
+            return Late(reply[1].decode())
         return moved(reply) or _decision(call, reply)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import struct
 import zlib
+from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,7 +21,7 @@ from meterdeck.core.model.usage import ResourceName, TenantId
 
 _MARK = b"\xf5md1"
 _HEAD = struct.Struct("<4sII")
-_LONGEST = 65_536
+_LONGEST = 2**20  # a thousand of the longest members
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -87,7 +88,11 @@ def _payload(data: bytes, at: int) -> bytes | None:
 
 def _form(call: SpooledCall) -> dict[str, Any]:
     # Left out where it is the usual, as in the spools of earlier versions.
-    kind = {} if call.kind is SpooledKind.USE else {"kind": call.kind.value}
+    kind: dict[str, Any] = {}
+    if call.kind is not SpooledKind.USE:
+        kind["kind"] = call.kind.value
+    if call.members:
+        kind["members"] = [b64encode(each).decode() for each in call.members]
     return {
         "call": call.call_id,
         "tenant": call.tenant,
@@ -109,6 +114,7 @@ def _call(form: dict[str, Any]) -> SpooledCall | None:
             server_time=bool(form["server"]),
             sent=bool(form["sent"]),
             kind=SpooledKind(form.get("kind", SpooledKind.USE)),
+            members=tuple(b64decode(each) for each in form.get("members", ())),
         )
     except (KeyError, TypeError, ValueError):
         return None  # whole, and not written by this program

@@ -72,6 +72,10 @@ class SpooledKind(StrEnum):
     """Use that is still to be confirmed or released; it does not end by itself."""
     CONFIRM = "confirm"
     RELEASE = "release"
+    READING = "reading"
+    """A gauge's level, read at that time."""
+    MEMBERS = "members"
+    """Distinct members that were seen at that time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,8 @@ class SpooledCall:
     """Usage that was allowed and that Redis has to be told, or how a call ended.
 
     Attributes:
-        amounts: Resource and units. Empty in a confirmation or a release of all.
+        amounts: Resource and units. Empty in a confirmation or a release of all; of
+            a reading the level, of members how many there are.
         at: When it was used; to the millisecond.
         server_time: Whether `at` is by the Redis server's clock, else by this host's.
         sent: Whether Redis may have counted it already.
@@ -92,6 +97,7 @@ class SpooledCall:
     server_time: bool
     sent: bool
     kind: SpooledKind = SpooledKind.USE
+    members: tuple[bytes, ...] = ()
 
     @property
     def settles(self) -> bool:

@@ -32,6 +32,7 @@ from meterdeck.core.model.usage import Usage as UsageRow
 from meterdeck.core.services.asking_again import ask_twice
 from meterdeck.core.services.current_periods import CurrentPeriods
 from meterdeck.core.services.kind_counting import KindCounting
+from meterdeck.core.services.kinds import OneCall
 from meterdeck.core.services.refusal_log import RefusalLog
 from meterdeck.core.services.reservations import Reservations
 from meterdeck.core.services.terms import Form, Terms
@@ -210,9 +211,8 @@ class UsageService:
             BrokenCounter, Refused, ReadOnly: As `consume`.
             RedisUnreachable, RedisRefused, UnknownOutcome: As `consume`.
         """
-        return await self._kinds.set_gauge(
-            tenant, resource, value, measured_at, call_id=call_id, limits=limits
-        )
+        wanted = OneCall(tenant, resource, call_id, limits)
+        return await self._kinds.set_gauge(wanted, value, measured_at)
 
     async def count_unique(
         self,
@@ -238,9 +238,8 @@ class UsageService:
             BrokenCounter, Refused, ReadOnly: As `consume`.
             RedisUnreachable, RedisRefused, UnknownOutcome: As `consume`.
         """
-        return await self._kinds.count_unique(
-            tenant, resource, members, call_id, limits
-        )
+        wanted = OneCall(tenant, resource, call_id, limits)
+        return await self._kinds.count_unique(wanted, members)
 
     async def confirm(
         self, tenant: str, call_id: str, amounts: Mapping[str, int] | None = None

@@ -20,22 +20,27 @@
 -- ARGV[8..10]  limit, its source and rule, as in consume's terms
 -- ARGV[11] milliseconds a counter is kept after its period's end
 -- ARGV[12] seconds to keep the answer for this call id; 0: it has none
--- ARGV[13...]  members, 1..1000, each 1..512 bytes
+-- ARGV[13] 1: they were allowed while Redis did not answer, so no limit is asked, and the
+--          period may be over; 0: they were not
+-- ARGV[14...]  members, 1..1000, each 1..512 bytes
 -- Replies (every element a string):
 --   ok, replayed 0|1, allowed 0|1, server ms, name, value now, limit, source, verdict,
 --     period start, end, label: as consume answers a call of one resource with an id
+--   late, name   they were allowed before, and that counter's time is over
 --   period | cycle | broken | foreign | overflow | reused | bad   as in consume
 
-local HEAD, MOST_MEMBERS, LONGEST_MEMBER = 12, 1000, 512
+local HEAD, MOST_MEMBERS, LONGEST_MEMBER = 13, 1000, 512
 
 local indexed, tenant, name = ARGV[1] == '1', ARGV[2], ARGV[3]
 local first, past = not_negative(ARGV[4]), not_negative(ARGV[5])
 local retention, keep_s = not_negative(ARGV[11]), not_negative(ARGV[12])
+local allowed_before = ARGV[13] == '1'
 local count = #ARGV - HEAD
 if not indexed and ARGV[1] ~= '0' then return {'bad', 'ARGV[1]'} end
 if not first or not past or past <= first then return {'bad', 'period'} end
 if not retention then return {'bad', 'ARGV[11]'} end
 if not keep_s then return {'bad', 'ARGV[12]'} end
+if not allowed_before and ARGV[13] ~= '0' then return {'bad', 'ARGV[13]'} end
 if count < 1 or count > MOST_MEMBERS then return {'bad', 'number of members'} end
 for i = HEAD + 1, #ARGV do
   if ARGV[i] == '' or #ARGV[i] > LONGEST_MEMBER then return {'bad', 'member'} end
@@ -55,13 +60,17 @@ if repeated then return repeated end
 
 local now = clock_ms()
 local expires = digits(past + retention)
-if now < first or now >= past then return {'period', digits(now)} end
+if now < first or now >= past and not allowed_before then
+  return {'period', digits(now)}
+end
+if now >= past + retention then return {'late', name} end
 local used, broken = read_counter(counter_key)
 if broken then return broken end
 local limit, problem = one_limit(entry_key, override_key, {
   name = name, limit = ARGV[8], source = ARGV[9], rule = ARGV[10], cycle = ARGV[7],
 }, now)
 if problem then return problem end
+if allowed_before then limit = {text = 'none', source = 'none'} end
 local seen, kind = read('PFCOUNT', members_key)
 if kind then return {'foreign', members_key, kind, 'members'} end
 if redis.call('EXISTS', try_key) == 1 then

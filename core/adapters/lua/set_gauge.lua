@@ -40,8 +40,9 @@ local index_at = call_key and 7 or 6
 local sequence, changed = KEYS[index_at + 1], KEYS[index_at + 2]
 if #KEYS ~= index_at + (indexed and 2 or 0) then return {'bad', 'number of KEYS'} end
 
--- No resource's name has a colon: the request is none of consume's.
-local request = joined({':set_gauge', name, ARGV[4], ARGV[5]})
+-- No resource's name has a colon: the request is none of consume's. Without the moment,
+-- which a repeat may know better.
+local request = joined({':set_gauge', name, ARGV[4]})
 local repeated = call_key and first_answer(call_key, request)
 if repeated then return repeated end
 
