@@ -279,7 +279,7 @@ async def test_the_documented_rights_are_enough_to_consume(
     ],
 )
 async def test_the_documented_rights_are_enough_for_gauges_and_members(
-    redis: Redis, redis_server: Valkey, context: Context, script: str, needs: str
+    redis: Redis, context: Context, script: str, needs: str
 ) -> None:
     """Those of consume, and the script's own; records of refusals want more."""
     rights = [
@@ -288,7 +288,7 @@ async def test_the_documented_rights_are_enough_for_gauges_and_members(
     granted = " ".join(found[1] for found in rights if found).split()
     connecting = ("+ping", "+hello", "+client")
     async with restricted(
-        redis, redis_server, "-@all", *connecting, *granted
+        redis, context.redis, "-@all", *connecting, *granted
     ) as client:
         usage = UsageService(client, with_kinds(context))
         if script == "set_gauge":

@@ -417,10 +417,10 @@ async def test_a_level_that_is_no_number_is_not_overwritten(
 
 @pytest.mark.parametrize("right", ["-incrby", "-set", "-zadd", "-incr"])
 async def test_a_missing_right_records_nothing(
-    redis: Redis, redis_server: Valkey, context: Context, right: str
+    redis: Redis, context: Context, right: str
 ) -> None:
     """Rights are checked before the first write."""
-    async with restricted(redis, redis_server, right) as client:
+    async with restricted(redis, context.redis, right) as client:
         with pytest.raises(RedisRefused):
             await UsageService(client, context).set_gauge("acme", DISK, 5)
 

@@ -508,10 +508,10 @@ async def test_an_index_of_another_type_keeps_members_from_counting(
     "right", ["-pfadd", "-pfcount", "-incrby", "-pexpireat", "-set", "-unlink"]
 )
 async def test_a_missing_right_counts_nothing(
-    redis: Redis, redis_server: Valkey, context: Context, right: str
+    redis: Redis, context: Context, right: str
 ) -> None:
     """Rights are checked before the first write."""
-    async with restricted(redis, redis_server, right) as client:
+    async with restricted(redis, context.redis, right) as client:
         with pytest.raises(RedisRefused):
             await UsageService(client, context).count_unique("acme", USERS, ["ann"])
 
