@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from meterdeck.core.adapters.spool_root import (
     survey,
 )
 from meterdeck.core.errors import ConfigError
-from meterdeck.core.model.degraded import SpooledCall, Unsettled
+from meterdeck.core.model.degraded import SpooledCall, SpooledKind, Unsettled
 
 BEGUN = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -345,3 +346,12 @@ def test_a_call_that_is_put_aside_twice_is_shown_once(root: Path) -> None:
         put_aside(root, Unsettled(call(number), "why"))
 
     assert [each.call for each in found_unsettled(root)] == [call(1), call(2)]
+
+
+def test_a_call_and_its_release_that_are_put_aside_are_two(root: Path) -> None:
+    """They have one id, and an operator has to know of both."""
+    release = replace(call(1), kind=SpooledKind.RELEASE)
+    for each in (call(1), release):
+        put_aside(root, Unsettled(each, "why"))
+
+    assert [each.call for each in found_unsettled(root)] == [call(1), release]

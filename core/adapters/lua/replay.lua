@@ -79,13 +79,8 @@ if answer and answer[1] ~= 'ok' then return answer end
 -- A call that consume refused, and whose refusal was lost, has been made all the same.
 local counted = answer and answer[3] == '1'
 -- A reservation whose answer was lost would end by itself: it is made to last. One of
--- another period does end, and is counted anew.
+-- another period than we know of does end, and is counted anew.
 local lasting = counted and held and redis.call('EXISTS', settled_key) == 0
-if lasting then
-  for i, want in ipairs(wanted) do
-    if answer[8 * i + 4] ~= want.label then counted, lasting = false, false end
-  end
-end
 if counted and not lasting then
   need_right('PEXPIREAT', call_key, kept_until, 'GT')
   need_right('PEXPIREAT', settled_key, kept_until, 'GT')
@@ -115,7 +110,7 @@ for _, want in ipairs(wanted) do
   if held then
     local ends, wrong = read('ZSCORE', want.reserved, want.member)
     if wrong then return {'foreign', want.reserved, wrong, 'reservations'} end
-    -- It was not given back yet: its units are in the counter.
+    -- Not given back yet: its units are in the counter.
     if lasting and ends then want.amount = 0 end
   end
   if used > LARGEST - want.amount then return {'overflow', want.name} end

@@ -77,6 +77,9 @@ async def test_a_wrong_limit_is_refused_with_and_without_redis(
     url = NOWHERE if away else context.redis.url
     context = replace(context, redis=replace(context.redis, url=url))
     async with MeterClient.open(context) as meter:
+        for _ in range(context.library.circuit_failures):
+            await meter.consume("acme", {CALLS: 1})
+
         with pytest.raises(BadInput, match="is no limit of this call"):
             await meter.consume("acme", {CALLS: 1}, limits={IMAGES: 1})
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -12,6 +13,7 @@ import pytest
 from tests.integration.client.test_release import closed, through_a_proxy
 from tests.support.contexts import CALLS, IMAGES
 from tests.support.metering import (
+    DEADLINE_S,
     counted,
     done,
     library_context,
@@ -22,7 +24,7 @@ from tests.support.metering import (
 from tests.support.proxy import Proxy
 from tests.support.raw import ask
 
-from meterdeck.core.adapters.redis_client import Redis
+from meterdeck.core.adapters.redis_client import Redis, open_redis
 from meterdeck.core.adapters.spool_root import found_unsettled
 from meterdeck.core.client import (
     Counting,
@@ -41,13 +43,19 @@ from meterdeck.core.errors import (
     Refused,
     UnknownOutcome,
 )
-from meterdeck.core.model.context import Context
+from meterdeck.core.model.context import Context, RedisOptions
 from meterdeck.core.sandbox.valkey import Valkey
 from meterdeck.core.services.usage import UsageService
 
 NOWHERE = "redis://127.0.0.1:1/0"
 MINUTE = timedelta(minutes=1)
 SECOND = timedelta(seconds=1)
+
+
+def commands(info: object) -> dict[str, int]:
+    """Return how often each command was called, from INFO commandstats."""
+    assert isinstance(info, dict)
+    return {name.removeprefix("cmdstat_"): each["calls"] for name, each in info.items()}
 
 
 class Failed(Exception):
@@ -248,6 +256,10 @@ async def test_without_redis_and_failing_closed_nothing_is_reserved(
         assert (made.allowed, made.counting) == (False, Counting.NOT_COUNTED)
         with pytest.raises(RedisUnreachable):
             await meter.confirm("acme", "job-1")
+        for _ in range(context.library.circuit_failures):
+            await meter.reserve("acme", {CALLS: 4}, ttl=MINUTE)
+        with pytest.raises(BadInput, match="1 second to 24 hours"):
+            await meter.reserve("acme", {CALLS: 4}, ttl=timedelta(0))
 
 
 @pytest.mark.parametrize("url", [NOWHERE, ""])
@@ -328,6 +340,41 @@ async def test_what_is_said_of_a_call_in_the_spool_is_done_after_it(
         assert await held_and_used(meter, CALLS) == (114, 0)
         again = done(await meter.release("acme", used.call_id, {CALLS: 3}))
         assert again.replayed
+
+
+async def test_a_release_comes_after_a_call_that_redis_does_not_know_yet(
+    mortal: Valkey, spool_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Redis is back and answers that there is no such call: it still waits on disk."""
+    disk_goes_on = threading.Event()
+    sync = os.fsync
+
+    def held_back(file: int) -> None:
+        assert disk_goes_on.wait(DEADLINE_S)
+        sync(file)
+
+    async with MeterClient.open(library_context(mortal.url, spool_dir)) as meter:
+        await mortal.kill()
+        for _ in range(6):
+            used = await meter.consume("acme", {CALLS: 4})
+        monkeypatch.setattr(os, "fsync", held_back)  # so that nothing is replayed
+        await mortal.start()
+        await until(lambda: meter.status().circuit.state == "closed")
+
+        releasing = asyncio.create_task(meter.release("acme", used.call_id))
+        client = open_redis(RedisOptions(url=mortal.url, timeout_s=10.0))
+        async with asyncio.timeout(DEADLINE_S):
+            while "eval" not in commands(await client.info("commandstats")):
+                pass
+        await client.aclose()
+        disk_goes_on.set()
+        answer = await releasing
+        await replayed(meter)
+
+        assert isinstance(answer, Deferred)
+        assert "was not told of calls before this one yet" in answer.detail
+        assert spooled(meter).unsettled == 0
+    assert await counted(mortal.url, "acme", CALLS) == 20
 
 
 async def test_a_block_works_the_same_without_redis(
@@ -485,12 +532,6 @@ async def test_a_full_or_broken_spool_says_what_became_of_a_release(
 
 
 # -- time that is over ---------------------------------------------------------
-
-
-def commands(info: object) -> dict[str, int]:
-    """Return how often each command was called, from INFO commandstats."""
-    assert isinstance(info, dict)
-    return {name.removeprefix("cmdstat_"): each["calls"] for name, each in info.items()}
 
 
 async def test_what_expires_is_given_back_though_nobody_calls(
