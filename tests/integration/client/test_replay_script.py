@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from tests.support.contexts import CALLS, IMAGES, redis_context
+from tests.support.contexts import CALLS, IMAGES, STORAGE, redis_context
 from tests.support.raw import ask, expiry_ms
 
 from meterdeck.core.adapters.redis_client import Redis, open_redis, server_time
@@ -23,7 +23,7 @@ from meterdeck.core.adapters.scripts import CycleMoved, PeriodMoved, Script
 from meterdeck.core.errors import BrokenCounter, RedisRefused, Refused
 from meterdeck.core.model.context import Context, RedisOptions, Secret
 from meterdeck.core.model.keys import KeyLayout
-from meterdeck.core.model.periods import Period, calendar_month
+from meterdeck.core.model.periods import ENDLESS, Period, calendar_month
 from meterdeck.core.model.usage import ResourceName
 from meterdeck.core.sandbox.valkey import Valkey
 from meterdeck.core.services.usage import UsageService
@@ -358,3 +358,18 @@ async def test_reservations_that_are_none_stop_the_replay(
         await script.run(wanted)
 
     assert await ask(redis, "DBSIZE") == 1
+
+
+async def test_a_reservation_of_a_gauge_has_no_end_and_no_expiry(
+    redis: Redis, script: ReplayScript, context: Context
+) -> None:
+    """What does not reset is not forgotten either, until it is settled."""
+    _, later = await now_and_later(redis)
+    wanted = held(used(ENDLESS, resource=STORAGE), until=later)
+
+    await script.run(wanted)
+
+    for key in (wanted.used[0].counter, wanted.reserved[0]):
+        assert await redis.ttl(key) == -1
+    await UsageService(redis, context).release("acme", "req-1")
+    assert await counter(redis, wanted.used[0]) == 0
