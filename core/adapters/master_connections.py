@@ -46,8 +46,11 @@ class MasterConnections:
             MasterNotFoundError: As `MasterFinder.discover_master`.
         """
         await self._settled.wait()
-        self._address = await self._find()
-        return self._address
+        found = await self._find()
+        if self._address not in (None, found):  # nobody announced it to us
+            self._leave_all_but(found)
+        self._address = found
+        return found
 
     def hold(self) -> None:
         """Send nothing to the master: what it confirms now may be lost.
@@ -55,8 +58,10 @@ class MasterConnections:
         Ends with an announcement, or when a promotion takes too long to be believed.
         """
         self._settled.clear()
-        self._leave(list(self._made))
-        self._end_hold_in(_HOLD_S)
+        self._leave_all_but(None)
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._deadline = self._loop.call_later(_HOLD_S, self.go_on)
 
     def go_on(self) -> None:
         """Go on at the same master."""
@@ -68,9 +73,8 @@ class MasterConnections:
         """Leave every other server; what it has not answered soon is unknown."""
         self.go_on()
         self._address = address
-        elsewhere = [each for each in self._made if _place(each) != address]
-        self._leave(elsewhere)
-        open_ones = [(each, each._writer) for each in elsewhere if each.is_connected]
+        left = self._leave_all_but(address)
+        open_ones = [(each, each._writer) for each in left if each.is_connected]
         if open_ones:
             self._loop.call_later(_GRACE_S, _cut, open_ones)
 
@@ -84,14 +88,11 @@ class MasterConnections:
             if found != before:
                 self.moved(found)
 
-    def _end_hold_in(self, seconds: float) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-        self._deadline = self._loop.call_later(seconds, self.go_on)
-
-    def _leave(self, connections: list[Any]) -> None:
-        for each in connections:
+    def _leave_all_but(self, address: Address | None) -> list[Any]:
+        left = [each for each in self._made if _place(each) != address]
+        for each in left:
             each.mark_for_reconnect()
+        return left
 
 
 def _place(connection: Any) -> Address:

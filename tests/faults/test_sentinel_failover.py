@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from tests.support.contexts import FREE, redis_context
+from tests.support.contexts import CALLS, FREE, redis_context
 from tests.support.load import CALLERS, Account, Balance, load, settle
 from tests.support.raw import ask
 from tests.support.redis_server import ask_node, port_of, until
@@ -162,16 +162,7 @@ async def heard_by_all(sentinels: Sentinels) -> bool:
 async def test_a_switch_that_nobody_could_hear_of_is_found_later(stage: Stage) -> None:
     """Whoever could not listen for a while asks what was missed, and leaves with all
     connections, also those that nobody uses just then."""
-    await asyncio.gather(*(port_at(stage.redis) for _ in range(5)))
-    await until(lambda: heard_by_all(stage.sentinels))
-    before = await stage.sentinels.master()
-    for each in stage.sentinels.sentinels:
-        await ask_node(each, "ACL", "SETUSER", "finder", "-subscribe")
-        await ask_node(each, "CLIENT", "KILL", "TYPE", "pubsub")
-    async with stage.sentinels.announcements() as heard:
-        await ask_node(stage.sentinels.sentinels[0], *FAILOVER)
-        await until(lambda: said_by_all(heard, SWITCHED))
-    unheard = await port_at(stage.redis)
+    before = await switched_unheard(stage)
 
     for each in stage.sentinels.sentinels:
         await ask_node(each, "ACL", "SETUSER", "finder", "+subscribe")
@@ -181,11 +172,42 @@ async def test_a_switch_that_nobody_could_hear_of_is_found_later(stage: Stage) -
         return await port_at(stage.redis) == new
 
     await until(left)
-    places = await asyncio.gather(*(port_at(stage.redis) for _ in range(5)))
-
-    assert set(places) == {new}
-    assert unheard == port_of(before)
+    assert await ports_of(stage.redis, 5) == {new}
     assert (await ask_node(before, "ROLE"))[0] == b"master"  # it sent nobody away
+
+
+async def test_one_connection_that_finds_another_master_takes_all_along(
+    stage: Stage,
+) -> None:
+    """Without the right to listen, a switch is noticed when a connection is made."""
+    before = await switched_unheard(stage)
+    new = port_of(await stage.sentinels.master())
+
+    found = await ports_of(stage.redis, 6)  # one more than there are
+
+    assert found == {port_of(before), new}
+    assert await ports_of(stage.redis, 6) == {new}
+    assert (await ask_node(before, "ROLE"))[0] == b"master"  # it sent nobody away
+
+
+async def switched_unheard(stage: Stage) -> Valkey:
+    """Have the master replaced while five connections to it are idle; return it."""
+    before = await stage.sentinels.master()
+    assert await ports_of(stage.redis, 5) == {port_of(before)}
+    await until(lambda: heard_by_all(stage.sentinels))
+    for each in stage.sentinels.sentinels:
+        await ask_node(each, "ACL", "SETUSER", "finder", "-subscribe")
+        await ask_node(each, "CLIENT", "KILL", "TYPE", "pubsub")
+    async with stage.sentinels.announcements() as heard:
+        await ask_node(stage.sentinels.sentinels[0], *FAILOVER)
+        await until(lambda: said_by_all(heard, SWITCHED))
+    assert await ports_of(stage.redis, 5) == {port_of(before)}
+    return before
+
+
+async def ports_of(redis: Redis, connections: int) -> set[int]:
+    """Return the ports of the servers that so many connections at once lead to."""
+    return {*await asyncio.gather(*(port_at(redis) for _ in range(connections)))}
 
 
 async def said_by_all(heard: list[Announcement], channel: str) -> bool:
@@ -196,6 +218,16 @@ async def said_by_all(heard: list[Announcement], channel: str) -> bool:
 async def port_at(redis: Redis) -> int:
     """Return the port of the server that answers."""
     return int((await ask(redis, "CONFIG", "GET", "port"))[1])
+
+
+async def test_a_sentinel_that_hangs_holds_up_nobody(stage: Stage) -> None:
+    """As when its machine died together with the master's: the others are enough,
+    though it is named first."""
+    with stopped(stage.sentinels.sentinels[:1]):
+        async with asyncio.timeout(20):
+            made = await stage.usage.consume("acme", {CALLS: 1})
+
+    assert made.allowed
 
 
 async def test_writes_go_on_as_soon_as_there_is_a_master(stage: Stage) -> None:
