@@ -25,9 +25,6 @@ UNTAGGED = {
     "test_what_changed_is_found_by_its_sequence_number",
     "test_a_reading_moves_the_tenant_in_the_index_where_the_level_changes",
     "test_members_move_the_tenant_in_the_index_where_they_are_new",
-    # Keys named as another program on a single server names them.
-    "test_another_language_sets_a_gauge_by_the_document_alone",
-    "test_another_language_counts_members_by_the_document_alone",
 }
 """Tests of what a cluster does not have."""
 
