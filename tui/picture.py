@@ -9,6 +9,7 @@ from itertools import islice
 from time import monotonic
 
 from meterdeck.core.model.context import Context
+from meterdeck.core.model.degraded import SpoolSight
 from meterdeck.core.model.events import LoggedEvent
 from meterdeck.core.model.fleet_update import Health, OverrideChange, Reach, WatchUpdate
 from meterdeck.core.model.standing import Standing
@@ -88,6 +89,7 @@ class Picture:
     Attributes:
         stale: Redis does not answer; what is shown is old.
         loaded: The first counters have arrived.
+        spool: What waits on this machine's disk; None where it is not known.
         standings: What a close look found, of the tenant looked at last.
     """
 
@@ -99,6 +101,7 @@ class Picture:
         self.stripe = _CONNECTING if context.stripe else Health(Reach.OFF)
         self.counters_at: datetime | None = None
         self.expiries: dict[tuple[TenantId, str], OverrideChange] = {}
+        self.spool: SpoolSight | None = None
         self.standings: dict[TenantId, tuple[Standing, ...]] = {}
         self.updates = 0
         self._at: datetime | None = None
@@ -108,6 +111,7 @@ class Picture:
         """Take in an update and return what it changed in the fleet."""
         self.redis, self.stripe = update.redis, update.stripe
         self.counters_at = update.counters_at or self.counters_at
+        self.spool = update.spool
         self._at, self._received = update.at, monotonic()
         self.updates += 1
         self.events.take(update)

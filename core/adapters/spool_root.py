@@ -74,7 +74,7 @@ def adopt_orphans(root: Path) -> list[SpoolFolder]:
         OSError: The directory cannot be read.
     """
     adopted = []
-    for path in _folders(root):
+    for path in folders(root):
         try:
             folder = SpoolFolder.adopt(path)
         except OSError as error:
@@ -136,7 +136,7 @@ def found_spools(root: Path) -> tuple[FoundSpool, ...]:
     Raises:
         OSError: The directory cannot be read.
     """
-    found = (_found(path) for path in _folders(root))
+    found = (_found(path) for path in folders(root))
     return tuple(each for each in found if each is not None)
 
 
@@ -177,7 +177,8 @@ def _found(path: Path) -> FoundSpool | None:
     )
 
 
-def _folders(root: Path) -> list[Path]:
+def folders(root: Path) -> list[Path]:
+    """Return the folders that processes have, or had, under `root`."""
     try:
         names = os.listdir(root)
     except FileNotFoundError:

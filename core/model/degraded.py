@@ -201,3 +201,24 @@ class FoundSpool:
     bytes: int
     oldest_at: datetime | None
     damaged_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolSight:
+    """What a glance sees of all spools of a context on this machine.
+
+    Attributes:
+        calls: Calls that wait; reckoned from their size where there are very many.
+        exact: Whether they were counted one by one.
+        oldest_at: When the oldest that waits was made; None where none waits.
+        percent: Share of its room that the fullest process uses.
+        ended: Processes that ended and left calls.
+        put_aside: Whether there are calls that an operator has to settle.
+    """
+
+    calls: int
+    exact: bool
+    oldest_at: datetime | None
+    percent: int
+    ended: int
+    put_aside: bool

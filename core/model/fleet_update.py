@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+from meterdeck.core.model.degraded import SpoolSight
 from meterdeck.core.model.events import LoggedEvent
 from meterdeck.core.model.periods import Period
 from meterdeck.core.model.usage import Broken, Limit, Resource, Tenant, TenantId
@@ -83,6 +84,7 @@ class WatchUpdate:
         events: New lines of the delivery log, oldest first.
         dropped_events: Lines of the log that came too fast to be shown.
         swept: Share of the fleet read since the start of this sweep, 0 to 1.
+        spool: What waits on this machine's disk; None where it is not known.
     """
 
     at: datetime
@@ -97,3 +99,4 @@ class WatchUpdate:
     events: tuple[LoggedEvent, ...] = ()
     dropped_events: int = 0
     swept: float = 1.0
+    spool: SpoolSight | None = None

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from meterdeck.core.model.degraded import SpoolSight
 from meterdeck.core.model.events import LoggedEvent
 from meterdeck.core.model.fleet_update import (
     Health,
@@ -56,6 +57,7 @@ class WatchReport:
         self.stripe = Health(Reach.OFF)
         self.counters_at: datetime | None = None
         self.swept = 0.0
+        self.spool: SpoolSight | None = None
         self._month: Period | None = None
         self._tenants: dict[TenantId, Tenant] = {}
         self._removed: list[TenantId] = []
@@ -129,6 +131,7 @@ class WatchReport:
             events=tuple(self._events),
             dropped_events=self._dropped,
             swept=self.swept,
+            spool=self.spool,
         )
         self._month, self._dropped = None, 0
         self._removed.clear()

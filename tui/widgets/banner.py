@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from textual.strip import Strip
 
+from meterdeck.core.model.degraded import SpoolSight
 from meterdeck.core.model.fleet_update import Reach
 from meterdeck.core.model.text import visible
 from meterdeck.tui import phrases
@@ -12,9 +13,12 @@ from meterdeck.tui.render import Line
 from meterdeck.tui.themes import Ground, Role
 from meterdeck.tui.widgets.line_view import LineView
 
+NEARLY_FULL = 90
+"""Percent of its room from which on a spool is about to refuse calls."""
+
 
 class Banner(LineView):
-    """Says that Redis does not answer, since when, and how old the picture is."""
+    """Says that Redis does not answer, and what waits on disk; the first is louder."""
 
     DEFAULT_CSS = "Banner { display: none; }"
     GROUND = Ground.ALARM
@@ -22,18 +26,23 @@ class Banner(LineView):
     def __init__(self) -> None:
         super().__init__()
         self.text = ""
+        self._loud = True
 
     def show(self, picture: Picture) -> None:
         """Show what is wrong in a picture, or hide."""
-        self.text = trouble(picture)
+        away, waiting = trouble(picture), spooled(picture.spool)
+        self.text = " · ".join(filter(None, (away, waiting)))
+        self._loud = bool(away) or _is_full(picture.spool)
         if self.display != bool(self.text):
             self.display = bool(self.text)
         self.repaint()
 
     def draw(self, y: int) -> Strip:
-        style = self.palette.style(Role.BRIGHT, Ground.ALARM)
-        mark = self.palette.style(Role.HIGH, Ground.ALARM, bold=True)
-        line = Line().add(" ✗ ", mark).field(self.text, self.size.width - 3, style)
+        ground = Ground.ALARM if self._loud else Ground.BAR
+        sign, role = (" ✗ ", Role.HIGH) if self._loud else (" ! ", Role.NEAR)
+        style = self.palette.style(Role.BRIGHT if self._loud else Role.TEXT, ground)
+        mark = self.palette.style(role, ground, bold=True)
+        line = Line().add(sign, mark).field(self.text, self.size.width - 3, style)
         return line.strip(self.size.width, style)
 
 
@@ -50,3 +59,26 @@ def trouble(picture: Picture) -> str:
         old = phrases.ago(picture.now() - picture.counters_at)
         age = f" – showing the picture of {old} ago"
     return f"Redis does not answer since {phrases.clock(health.last_ok)}{age}"
+
+
+def spooled(spool: SpoolSight | None) -> str:
+    """Return what waits on this machine's disk in one sentence; "" for nothing."""
+    if spool is None:
+        return ""
+    if not spool.calls:
+        return "calls were put aside: meterdeck spool" if spool.put_aside else ""
+    about = "" if spool.exact else "about "
+    verb = "waits" if spool.calls == 1 else "wait"
+    said = f"{about}{phrases.counted(spool.calls, 'call')} {verb} on this disk"
+    if spool.oldest_at is not None:
+        said += f" since {phrases.clock(spool.oldest_at)}"
+    if _is_full(spool):
+        return f"the spool is full, calls are refused: {said}"
+    if spool.ended:
+        ended = phrases.counted(spool.ended, "ended process", "ended processes")
+        return f"{said}, left by {ended}"
+    return f"{said}, {spool.percent} % of its room" if spool.percent else said
+
+
+def _is_full(spool: SpoolSight | None) -> bool:
+    return spool is not None and spool.percent >= NEARLY_FULL
