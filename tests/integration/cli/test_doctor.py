@@ -1,5 +1,7 @@
 """`meterdeck doctor`: what people see, what programs get, how it ends."""
 
+import os
+import signal
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -7,6 +9,8 @@ import pytest
 import redis
 from tests.integration.cli.conftest import METERDECK, CommandLine
 from tests.support.terminal import Terminal
+
+from meterdeck.core.sandbox.valkey import Valkey
 
 MONTH = f"{datetime.now(UTC):%Y-%m}"
 
@@ -112,12 +116,16 @@ def test_a_large_database_is_sampled_and_the_answer_says_so(
 
 
 def test_a_look_that_lasts_says_what_it_is_at(
-    cli: CommandLine, store: redis.Redis
+    cli: CommandLine, valkey_server: Valkey
 ) -> None:
     """On a terminal, after a second, and wiped away when it is done."""
-    store.client_pause(2500)
     command = [METERDECK, "doctor", "--config", str(cli.config)]
-    with Terminal(command) as terminal:
+    os.kill(valkey_server.pid, signal.SIGSTOP)
+    try:
+        terminal = Terminal(command)
         terminal.wait_for(lambda shown: "… Redis" in shown)
+    finally:
+        os.kill(valkey_server.pid, signal.SIGCONT)
+    with terminal:
         terminal.wait_for(lambda shown: "checks are fine" in shown)
         assert "…" not in terminal.text()

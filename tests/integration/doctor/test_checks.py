@@ -133,7 +133,7 @@ async def test_counters_that_a_restart_would_lose_are_found(
 
 
 @pytest.mark.parametrize(
-    ("percent", "severity"), [(88, Severity.WARNING), (99, Severity.FAULT)]
+    ("percent", "severity"), [(88, Severity.WARNING), (97, Severity.FAULT)]
 )
 async def test_memory_that_is_nearly_used_up_is_found(
     ward: Ward, percent: int, severity: Severity
