@@ -9,7 +9,7 @@ from meterdeck.core.model.quantity import (
     parse_counter,
     short_quantity,
 )
-from meterdeck.core.model.usage import TenantStatus
+from meterdeck.core.model.usage import Resource, ResourceKind, TenantStatus
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun",
            "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")  # fmt: skip
@@ -29,6 +29,16 @@ def status_word(status: TenantStatus) -> str:
 def clock(at: datetime) -> str:
     """Return the time of day in UTC: `14:02:11`."""
     return at.astimezone(UTC).strftime("%H:%M:%S")
+
+
+ERROR_WORDS = "± 0.81 %"
+"""How far an estimate of distinct members is off, as a standard error."""
+
+
+def used_words(used: int, resource: Resource) -> str:
+    """Return what a counter holds, in full; an estimate says that it is one."""
+    sign = "≈" if resource.kind is ResourceKind.UNIQUE and used else ""
+    return f"{sign}{group_quantity(used, resource.scale)}"
 
 
 def recent(at: datetime, now: datetime) -> str:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from meterdeck.core.model.periods import Period
 from meterdeck.core.model.quantity import group_quantity
 from meterdeck.core.model.usage import Broken, Limit, LimitSource, Resource, Usage
+from meterdeck.tui import phrases
 from meterdeck.tui.cli.output import Cell, Output, Row, Tone, tone_of
 
 _NO_LIMIT_WORDS = {LimitSource.NONE: "no limit"}
@@ -29,7 +30,7 @@ def used_words(used: int | Broken, resource: Resource) -> str:
     """Return what a counter holds, or what is wrong with it."""
     if isinstance(used, Broken):
         return f"broken: {used.holds}"
-    return group_quantity(used, resource.scale)
+    return phrases.used_words(used, resource)
 
 
 def percent_cell(percent: int | None) -> Cell:

@@ -10,7 +10,13 @@ from textual.widgets import Input
 from meterdeck.core.errors import BadInput
 from meterdeck.core.model.changes import AdjustKind, Adjustment, Bill
 from meterdeck.core.model.quantity import parse_quantity
-from meterdeck.core.model.usage import Broken, ResourceName, percent_of
+from meterdeck.core.model.usage import (
+    Broken,
+    ResourceKind,
+    ResourceName,
+    percent_of,
+)
+from meterdeck.tui import phrases
 from meterdeck.tui.dialogs.change import ChangeDialog, Draft
 from meterdeck.tui.requests import Adjust, Target
 from meterdeck.tui.widgets.choice import Choice
@@ -20,6 +26,11 @@ _BILLS = (Bill.QUOTA_ONLY, Bill.QUOTA_AND_BILL)
 _NOTES = {
     Bill.QUOTA_ONLY: "Only the quota changes; what Stripe is told does not.",
     Bill.QUOTA_AND_BILL: "The bill follows: the difference goes to Stripe as well.",
+}
+
+_OF_KIND = {
+    ResourceKind.GAUGE: " A new reading replaces the level.",
+    ResourceKind.UNIQUE: " New members are added to what you set.",
 }
 
 
@@ -79,12 +90,13 @@ class AdjustDialog(ChangeDialog):
             return Draft(None, before, after, "a counter cannot go below 0")
         if then == now:
             return Draft(None, before, after, "nothing would change")
-        return Draft(Adjust(target, adjustment), before, after, _NOTES[adjustment.bill])
+        note = _NOTES[adjustment.bill] + _OF_KIND.get(target.resource.kind, "")
+        return Draft(Adjust(target, adjustment), before, after, note)
 
     def _words(self, target: Target, used: int) -> str:
         fleet = self.picture.fleet
         row = fleet.row_of(self.tenant.id)
-        text = target.amount(used)
+        text = phrases.used_words(used, target.resource)
         if row is None:
             return text
         units = fleet.limit(row, fleet.column_of(target.resource.name)).units

@@ -23,6 +23,7 @@ _SIGNS = (
     ("FULL", "$md-high", "at the limit: calls are refused"),
     ("OVER", "$md-near", "beyond a limit that lets calls pass: soft, shadow, grace"),
     ("∞", "$md-muted", "unlimited: a count, no bar"),
+    ("≈", "$md-text", "an estimate of distinct members, standard error 0.81 %"),
     ("±", "$md-text", "an override replaces the plan's limit"),
     ("✗", "$md-high", "the key holds something that is no counter"),
     ("▁▃▆", "$md-spark", "the worst counter, 5 s a column"),

@@ -10,7 +10,7 @@ from textual.strip import Strip
 from meterdeck.core.model.periods import Period
 from meterdeck.core.model.quantity import group_quantity
 from meterdeck.core.model.standing import Standing
-from meterdeck.core.model.usage import Broken, LimitSource
+from meterdeck.core.model.usage import Broken, LimitSource, ResourceKind
 from meterdeck.tui import phrases
 from meterdeck.tui.enforcement import beyond_words, rule_words
 from meterdeck.tui.picture import Picture
@@ -111,7 +111,7 @@ class Counters:
         limit = self._fleet.limit(row, column).units
         if isinstance(used, Broken):
             return ""
-        shown = group_quantity(used or 0, scale)
+        shown = phrases.used_words(used or 0, self._fleet.resources[column])
         return shown if limit is None else f"{shown} / {group_quantity(limit, scale)}"
 
     def _scale(self, column: int) -> int:
@@ -140,6 +140,8 @@ class Counters:
             facts.append(f"{group_quantity(usage.remaining, scale)} left")
         rule = rule_words(standing.rule) if usage.limit.units is not None else ""
         facts.append(", ".join(filter(None, (self._rule(row, column), rule))))
+        if fleet.resources[column].kind is ResourceKind.UNIQUE:
+            facts.append(phrases.ERROR_WORDS)
         facts += beyond_words(standing, scale, now)
         facts.append(_reset(usage.period, now))
         rate = fleet.rate(row, column)

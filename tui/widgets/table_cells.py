@@ -6,7 +6,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from meterdeck.core.model.quantity import short_quantity
-from meterdeck.core.model.usage import Broken, LimitSource, TenantStatus
+from meterdeck.core.model.usage import (
+    Broken,
+    LimitSource,
+    ResourceKind,
+    TenantStatus,
+)
 from meterdeck.core.services.fleet import SortKey
 from meterdeck.tui import phrases
 from meterdeck.tui.picture import Picture
@@ -145,7 +150,9 @@ class ResourceCells:
             return Line().field(f"✗ {used.holds}", width - 2, style)
         scale = self._fleet.resources[self._column].scale
         if limit.units is None:
-            return _count(used, scale, width, ground, palette)
+            kind = self._fleet.resources[self._column].kind
+            estimated = kind is ResourceKind.UNIQUE
+            return _count(used, scale, width, ground, palette, estimated=estimated)
         rule = self._fleet.rule(row, self._column)
         level = level_at(used, limit.units, rule)
         percent = self._fleet.percent(row, self._column) or 0
@@ -161,9 +168,17 @@ class ResourceCells:
 
 
 def _count(
-    used: int | None, scale: int, width: int, ground: Ground, palette: Palette
+    used: int | None,
+    scale: int,
+    width: int,
+    ground: Ground,
+    palette: Palette,
+    *,
+    estimated: bool,
 ) -> Line:
     text = "–" if used is None else short_quantity(used, scale)
+    if estimated and used:
+        text = f"≈{text}"
     room = max(SHARE if width >= ROOMY else SHARE - 1, len(text))
     line = Line().field(text, room, palette.style(Role.TEXT, ground), Align.RIGHT)
     return line.add(" ∞", palette.style(Role.MUTED, ground))

@@ -9,7 +9,7 @@ from meterdeck.core.adapters.server_facts import Command, may_run
 from meterdeck.core.errors import RedisRefused
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.diagnosis import Verdict, fault, ok, warning
-from meterdeck.core.model.usage import Resource
+from meterdeck.core.model.usage import Resource, ResourceKind
 from meterdeck.core.services.doctor.check import Check, Patient
 
 _TENANT = "meterdeck-doctor"
@@ -84,6 +84,15 @@ def _of_resource(context: Context, resource: Resource) -> list[Command]:
         ("hmget", layout.override(_TENANT, name), "units"),
         ("exists", layout.reserved(_TENANT, name, _PERIOD)),
     ]
+    if resource.kind is ResourceKind.UNIQUE:
+        members = layout.members(_TENANT, name, _PERIOD)
+        found += [
+            ("pfadd", members, "member"),
+            ("pfcount", members),
+            ("unlink", members),
+        ]
+    if resource.kind is ResourceKind.GAUGE:
+        found.append(("set", layout.measured(_TENANT, name), "0"))
     if context.default_rule(name) is not None:
         beyond = layout.beyond(_TENANT, name, _PERIOD)
         found += [
