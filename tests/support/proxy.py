@@ -1,8 +1,10 @@
 """A TCP proxy that loses answers: the server has done its work, nobody hears of it."""
 
 import asyncio
+import random
 import socket
 import struct
+from dataclasses import dataclass, field
 from enum import Enum
 from types import TracebackType
 from typing import Self
@@ -23,12 +25,49 @@ class Fault(Enum):
     """The answer and all later ones are swallowed until `heal`."""
 
 
+@dataclass
+class Scissors:
+    """Cut connections again and again, at moments that a seed decides.
+
+    A connection's first answer arrives: it greets, and writes nothing.
+
+    Attributes:
+        after: Share of the server's answers that are lost, connection and all.
+        before: Share of the requests that are lost on their way, with the connection.
+        answers: How many answers were lost so far.
+        requests: How many requests were.
+    """
+
+    seed: int
+    after: float = 0.0
+    before: float = 0.0
+    answers: int = 0
+    requests: int = 0
+    _random: random.Random = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._random = random.Random(self.seed)  # noqa: S311  # guesses no secret
+
+    def cut_answer(self) -> bool:
+        """Decide about an answer."""
+        cut = self._random.random() < self.after
+        self.answers += cut
+        return cut
+
+    def cut_request(self) -> bool:
+        """Decide about a request."""
+        cut = self._random.random() < self.before
+        self.requests += cut
+        return cut
+
+
 class Proxy:
     """Stands before a server on TCP; use as `async with Proxy(server.url) as proxy`.
 
     Attributes:
         faults: How many answers were lost so far.
         lost: Set when the first one was.
+        scissors: Cut connections while there are some.
     """
 
     def __init__(self, url: str) -> None:
@@ -46,6 +85,12 @@ class Proxy:
         self._replaced: list[tuple[bytes, bytes]] = []
         self.faults = 0
         self.lost = asyncio.Event()
+        self.scissors: Scissors | None = None
+
+    @property
+    def connections(self) -> int:
+        """How many connections there are."""
+        return len(self._tasks)
 
     @property
     def url(self) -> str:
@@ -100,7 +145,9 @@ class Proxy:
         try:
             up_reader, up_writer = await asyncio.open_connection(*self._target)
             try:
-                requests = asyncio.create_task(_copy(reader, up_writer))
+                requests = asyncio.create_task(
+                    self._requests(reader, up_writer, writer)
+                )
                 try:
                     await self._answers(up_reader, writer)
                 finally:
@@ -117,7 +164,12 @@ class Proxy:
     async def _answers(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
+        greeted = False
         while data := await reader.read(_CHUNK):
+            if greeted and self.scissors and self.scissors.cut_answer():
+                _reset(writer)
+                return
+            greeted = True
             if self._fault is Fault.NONE or self._passing > 0:
                 self._passing -= 1
                 for old, new in self._replaced:
@@ -136,15 +188,25 @@ class Proxy:
                 _reset(writer)
                 return
 
+    async def _requests(
+        self,
+        reader: asyncio.StreamReader,
+        server: asyncio.StreamWriter,
+        client: asyncio.StreamWriter,
+    ) -> None:
+        greeted = False
+        while data := await reader.read(_CHUNK):
+            if greeted and self.scissors and self.scissors.cut_request():
+                _reset(client)
+                server.close()
+                return
+            greeted = True
+            server.write(data)
+            await server.drain()
+        server.write_eof()
+
 
 def _reset(writer: asyncio.StreamWriter) -> None:
     sock: socket.socket = writer.get_extra_info("socket")
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     writer.transport.abort()
-
-
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while data := await reader.read(_CHUNK):
-        writer.write(data)
-        await writer.drain()
-    writer.write_eof()
