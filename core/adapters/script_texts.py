@@ -13,7 +13,7 @@ _FILES = {
     "settle": ("checks", "settle"),
     "give_back": ("checks", "reserved", "give_back"),
     "replay": ("checks", "replay"),
-    "adjust": ("checks", "trail", "adjust"),
+    "adjust": ("checks", "reserved", "trail", "adjust"),
     "set_override": ("checks", "trail", "set_override"),
     "clear_override": ("checks", "trail", "clear_override"),
 }

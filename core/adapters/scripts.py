@@ -97,7 +97,7 @@ class Scripts:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._adjust = Script("checks", "trail", "adjust")
+        self._adjust = Script("checks", "reserved", "trail", "adjust")
         self._set_override = Script("checks", "trail", "set_override")
         self._clear_override = Script("checks", "trail", "clear_override")
 

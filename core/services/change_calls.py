@@ -11,6 +11,7 @@ from meterdeck.core.adapters.redis_client import (
     Argument,
     Redis,
     redis_errors,
+    server_time,
     to_milliseconds,
 )
 from meterdeck.core.adapters.scripts import (
@@ -80,6 +81,14 @@ class ChangeCalls:
         """Return the current period of a counter."""
         reckoning = await self._periods.of(tenant, [resource])
         return reckoning.periods[resource.name]
+
+    async def look_again(self, tenant: TenantId) -> None:
+        """Ask the server for its time and the tenant's billing cycle before guessing.
+
+        What is known may be late: a host that slept, a cycle that was just changed.
+        """
+        self._periods.learn(await server_time(self._redis))
+        self._periods.forget_cycle(tenant)
 
     async def now(self) -> datetime:
         """Return the server's time, as far as it is known."""
@@ -200,6 +209,7 @@ class ChangeCalls:
             layout.operation(tenant, signature.operation_id),
             layout.tenant(tenant),
             layout.undone(tenant),
+            layout.reserved(tenant, resource.name, period.label),
             *self._indexes(),
         ]
 

@@ -93,6 +93,9 @@ class UndoPlanner:
     ) -> Difference:
         period = await self._calls.period(entry.tenant, resource)
         if period.label != entry.period:
+            await self._calls.look_again(entry.tenant)
+            period = await self._calls.period(entry.tenant, resource)
+        if period.label != entry.period:
             raise Refused(
                 f"{named(entry)} is of period {visible(entry.period)}, which is over;"
                 f" if it still matters, adjust the current one, {period.label}"

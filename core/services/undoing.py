@@ -9,6 +9,7 @@ from meterdeck.core.adapters.redis_client import (
     Redis,
     from_milliseconds,
     redis_errors,
+    to_milliseconds,
 )
 from meterdeck.core.adapters.scripts import Reply
 from meterdeck.core.errors import BrokenCounter, NotFound, Refused
@@ -174,7 +175,17 @@ class Undoing:
         used = 0 if kind == "none" else parse_counter(raw or b"")
         if used is None or abs(used) > LARGEST:
             raise BrokenCounter(visible(name_text(key)), holding(kind, raw))
-        return used
+        # As the script does: what expired is given back before anything is decided.
+        return used - min(await self._expired(wish, period), max(0, used))
+
+    async def _expired(self, wish: Adjustment, period: str) -> int:
+        key = self._context.redis.layout.reserved(wish.tenant, wish.resource, period)
+        now_ms = to_milliseconds(await self._calls.now())
+        with redis_errors():
+            reply = await self._redis.zrangebyscore(key, "-inf", now_ms)
+        members = cast("list[bytes]", reply)
+        units = (parse_counter(each.rpartition(b":")[2]) for each in members)
+        return sum(each or 0 for each in units)
 
 
 def _undone(entry: AuditEntry, plan: UndoPlan, reply: Reply) -> Undone:

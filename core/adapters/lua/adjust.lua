@@ -6,6 +6,7 @@
 -- KEYS[4]  string  what is kept of this operation id
 -- KEYS[5]  hash    directory entry of the tenant (may not exist)
 -- KEYS[6]  hash    the tenant's undone entries: id -> id of the entry that undid it
+-- KEYS[7]  zset    reservations of the counter (may not exist)
 -- then, if ARGV[1] is 1:  zset  tenants by their last audit entry
 --                         string  last sequence number
 --                         zset  index of changed tenants
@@ -39,7 +40,7 @@ local expires, bill_expires = not_negative(ARGV[9]), not_negative(ARGV[10])
 local tenant, resource, label = ARGV[12], ARGV[13], ARGV[14]
 local undone, undoes = KEYS[6], ARGV[19]
 if #ARGV ~= 19 then return {'bad', 'number of ARGV'} end
-if #KEYS ~= (indexed and 9 or 6) then return {'bad', 'number of KEYS'} end
+if #KEYS ~= (indexed and 10 or 7) then return {'bad', 'number of KEYS'} end
 if not keep_s or keep_s < 1 then return {'bad', 'ARGV[2]'} end
 if not amount then return {'bad', 'amount'} end
 if ARGV[5] ~= '' and not expected then return {'bad', 'expected value'} end
@@ -71,6 +72,11 @@ end
 
 local before, broken = read_counter(KEYS[1])
 if broken then return broken end
+-- What expired is given back before anything is decided, as consume does: the operator
+-- was shown the counter without it.
+local back, no_reservations, expired = expired_units(KEYS[7], digits(now), before)
+if no_reservations then return no_reservations end
+before = before - back
 if expected and expected ~= before then return {'conflict', digits(before)} end
 local after
 if kind == 'add' then after = before + amount
@@ -100,11 +106,12 @@ if bill == 'quota_only' then
   need_right('HINCRBY', KEYS[2], 'offset', digits(-difference))
   if not endless then need_right('PEXPIREAT', KEYS[2], digits(bill_expires), 'NX') end
 end
+if expired then need_right('ZREMRANGEBYSCORE', KEYS[7], '-inf', digits(now)) end
 need_right_to_undo(undone, undoes)
 if indexed then
-  need_right('ZADD', KEYS[7], digits(now), tenant)
-  need_right('INCR', KEYS[8])
-  need_right('ZADD', KEYS[9], '1', tenant)
+  need_right('ZADD', KEYS[8], digits(now), tenant)
+  need_right('INCR', KEYS[9])
+  need_right('ZADD', KEYS[10], '1', tenant)
 end
 
 -- The trail comes first: were it refused, nothing would have changed.
@@ -116,6 +123,8 @@ local id, id_ms = append(KEYS[3], last, {
 })
 local answer = {'ok', '0', digits(before), digits(after), label, id}
 keep(KEYS[4], request, answer, digits(keep_s))
+if back > 0 then redis.call('INCRBY', KEYS[1], digits(-back)) end
+if expired then redis.call('ZREMRANGEBYSCORE', KEYS[7], '-inf', digits(now)) end
 if difference ~= 0 then
   -- Not SET: that would take away the counter's expiry.
   redis.call('INCRBY', KEYS[1], digits(difference))
@@ -129,7 +138,7 @@ if difference ~= 0 then
 end
 note_undone(undone, undoes, id)
 if indexed then
-  redis.call('ZADD', KEYS[7], id_ms, tenant)
-  note_change(KEYS[8], KEYS[9], tenant)
+  redis.call('ZADD', KEYS[8], id_ms, tenant)
+  note_change(KEYS[9], KEYS[10], tenant)
 end
 return answer

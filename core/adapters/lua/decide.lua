@@ -287,7 +287,7 @@ if #changed_tenants > 0 then
   redis.call('ZADD', KEYS[2], unpack(members))
 end
 for _, back in ipairs(given_back or {}) do
-  redis.call('INCRBY', back.key, digits(-back.units))
+  if back.units > 0 then redis.call('INCRBY', back.key, digits(-back.units)) end
   redis.call('ZREMRANGEBYSCORE', back.reserved, '-inf', now_text)
 end
 for _, more in ipairs(spilled) do

@@ -7,6 +7,7 @@ from inspect import signature
 import pytest
 from tests.support.contexts import redis_context
 from tests.support.desk import Desk
+from tests.support.frozen_clock import frozen_clock
 from tests.support.redis_server import KINDS, TOPOLOGIES, Place, options_of
 
 from meterdeck.core.adapters.redis_client import Redis
@@ -15,6 +16,8 @@ from meterdeck.core.model.context import Context
 from meterdeck.core.sandbox.valkey import Valkey
 from meterdeck.core.services.operator_changes import OperatorChanges
 from meterdeck.core.services.usage import UsageService
+
+__all__ = ["frozen_clock"]
 
 UNTAGGED = {
     # The index of changes, which a script writes together with a counter: its keys
