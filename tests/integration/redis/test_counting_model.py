@@ -1,294 +1,280 @@
-"""Counting against a plain model: any sequence of calls, the same state after each."""
+"""Counting against a plain model: any sequence of steps, the same keys after each."""
 
 import asyncio
-from collections.abc import Coroutine
-from dataclasses import dataclass, field
-from datetime import timedelta
-from typing import Any, TypeVar
+import os
+from datetime import UTC, datetime
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    precondition,
-    rule,
-    run_state_machine_as_test,
-)
-from tests.support.contexts import CALLS, IMAGES, redis_context
-from tests.support.raw import ask
+from tests.support.contexts import CALLS, IMAGES, SEATS, STORAGE
+from tests.support.counting_model import NAMES
+from tests.support.counting_steps import Again, Consume, Look, Race, Settle, Step, Sweep
+from tests.support.counting_world import CLIENTS, World
+from tests.support.frozen_clock import FrozenClock
+from tests.support.operating_steps import Edge, NewPlan, Operate, Pass, Repeat, Undo
 
-from meterdeck.core.adapters.redis_client import Redis, open_redis, server_time
-from meterdeck.core.errors import NotFound, Refused
-from meterdeck.core.model.changes import Actor, AdjustKind, Adjustment, Bill
-from meterdeck.core.model.keys import KeyLayout
-from meterdeck.core.model.periods import calendar_month
-from meterdeck.core.model.usage import ResourceName, TenantId
+from meterdeck.core.model.changes import Bill
 from meterdeck.core.sandbox.valkey import Valkey
-from meterdeck.core.services.operator_changes import OperatorChanges
-from meterdeck.core.services.usage import UsageService
 
-LAYOUT = KeyLayout()
-T = TypeVar("T")
-ACTOR = Actor("ada", "local")
-HOUR = timedelta(hours=1)
+EXAMPLES = int(os.environ.get("METERDECK_EXAMPLES", "0"))
+"""0: always the same ones; else so many new ones."""
 
-clients = st.integers(0, 1)
-ids = st.sampled_from(["a", "b", "c"])
-units = st.sampled_from([1, 2, 3, 5, 9, 11])
-amounts = st.one_of(
-    st.fixed_dictionaries({CALLS: units}),
-    st.fixed_dictionaries({CALLS: units, IMAGES: units}),
+NO_SHRINK = "METERDECK_NO_SHRINK" in os.environ
+
+LONGEST_S = 25.0
+"""An example that took longer says nothing: what is kept for ten minutes is not."""
+
+clients = st.integers(0, CLIENTS - 1)
+ids = st.sampled_from("abcdefgh")
+recent = st.integers(0, 3)
+units = st.sampled_from([1, 1, 2, 3, 5, 8, 21])
+lost = st.sampled_from([None, None, None, 0, 1, 2])
+wanted = st.dictionaries(
+    st.sampled_from(NAMES), units, min_size=1, max_size=len(NAMES)
+).map(lambda each: tuple(each.items()))
+few = st.dictionaries(st.sampled_from(NAMES), units, min_size=1, max_size=2).map(
+    lambda each: tuple(each.items())
+)
+
+consumes = st.builds(
+    Consume,
+    client=clients,
+    wanted=st.one_of(few, wanted),
+    call_id=st.one_of(st.just(""), ids),
+    lose=lost,
+)
+limited = st.builds(
+    lambda client, size, call_id, lose: Consume(
+        client, ((STORAGE, size),), call_id, 0, ((STORAGE, 6),), lose
+    ),
+    clients,
+    units,
+    st.one_of(st.just(""), ids),
+    lost,
+)
+reserves = st.builds(
+    Consume,
+    client=clients,
+    wanted=few,
+    call_id=ids,
+    hold_s=st.sampled_from([60, 120, 3600]),
+    lose=lost,
+)
+settles = st.builds(
+    Settle,
+    client=clients,
+    how=st.sampled_from(["release", "confirm"]),
+    which=st.sampled_from([0, 0, 1, 2, 3, -1]),
+    part=st.sampled_from([None, None, 0, 1, 2, 50]),
+    only=st.booleans(),
+    lose=lost,
+)
+adjusts = st.builds(
+    Operate,
+    client=clients,
+    kind=st.sampled_from(
+        ["adjust:add", "adjust:subtract", "adjust:set", "adjust:reset"]
+    ),
+    resource=st.sampled_from(NAMES),
+    amount=st.sampled_from([0, 1, 2, 5, 11]),
+    saw=st.sampled_from(["any", "any", "right", "wrong"]),
+    bill=st.sampled_from(Bill),
+    lose=lost,
+)
+overrides = st.builds(
+    Operate,
+    client=clients,
+    kind=st.sampled_from(["override:set", "override:set", "override:clear"]),
+    resource=st.sampled_from([CALLS, IMAGES, SEATS]),
+    amount=st.sampled_from([0, 2, 9, 14, 25, 99]),
+    ends_s=st.sampled_from([None, None, 60, 60, 7200, -60]),
+    lose=lost,
+)
+undos = st.builds(Undo, clients, recent, lost)
+repeats = st.builds(Repeat, clients, recent, st.sampled_from([False, False, True]))
+rules = st.sampled_from(
+    ["hard", "soft", "shadow", "hard 50 -", "hard - 3600", "hard 20 7200", ""]
+)
+planned = st.sampled_from(["", "", "", "0", "4", "15", "unlimited"])
+cycles = st.sampled_from(
+    [
+        (),
+        (("anchor", "3472724820"), ("interval", "month"), ("interval_count", "1")),
+        (("anchor", "3474143220"), ("interval", "month"), ("interval_count", "1")),
+        (("anchor", "3472724820"), ("interval", "week"), ("interval_count", "2")),
+        (("anchor", "3472724820"), ("interval", "day")),
+    ]
+)
+plans = st.builds(
+    lambda calls, images, seats, of_images, of_seats, cycle: NewPlan(
+        tuple(
+            (name, value)
+            for name, value in (
+                (f"limit:{CALLS}", calls),
+                (f"limit:{IMAGES}", images),
+                (f"limit:{SEATS}", seats),
+                (f"rule:{IMAGES}", of_images),
+                (f"rule:{SEATS}", of_seats),
+            )
+            if value
+        )
+        + cycle
+    ),
+    planned,
+    planned,
+    planned,
+    rules,
+    rules,
+    cycles,
+)
+races = st.lists(consumes, min_size=2, max_size=3).map(lambda calls: Race(tuple(calls)))
+minutes = st.builds(Pass, st.sampled_from([1, 1, 1, 2, 2, 15, 60, 1500]), st.booleans())
+edges = st.builds(Edge, st.sampled_from([CALLS, SEATS]), st.booleans())
+weights: list[tuple[int, st.SearchStrategy[Step]]] = [
+    (6, consumes),
+    (1, limited),
+    (2, st.builds(Again, clients, recent, lost)),
+    (5, reserves),
+    (6, settles),
+    (4, adjusts),
+    (2, overrides),
+    (2, undos),
+    (1, repeats),
+    (1, plans),
+    (2, races),
+    (3, minutes),
+    (1, edges),
+    (1, st.builds(Look, clients)),
+    (1, st.builds(Sweep, clients, lost)),
+]
+# A strategy that is named twice is taken once; a mapped one is another each time.
+steps: st.SearchStrategy[Step] = st.one_of(
+    *(each.map(lambda step: step) for weight, each in weights for _ in range(weight))
 )
 
 
-def named(wanted: dict[ResourceName, int]) -> dict[str, int]:
-    """Return amounts with the names as a caller writes them."""
-    return {str(name): size for name, size in wanted.items()}
+@st.composite
+def ends(draw: st.DrawFn) -> list[Step]:
+    """An override or a reservation ends, to the millisecond, and somebody is there."""
+    name, client = draw(st.sampled_from([CALLS, IMAGES, SEATS])), draw(clients)
+    size = draw(units)
+    override = Operate(client, "override:set", name, size, ends_s=60)
+    reserve = Consume(client, ((name, size),), draw(ids), 60)
+    first: Step = override if draw(st.booleans()) else reserve
+    between = draw(st.lists(steps, max_size=1))
+    then: list[Step] = [
+        Consume(client, ((name, 1),)),
+        Consume(client, ((name, 4),)),
+        Settle(client, "release", 0),
+        Settle(client, "confirm", 0),
+        Operate(client, "override:clear", name),
+        Operate(client, "adjust:add", name, 3, "right"),
+        Undo(client, 0),
+        Look(client),
+    ]
+    minute = Pass(1, noticed=draw(st.booleans()))
+    return [first, *between, minute, draw(st.sampled_from(then))]
 
 
-@dataclass
-class Taken:
-    """What the model knows of an id."""
-
-    request: tuple[bool, dict[ResourceName, int]]
-    allowed: bool
-    settled: tuple[str, dict[ResourceName, int]] | None = None
-    expired: bool = False
-
-
-@dataclass
-class Model:
-    """The rules in a few lines; `held` are reservations that still may expire."""
-
-    used: dict[ResourceName, int] = field(default_factory=lambda: {CALLS: 0, IMAGES: 0})
-    limits: dict[ResourceName, int] = field(
-        default_factory=lambda: {CALLS: 1000, IMAGES: 10}
-    )
-    calls: dict[str, Taken] = field(default_factory=dict)
-    refusals: int = 0
-
-    def take(
-        self, wanted: dict[ResourceName, int], call_id: str, *, reserve: bool
-    ) -> bool | None:
-        """Return whether it is allowed; None for an id of something else."""
-        known = self.calls.get(call_id)
-        if known is not None:
-            return known.allowed if known.request == (reserve, wanted) else None
-        over = [n for n, u in wanted.items() if self.used[n] + u > self.limits[n]]
-        self.refusals += len(over)
-        if not over:
-            for name, size in wanted.items():
-                self.used[name] += size
-        if call_id:
-            self.calls[call_id] = Taken((reserve, wanted), not over)
-        return not over
-
-    def settle(
-        self, how: str, call_id: str, part: int | None
-    ) -> type[Exception] | None:
-        """Do it, or return the error it gets."""
-        call = self.calls.get(call_id)
-        if call is None or not call.allowed:
-            return NotFound
-        reserved, took = call.request
-        if how == "confirm" and not reserved:
-            return Refused
-        back = {name: self._back(how, name, took[name], part) for name in took}
-        if call.settled is not None:
-            return None if call.settled == (how, back) else Refused
-        if reserved and call.expired:
-            return NotFound
-        call.settled = (how, back)
-        for name, size in back.items():
-            self.used[name] -= min(size, max(0, self.used[name]))
-        return None
-
-    def _back(self, how: str, name: ResourceName, took: int, part: int | None) -> int:
-        if part is None or name != CALLS:
-            whole = part is None and how == "release"
-            return took if whole else 0
-        return min(part, took) if how == "release" else took - min(part, took)
-
-    def expire(self) -> None:
-        """End every reservation that was not settled."""
-        back = {CALLS: 0, IMAGES: 0}
-        for call in self.calls.values():
-            if call.request[0] and call.allowed and not (call.settled or call.expired):
-                call.expired = True
-                for name, size in call.request[1].items():
-                    back[name] += size
-        for name, size in back.items():
-            self.used[name] -= min(size, max(0, self.used[name]))
+@st.composite
+def beyond(draw: st.DrawFn) -> list[Step]:
+    """A limit is passed, and what is taken beyond it is given back or ends."""
+    name, client, call_id = draw(st.sampled_from(NAMES)), draw(clients), draw(ids)
+    return [
+        Consume(client, ((name, draw(st.sampled_from([8, 9, 20]))),)),
+        Consume(client, ((name, draw(st.sampled_from([1, 2, 4]))),), call_id),
+        Pass(draw(st.sampled_from([0, 59, 60, 61])), noticed=draw(st.booleans())),
+        Consume(client, ((name, 1),), draw(ids)),
+        Settle(draw(clients), "release", draw(st.sampled_from([0, 1]))),
+        Consume(client, ((name, 1),)),
+    ]
 
 
-class Counting(RuleBasedStateMachine):
-    """Two clients of one server, and the model beside them."""
-
-    url = ""
-    loop: asyncio.AbstractEventLoop
-
-    def __init__(self) -> None:
-        super().__init__()
-        context = redis_context(self.url)
-        self.redis: list[Redis] = [open_redis(context.redis) for _ in range(2)]
-        self.usage = [UsageService(each, context) for each in self.redis]
-        self.changes = OperatorChanges(self.redis[0], context)
-        self.model = Model()
-        self.operations = 0
-        self.run(self._empty())
-        now = self.run(server_time(self.redis[0]))
-        self.label = calendar_month(now).label
-
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run one step to its end."""
-        return self.loop.run_until_complete(work)
-
-    async def _empty(self) -> None:
-        await self.redis[0].flushall()
-
-    @rule(client=clients, wanted=amounts, call_id=st.one_of(st.just(""), ids))
-    def consume(
-        self, client: int, wanted: dict[ResourceName, int], call_id: str
-    ) -> None:
-        """Count, with or without an id."""
-        expected = self.model.take(wanted, call_id, reserve=False)
-        try:
-            work = self.usage[client].consume(
-                "acme", named(wanted), call_id=call_id or None
-            )
-            made: bool | None = self.run(work).allowed
-        except Refused:
-            made = None
-        assert made is expected
-
-    @rule(client=clients, wanted=amounts, call_id=ids)
-    def reserve(
-        self, client: int, wanted: dict[ResourceName, int], call_id: str
-    ) -> None:
-        """Count until further notice."""
-        expected = self.model.take(wanted, call_id, reserve=True)
-        try:
-            work = self.usage[client].reserve(
-                "acme", named(wanted), ttl=HOUR, call_id=call_id
-            )
-            made: bool | None = self.run(work).allowed
-        except Refused:
-            made = None
-        assert made is expected
-
-    @rule(
-        client=clients,
-        how=st.sampled_from(["release", "confirm"]),
-        call_id=ids,
-        part=st.sampled_from([None, None, 0, 1, 4, 50]),
-    )
-    def settle(self, client: int, how: str, call_id: str, part: int | None) -> None:
-        """Release or confirm, whole or in part."""
-        expected = self.model.settle(how, call_id, part)
-        given = None if part is None else {CALLS: part}
-        try:
-            self.run(getattr(self.usage[client], how)("acme", call_id, given))
-            error: type[Exception] | None = None
-        except (NotFound, Refused) as raised:
-            error = type(raised)
-        assert error is expected
-
-    @precondition(
-        lambda self: any(call.request[0] for call in self.model.calls.values())
-    )
-    @rule(sweep=st.booleans())
-    def expire(self, sweep: bool) -> None:
-        """Let all reservations be over; what gives them back is a sweep or a call."""
-        self.model.expire()
-        self.run(self._expire())
-        if sweep:
-            self.run(self.usage[0].give_back_expired())
-
-    async def _expire(self) -> None:
-        redis = self.redis[0]
-        for name in (CALLS, IMAGES):
-            key = LAYOUT.reserved("acme", name, self.label)
-            for member in await ask(redis, "ZRANGE", key, 0, -1):
-                await redis.zadd(key, {member: 1})
-                counter = LAYOUT.counter("acme", name, self.label)
-                await redis.zadd(LAYOUT.reserving(), {counter: 1})
-
-    @rule(kind=st.sampled_from([AdjustKind.ADD, AdjustKind.SET]), size=units)
-    def adjust(self, kind: AdjustKind, size: int) -> None:
-        """An operator changes the counter; what expired is given back before."""
-        self.run(self.usage[0].give_back_expired())
-        self.operations += 1
-        adjustment = Adjustment(
-            TenantId("acme"), CALLS, kind, size, None, Bill.QUOTA_ONLY, "model"
-        )
-        self.run(
-            self.changes.adjust(
-                adjustment, actor=ACTOR, operation_id=f"op-{self.operations}"
-            )
-        )
-        before = self.model.used[CALLS]
-        self.model.used[CALLS] = size if kind is AdjustKind.SET else before + size
-
-    @rule(limit=st.sampled_from([0, 5, 12, 40]))
-    def override(self, limit: int) -> None:
-        """An operator gives another limit."""
-        self.operations += 1
-        self.run(
-            self.changes.set_override(
-                "acme",
-                CALLS,
-                limit,
-                expires_at=None,
-                actor=ACTOR,
-                reason="model",
-                operation_id=f"op-{self.operations}",
-            )
-        )
-        self.model.limits[CALLS] = limit
-
-    def check_invariants(self, *args: Any, **kwargs: Any) -> None:
-        """Compare the server's state with the model's, after every step."""
-        super().check_invariants(*args, **kwargs)
-        rows = {each.resource: each for each in self.run(self.usage[1].peek("acme"))}
-        for name, used in self.model.used.items():
-            assert rows[name].used == used, name
-            assert rows[name].limit.units == self.model.limits[name]
-            assert rows[name].reserved == sum(
-                call.request[1].get(name, 0)
-                for call in self.model.calls.values()
-                if call.request[0]
-                and call.allowed
-                and not (call.settled or call.expired)
-            )
-        records = self.run(self.usage[0].refusals("acme"))
-        # Of one second, 32 are kept.
-        assert min(self.model.refusals, 32) <= len(records) <= self.model.refusals
-
-    def teardown(self) -> None:
-        """Close both clients."""
-        for each in self.redis:
-            self.run(each.aclose())
+@st.composite
+def borders(draw: st.DrawFn) -> list[Step]:
+    """The last millisecond of a period and the first of the next, by clients that
+    noticed and by one that believes in the old period."""
+    name = draw(st.sampled_from([CALLS, SEATS]))
+    one, other = draw(clients), draw(clients)
+    then: list[Step] = [
+        Consume(other, ((name, 2),), draw(ids)),
+        Operate(one, "adjust:add", name, 3, "right"),
+        Undo(one, 0),
+    ]
+    return [
+        Consume(one, ((name, 1),)),
+        Operate(one, "adjust:add", name, 1),
+        Edge(name, noticed=True),
+        Consume(one, ((name, 1),)),
+        Edge(name, noticed=draw(st.booleans())),
+        *draw(st.permutations(then)),
+        Consume(one, ((name, 1),)),
+    ]
 
 
-@pytest.mark.parametrize("kind", ["valkey_server", "redis7_server"])
-def test_every_sequence_of_calls_leaves_what_the_model_has(
-    kind: str, request: pytest.FixtureRequest
+scenes: st.SearchStrategy[list[Step]] = st.one_of(
+    steps.map(lambda step: [step]),
+    *(ends() for _ in range(6)),
+    *(beyond() for _ in range(3)),
+    *(borders() for _ in range(2)),
+)
+starts = st.sampled_from(
+    [
+        datetime(2080, 1, 31, 13, 30, tzinfo=UTC),
+        datetime(2080, 2, 28, 23, 58, tzinfo=UTC),
+        datetime(2080, 12, 31, 23, 0, tzinfo=UTC),
+    ]
+)
+
+
+async def play(world: World, start: datetime, chosen: list[Step]) -> None:
+    """Do all steps; in the end every id that is known gets its first answer."""
+    await world.begin(start)
+    for step in chosen:
+        await step.run(world)
+    for which in range(len(world.model.calls)):
+        await Again(0, which).run(world)
+
+
+@pytest.mark.parametrize(
+    ("kind", "examples"), [("valkey_server", 120), ("redis7_server", 60)]
+)
+@pytest.mark.timeout(600)  # what fails is made as short as possible first
+def test_every_sequence_of_steps_leaves_the_keys_that_the_model_has(
+    kind: str,
+    examples: int,
+    request: pytest.FixtureRequest,
+    frozen_clock: FrozenClock,
 ) -> None:
-    """Consume, reserve, confirm, release, expire, adjust, override and peek, by two
-    clients with repeated ids."""
+    """Consume, reserve, confirm, release, expire, adjust, override, undo, another plan
+    or cycle, a period's end, by three clients, alone and at once, with repeated ids
+    and lost answers."""
     server: Valkey = request.getfixturevalue(kind)
     loop = asyncio.new_event_loop()
-    machine = type("Machine", (Counting,), {"url": server.url, "loop": loop})
+    world = World(server.url, frozen_clock)
+
+    @settings(
+        max_examples=EXAMPLES or examples,
+        derandomize=not EXAMPLES,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate] if NO_SHRINK else [Phase.generate, Phase.shrink],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(starts, st.lists(scenes, min_size=15, max_size=24))
+    def check(start: datetime, chosen: list[list[Step]]) -> None:
+        try:
+            loop.run_until_complete(
+                play(world, start, [step for scene in chosen for step in scene])
+            )
+        except AssertionError:
+            assume(world.took_s < LONGEST_S)
+            raise
+
     try:
-        run_state_machine_as_test(
-            machine,
-            settings=settings(
-                max_examples=40,
-                stateful_step_count=25,
-                deadline=None,
-                suppress_health_check=list(HealthCheck),
-            ),
-        )
+        loop.run_until_complete(world.__aenter__())
+        check()
     finally:
+        loop.run_until_complete(world.__aexit__())
         loop.close()
