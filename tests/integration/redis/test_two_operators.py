@@ -1,11 +1,14 @@
 """Two operators at once: what was accepted is what was changed, and all of it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
+from copy import deepcopy
+from dataclasses import dataclass, field
 
 import pytest
 from tests.support.contexts import CALLS
 from tests.support.desk import ACME, ADA, BOB
+from tests.support.raw import ask
 
 from meterdeck.core.adapters.redis_client import Redis, open_redis
 from meterdeck.core.errors import Conflict
@@ -106,29 +109,107 @@ async def check(operator: Operator, accepted: list[Adjusted]) -> None:
     assert await operator.seen() == values[-1] == 10_000 + net
 
 
+@dataclass
+class Outcome:
+    """What became of many attempts."""
+
+    accepted: list[Adjusted] = field(default_factory=list)
+    conflicts: int = 0
+
+
+async def attempt(
+    operators: tuple[Operator, Operator], *, each: int, at_once: int
+) -> Outcome:
+    """Let both operators make `each` attempts, `at_once` at the same time, on the
+    value that they see just before."""
+    outcome = Outcome()
+
+    async def work(operator: Operator, numbers: Iterable[int]) -> None:
+        for number in numbers:
+            try:
+                outcome.accepted.append(await operator.adjust(number))
+            except Conflict:
+                outcome.conflicts += 1
+
+    async with asyncio.TaskGroup() as tasks:
+        for first in range(at_once):
+            for operator in operators:
+                tasks.create_task(work(operator, range(first, each, at_once)))
+    return outcome
+
+
 async def test_the_net_effect_of_a_thousand_each_is_that_of_the_accepted(
     redis: Redis, operators: tuple[Operator, Operator]
 ) -> None:
-    """All at the same time, each on the value it saw; the others are conflicts."""
-    results = await asyncio.gather(
-        *(operator.adjust(number) for number in range(EACH) for operator in operators),
-        return_exceptions=True,
-    )
+    """Sixteen at the same time, each on the value it saw; the others are conflicts."""
+    outcome = await attempt(operators, each=EACH, at_once=8)
 
-    accepted = [each for each in results if isinstance(each, Adjusted)]
-    conflicts = [each for each in results if isinstance(each, Conflict)]
-    assert len(accepted) + len(conflicts) == 2 * EACH
-    assert accepted
-    assert conflicts
+    accepted = outcome.accepted
+    assert len(accepted) + outcome.conflicts == 2 * EACH
+    assert len(accepted) > EACH / 10
+    assert outcome.conflicts > EACH / 10
     await check(operators[0], accepted)
+    trail = await whole_trail(operators[0].changes)
+    assert {each.actor for each in trail} == {"ada", "bob"}
     quota_only = sum(
         int(each.after) - int(each.before)
-        for each in await whole_trail(operators[0].changes)
+        for each in trail
         if each.bill == Bill.QUOTA_ONLY
     )
-    label = (await whole_trail(operators[0].changes))[0].period
-    record = LAYOUT.billing(ACME, CALLS, label)
+    record = LAYOUT.billing(ACME, CALLS, trail[0].period)
     assert await redis.hget(record, "offset") == str(-quota_only).encode()
+
+
+Entries = list[tuple[bytes, dict[bytes, bytes]]]
+
+
+def flip(entries: Entries, at: int) -> None:
+    """Flip one bit of one byte of an entry's value before."""
+    before = entries[at][1][b"before"]
+    entries[at][1][b"before"] = before[:-1] + bytes([before[-1] ^ 1])
+
+
+def remove(entries: Entries, at: int) -> None:
+    """Take one entry out."""
+    del entries[at]
+
+
+def swap(entries: Entries, at: int) -> None:
+    """Let two entries change places, and keep the ids in order."""
+    later = at + 7
+    one, other = entries[at][1], entries[later][1]
+    entries[at], entries[later] = (entries[at][0], other), (entries[later][0], one)
+
+
+async def test_what_is_done_to_a_long_trail_is_found_and_located(
+    redis: Redis, operators: tuple[Operator, Operator]
+) -> None:
+    """One flipped byte, one removed entry, two swapped ones, at the trail's start, in
+    the middle and near its end: the first entry that is wrong is named, and with the
+    trail put back nothing is."""
+    await attempt(operators, each=200, at_once=4)
+    key = LAYOUT.audit(ACME)
+    trail: Entries = await ask(redis, "XRANGE", key, "-", "+")
+    sound = [(raw_id, dict(fields)) for raw_id, fields in trail]
+    changes = operators[1].changes
+
+    async def write(entries: Entries) -> None:
+        async with redis.pipeline(transaction=False) as pipe:
+            pipe.delete(key)
+            for raw_id, fields in entries:
+                pipe.xadd(key, fields, id=raw_id)  # type: ignore[arg-type]  # bytes
+            await pipe.execute()
+
+    for tamper in (flip, remove, swap):
+        for at in (0, len(sound) // 2, len(sound) - 9):
+            entries = deepcopy(sound)
+            tamper(entries, at)
+            await write(entries)
+            found = await changes.verify_audit(ACME)
+            assert found is not None, (tamper, at)
+            assert found.entry_id == entries[at][0].decode(), (tamper, at)
+    await write(sound)
+    assert await changes.verify_audit(ACME) is None
 
 
 async def test_who_looks_again_after_a_conflict_is_accepted_in_the_end(
