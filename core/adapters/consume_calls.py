@@ -45,6 +45,7 @@ _HEAD_ARGUMENTS, _TERM_ARGUMENTS, _CALL_ARGUMENTS = 5, 7, 4
 _NUMBERS = [bulk(b"%d" % number) for number in range(MOST_TOGETHER + 1)]
 _NONE, _ONE = _NUMBERS[0], _NUMBERS[1]
 _KEPT_LIMITS = 4096
+_SOURCE = 5  # of a term's fields
 
 _REFUSALS = {each.value.encode(): each for each in Refusal}
 _BEYONDS = {each.value.encode(): each for each in Beyond}
@@ -105,21 +106,29 @@ class Term:
             default.source.value,
             rule.text if rule else "",
         )
-        return cls._packed(resource, period, fields)
+        return cls.packed_of(resource, period, fields)
 
     def under(self, units: int | None) -> Term:
         """Return the term with a limit the caller gives, where it has none so far."""
-        *first, _, source, rule = self.fields
-        if units is None or source != LimitSource.NONE:
+        if units is None or self.fields[_SOURCE] != LimitSource.NONE:
             return self
-        fields = (*first, str(units), LimitSource.ARGUMENT.value, rule)
-        return self._packed(self.resource, self.period, fields)
+        return _term_under(self, units)
 
     @classmethod
-    def _packed(
+    def packed_of(
         cls, resource: ResourceName, period: Period, fields: tuple[str, ...]
     ) -> Term:
+        """Return the term that these fields make."""
         return cls(resource, period, fields, bulks(map(name_bytes, fields)))
+
+
+# An application gives the same few limits again and again, and calls with one term
+# share its seven arguments.
+@lru_cache(_KEPT_LIMITS)
+def _term_under(term: Term, units: int) -> Term:
+    *first, _, _, rule = term.fields
+    fields = (*first, str(units), LimitSource.ARGUMENT.value, rule)
+    return Term.packed_of(term.resource, term.period, fields)
 
 
 # Not frozen: that would take three times as long to make, and there is one a call.
