@@ -139,7 +139,7 @@ async def test_memory_that_is_nearly_used_up_is_found(
     ward: Ward, percent: int, severity: Severity
 ) -> None:
     """With noeviction a full server refuses every write."""
-    ward.store.set("ballast", b"x" * 20_000_000)
+    ward.store.setrange("ballast", 20_000_000, "x")  # through no buffer of that size
     used = int(ward.store.info("memory")["used_memory"])
     ward.store.config_set("maxmemory", used * 100 // percent)
     try:
