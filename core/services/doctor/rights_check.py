@@ -61,7 +61,9 @@ def _needed(context: Context) -> list[Command]:
         ("hmget", entry, "anchor"),
         ("set", layout.call(_TENANT, "id"), "answer"),
     ]
-    if not layout.tagged:
+    if layout.tagged:  # noted by the library itself, before the script
+        needed.append(("zadd", layout.reserving(), "LT", "1", "counter"))
+    else:
         needed += [
             ("incrby", layout.sequence(), "1"),
             ("zadd", layout.changed(), "1", _TENANT),

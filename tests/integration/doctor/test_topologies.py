@@ -5,9 +5,14 @@ from datetime import timedelta
 
 import pytest
 from tests.integration.doctor.conftest import Ward
+from tests.support.raw import ask
 from tests.support.redis_server import TOPOLOGIES, Place
 
-from meterdeck.core.adapters.redis_client import open_redis
+from meterdeck.core.adapters.redis_client import (
+    open_redis,
+    server_time,
+    to_milliseconds,
+)
 from meterdeck.core.model.diagnosis import Severity
 from meterdeck.core.services.usage import UsageService
 
@@ -39,3 +44,30 @@ async def test_several_servers_are_examined_like_one(
     words = "3 masters" if servers.options.cluster else "of the Sentinels"
     assert words in found["redis"].found
     assert "all 2 counters" in found["values"].found
+
+
+async def test_reservations_that_nobody_gave_back_are_found_there_too(
+    ward: Ward, servers: Place
+) -> None:
+    """Where keys are tagged the index of reservations is one like any other."""
+    ward.context = replace(ward.context, redis=servers.options)
+    layout = servers.options.layout
+    client = open_redis(servers.options)
+    try:
+        await client.flushall()
+        usage = UsageService(client, ward.context)
+        made = await usage.reserve("bolt", {"api_calls": 3}, ttl=timedelta(hours=1))
+        label = made.resources[0].period.label
+        reserved = layout.reserved("bolt", "api_calls", label)
+        [member] = await ask(client, "ZRANGE", reserved, 0, -1)
+        past = to_milliseconds(await server_time(client) - timedelta(minutes=20))
+        await client.zadd(reserved, {member: past})
+        counter = layout.counter("bolt", "api_calls", label)
+        await client.zadd(layout.reserving(), {counter: past})
+
+        found = (await ward.findings())["reservations"]
+
+        assert found.severity is Severity.WARNING
+        assert "20 min ago" in found.found
+    finally:
+        await client.aclose()
