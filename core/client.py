@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from meterdeck.core.model.decisions import (
     Decision,
+    GaugeReading,
     RefusalRecord,
     ResourceDecision,
     Settled,
@@ -42,6 +43,7 @@ __all__ = [
     "Decision",
     "Deferred",
     "Degraded",
+    "GaugeReading",
     "Held",
     "MeterClient",
     "MeterStatus",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -23,7 +23,8 @@ from meterdeck.core.model.degraded import (
     SpooledKind,
 )
 from meterdeck.core.model.names import check_id, check_tenant
-from meterdeck.core.model.usage import OnFault
+from meterdeck.core.model.usage import OnFault, ResourceKind
+from meterdeck.core.services.kinds import check_kind
 from meterdeck.core.services.server_clock import ServerClock
 from meterdeck.core.services.spooling import Kept, Spool
 
@@ -82,9 +83,9 @@ class Fallback:
         )
         self.refused = 0
 
-    def fails_open(self, amounts: Mapping[str, int]) -> bool:
+    def fails_open(self, names: Iterable[str]) -> bool:
         """Tell whether a call may go on without Redis: every resource of it may."""
-        return self._open.issuperset(amounts)
+        return self._open.issuperset(names)
 
     async def answer(self, call: Call, fault: Fault) -> Degraded:
         """Refuse a call, or keep it on local disk and allow it.
@@ -93,9 +94,18 @@ class Fallback:
             BadInput, NotFound: An argument is wrong.
             ReadOnly: The context allows no changes.
         """
-        spooled = self._check(call, fault)
-        if self._spool is None or not self.fails_open(call.amounts):
-            return self._refuse(call, fault)
+        return await self.keep(self._check(call, fault), fault, call.call_id)
+
+    async def keep(
+        self, spooled: SpooledCall, fault: Fault, call_id: str | None
+    ) -> Degraded:
+        """Refuse what was checked, or keep it on local disk and allow it.
+
+        Args:
+            call_id: As in `Call`.
+        """
+        if self._spool is None or not self.fails_open(n for n, _ in spooled.amounts):
+            return self._refuse(call_id, fault)
         kept = await self._spool.append(spooled)
         match kept:
             case Kept.KEPT:
@@ -112,21 +122,21 @@ class Fallback:
                     fault.sent,
                     f"{fault.detail}, and local disk holds all that it may",
                 )
-                return self._refuse(call, full)
+                return self._refuse(call_id, full)
             case Kept.FAILED:
                 failed = Fault(
                     Reason.SPOOL_FAILED,
                     True,  # what was written may come to light
                     f"{fault.detail}, and {self._spool.trouble}",
                 )
-                return self._refuse(call, failed)
+                return self._refuse(call_id, failed)
             case _:
                 assert_never(kept)
 
-    def _refuse(self, call: Call, why: Fault) -> Degraded:
+    def _refuse(self, call_id: str | None, why: Fault) -> Degraded:
         self.refused += 1
         counting = Counting.UNKNOWN if why.sent else Counting.NOT_COUNTED
-        return Degraded(False, why.reason, counting, call.call_id or "", why.detail)
+        return Degraded(False, why.reason, counting, call_id or "", why.detail)
 
     def _check(self, call: Call, fault: Fault) -> SpooledCall:
         context = self._context
@@ -137,12 +147,15 @@ class Fallback:
             check_id("call id", call.call_id)
         check_amounts(call.amounts)
         check_limits(call.limits, call.amounts)
+        resources = [context.resource(name) for name in call.amounts]
+        for each in resources:
+            check_kind(each, ResourceKind.COUNTER, ResourceKind.GAUGE)
         return SpooledCall(
             call_id=call.call_id or "",
             tenant=tenant,
             amounts=tuple(
-                (context.resource(name).name, amount)
-                for name, amount in call.amounts.items()
+                (each.name, amount)
+                for each, amount in zip(resources, call.amounts.values(), strict=True)
             ),
             at=self._clock.now(),
             server_time=self._clock.known,

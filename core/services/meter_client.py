@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Mapping,
+)
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 from meterdeck.core.adapters.redis_client import Redis, open_redis
 from meterdeck.core.adapters.settle_calls import Settling
 from meterdeck.core.errors import MeterdeckError
 from meterdeck.core.model.amounts import hold_ms
 from meterdeck.core.model.context import Context
-from meterdeck.core.model.decisions import Decision, Settled
+from meterdeck.core.model.decisions import Decision, GaugeReading, Settled
 from meterdeck.core.model.degraded import Deferred, Degraded, MeterStatus
 from meterdeck.core.services.call_ids import CallIds
 from meterdeck.core.services.circuit import Circuit
 from meterdeck.core.services.fallback import Call, Fallback, Fault
 from meterdeck.core.services.guarded import Guarded
 from meterdeck.core.services.held import Held
+from meterdeck.core.services.kinds import OneCall
+from meterdeck.core.services.meter_kinds import MeterKinds
 from meterdeck.core.services.meter_reading import MeterReading
 from meterdeck.core.services.opening import end, hurried, open_spool
 from meterdeck.core.services.recovery import Recovery
@@ -30,6 +38,7 @@ from meterdeck.core.services.spooling import Spool
 from meterdeck.core.services.usage import UsageService
 from meterdeck.core.settings import load_context
 
+_T = TypeVar("_T")
 _BESIDE = 4  # connections for probing and replaying, apart from those of the calls
 
 
@@ -52,6 +61,9 @@ class MeterClient(MeterReading):
         self._spool = spool
         clock = ServerClock()
         self._fallback = Fallback(context, clock, spool)
+        self._kinds = MeterKinds(
+            context, self._usage, self._guarded, self._fallback, clock
+        )
         self._settlement = Settlement(context, self._usage, self._guarded, clock, spool)
         self._recovery = Recovery(beside, context, self._circuit, clock, spool)
 
@@ -124,6 +136,61 @@ class MeterClient(MeterReading):
                 return await self._consume_once(tenant, amounts, limits)
             call_id = self._ids.next()  # by which a lost call is counted once
         return await self._consume(Call(tenant, amounts, call_id, limits))
+
+    async def set_gauge(
+        self,
+        tenant: str,
+        resource: str,
+        value: int,
+        *,
+        measured_at: datetime | None = None,
+        call_id: str | None = None,
+        limits: Mapping[str, int] | None = None,
+    ) -> GaugeReading | Degraded:
+        """Record a gauge's level. No limit refuses it; the answer says if it is over.
+
+        A reading sets the level, and what is consumed and released after it moves it
+        from there. An older reading than the newest changes nothing, and the answer
+        says so. Without Redis it is answered as `consume`; one that is kept on local
+        disk is told with the moment at which it was taken, and replaces no newer one.
+
+        Args:
+            value: 0 to 2^53.
+            measured_at: When the level was read, by default now.
+            call_id, limits: As in `consume`.
+
+        Raises:
+            As `consume`; BadInput also where the resource is no gauge.
+        """
+        wanted = OneCall(tenant, resource, call_id, limits)
+        return await self._told(
+            lambda: self._kinds.set_gauge(wanted, value, measured_at)
+        )
+
+    async def count_unique(
+        self,
+        tenant: str,
+        resource: str,
+        members: Collection[str | bytes],
+        *,
+        call_id: str | None = None,
+        limits: Mapping[str, int] | None = None,
+    ) -> Decision | Degraded:
+        """Count distinct members of the period: all of `members`, or none of them.
+
+        A member counts once a period, however often it is named. The count is an
+        estimate with a standard error of 0.81 %. Without Redis it is answered as
+        `consume`; what is kept on local disk counts in the period in which it was seen.
+
+        Args:
+            members: 1 to 1,000 texts or bytes, each of 1 to 512 bytes.
+            call_id, limits: As in `consume`.
+
+        Raises:
+            As `consume`; BadInput also where the resource counts no members.
+        """
+        wanted = OneCall(tenant, resource, call_id, limits)
+        return await self._told(lambda: self._kinds.count_unique(wanted, members))
 
     async def reserve(
         self,
@@ -298,6 +365,13 @@ class MeterClient(MeterReading):
                 call.tenant, call.amounts, call_id=call.call_id, limits=call.limits
             ),
         )
+
+    async def _told(self, ask: Callable[[], Awaitable[_T | Degraded]]) -> _T | Degraded:
+        with self._uses:
+            answer = await ask()
+            if isinstance(answer, Degraded):
+                self._recovery.wake()
+            return answer
 
     async def _count(
         self, call: Call, ask: Callable[[], Awaitable[Decision]]

@@ -64,6 +64,8 @@ class Recovery:
 
     async def run(self) -> None:
         """Work until cancelled."""
+        own = asyncio.current_task()
+        assert own is not None
         while True:
             self._woken.clear()
             try:
@@ -73,6 +75,10 @@ class Recovery:
                 _log.exception("recovery_failed")
                 self._trouble(f"{type(error).__name__}: {error}")
                 pause_s = self._pause_s
+            if own.cancelling():
+                # redis-py sends with `asyncio.wait_for`, which in Python 3.11 swallows
+                # a cancellation that comes as it is done (bpo-37658).
+                return
             try:
                 async with asyncio.timeout(max(pause_s, _LEAST_S)):
                     await self._woken.wait()

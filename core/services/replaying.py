@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import groupby
 from operator import itemgetter
 from typing import cast
 
@@ -25,8 +26,10 @@ from meterdeck.core.model.context import Context
 from meterdeck.core.model.degraded import SpooledCall, SpooledKind, Unsettled
 from meterdeck.core.model.names import name_bytes
 from meterdeck.core.model.periods import PeriodKind, current_period
-from meterdeck.core.model.usage import Resource
+from meterdeck.core.model.usage import Resource, ResourceKind
 from meterdeck.core.services.current_periods import CYCLE_FIELDS, read_cycle
+from meterdeck.core.services.kind_replaying import KindReplayer
+from meterdeck.core.services.kinds import check_kind
 from meterdeck.core.services.reservations import Reservations
 from meterdeck.core.services.server_clock import ServerClock
 from meterdeck.core.services.spooling import Spool
@@ -63,6 +66,7 @@ class Replayer:
         self._context = context
         self._layout = context.redis.layout
         self._script = ReplayScript(redis)
+        self._kinds = KindReplayer(redis, context, clock, REPLAY_KEPT_S)
         self._reservations = Reservations(redis, context)
         self._spool = spool
         self._clock = clock
@@ -100,6 +104,34 @@ class Replayer:
     async def _tell(
         self, calls: Sequence[SpooledCall], begun_at: datetime
     ) -> list[Unsettled | BaseException | None]:
+        """Tell the calls; one that failed is the last of the answer.
+
+        A reading sets what the calls before it moved, and those after it move that.
+        """
+        results: list[Unsettled | BaseException | None] = []
+        for readings, some in groupby(calls, key=_is_reading):
+            if readings:
+                results += await self._read([*some])
+            else:
+                results += await self._use([*some], begun_at)
+            if any(isinstance(each, BaseException) for each in results):
+                break
+        return results
+
+    async def _read(
+        self, calls: Sequence[SpooledCall]
+    ) -> list[Unsettled | BaseException | None]:
+        results: list[Unsettled | BaseException | None] = []
+        for call in calls:
+            try:
+                results.append(await self._kinds.tell(call))
+            except Unreachable as error:
+                return [*results, error]
+        return results
+
+    async def _use(
+        self, calls: Sequence[SpooledCall], begun_at: datetime
+    ) -> list[Unsettled | BaseException | None]:
         """Count the calls, all at once; then settle those that ended, in order."""
         uses = [call for call in calls if not call.settles]
         counted = await asyncio.gather(
@@ -132,8 +164,12 @@ class Replayer:
         return None
 
     async def _count(self, call: SpooledCall, begun_at: datetime) -> Unsettled | None:
+        if call.kind is SpooledKind.MEMBERS:
+            return await self._kinds.tell(call)
         try:
             resources = [self._context.resource(name) for name, _ in call.amounts]
+            for each in resources:
+                check_kind(each, ResourceKind.COUNTER, ResourceKind.GAUGE)
             for _ in range(_ROUNDS):
                 answer = await self._script.run(
                     await self._call(call, resources, begun_at)
@@ -203,6 +239,10 @@ class Replayer:
             key = self._layout.tenant(call.tenant)
             reply = await self._redis.hmget(key, list(CYCLE_FIELDS))
         return cast("list[bytes | None]", reply)
+
+
+def _is_reading(call: SpooledCall) -> bool:
+    return call.kind is SpooledKind.READING
 
 
 def _proves_until(call: SpooledCall, begun_at: datetime) -> datetime:

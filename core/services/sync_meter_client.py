@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Collection, Coroutine, Iterator, Mapping
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from threading import Lock, Thread
@@ -15,7 +15,12 @@ from typing import Any, Self, TypeVar
 
 from meterdeck.core.errors import BadInput
 from meterdeck.core.model.context import Context
-from meterdeck.core.model.decisions import Decision, RefusalRecord, Settled
+from meterdeck.core.model.decisions import (
+    Decision,
+    GaugeReading,
+    RefusalRecord,
+    Settled,
+)
 from meterdeck.core.model.degraded import Deferred, Degraded, MeterStatus
 from meterdeck.core.model.usage import Usage
 from meterdeck.core.services.held import Held
@@ -93,6 +98,52 @@ class SyncMeterClient:
         """
         return self._run(
             self._meter.consume(tenant, amounts, call_id=call_id, limits=limits)
+        )
+
+    def set_gauge(
+        self,
+        tenant: str,
+        resource: str,
+        value: int,
+        *,
+        measured_at: datetime | None = None,
+        call_id: str | None = None,
+        limits: Mapping[str, int] | None = None,
+    ) -> GaugeReading | Degraded:
+        """Record a gauge's level; `MeterClient.set_gauge` says all of it.
+
+        Raises:
+            BadInput, NotFound, BrokenCounter, Refused, ReadOnly: As there.
+        """
+        return self._run(
+            self._meter.set_gauge(
+                tenant,
+                resource,
+                value,
+                measured_at=measured_at,
+                call_id=call_id,
+                limits=limits,
+            )
+        )
+
+    def count_unique(
+        self,
+        tenant: str,
+        resource: str,
+        members: Collection[str | bytes],
+        *,
+        call_id: str | None = None,
+        limits: Mapping[str, int] | None = None,
+    ) -> Decision | Degraded:
+        """Count distinct members; `MeterClient.count_unique` says all of it.
+
+        Raises:
+            BadInput, NotFound, BrokenCounter, Refused, ReadOnly: As there.
+        """
+        return self._run(
+            self._meter.count_unique(
+                tenant, resource, members, call_id=call_id, limits=limits
+            )
         )
 
     def reserve(

@@ -37,6 +37,7 @@ CALLS = st.builds(
     server_time=st.booleans(),
     sent=st.booleans(),
     kind=st.sampled_from(SpooledKind),
+    members=st.lists(st.binary(min_size=1, max_size=20), max_size=3).map(tuple),
 )
 
 

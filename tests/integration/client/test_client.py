@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 from tests.support.contexts import CALLS, IMAGES, SEATS
 from tests.support.metering import (
+    DEADLINE_S,
     child_environment,
     counted,
     library_context,
@@ -452,3 +453,13 @@ asyncio.run(main())
     )
 
     assert "open one in each process" in done.stdout
+
+
+async def test_a_client_that_is_closed_at_any_moment_of_its_start_ends(
+    context: Context,
+) -> None:
+    """Python 3.11's `wait_for`, which redis-py sends with, may swallow the end."""
+    for turns in range(30):
+        async with asyncio.timeout(DEADLINE_S), MeterClient.open(context):
+            for _ in range(turns):
+                await asyncio.sleep(0)
