@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 from meterdeck.core.adapters.master_finder import Address
 
 _PAUSE_S = 1.0  # before a Sentinel that does not answer is asked again
+_AGAIN_S = 0.1  # between two tries to end a task
 _QUIET_S = 5.0  # after so long without a message a Sentinel has to say something
 
 _CHOSEN = "+failover-state-send-slaveof-noone"
@@ -62,13 +63,15 @@ class SentinelWatch:
 
     async def aclose(self) -> None:
         """Listen no longer."""
-        tasks = self._listening.values()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        tasks = {*self._listening.values()}
+        while tasks:
+            for task in tasks:
+                task.cancel()
+            # More than once: see `_ended`.
+            _, tasks = await asyncio.wait(tasks, timeout=_AGAIN_S)
 
     async def _listen(self, sentinel: Redis) -> None:
-        while True:
+        while not _ended():
             with suppress(RedisError, OSError):
                 async with sentinel.pubsub() as channels:
                     await channels.subscribe(*_CHANNELS)
@@ -77,7 +80,7 @@ class SentinelWatch:
 
     async def _hear(self, channels: Any) -> None:
         asked = False
-        while True:
+        while not _ended():
             message = await channels.get_message(timeout=_QUIET_S)
             if message is None:
                 if asked:  # a connection whose other end is gone says nothing, too
@@ -106,3 +109,11 @@ class SentinelWatch:
             self._follower.hold()
         else:
             self._follower.go_on()
+
+
+def _ended() -> bool:
+    # The library sends with `asyncio.wait_for`, which before Python 3.12 swallows a
+    # cancellation that comes when it is done: the task would go on for ever.
+    task = asyncio.current_task()
+    assert task is not None
+    return task.cancelling() > 0

@@ -230,6 +230,21 @@ async def test_a_sentinel_that_hangs_holds_up_nobody(stage: Stage) -> None:
     assert made.allowed
 
 
+async def test_a_client_can_be_closed_at_any_moment_of_its_asking(
+    stage: Stage,
+) -> None:
+    """A cancellation that the library swallows does not keep it from ending: each time
+    a Sentinel answers just then."""
+    for turns in range(20):
+        client = open_redis(stage.context.redis)
+        with stopped(stage.sentinels.sentinels[:1]):
+            await client.ping()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        async with asyncio.timeout(20):
+            await client.aclose()
+
+
 async def test_writes_go_on_as_soon_as_there_is_a_master(stage: Stage) -> None:
     """After a SIGKILL within down-after + 2 s, of which the Sentinels take most; the
     callers' share begins with the promotion."""
