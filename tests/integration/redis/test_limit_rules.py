@@ -1,7 +1,10 @@
 """What happens at a limit: hard, grace, soft, shadow, unlimited, blocked."""
 
+from datetime import UTC, datetime
+
 import pytest
 from tests.support.contexts import CALLS, IMAGES, SEATS, with_rule
+from tests.support.frozen_clock import FrozenClock
 from tests.support.raw import expiry_ms
 
 from meterdeck.core.adapters.redis_client import Redis, server_time
@@ -277,3 +280,32 @@ async def test_a_replayed_answer_says_what_the_first_said(
         again = await usage.consume("acme", {CALLS: size}, call_id=call_id)
         assert again == first._replace(replayed=True)
         assert verdict(first) is not None
+
+
+async def test_a_rule_without_its_limit_is_not_looked_at(
+    redis: Redis, context: Context
+) -> None:
+    """The directory's rule belongs to the directory's limit: without one the default
+    limit and its own rule decide."""
+    grace = LimitRule(grace_percent=10)
+    usage = UsageService(redis, with_rule(context, CALLS, grace, 10))
+    await redis.hset(LAYOUT.tenant("acme"), f"rule:{CALLS}", "soft")
+    await usage.consume("acme", {CALLS: 11})
+
+    assert not (await usage.consume("acme", {CALLS: 1})).allowed
+
+
+@pytest.mark.not_on("cluster", "sentinel")
+async def test_a_grace_of_an_hour_is_over_when_the_hour_is(
+    frozen_clock: FrozenClock, redis: Redis, context: Context
+) -> None:
+    """Its last millisecond is in it, the next is not."""
+    await frozen_clock.set(redis, datetime(2080, 3, 14, 12, tzinfo=UTC))
+    rule = LimitRule(grace_hours=1)
+    usage = UsageService(redis, with_rule(context, CALLS, rule, 10))
+    await usage.consume("acme", {CALLS: 11})
+
+    await frozen_clock.move(redis, 3_600_000 - 1)
+    assert (await usage.consume("acme", {CALLS: 1})).allowed
+    await frozen_clock.move(redis, 1)
+    assert not (await usage.consume("acme", {CALLS: 1})).allowed
