@@ -13,6 +13,7 @@ from meterdeck.core.errors import NotFound, RedisRefused, Unreachable
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.text import visible
 from meterdeck.core.model.usage import Tenant, TenantId
+from meterdeck.core.services.carrying import Carrying
 from meterdeck.core.services.directory_book import SharedTenant
 from meterdeck.core.services.directory_entries import DirectoryEntries, Stored
 from meterdeck.core.services.directory_reader import (
@@ -42,7 +43,9 @@ class Directory:
     """Tenants from Stripe: everything once a day, then what changed; cached in Redis.
 
     A context that is read-only reads the cache and Stripe and writes nothing. A
-    context without Stripe sees what others have written.
+    context without Stripe sees what others have written. Whoever writes or reads an
+    entry whose billing cycle was changed lets the tenant's limits go on from what was
+    used.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class Directory:
         layout = context.redis.layout
         self._entries = DirectoryEntries(redis, layout, rules_digest(context))
         self._read_only = context.read_only
+        self._carrying = Carrying(redis, context)
         self._reader = DirectoryReader(gateway, context, now=now) if gateway else None
         self._one_at_a_time = asyncio.Lock()
         self._told: dict[TenantId, Tenant] = {}
@@ -70,6 +74,7 @@ class Directory:
         """Return what is in Redis, in order of the ids; asks nothing of Stripe."""
         async with self._one_at_a_time:
             stored = await self._load()
+            await self._carry()
             self._told, self._tell_all = dict(stored.tenants), True
             return tuple(stored.tenants.values())
 
@@ -105,7 +110,9 @@ class Directory:
         """
         async with self._one_at_a_time:
             if self._reader is None:
-                return await self._refresh_from_redis()
+                change = await self._refresh_from_redis()
+                await self._carry()
+                return change
             if self._reader.state is None:
                 await self._resume(self._reader)
             touched = await self._reader.refresh()
@@ -114,6 +121,7 @@ class Directory:
             elif self._unsaved is not None:
                 self._unsaved |= touched
             await self._keep(self._reader)
+            await self._carry()
             book = self._reader.book
             if self._tell_all:
                 return self._tell_everything(book.snapshot(), book.shared())
@@ -124,6 +132,12 @@ class Directory:
         """Write these entries; does nothing in a context that is read-only."""
         if not self._read_only:
             await self._entries.write(tuple(tenants))
+            await self._carry()
+
+    async def _carry(self) -> None:
+        """Carry what is due; the entries are written, so nothing counts on there."""
+        if not self._read_only:
+            await self._carrying.carry(self._entries.due)
 
     async def _load(self) -> Stored:
         stored = self._loaded = await self._entries.load()

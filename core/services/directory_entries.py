@@ -6,9 +6,16 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from meterdeck.core.adapters.redis_client import Redis, RoutedRedis, redis_errors
+from meterdeck.core.adapters.redis_client import (
+    Argument,
+    Redis,
+    RoutedRedis,
+    redis_errors,
+)
+from meterdeck.core.adapters.scripts import Script
 from meterdeck.core.model.keys import KeyLayout
 from meterdeck.core.model.usage import Tenant, TenantId
+from meterdeck.core.services.cycle_change import CYCLE_BEFORE
 from meterdeck.core.services.directory_reader import ReadState
 from meterdeck.core.services.tenant_fields import (
     FieldReader,
@@ -20,8 +27,6 @@ from meterdeck.core.services.tenant_fields import (
 )
 
 _READ_AT_ONCE = 500
-# Whoever reads an entry sees the old one or the new one.
-_REPLACE = "redis.call('DEL', KEYS[1]) return redis.call('HSET', KEYS[1], unpack(ARGV))"
 _WRITE_AT_ONCE = 50  # in one transaction, during which nobody else is served
 
 
@@ -45,12 +50,18 @@ class DirectoryEntries:
 
     Args:
         rules: Digest of the rules the entries are made by.
+
+    Attributes:
+        due: Tenants whose entry, as it was last read or written, notes that what was
+            used before its billing cycle changed is to be carried; see `Carrying`.
     """
 
     def __init__(self, redis: Redis, layout: KeyLayout, rules: str) -> None:
         self._redis = redis
         self._layout = layout
         self._rules = rules
+        self._replace = Script("replace_entry").text.decode()
+        self.due: set[TenantId] = set()
 
     async def load(self) -> Stored:
         """Read everything: 10,000 tenants take less than a second."""
@@ -60,12 +71,16 @@ class DirectoryEntries:
             members = await self._redis.smembers(self._layout.tenants())
         names = sorted(TenantId(decode(name)) for name in members)
         tenants: dict[TenantId, Tenant] = {}
+        due: set[TenantId] = set()
         fields = FieldReader()
         for start in range(0, len(names), _READ_AT_ONCE):
             batch = names[start : start + _READ_AT_ONCE]
             for name, raw in zip(batch, await self._hashes(batch), strict=True):
                 if isinstance(raw, dict) and raw:
                     tenants[name] = fields.tenant(name, _decoded(raw))
+                    if CYCLE_BEFORE.encode() in raw:
+                        due.add(name)
+        self.due = due
         whole = len(tenants) == len(names)
         return Stored(tenants, whole, _state(_decoded(noted), self._rules))
 
@@ -89,29 +104,38 @@ class DirectoryEntries:
                 await self._write_routed(batch)
                 continue
             async with self._redis.pipeline(transaction=True) as pipe:
-                for tenant in batch:
-                    key = self._layout.tenant(tenant.id)
-                    pipe.delete(key)
-                    pipe.hset(key, items=_flat(tenant_to_fields(tenant)))
+                pipe.eval(self._replace, len(batch), *self._replacing(batch))
                 pipe.sadd(self._layout.tenants(), *(encode(one.id) for one in batch))
                 pipe.hincrby(self._layout.directory(), "revision", 1)
                 with redis_errors():
-                    await pipe.execute()
+                    noted, *_ = await pipe.execute()
+            self._note_due(batch, noted)
 
     async def _write_routed(self, tenants: Sequence[Tenant]) -> None:
         # A cluster has no transaction over several tenants: each entry is replaced
         # as a whole, and who reads the mark in between reads once more.
         async with self._redis.pipeline(transaction=False) as pipe:
             for tenant in tenants:
-                fields = _flat(tenant_to_fields(tenant))
-                pipe.eval(_REPLACE, 1, self._layout.tenant(tenant.id), *fields)
+                pipe.eval(self._replace, 1, *self._replacing([tenant]))
             with redis_errors():
-                await pipe.execute()
+                replies = await pipe.execute()
+        self._note_due(tenants, [noted for (noted,) in replies])
         async with self._redis.pipeline(transaction=False) as pipe:
             pipe.sadd(self._layout.tenants(), *(encode(one.id) for one in tenants))
             with redis_errors():
                 await pipe.execute()
         await self._mark()
+
+    def _replacing(self, tenants: Sequence[Tenant]) -> list[Argument]:
+        """Return the keys the script is given, and its arguments."""
+        arguments: list[Argument] = [self._layout.tenant(each.id) for each in tenants]
+        for each in tenants:
+            fields = _flat(tenant_to_fields(each))
+            arguments += [len(fields), *fields]
+        return arguments
+
+    def _note_due(self, tenants: Sequence[Tenant], noted: Sequence[bytes]) -> None:
+        self.due |= {each.id for each, mark in zip(tenants, noted, strict=True) if mark}
 
     async def _mark(self) -> None:
         with redis_errors():
