@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from tests.support.acme import ACTOR, counter_key, reset, used
 from tests.support.contexts import CALLS, IMAGES, SEATS
+from tests.support.cycles import Anchors
 from tests.support.frozen_clock import FrozenClock
 from tests.support.raw import ask
 
@@ -197,27 +198,39 @@ async def test_d4_a_plan_change_in_mid_period_keeps_usage(
     assert not (await usage.consume("acme", {SEATS: 1})).allowed
 
 
-async def test_d4_a_changed_anchor_begins_a_period_and_keeps_what_was_counted(
-    redis: Redis, usage: UsageService
+async def test_d4_a_changed_anchor_keeps_usage_and_bills_each_period_its_own(
+    redis: Redis, context: Context, usage: UsageService
 ) -> None:
-    """As Stripe's bill does: calendar months go on, the billing cycle's old counter
-    stays for the bill of its own days, and its calls can still be released."""
-    now = int((await server_time(redis)).timestamp())
-    entry = {"anchor": str(now - 10 * 86_400), "interval": "month"}
-    for name, value in entry.items():
-        await redis.hset(LAYOUT.tenant("acme"), name, value)
-    first = await usage.consume("acme", {CALLS: 7, SEATS: 5}, call_id="req-1")
-    old = first.resources[1].period.label
+    """An earlier start: the limit goes on from what was used, and the old counter
+    stays, for its own days' bill and for releases. Calendar months do not notice."""
+    anchors = await Anchors.of(redis, context)
+    await anchors.save(5)
+    await usage.consume("acme", {CALLS: 7, SEATS: 5}, call_id="req-1")
 
-    await redis.hset(LAYOUT.tenant("acme"), "anchor", str(now - 5 * 86_400))
+    await anchors.save(10)
     after = await usage.consume("acme", {CALLS: 1, SEATS: 1})
 
     calls, seats = after.resources
-    assert (calls.current, seats.current) == (8, 1)
-    assert seats.period.label != old
-    assert await redis.get(LAYOUT.counter("acme", SEATS, old)) == b"5"
+    assert (calls.current, seats.current) == (8, 6)
+    assert seats.period == anchors.period(10)
+    assert [await anchors.billed(days) for days in (5, 10)] == [5, 1]
     await usage.release("acme", "req-1", {SEATS: 2})
-    assert await redis.get(LAYOUT.counter("acme", SEATS, old)) == b"3"
+    assert [await anchors.counter(days) for days in (5, 10)] == [3, 6]
+
+
+async def test_d4_an_anchor_that_moves_forward_begins_a_period(
+    redis: Redis, context: Context, usage: UsageService
+) -> None:
+    """As Stripe's bill does, which ends the old period there."""
+    anchors = await Anchors.of(redis, context)
+    await anchors.save(10)
+    await usage.consume("acme", {CALLS: 7, SEATS: 5})
+
+    await anchors.save(5)
+    after = await usage.consume("acme", {CALLS: 1, SEATS: 1})
+
+    assert [each.current for each in after.resources] == [8, 1]
+    assert [await anchors.billed(days) for days in (10, 5)] == [5, 1]
 
 
 @pytest.mark.not_on("cluster", "sentinel")
