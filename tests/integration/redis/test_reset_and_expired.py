@@ -1,15 +1,16 @@
 """Operators' changes beside reservations that expire, and by clients that are late."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from tests.support.acme import ACTOR, counter_key, reset, used
-from tests.support.contexts import CALLS
+from tests.support.contexts import CALLS, SEATS
 from tests.support.desk import Desk
 from tests.support.frozen_clock import FrozenClock
 from tests.support.raw import ask
 
-from meterdeck.core.adapters.redis_client import Redis, open_redis
+from meterdeck.core.adapters.redis_client import Redis, open_redis, server_time
 from meterdeck.core.model.changes import AdjustKind, Adjustment, Bill
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.keys import KeyLayout
@@ -99,3 +100,24 @@ async def test_a_client_that_is_late_undoes_what_was_done_in_the_new_period(
     done = await late.undo(entry, "op-undo")
 
     assert (done.before, done.after) == ("5", "0")
+
+
+async def test_an_adjustment_goes_to_the_billing_cycle_that_the_directory_has(
+    redis: Redis, desk: Desk
+) -> None:
+    """Also where this program has just seen another one: the old period's counter
+    stays as it is."""
+    seats = replace(desk, resource=SEATS)
+    now = int((await server_time(redis)).timestamp())
+    key = LAYOUT.tenant("acme")
+    await redis.hset(key, "interval", "month")
+    await redis.hset(key, "anchor", str(now - 10 * 86_400))
+    await seats.adjust(AdjustKind.ADD, 4)
+    old = (await seats.newest()).period
+
+    await redis.hset(key, "anchor", str(now - 5 * 86_400))
+    await seats.adjust(AdjustKind.ADD, 1)
+
+    assert (await seats.newest()).period != old
+    assert await redis.get(LAYOUT.counter("acme", SEATS, old)) == b"4"
+    assert await seats.used() == 1
