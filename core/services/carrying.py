@@ -17,7 +17,7 @@ from meterdeck.core.adapters.redis_client import (
     to_milliseconds,
 )
 from meterdeck.core.adapters.scripts import Reply, Script
-from meterdeck.core.errors import MeterdeckError
+from meterdeck.core.errors import MeterdeckError, Refused
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.names import name_bytes, name_text
 from meterdeck.core.model.periods import Period, PeriodKind
@@ -98,7 +98,7 @@ class Carrying:
             if reply[0] == b"ok":
                 _tell(due, reply)
                 return
-        raise MeterdeckError("the billing cycle keeps changing")
+        raise Refused("the billing cycle keeps changing; nothing was carried")
 
     async def _read(self, tenant: TenantId) -> _Due | None:
         with redis_errors():
