@@ -9,14 +9,17 @@ import pytest
 from tests.support.acme import everything
 from tests.support.contexts import CALLS, IMAGES, SEATS
 from tests.support.cycles import Anchors, by_cycle
+from tests.support.proxy import Proxy
 from tests.support.raw import ask
 from tests.support.restricted import restricted
 
 from meterdeck.core.adapters.redis_client import Redis, open_redis, to_milliseconds
 from meterdeck.core.adapters.scripts import Script
 from meterdeck.core.model.changes import AuditEntry
-from meterdeck.core.model.context import Context
+from meterdeck.core.model.context import Context, RedisOptions
 from meterdeck.core.model.periods import billing_cycle
+from meterdeck.core.sandbox.valkey import Valkey
+from meterdeck.core.services.carrying import Carrying
 from meterdeck.core.services.directory import Directory
 from meterdeck.core.services.directory_entries import DirectoryEntries
 from meterdeck.core.services.operator_changes import OperatorChanges
@@ -285,3 +288,34 @@ async def test_entries_that_do_not_change_their_cycle_note_nothing(
     assert noted.count(b",") == 0
     assert entries.due == {anchors.tenant}
     assert (await entries.load()).tenants[anchors.tenant].name == "Newer"
+
+
+async def test_a_lost_answer_is_neither_an_error_nor_a_second_carry(
+    redis_server: Valkey,
+    context: Context,
+    usage: UsageService,
+    changes: OperatorChanges,
+    anchors: Anchors,
+) -> None:
+    """Each answer on the way is lost once, the script's too: the same process asks
+    again, and finds it done or does it."""
+    await anchors.save(10)
+    await usage.consume("acme", {SEATS: 42})
+    await anchors.crash_after_writing(20)
+    async with Proxy(redis_server.url) as proxy:
+        far = open_redis(RedisOptions(url=proxy.url, timeout_s=10.0), connections=1)
+        carrying, due = Carrying(far, context), {anchors.tenant}
+        lost = 0
+        while await anchors.noted() is not None:
+            proxy.lose_next_answer(after=lost)
+            await carrying.carry(due)
+            assert due == {anchors.tenant}
+            lost += 1
+
+        await carrying.carry(due)
+        await far.aclose()
+
+    assert lost > 1
+    assert due == set()
+    assert await anchors.counter(20) == 42
+    assert len(await entries(changes)) == 1
