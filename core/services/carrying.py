@@ -24,7 +24,12 @@ from meterdeck.core.model.periods import Period, PeriodKind
 from meterdeck.core.model.text import visible
 from meterdeck.core.model.usage import Resource, ResourceKind, TenantId
 from meterdeck.core.services.current_periods import CYCLE_FIELDS, read_cycle
-from meterdeck.core.services.cycle_change import CYCLE_BEFORE, Carry, carries
+from meterdeck.core.services.cycle_change import (
+    CYCLE_BEFORE,
+    Carry,
+    carries,
+    prolonged,
+)
 
 _log = logging.getLogger(__name__)
 _ACTOR, _ORIGIN = "meterdeck", "directory"
@@ -42,6 +47,7 @@ class _Due:
     noted: bytes
     cycle: bytes
     steps: Sequence[tuple[Resource, Carry]]
+    prolonged: Sequence[Period]
 
 
 class Carrying:
@@ -94,6 +100,7 @@ class Carrying:
             due = await self._read(tenant)
             if due is None:
                 return  # somebody else has carried it
+            await self._prolong(due)
             reply = await self._send(due)
             if reply[0] == b"ok":
                 _tell(due, reply)
@@ -108,13 +115,40 @@ class Carrying:
         noted, *fields = cast("list[bytes | None]", reply)
         if noted is None:
             return None
-        found = carries(noted, read_cycle(fields))
+        cycle = read_cycle(fields)
+        found = carries(noted, cycle)
         return _Due(
             tenant,
             noted,
             b" ".join(field or b"" for field in fields),
             [(resource, each) for each in found for resource in self._resources],
+            prolonged(noted, cycle),
         )
+
+    async def _prolong(self, due: _Due) -> None:
+        """Let counters live as long as their period, which is longer than it was.
+
+        Nothing is ever made to end earlier, and what has no expiry gets none.
+        """
+        if not due.prolonged:
+            return
+        layout, tenant = self._layout, due.tenant
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for period in due.prolonged:
+                ends, bill_ends = self._expiries(period)
+                for resource in self._resources:
+                    names = (tenant, resource.name, period.label)
+                    for key in (layout.counter, layout.reserved, layout.beyond):
+                        pipe.pexpireat(key(*names), ends, gt=True)
+                    pipe.pexpireat(layout.members(*names), ends, gt=True)
+                    pipe.pexpireat(layout.billing(*names), bill_ends, gt=True)
+            with redis_errors():
+                await pipe.execute()
+
+    def _expiries(self, period: Period) -> tuple[int, int]:
+        """Return the ms at which a counter and its billing record expire."""
+        ends = to_milliseconds(period.end) + self._retention_days * _DAY_MS
+        return ends, ends + _STRIPE_WINDOW_DAYS * _DAY_MS
 
     async def _send(self, due: _Due) -> Reply:
         layout = self._layout
@@ -156,7 +190,7 @@ class Carrying:
         ]
 
     def _arguments(self, due: _Due, resource: Resource, carry: Carry) -> list[Argument]:
-        ends = to_milliseconds(carry.new.end) + self._retention_days * _DAY_MS
+        ends, bill_ends = self._expiries(carry.new)
         return [
             resource.name,
             resource.scale,
@@ -164,7 +198,7 @@ class Carrying:
             carry.old.label,
             carry.new.label,
             ends,
-            ends + _STRIPE_WINDOW_DAYS * _DAY_MS,
+            bill_ends,
             f"{carry.what}: ",
             f" used since {_day(carry.old)} go on in the period from {_day(carry.new)}",
             _operation(resource, carry),

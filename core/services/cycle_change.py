@@ -52,17 +52,34 @@ def carries(noted: bytes, cycle: Cycle | None) -> list[Carry]:
         noted: The entry's `cycle_before`; what makes no sense in it is left out.
         cycle: The entry's billing cycle now.
     """
+    return [
+        each
+        for each in _steps(noted, cycle)
+        if each.old.label != each.new.label and each.new.start <= each.old.start
+    ]
+
+
+def prolonged(noted: bytes, cycle: Cycle | None) -> list[Period]:
+    """Return the periods whose counters have to last longer than they were to.
+
+    They began on one day with one that ended earlier: a month that became a year.
+    """
+    return [
+        each.new
+        for each in _steps(noted, cycle)
+        if each.old.label == each.new.label and each.new.end > each.old.end
+    ]
+
+
+def _steps(noted: bytes, cycle: Cycle | None) -> Iterator[Carry]:
     changes = list(_changes(noted))
     cycles = [*(each.before for each in changes), cycle]
-    found: list[Carry] = []
     for change, (before, after) in zip(changes, pairwise(cycles), strict=True):
         old, new = (
             current_period(PeriodKind.BILLING_CYCLE, each, change.at)
             for each in (before, after)
         )
-        if old.label != new.label and new.start <= old.start:
-            found.append(Carry(_words(before, after), change.at, old, new))
-    return found
+        yield Carry(_words(before, after), change.at, old, new)
 
 
 def _changes(noted: bytes) -> Iterator[_Change]:

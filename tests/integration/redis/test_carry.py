@@ -13,7 +13,7 @@ from tests.support.raw import expiry_ms
 from meterdeck.core.adapters.redis_client import Redis, to_milliseconds
 from meterdeck.core.model.changes import AdjustKind, AuditEntry
 from meterdeck.core.model.context import Context
-from meterdeck.core.model.periods import Interval
+from meterdeck.core.model.periods import Cycle, Interval, billing_cycle
 from meterdeck.core.model.usage import Tenant
 from meterdeck.core.services.directory import Directory
 from meterdeck.core.services.operator_changes import OperatorChanges
@@ -274,6 +274,36 @@ async def test_a_cycle_that_begins_on_the_same_day_has_the_same_counter(
     assert (await usage.consume("acme", {SEATS: 1})).resources[0].current == 43
     assert await anchors.noted() is None
     assert (await changes.audit("acme"), caplog.records) == ((), [])
+
+
+async def test_what_is_counted_in_a_month_that_becomes_a_year_lasts_a_year(
+    redis: Redis, usage: UsageService, changes: OperatorChanges, anchors: Anchors
+) -> None:
+    """With a month's expiry the counter would be gone, and begin at 0, in the third
+    month; what has no expiry gets none, and what lasts longer is left alone."""
+    layout = anchors.context.redis.layout
+    label = anchors.period(10).label
+    year = billing_cycle(
+        Cycle(anchors.now - timedelta(days=10), Interval.YEAR), anchors.now
+    )
+    await anchors.save(10)
+    await usage.reserve("acme", {SEATS: 42}, ttl=timedelta(hours=1))
+    await Desk(changes, usage, resource=SEATS).adjust(AdjustKind.ADD, 1)
+    names = ("acme", SEATS, label)
+    directory = Directory(redis, anchors.context, None)
+
+    await directory.save([anchors.entry(10, Interval.YEAR)])
+
+    ends = to_milliseconds(year.end) + 35 * 86_400_000
+    for key in (layout.counter(*names), layout.reserved(*names)):
+        assert await expiry_ms(redis, key) == ends
+    bill = layout.billing(*names)
+    assert await expiry_ms(redis, bill) == ends + 35 * 86_400_000
+    await directory.save([anchors.entry(10)])
+    assert await expiry_ms(redis, layout.counter(*names)) == ends
+    await redis.persist(layout.counter(*names))
+    await directory.save([anchors.entry(10, Interval.YEAR)])
+    assert await redis.ttl(layout.counter(*names)) == -1
 
 
 async def test_the_console_of_an_operator_sees_who_did_it(
