@@ -1,26 +1,22 @@
 // The periods in which usage is counted, as docs/redis-contract.md defines them.
-const DAY = 86_400_000, LENGTHS = { day: DAY, week: 7 * DAY, month: 30 * DAY, year: 365 * DAY };
-const LATEST_ANCHOR = 4_102_444_800, LONGEST = 1095;
+const CYCLE = /^(0|[1-9]\d{0,9}) (day|week|month|year) ([1-9]\d*)?$/;
+const LENGTHS = { day: [1, 0], week: [7, 0], month: [0, 1], year: [0, 12] }; // days, months
+const LATEST_ANCHOR = 4_102_444_800, LONGEST = 1095, DAY = 86_400_000;
+/** The period of a gauge, which has none. */
+export const ENDLESS = { period: "now", periodStart: 0, periodEnd: 0 };
 
-/**
- * The period that holds `now` (ms since 1970), as { period, periodStart, periodEnd }.
- *
- * `cycle` is `anchor interval interval_count` as in a directory entry; where it names no
- * billing cycle, the period is the calendar month.
- */
+/** The period that holds `now` (ms), by an entry's `anchor interval interval_count`. */
 export function periodOf(cycle, now) {
-  const found = /^(0|[1-9]\d{0,9}) (day|week|month|year) ([1-9]\d*|)$/.exec(cycle);
-  const count = Number(found?.[3] || 1); // a missing one is 1
-  const known = found && found[1] <= LATEST_ANCHOR && count <= LONGEST;
-  const [anchor, unit, steps] = known ? [found[1] * 1000, found[2], count] : [0, "month", 1];
-  const months = { month: steps, year: 12 * steps }[unit];
+  const found = CYCLE.exec(cycle);
+  const known = found && found[1] <= LATEST_ANCHOR && (found[3] ?? 1) <= LONGEST;
+  const [anchor, unit, count = 1] = known ? found.slice(1) : [0, "month"]; // none: by month
+  const [days, months] = LENGTHS[unit].map((each) => each * count);
   const begin = (n) => { // from the anchor each time: a 31st comes back after February
-    const at = new Date(anchor + (months ? 0 : n * steps * LENGTHS[unit]));
-    const day = at.getUTCDate();
+    const at = new Date(anchor * 1000 + n * days * DAY), day = at.getUTCDate();
     if (months) at.setUTCMonth(at.getUTCMonth() + n * months + 1, 0); // that month's last day
     return at.setUTCDate(Math.min(day, at.getUTCDate()));
   };
-  let n = Math.floor((now - anchor) / (steps * LENGTHS[unit])); // about
+  let n = Math.floor((now - anchor * 1000) / (days + 30 * months) / DAY); // about
   while (begin(n) > now) n -= 1;
   while (begin(n + 1) <= now) n += 1;
   const period = new Date(begin(n)).toISOString().slice(0, known ? 10 : 7);
