@@ -21,30 +21,32 @@ export function meterWithKindsOf(redis, options) {
 
   async function setGauge(tenant, resource, value, { measuredAt, ...options } = {}) {
     const name = contract.bytesOf(tenant), { callId } = options;
-    const { term, head, kept, tail, limit, keepS } = formOf(name, resource, "gauge", "", 0, options);
-    const keys = [...head, kept("beyond"), term.reserved, key("measured", name, resource), ...tail];
-    const at = measuredAt === undefined ? "" : whole(Number(measuredAt), 0, "measuredAt");
     const reading = whole(value, 0, resource);
-    const [word, replayed, stale, , before, current, text, source, verdict, newest] =
-      await contract.run(setScript, callId, keys, noted, name, resource, reading, at,
-        ...limit, keepS);
-    check(word === "ok", `${replayed} ${stale}`, word);
-    return { ...standing(+current, text, source, term.time), before: +before, callId,
+    const at = measuredAt === undefined ? "" : whole(Number(measuredAt), 0, "measuredAt");
+    const [replayed, stale, , before, current, limit, source, verdict, newest] =
+      await contract.inPeriod(name, (cycle, now) => { // which is never over
+        const form = formOf(name, resource, "gauge", cycle, now, options);
+        const keys = [...form.head, form.kept("beyond"), form.term.reserved,
+          key("measured", name, resource), ...form.tail];
+        return contract.run(setScript, callId, keys, noted, name, resource, reading, at,
+          ...form.limit, form.keepS);
+      });
+    return { ...standing(+current, limit, source), before: +before, callId,
       over: verdict === "over", stale: stale === "1", measuredAt: +newest,
       replayed: replayed === "1" };
   }
 
   async function countUnique(tenant, resource, members, options = {}) {
     const name = contract.bytesOf(tenant), { callId } = options;
-    const raw = members.map((each) => Buffer.from(each).toString("latin1"));
+    const raw = members.map((each) => check(Buffer.isBuffer(each) || each.isWellFormed(), each)
+      && Buffer.from(each).toString("latin1"));
     const named = [...new Set(raw)].sort(); // a repeat must name them in the same order
     const answer = await contract.inPeriod(name, (cycle, now) => {
-      const { term, head, kept, tail, when, limit, keepS } =
-        formOf(name, resource, "unique", cycle, now, options);
-      const keys = [...head, kept("beyond"), key("refusals", name), kept("members"),
-        kept("trying"), ...tail];
-      return contract.run(countScript, callId, keys, noted, name, resource, ...when,
-        term.cycled ? cycle : "", ...limit, contract.kept, keepS, 0, ...named);
+      const form = formOf(name, resource, "unique", cycle, now, options);
+      const keys = [...form.head, form.kept("beyond"), key("refusals", name),
+        form.kept("members"), form.kept("trying"), ...form.tail];
+      return contract.run(countScript, callId, keys, noted, name, resource, ...form.when,
+        form.term.cycled ? cycle : "", ...form.limit, contract.kept, form.keepS, 0, ...named);
     });
     return decisionOf(answer, [{ resource }], callId);
   }

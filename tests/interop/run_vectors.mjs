@@ -8,7 +8,8 @@
 
 import { readFileSync } from "node:fs";
 import { createClient } from "redis";
-import { MeterdeckError, meterOf } from "./meterdeck.mjs";
+import { meterWithKindsOf } from "./kinds.mjs";
+import { MeterdeckError } from "./meterdeck.mjs";
 
 const url = process.env.REDIS_URL;
 const redis = await createClient({ url, RESP: 2 }).connect();
@@ -23,8 +24,11 @@ function ask(command) {
   return redis.sendCommand(command.map(bytesOf));
 }
 
+function amountOf(each) {
+  return each?.integer ? BigInt(each.integer) : each;
+}
+
 function amountsOf({ amounts }) {
-  const amountOf = (each) => (each?.integer ? BigInt(each.integer) : each);
   const named = Object.entries(amounts ?? {}).map(([name, each]) => [name, amountOf(each)]);
   return amounts && Object.fromEntries(named);
 }
@@ -37,7 +41,12 @@ function inCase(answer) {
   ]);
   return Object.fromEntries(named);
 }
-const names = { periodStart: "period_start", periodEnd: "period_end", givenBack: "given_back" };
+const names = {
+  periodStart: "period_start",
+  periodEnd: "period_end",
+  givenBack: "given_back",
+  measuredAt: "measured_at",
+};
 
 const calls = {
   consume: (meter, { tenant, id, limits, ...call }) =>
@@ -48,6 +57,14 @@ const calls = {
     meter.release(bytesOf(tenant), id, amountsOf(call)),
   confirm: (meter, { tenant, id, ...call }) =>
     meter.confirm(bytesOf(tenant), id, amountsOf(call)),
+  set_gauge: (meter, { tenant, resource, value, measured_at: at, id, limits }) =>
+    meter.setGauge(bytesOf(tenant), resource, amountOf(value), {
+      measuredAt: at === undefined ? undefined : Number(at),
+      callId: id,
+      limits,
+    }),
+  count_unique: (meter, { tenant, resource, members, id, limits }) =>
+    meter.countUnique(bytesOf(tenant), resource, members.map(bytesOf), { callId: id, limits }),
   peek: async (meter, { tenant }) => ({ resources: await meter.peek(bytesOf(tenant)) }),
 };
 
@@ -81,7 +98,7 @@ const ran = [];
 for (const each of JSON.parse(readFileSync(process.env.CASES, "utf8"))) {
   await redis.sendCommand(["FLUSHDB"]);
   const tagged = process.env.TAGGED === "1";
-  const meter = meterOf(own, { scripts: "scripts", resources: each.resources, tagged });
+  const meter = meterWithKindsOf(own, { scripts: "scripts", resources: each.resources, tagged });
   for (const command of each.given) await ask(command);
   for (const [at, step] of [...each.steps, ...each.state].entries()) {
     const expected = step.redis ? step.reply : step.answer;

@@ -15,17 +15,25 @@ from tests.support.vectors import Form, bytes_of, cases_at, fits
 from meterdeck.core.adapters.redis_client import (
     Redis,
     execute_write,
+    from_milliseconds,
     server_time,
     to_milliseconds,
 )
 from meterdeck.core.errors import BadInput, BrokenCounter, MeterdeckError
 from meterdeck.core.model.context import Context
-from meterdeck.core.model.decisions import Decision, Settled
+from meterdeck.core.model.decisions import Decision, GaugeReading, Settled
 from meterdeck.core.model.keys import KeyLayout
 from meterdeck.core.model.limit_rules import PLAIN, read_rule
 from meterdeck.core.model.names import name_text
 from meterdeck.core.model.periods import Period, PeriodKind
-from meterdeck.core.model.usage import Broken, Plan, PlanName, Resource, ResourceName
+from meterdeck.core.model.usage import (
+    Broken,
+    Plan,
+    PlanName,
+    Resource,
+    ResourceKind,
+    ResourceName,
+)
 from meterdeck.core.model.usage import Usage as UsageRow
 from meterdeck.core.sandbox.valkey import Valkey
 from meterdeck.core.services.usage import UsageService
@@ -40,6 +48,8 @@ ERRORS = {
     "was used for another": "reused",
     "does not overwrite it": "foreign",
     "has no resource": "bad",
+    "read a level; there is nothing to": "other",
+    "counted members; there is nothing to": "other",
 }
 """Sentences of our errors, and the contract's words for them."""
 
@@ -56,7 +66,10 @@ def context_of(context: Context, resources: Mapping[str, Form]) -> Context:
         kind = PeriodKind.BILLING_CYCLE if cycled else PeriodKind.CALENDAR_MONTH
         rule = read_rule(spec["rule"]) if "rule" in spec else PLAIN
         assert rule is not None
-        made.append(Resource(resource, name, "unit", period=kind, rule=rule))
+        sort = ResourceKind(spec.get("kind", ResourceKind.COUNTER))
+        made.append(
+            Resource(resource, name, "unit", period=kind, rule=rule, kind=sort)
+        )
         if "rule" in spec:
             rules[resource] = rule
         if "limit" in spec:
@@ -118,6 +131,18 @@ class PythonSide:
                 return _settled(
                     await usage.confirm(_tenant(call), call["id"], _amounts(call))
                 )
+            case {"set_gauge": call}:
+                return await self._set_gauge(call)
+            case {"count_unique": call}:
+                return _decision(
+                    await usage.count_unique(
+                        _tenant(call),
+                        call["resource"],
+                        [bytes_of(each) for each in call["members"]],
+                        call_id=call.get("id"),
+                        limits=call.get("limits"),
+                    )
+                )
             case {"peek": call}:
                 rows = await usage.peek(_tenant(call))
                 if any(isinstance(row.used, Broken) for row in rows):
@@ -127,6 +152,20 @@ class PythonSide:
                 pytest.fail(f"no such step: {step}")
 
 
+    async def _set_gauge(self, call: Form) -> Form:
+        at = call.get("measured_at")
+        return _reading(
+            await self._usage.set_gauge(
+                _tenant(call),
+                call["resource"],
+                _amount(call["value"]),
+                measured_at=None if at is None else from_milliseconds(int(at)),
+                call_id=call.get("id"),
+                limits=call.get("limits"),
+            )
+        )
+
+
 def _tenant(call: Form) -> str:
     return name_text(bytes_of(call["tenant"]))
 
@@ -134,10 +173,12 @@ def _tenant(call: Form) -> str:
 def _amounts(call: Form) -> dict[str, int] | None:
     if "amounts" not in call:
         return None
-    return {
-        name: int(each["integer"]) if isinstance(each, dict) else each
-        for name, each in call["amounts"].items()
-    }
+    return {name: _amount(each) for name, each in call["amounts"].items()}
+
+
+def _amount(written: Form) -> int:
+    found: int = int(written["integer"]) if isinstance(written, dict) else written
+    return found
 
 
 def _readable(reply: object) -> Form:
@@ -170,6 +211,20 @@ def _decision(made: Decision) -> Form:
         "allowed": made.allowed,
         "replayed": made.replayed,
         "resources": resources,
+    }
+
+
+def _reading(made: GaugeReading) -> Form:
+    return {
+        "before": made.before,
+        "current": made.current,
+        "limit": made.limit.units,
+        "source": made.limit.source.value,
+        "remaining": made.remaining,
+        "over": made.over,
+        "stale": made.stale,
+        "measured_at": to_milliseconds(made.measured_at),
+        "replayed": made.replayed,
     }
 
 
@@ -220,7 +275,7 @@ async def test_the_library_does_what_the_vectors_say(
                 wrong.append((case["name"], step, found))
 
     assert wrong == []
-    assert len(cases) > 90
+    assert len(cases) > 125
 
 
 async def _by_javascript(

@@ -72,9 +72,16 @@ class _Case:
 
     def _step(self, step: Form) -> Form:
         if "redis" not in step:
-            return {**step, "answer": self._valued(step["answer"])}
+            return {**self._timed(step), "answer": self._valued(step["answer"])}
         reply = self._valued(step.get("reply", {"any": True}))
         return {"redis": self._command(step["redis"]), "reply": self._named(reply)}
+
+    def _timed(self, step: Form) -> dict[str, Form]:
+        reading = step.get("set_gauge", {})
+        if "measured_at" not in reading:
+            return dict(step)
+        at = self._valued(reading["measured_at"])
+        return {"set_gauge": {**reading, "measured_at": at}}
 
     def _command(self, words: Sequence[Form]) -> list[Form]:
         return [{"hex": self._argument(each).hex()} for each in words]
