@@ -67,9 +67,7 @@ def context_of(context: Context, resources: Mapping[str, Form]) -> Context:
         rule = read_rule(spec["rule"]) if "rule" in spec else PLAIN
         assert rule is not None
         sort = ResourceKind(spec.get("kind", ResourceKind.COUNTER))
-        made.append(
-            Resource(resource, name, "unit", period=kind, rule=rule, kind=sort)
-        )
+        made.append(Resource(resource, name, "unit", period=kind, rule=rule, kind=sort))
         if "rule" in spec:
             rules[resource] = rule
         if "limit" in spec:
@@ -131,26 +129,36 @@ class PythonSide:
                 return _settled(
                     await usage.confirm(_tenant(call), call["id"], _amounts(call))
                 )
+            case {"peek": call}:
+                return await self._peek(call)
+            case _:
+                return await self._of_a_kind(step)
+
+    async def _peek(self, call: Form) -> Form:
+        rows = await self._usage.peek(_tenant(call))
+        if any(isinstance(row.used, Broken) for row in rows):
+            return {"error": "broken"}
+        return {"resources": {row.resource: _standing(row) for row in rows}}
+
+    async def _of_a_kind(self, step: Form) -> Form:
+        match step:
             case {"set_gauge": call}:
                 return await self._set_gauge(call)
             case {"count_unique": call}:
-                return _decision(
-                    await usage.count_unique(
-                        _tenant(call),
-                        call["resource"],
-                        [bytes_of(each) for each in call["members"]],
-                        call_id=call.get("id"),
-                        limits=call.get("limits"),
-                    )
-                )
-            case {"peek": call}:
-                rows = await usage.peek(_tenant(call))
-                if any(isinstance(row.used, Broken) for row in rows):
-                    return {"error": "broken"}
-                return {"resources": {row.resource: _standing(row) for row in rows}}
+                return await self._count_unique(call)
             case _:
                 pytest.fail(f"no such step: {step}")
 
+    async def _count_unique(self, call: Form) -> Form:
+        return _decision(
+            await self._usage.count_unique(
+                _tenant(call),
+                call["resource"],
+                [bytes_of(each) for each in call["members"]],
+                call_id=call.get("id"),
+                limits=call.get("limits"),
+            )
+        )
 
     async def _set_gauge(self, call: Form) -> Form:
         at = call.get("measured_at")
