@@ -7,14 +7,19 @@
 
 import { createInterface } from "node:readline";
 import { createClient } from "redis";
-import { UnknownOutcome, meterOf } from "./meterdeck.mjs";
+import { meterWithKindsOf } from "./kinds.mjs";
+import { UnknownOutcome } from "./meterdeck.mjs";
 
 const redis = createClient({ url: process.env.REDIS_URL });
 redis.on("error", () => {}); // the calls say it
 await redis.connect();
-const meter = meterOf(redis, {
+const meter = meterWithKindsOf(redis, {
   scripts: "scripts",
-  resources: { api_calls: { limit: 1000 } },
+  resources: {
+    api_calls: { limit: 1000 },
+    disk: { kind: "gauge" },
+    users: { kind: "unique" },
+  },
   timeoutMs: Number(process.env.TIMEOUT_MS),
 });
 

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -161,6 +161,33 @@ async def test_a_lost_release_is_asked_for_once_more(
     assert made["replayed"]
     assert made["resources"]["api_calls"]["givenBack"] == 1
     assert await counted(valkey.url, "acme", "api_calls") == 0
+
+
+@pytest.mark.parametrize(
+    ("call", "counts"),
+    [
+        (["setGauge", "acme", "disk", 7], lambda made: made["current"]),
+        (
+            ["countUnique", "acme", "users", ["ada"]],
+            lambda made: made["resources"]["users"]["current"],
+        ),
+    ],
+)
+async def test_a_lost_reading_or_member_is_asked_for_once_more(
+    javascript: Path, proxy: Proxy, call: list[Any], counts: Callable[[Any], int]
+) -> None:
+    """As calls are: with an id, and only so."""
+    calls = ([*call], [*call, {"callId": "k-1"}], [*call])
+    async with calling(javascript, proxy, *calls) as caller:
+        first = await caller.next()
+        proxy.lose_next_answer()
+        again = await caller.next()
+        proxy.lose_next_answer()
+        lost = await caller.next()
+
+    assert (first["replayed"], again["replayed"]) == (False, True)
+    assert counts(first) == counts(again)
+    assert (lost["error"], lost["unknown"]) == ("lost", True)
 
 
 async def test_a_connection_that_falls_silent_is_left(

@@ -156,6 +156,14 @@ def about(word: str) -> Program:
     return found
 
 
+async def limit_to(redis: Redis, resource: str, units: int) -> None:
+    """Give acme another limit."""
+    key = f"meterdeck:override:acme:{resource}"
+    await execute_write(
+        redis, "HSET", key, "units", units, what="limit", operation_id=""
+    )
+
+
 async def test_the_documents_have_programs_to_run() -> None:
     """None of them is passed by because its fence is written otherwise."""
     text = (ROOT / "docs/library.md").read_text() + (ROOT / "README.md").read_text()
@@ -180,6 +188,20 @@ async def test_the_documented_failure_gives_back_what_was_counted(
     assert await counted(valkey.url, "acme", "images") == 0
 
 
+async def test_the_documented_reading_says_that_it_is_over_the_limit(
+    tmp_path: Path, application: Application, valkey: Valkey, valkey_client: Redis
+) -> None:
+    """The level is recorded all the same."""
+    program = about("set_gauge")
+    await program.run(tmp_path, application.names)
+    within = list(application.warned)
+    await limit_to(valkey_client, "disk_gb", 1000)
+    await program.run(tmp_path, application.names)
+
+    assert (within, application.warned) == ([], ["acme"])
+    assert await counted(valkey.url, "acme", "disk_gb", "now") == 1234
+
+
 async def test_the_documented_reservation_keeps_what_was_made(
     tmp_path: Path, application: Application, valkey: Valkey
 ) -> None:
@@ -193,12 +215,7 @@ async def test_the_documented_reservation_is_refused_at_the_limit(
     tmp_path: Path, application: Application, valkey: Valkey, valkey_client: Redis
 ) -> None:
     """It answers with the refusal, and nothing was made or counted."""
-    await execute_write(
-        valkey_client,
-        *("HSET", "meterdeck:override:acme:images", "units", "3"),
-        what="",
-        operation_id="",
-    )
+    await limit_to(valkey_client, "images", 3)
 
     answer = await about("held.keep").run(tmp_path, application.names)
 
