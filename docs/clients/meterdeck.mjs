@@ -62,7 +62,7 @@ export function meterOf(redis, { scripts, resources, tagged, keptDays = 35, time
     const time = kind === "gauge" ? ENDLESS : periodOf(cycled ? cycle : "", now);
     const place = placeOf(tenant, resource, time.period), beyond = rule ? place.beyond : [];
     const fields = [resource, time.periodStart, time.periodEnd, time.period, limit, source, rule];
-    return { resource, kind, cycled, rule, limit, source, time, fields, ...place, beyond };
+    return { resource, kind, cycled, limit, source, time, fields, ...place, beyond };
   }
   async function consume(tenant, amounts, { callId, limits = {}, hold = 1 } = {}) {
     const name = bytesOf(tenant), wanted = Object.keys(amounts).sort(); // one order
@@ -105,7 +105,7 @@ export function meterOf(redis, { scripts, resources, tagged, keptDays = 35, time
     const name = bytesOf(tenant), entry = key("tenant", name), answer = {};
     const time = await send("TIME"), now = time[0] * 1000 + Math.floor(time[1] / 1000);
     const cycle = await send("HMGET", entry, "anchor", "interval", "interval_count");
-    for (const each of Object.keys(resources)) {
+    await Promise.all(Object.keys(resources).map(async (each) => { // all in one round trip
       const term = termOf(name, each, cycle.join(" "), now);
       const [planned, used, [units, ends], expired] = await Promise.all([
         send("HGET", entry, `limit:${each}`), send("GET", term.counter),
@@ -116,7 +116,7 @@ export function meterOf(redis, { scripts, resources, tagged, keptDays = 35, time
       const back = expired.reduce((sum, member) => sum + Number(member.split(":")[1]), 0);
       const current = number(used ?? "0"), left = Math.min(back, Math.max(0, current));
       answer[each] = standing(current - left, limit, source, term.time);
-    }
+    }));
     return answer;
   }
   return { consume, peek, contract: { run, inPeriod, bytesOf, key, index, termOf, noted, kept },
