@@ -18,7 +18,7 @@ IDLE_BYTES = 60
 """A second's clock: about 53."""
 MOVING_BYTES = 2_500
 """A second in which twenty bars move, on average: about 2,200."""
-_TICKS = 5
+_TICKS, _WINDOWS = 3, 25
 _MOVES = 8
 _CLOCK = re.compile(r"UTC \d\d:\d\d:\d\d")
 
@@ -66,9 +66,9 @@ def test_twenty_moving_bars_cost_little(
 
 
 def _at_rest(console: Terminal) -> bytes:
-    """Wait for five seconds in which only the clock is sent; return what was."""
+    """Wait for three seconds in which only the clock is sent; return what was."""
     written = b""
-    for _ in range(10):
+    for _ in range(_WINDOWS):
         before = len(console.received)
         _ticks(console, _TICKS)
         written = bytes(console.received[before:])
