@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 
 from bench import command_line, console, counting, exactness, memory
@@ -14,32 +14,31 @@ from meterdeck.core.sandbox.valkey import Valkey
 
 
 def _counting(quick: bool) -> Section:
-    async def measure() -> Section:
-        with tempfile.TemporaryDirectory(prefix="md-bench-") as folder:
-            async with Valkey(data_dir=Path(folder), port=None) as server:
-                return await counting.run(
-                    server, rounds=5 if quick else 9, seconds=0.2 if quick else 1.0
-                )
-
-    return asyncio.run(measure())
+    rounds, seconds = (5, 0.2) if quick else (9, 1.0)
+    return _on_a_server(
+        lambda server: counting.run(server, rounds=rounds, seconds=seconds)
+    )
 
 
 def _exactness(quick: bool) -> Section:
-    async def measure() -> Section:
-        with tempfile.TemporaryDirectory(prefix="md-bench-") as folder:
-            async with Valkey(data_dir=Path(folder), port=None) as server:
-                return await exactness.run(server.url, rounds=3 if quick else 9)
-
-    return asyncio.run(measure())
+    rounds = 3 if quick else 9
+    return _on_a_server(lambda server: exactness.run(server.url, rounds=rounds))
 
 
 def _memory(quick: bool) -> Section:
-    async def measure() -> Section:
+    rounds = 1 if quick else 3
+    return _on_a_server(lambda server: memory.run(server.url, rounds=rounds))
+
+
+def _on_a_server(
+    measure: Callable[[Valkey], Coroutine[None, None, Section]],
+) -> Section:
+    async def run() -> Section:
         with tempfile.TemporaryDirectory(prefix="md-bench-") as folder:
             async with Valkey(data_dir=Path(folder), port=None) as server:
-                return await memory.run(server.url, rounds=1 if quick else 3)
+                return await measure(server)
 
-    return asyncio.run(measure())
+    return asyncio.run(run())
 
 
 def _console(quick: bool) -> Section:

@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from tests.support.away import NOWHERE
 from tests.support.contexts import CALLS, IMAGES, SEATS
 from tests.support.metering import (
     DEADLINE_S,
@@ -43,7 +44,6 @@ from meterdeck.core.errors import (
 from meterdeck.core.model.context import Context
 from meterdeck.core.sandbox.valkey import Valkey
 
-NOWHERE = "redis://127.0.0.1:1/0"
 """Port 1: connecting is refused at once."""
 
 

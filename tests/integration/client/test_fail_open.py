@@ -4,13 +4,13 @@ import asyncio
 import os
 import shutil
 import threading
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from tests.support.away import NOWHERE, elsewhere, left_behind, settled, through_a_proxy
 from tests.support.contexts import CALLS, IMAGES, SEATS
 from tests.support.metering import (
     DEADLINE_S,
@@ -20,13 +20,10 @@ from tests.support.metering import (
     spooled,
     until,
 )
-from tests.support.proxy import Proxy
 from tests.support.raw import ask, expiry_ms
 
 from meterdeck.core.adapters.redis_client import Redis, server_time
-from meterdeck.core.adapters.spool import SpoolFolder
-from meterdeck.core.adapters.spool_records import encode
-from meterdeck.core.adapters.spool_root import found_spools, found_unsettled, open_root
+from meterdeck.core.adapters.spool_root import found_spools, found_unsettled
 from meterdeck.core.client import Counting, Decision, Degraded, MeterClient, Reason
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.degraded import SpooledCall
@@ -34,13 +31,7 @@ from meterdeck.core.model.periods import calendar_month
 from meterdeck.core.model.usage import OnFault, ResourceName, TenantId
 from meterdeck.core.sandbox.valkey import Valkey
 
-NOWHERE = "redis://127.0.0.1:1/0"
 DAY = timedelta(days=1)
-
-
-def elsewhere(context: Context, url: str) -> Context:
-    """Return `context` on another server."""
-    return replace(context, redis=replace(context.redis, url=url))
 
 
 def spooled_call(
@@ -49,39 +40,6 @@ def spooled_call(
     """Return a call of acme's, of one API call unless told otherwise."""
     plain = SpooledCall(call_id, TenantId("acme"), ((CALLS, 1),), at, True, False)
     return replace(plain, **more)  # type: ignore[arg-type]  # by name
-
-
-def left_behind(
-    root: Path, *calls: SpooledCall, begun_at: datetime | None = None
-) -> None:
-    """Leave what a process leaves that died; with `begun_at`, while it counted."""
-    open_root(root)
-    folder = SpoolFolder.create(root)
-    folder.append(b"".join(map(encode, calls)))
-    if begun_at is not None:
-        folder.begin(folder.next_batch(100), begun_at)
-    folder.close()
-
-
-async def settled(context: Context) -> int:
-    """Let a client replay what was left, and return how many calls it put aside."""
-    async with MeterClient.open(context) as meter:
-        await until(lambda: spooled(meter).replayed + spooled(meter).unsettled > 0)
-        await replayed(meter)
-        await until(lambda: len(found_spools(spooled(meter).directory)) == 1)
-        return spooled(meter).unsettled
-
-
-@asynccontextmanager
-async def through_a_proxy(
-    context: Context,
-) -> AsyncIterator[tuple[Proxy, MeterClient]]:
-    """Open a client that reaches its server through a proxy."""
-    async with (
-        Proxy(context.redis.url) as proxy,
-        MeterClient.open(elsewhere(context, proxy.url)) as meter,
-    ):
-        yield proxy, meter
 
 
 async def test_redis_killed_under_load_counts_every_allowed_call_once(

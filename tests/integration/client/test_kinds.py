@@ -1,28 +1,23 @@
 """Gauges and members in the client: in time, and once, whatever Redis does."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.away import NOWHERE, elsewhere, left_behind, settled, through_a_proxy
 from tests.support.contexts import CALLS, DISK, SEATS, USERS, with_kinds
 from tests.support.metering import (
     counted,
     library_context,
     replayed,
     spooled,
-    until,
 )
-from tests.support.proxy import Proxy
 from tests.support.raw import ask
 
 from meterdeck.core.adapters.redis_client import Redis, server_time
-from meterdeck.core.adapters.spool import SpoolFolder
-from meterdeck.core.adapters.spool_records import encode
-from meterdeck.core.adapters.spool_root import found_unsettled, open_root
+from meterdeck.core.adapters.spool_root import found_unsettled
 from meterdeck.core.client import (
     Counting,
     Decision,
@@ -41,7 +36,6 @@ from meterdeck.core.model.usage import OnFault, ResourceKind, TenantId
 from meterdeck.core.sandbox.valkey import Valkey
 from meterdeck.core.services.usage import UsageService
 
-NOWHERE = "redis://127.0.0.1:1/0"
 LAYOUT = KeyLayout()
 ACME = TenantId("acme")
 DAY = timedelta(days=1)
@@ -67,25 +61,6 @@ def context(context: Context) -> Context:
     return opened(context)
 
 
-def elsewhere(context: Context, url: str) -> Context:
-    """Return `context` on another server."""
-    return replace(context, redis=replace(context.redis, url=url))
-
-
-@asynccontextmanager
-async def through_a_proxy(
-    context: Context,
-) -> AsyncIterator[tuple[Proxy, MeterClient]]:
-    """Open a client that reaches its server through a proxy."""
-    async with (
-        Proxy(context.redis.url) as proxy,
-        MeterClient.open(elsewhere(context, proxy.url)) as meter,
-    ):
-        # The answer to its first look must not be the one that is lost.
-        await until(lambda: meter._recovery._look_at > 0)
-        yield proxy, meter
-
-
 def reading(level: int, at: datetime, call_id: str = "g-1") -> SpooledCall:
     """Return a spooled reading of acme's disk."""
     plain = SpooledCall(call_id, ACME, ((DISK, level),), at, True, False)
@@ -96,26 +71,6 @@ def seen(at: datetime, *members: bytes, call_id: str = "u-1") -> SpooledCall:
     """Return spooled members of acme's."""
     plain = SpooledCall(call_id, ACME, ((USERS, len(members)),), at, True, False)
     return replace(plain, kind=SpooledKind.MEMBERS, members=members)
-
-
-def left_behind(
-    root: Path, *calls: SpooledCall, begun_at: datetime | None = None
-) -> None:
-    """Leave what a process leaves that died; with `begun_at`, while it counted."""
-    open_root(root)
-    folder = SpoolFolder.create(root)
-    folder.append(b"".join(map(encode, calls)))
-    if begun_at is not None:
-        folder.begin(folder.next_batch(100), begun_at)
-    folder.close()
-
-
-async def settled(context: Context) -> int:
-    """Let a client replay what was left, and return how many calls it put aside."""
-    async with MeterClient.open(context) as meter:
-        await until(lambda: spooled(meter).replayed + spooled(meter).unsettled > 0)
-        await replayed(meter)
-        return spooled(meter).unsettled
 
 
 async def level(url: str) -> int:

@@ -1,15 +1,14 @@
 """The client: limits with a call, release, peek and refusals."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from tests.support.away import NOWHERE, through_a_proxy
 from tests.support.contexts import CALLS, IMAGES, SEATS, STORAGE
 from tests.support.metering import counted, done, library_context
-from tests.support.proxy import Fault, Proxy
+from tests.support.proxy import Fault
 
 from meterdeck.core.client import (
     CircuitState,
@@ -29,30 +28,15 @@ from meterdeck.core.errors import (
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.usage import LimitSource, OnFault
 
-NOWHERE = "redis://127.0.0.1:1/0"
 
-
-def closed(context: Context, url: str = "") -> Context:
+def closed(context: Context) -> Context:
     """Return `context` with every resource failing closed: there is no spool."""
     return replace(
         context,
-        redis=replace(context.redis, url=url or context.redis.url),
         resources=tuple(
             replace(each, on_fault=OnFault.FAIL_CLOSED) for each in context.resources
         ),
     )
-
-
-@asynccontextmanager
-async def through_a_proxy(
-    context: Context,
-) -> AsyncIterator[tuple[Proxy, MeterClient]]:
-    """Open a client without a spool that reaches its server through a proxy."""
-    async with (
-        Proxy(context.redis.url) as proxy,
-        MeterClient.open(closed(context, proxy.url)) as meter,
-    ):
-        yield proxy, meter
 
 
 async def test_a_limit_given_with_the_call_counts_where_no_plan_has_one(
@@ -102,7 +86,7 @@ async def test_a_release_whose_answer_was_lost_is_asked_for_again_by_its_id(
     context: Context,
 ) -> None:
     """Both round trips of it may lose one; it is given back once."""
-    async with through_a_proxy(context) as (proxy, meter):
+    async with through_a_proxy(closed(context)) as (proxy, meter):
         await meter.consume("acme", {IMAGES: 4})
         for lost in range(2):
             call = await meter.consume("acme", {IMAGES: 2}, call_id=f"r{lost}")
@@ -118,7 +102,7 @@ async def test_a_release_nobody_answers_is_unknown_and_safe_to_repeat(
     context: Context,
 ) -> None:
     """It says with which id; the repeat gets what was done the first time."""
-    async with through_a_proxy(context) as (proxy, meter):
+    async with through_a_proxy(closed(context)) as (proxy, meter):
         await meter.consume("acme", {IMAGES: 4}, call_id="req-1")
         proxy.lose_next_answer(times=2, after=1)
 
@@ -135,7 +119,10 @@ async def test_silence_costs_a_release_its_deadline_and_opens_the_circuit(
 ) -> None:
     """Then it is said at once that nothing was given back."""
     library = replace(context.library, call_timeout_s=0.3, circuit_pause_s=60.0)
-    async with through_a_proxy(replace(context, library=library)) as (proxy, meter):
+    async with through_a_proxy(closed(replace(context, library=library))) as (
+        proxy,
+        meter,
+    ):
         await meter.consume("acme", {IMAGES: 4}, call_id="req-1")
         proxy.lose_next_answer(Fault.SILENCE)
 
@@ -154,7 +141,7 @@ async def test_a_refused_call_whose_answer_was_lost_can_be_made_undone(
     context: Context,
 ) -> None:
     """Failing closed: the caller does not go on, and takes back what it may have."""
-    async with through_a_proxy(context) as (proxy, meter):
+    async with through_a_proxy(closed(context)) as (proxy, meter):
         await meter.consume("acme", {IMAGES: 1})
         proxy.lose_next_answer(times=2)
         lost = await meter.consume("acme", {IMAGES: 2}, call_id="req-1")

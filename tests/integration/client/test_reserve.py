@@ -10,7 +10,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from tests.integration.client.test_release import closed, through_a_proxy
+from tests.integration.client.test_release import closed
+from tests.support.away import through_a_proxy
 from tests.support.contexts import CALLS, IMAGES
 from tests.support.metering import (
     DEADLINE_S,
@@ -180,7 +181,7 @@ async def test_a_reservation_whose_answer_is_lost_is_asked_for_once_more(
     context: Context,
 ) -> None:
     """By its id, so that there is one."""
-    async with through_a_proxy(context) as (proxy, meter):
+    async with through_a_proxy(closed(context)) as (proxy, meter):
         await meter.consume("acme", {IMAGES: 1})
         proxy.lose_next_answer()
 
@@ -196,7 +197,7 @@ async def test_a_reservation_nobody_answers_is_refused_and_gives_itself_back(
     context: Context,
 ) -> None:
     """Failing closed: it may have been made, and nobody works on it."""
-    async with through_a_proxy(context) as (proxy, meter):
+    async with through_a_proxy(closed(context)) as (proxy, meter):
         await meter.consume("acme", {CALLS: 1})
         proxy.lose_next_answer(times=2)
 
@@ -214,7 +215,7 @@ async def test_a_block_whose_confirmation_is_lost_says_that_nobody_knows(
     context: Context,
 ) -> None:
     """The work is done; whether it stays counted is settled by the same id."""
-    async with through_a_proxy(context) as (proxy, meter):
+    async with through_a_proxy(closed(context)) as (proxy, meter):
         with pytest.raises(UnknownOutcome) as unknown:
             async with meter.reserved("acme", {IMAGES: 4}, ttl=MINUTE) as held:
                 proxy.lose_next_answer(times=2)
@@ -229,7 +230,7 @@ async def test_a_block_that_raises_is_not_drowned_by_a_release_that_fails(
     context: Context,
 ) -> None:
     """Its error has a note: the units come back when the time is over."""
-    async with through_a_proxy(context) as (proxy, meter):
+    async with through_a_proxy(closed(context)) as (proxy, meter):
 
         async def work() -> None:
             async with meter.reserved("acme", {IMAGES: 4}, ttl=MINUTE):
