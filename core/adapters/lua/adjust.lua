@@ -70,6 +70,8 @@ if ARGV[11] ~= '' then
   if cycle ~= ARGV[11] then return {'cycle', cycle} end
 end
 
+local unfit = indexed and unfit_index(KEYS[9], {KEYS[8], 'zset', KEYS[10], 'zset'})
+if unfit then return unfit end
 local before, broken = read_counter(KEYS[1])
 if broken then return broken end
 -- What expired is given back before anything is decided, as consume does: the operator

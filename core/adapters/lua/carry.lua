@@ -68,13 +68,8 @@ local _, no_trail = trail_end(KEYS[2])
 if no_trail then return no_trail end
 local audited, sequence, changed = unpack(KEYS, index_at + 1)
 if indexed then
-  -- A command that failed between two steps would leave half of the work done.
-  local _, broken = read_counter(sequence)
-  if broken then return broken end
-  for _, key in ipairs({audited, changed}) do
-    local _, kind = read('ZCARD', key)
-    if kind then return {'foreign', key, kind, 'an index'} end
-  end
+  local unfit = unfit_index(sequence, {audited, 'zset', changed, 'zset'})
+  if unfit then return unfit end
   need_right('ZADD', audited, '0', tenant)
   need_right('INCR', sequence)
   need_right('ZADD', changed, '1', tenant)

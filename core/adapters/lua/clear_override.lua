@@ -47,6 +47,8 @@ local before = in_words(held[1], held[6])
 if expected ~= '' and expected ~= before then return {'conflict', before} end
 local _, listed = read('HGET', KEYS[2], resource)
 if listed then return {'foreign', KEYS[2], listed, 'a list of overrides'} end
+local unfit = indexed and unfit_index(KEYS[7], {KEYS[6], 'zset', KEYS[8], 'zset'})
+if unfit then return unfit end
 
 local now = clock_ms()
 need_right('XADD', KEYS[3], '*', 'at', '0')

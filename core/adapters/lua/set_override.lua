@@ -53,6 +53,9 @@ local before = in_words(held[1], held[2])
 if expected ~= '' and expected ~= before then return {'conflict', before} end
 local _, listed = read('HGET', KEYS[2], resource)
 if listed then return {'foreign', KEYS[2], listed, 'a list of overrides'} end
+local unfit = indexed
+  and unfit_index(KEYS[8], {KEYS[6], 'set', KEYS[7], 'zset', KEYS[9], 'zset'})
+if unfit then return unfit end
 
 need_right('XADD', KEYS[3], '*', 'at', '0')
 need_right('SET', KEYS[4], '', 'EX', digits(keep_s))

@@ -41,6 +41,21 @@ local function undone_before(undone, audit, entry)
   return nil
 end
 
+-- Nil, or the reply where an index is a key of another type: a command that failed after
+-- others were carried out would leave half of a change done. `indexes` are keys and
+-- their types in turn.
+local function unfit_index(sequence, indexes)
+  local _, broken = read_counter(sequence)
+  if broken then return broken end
+  for i = 1, #indexes, 2 do
+    local kind = redis.call('TYPE', indexes[i]).ok
+    if kind ~= 'none' and kind ~= indexes[i + 1] then
+      return {'foreign', indexes[i], kind, 'an index'}
+    end
+  end
+  return nil
+end
+
 local function need_right_to_undo(undone, entry)
   if entry ~= '' then need_right('HSET', undone, entry, '') end
 end

@@ -1,6 +1,8 @@
 """Adjustments that are not made: nothing of them is."""
 
 from datetime import timedelta
+from itertools import product
+from typing import Any
 
 import pytest
 from tests.support.acme import adjustment, counter_key, everything
@@ -108,6 +110,58 @@ async def test_a_key_of_another_type_stops_an_adjustment_before_it_writes(
         )
 
     assert list(await everything(redis, LAYOUT)) == [key]
+
+
+@pytest.mark.not_on("cluster")  # where no script writes the indexes
+@pytest.mark.parametrize(
+    ("operation", "index"),
+    [
+        *product(
+            ("adjust", "set_override", "clear_override"),
+            ("audited", "sequence", "changed"),
+        ),
+        ("set_override", "overridden"),
+    ],
+)
+async def test_an_index_of_another_type_stops_a_change_before_it_writes(
+    redis: Redis, changes: OperatorChanges, actor: Actor, operation: str, index: str
+) -> None:
+    """Else the change would be done, and its answer an error of the server's."""
+    if operation == "clear_override":
+        await changes.set_override(
+            "acme",
+            CALLS,
+            5,
+            expires_at=await server_time(redis) + timedelta(hours=1),
+            actor=actor,
+            reason="r",
+            operation_id="before",
+        )
+    key: bytes = getattr(LAYOUT, index)()
+    await redis.delete(key)
+    await redis.rpush(key, "x")
+    before = await everything(redis, LAYOUT)
+
+    with pytest.raises(Refused, match="holds a list"):
+        await changed(changes, operation, redis, actor)
+
+    assert await everything(redis, LAYOUT) == before
+
+
+async def changed(
+    changes: OperatorChanges, operation: str, redis: Redis, actor: Actor
+) -> None:
+    """Make a change of this kind."""
+    given: dict[str, Any] = {"actor": actor, "operation_id": "op-1"}
+    if operation == "adjust":
+        await changes.adjust(adjustment(AdjustKind.ADD, 1), **given)
+    elif operation == "set_override":
+        ends = await server_time(redis) + timedelta(hours=1)
+        await changes.set_override(
+            "acme", CALLS, 5, expires_at=ends, reason="r", **given
+        )
+    else:
+        await changes.clear_override("acme", CALLS, reason="r", **given)
 
 
 @pytest.mark.parametrize(
