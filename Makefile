@@ -1,11 +1,12 @@
 # make demo   set everything up, open the console on a sandbox
-# make test   set everything up, run every test
+# make test   set everything up, run every test (JOBS=1: one process)
 # make check  lint, format, types, import rules
 # make bench  measure, print the ratios
 
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
+JOBS   ?= 2
 PYTEST_ARGS ?=
 
 .PHONY: demo test check format bench build clean
@@ -15,7 +16,7 @@ demo: $(VENV)/.installed
 	@$(BIN)/meterdeck demo
 
 test: $(VENV)/.installed-dev
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
 
 check: $(VENV)/.installed-dev
 	@$(BIN)/ruff check .

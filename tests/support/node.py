@@ -1,11 +1,14 @@
 """Node.js programs of the tests: their modules installed once, then run."""
 
 import asyncio
+import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +45,19 @@ def node_modules(folder: Path) -> None:
             pytest.fail("node and npm are not on PATH and METERDECK_REQUIRE_ALL is 1")
         pytest.skip("node and npm are not on PATH")
     wanted = hashlib.sha256((folder / "package.json").read_bytes()).hexdigest()
+    with _one_process_at_a_time(folder):
+        _install(folder, wanted)
+
+
+@contextmanager
+def _one_process_at_a_time(folder: Path) -> Iterator[None]:
+    name = hashlib.sha256(str(folder).encode()).hexdigest()[:16]
+    with (Path(tempfile.gettempdir()) / f"meterdeck-npm-{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _install(folder: Path, wanted: str) -> None:
     # Beside the modules: whoever removes them removes the mark, too.
     mark = folder / "node_modules" / ".meterdeck-installed"
     if mark.exists() and mark.read_text() == wanted:

@@ -36,6 +36,9 @@ class Place(Protocol):
         """How a client finds them."""
 
 
+_FIRST_PORT, _SHARES, _PORTS = 10_000, 8, 2_750
+
+
 @contextmanager
 def running_server(kind: str, data_dir: Path) -> Iterator[Valkey]:
     """Run a server of `kind` in `data_dir`, outside any test's event loop."""
@@ -54,9 +57,12 @@ def running_server(kind: str, data_dir: Path) -> Iterator[Valkey]:
 
 def free_ports(count: int) -> list[int]:
     """Return ports that nobody listens on, none of those that clients are given."""
+    # Each process of a run in parallel has its own: a port is free until it is taken.
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % _SHARES
+    first = _FIRST_PORT + worker * _PORTS
     found: list[int] = []
     while len(found) < count:
-        port = random.randrange(10_000, 32_000)  # noqa: S311  # guesses no secret
+        port = random.randrange(first, first + _PORTS)  # noqa: S311  # no secret
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
