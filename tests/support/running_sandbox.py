@@ -70,9 +70,16 @@ def child_environment(**extra: str) -> dict[str, str]:
     """Return the environment of a program that runs as an installation does.
 
     Where this process may not write compiled modules, each start of another would
-    compile them anew.
+    compile them anew. The size of the terminal is the terminal's own: what pytest-xdist
+    sets for its processes is nobody's.
     """
-    dropped = ("PYTHONDONTWRITEBYTECODE", "PYTHONWARNINGS", "NO_COLOR")
+    dropped = (
+        "PYTHONDONTWRITEBYTECODE",
+        "PYTHONWARNINGS",
+        "NO_COLOR",
+        "COLUMNS",
+        "LINES",
+    )
     own = ("METERDECK_CONFIG", "METERDECK_CONTEXT")
     kept = {k: v for k, v in os.environ.items() if k not in (*dropped, *own)}
     return kept | extra
