@@ -40,26 +40,22 @@ class Guarded:
         self._circuit.succeeded(epoch)
         return answer
 
-    async def wait(
-        self, send: Callable[[], asyncio.Future[T] | None]
-    ) -> T | Fault | None:
-        """Send what keeps to the deadline by itself, and wait for its answer.
+    def admit(self) -> int | None:
+        """Return the number of this time if it is worth asking, else None.
 
-        A timer of its own for each call would take as long as all the rest. None
-        where there is nothing to be sent yet.
+        For what keeps to the deadline by itself and is sent without `ask`: a timer of
+        its own for each call would take as long as all the rest. Tell `answered` or
+        `lost` what came of it.
         """
-        epoch = self._circuit.admit()
-        if epoch is None:
-            return Fault(Reason.REDIS_UNREACHABLE, False, _AWAY)
-        try:
-            sent = send()
-            if sent is None:
-                return None
-            answer = await sent
-        except Unreachable as error:
-            return self._fault(error, epoch)
+        return self._circuit.admit()
+
+    def answered(self, epoch: int) -> None:
+        """Note an answer to what was admitted."""
         self._circuit.succeeded(epoch)
-        return answer
+
+    def lost(self, error: Unreachable, epoch: int) -> Fault:
+        """Note that there is none, and return why."""
+        return self._fault(error, epoch)
 
     def _fault(self, error: Exception, epoch: int) -> Fault:
         if isinstance(error, RedisRefused):

@@ -17,7 +17,7 @@ from typing import Self, TypeVar
 
 from meterdeck.core.adapters.redis_client import Redis, open_redis
 from meterdeck.core.adapters.settle_calls import Settling
-from meterdeck.core.errors import MeterdeckError
+from meterdeck.core.errors import MeterdeckError, Unreachable
 from meterdeck.core.model.amounts import hold_ms
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.decisions import Decision, GaugeReading, Settled
@@ -131,11 +131,26 @@ class MeterClient(MeterReading):
             Refused: It would pass 2^53, or the id was used for another call.
             ReadOnly: The context allows no changes.
         """
-        if call_id is None:
-            if not self._fallback.fails_open(amounts):
-                return await self._consume_once(tenant, amounts, limits)
-            call_id = self._ids.next()  # by which a lost call is counted once
-        return await self._consume(Call(tenant, amounts, call_id, limits))
+        if call_id is not None or self._fallback.fails_open(amounts):
+            # By its id a lost call is counted once.
+            call = Call(tenant, amounts, call_id or self._ids.next(), limits)
+            return await self._consume(call)
+        # The usual call, without the detours of others: each await costs time.
+        with self._uses:
+            epoch, guarded = self._guarded.admit(), self._guarded
+            if epoch is not None:
+                try:
+                    sent = self._usage.attempt(tenant, amounts, limits)
+                    answer = None if sent is None else await sent
+                except Unreachable as error:
+                    call = Call(tenant, amounts, None, limits)
+                    return await self._answer(call, guarded.lost(error, epoch))
+                if answer is not None:
+                    guarded.answered(epoch)
+                    decision = self._usage.decided(answer, tenant)
+                    if decision is not None:
+                        return decision
+        return await self._consume(Call(tenant, amounts, None, limits))
 
     async def set_gauge(
         self,
@@ -341,22 +356,6 @@ class MeterClient(MeterReading):
             error.add_note(
                 f"reservation {held.call_id} was not released: {failed}; it {ends}"
             )
-
-    async def _consume_once(
-        self, tenant: str, amounts: Mapping[str, int], limits: Mapping[str, int] | None
-    ) -> Decision | Degraded:
-        call = Call(tenant, amounts, None, limits)
-        with self._uses:
-            answer = await self._guarded.wait(
-                lambda: self._usage.attempt(tenant, amounts, limits)
-            )
-            if isinstance(answer, Fault):
-                return await self._answer(call, answer)
-            if answer is not None:
-                decision = self._usage.decided(answer, tenant)
-                if decision is not None:
-                    return decision
-        return await self._consume(call)
 
     async def _consume(self, call: Call) -> Decision | Degraded:
         return await self._count(

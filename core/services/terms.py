@@ -65,6 +65,7 @@ class Form:
 
     terms: tuple[Term, ...]
     keys: NamedBulks
+    key_count: int
     who: NamedBulks
 
 
@@ -140,7 +141,7 @@ class Terms:
             )
         )
         who = NamedBulks([(b"", b"")], bulk(cycle))
-        return Form(tuple(each.term for each in places), keys, who)
+        return Form(tuple(each.term for each in places), keys, len(keys), who)
 
     def _renew(self) -> None:
         self._learnt = self._periods.known

@@ -9,9 +9,8 @@ from datetime import datetime, timedelta
 from functools import partial
 from uuid import uuid4
 
-from meterdeck.core.adapters.consume_calls import Answer, ConsumeCall, Head
+from meterdeck.core.adapters.consume_calls import Answer
 from meterdeck.core.adapters.redis_client import Redis
-from meterdeck.core.adapters.resp import bulk
 from meterdeck.core.adapters.script_lanes import lanes_of
 from meterdeck.core.adapters.scripts import CycleMoved, PeriodMoved
 from meterdeck.core.adapters.settle_calls import Settling
@@ -25,11 +24,11 @@ from meterdeck.core.model.decisions import (
     ResourceDecision,
     Settled,
 )
-from meterdeck.core.model.keys import KeyLayout
 from meterdeck.core.model.names import check_id, tenant_bytes
 from meterdeck.core.model.usage import Tenant, TenantId
 from meterdeck.core.model.usage import Usage as UsageRow
 from meterdeck.core.services.asking_again import ask_twice
+from meterdeck.core.services.calls import Calls
 from meterdeck.core.services.current_periods import CurrentPeriods
 from meterdeck.core.services.kind_counting import KindCounting
 from meterdeck.core.services.kinds import OneCall
@@ -45,7 +44,6 @@ CALL_KEPT_S = 600
 
 _ROUNDS = 4
 _SWEPT_AT_ONCE = 1000
-_DAY_MS = 86_400_000
 
 
 # Not frozen: that would take longer to make, and there is one a call.
@@ -69,11 +67,7 @@ class UsageService:
         self._context = context
         self._layout = layout
         self._tagged = layout.tagged
-        self._head = Head(
-            index=_index(layout),
-            call_retention_s=CALL_KEPT_S,
-            retention_ms=context.redis.retention_days * _DAY_MS,
-        )
+        self._calls = Calls(context, CALL_KEPT_S)
         self._periods = CurrentPeriods(redis, context)
         self._terms = Terms(context, self._periods)
         self._reader = UsageReader(redis, context)
@@ -135,12 +129,12 @@ class UsageService:
         Raises:
             BadInput, ReadOnly, RedisUnreachable: As `consume`.
         """
-        wanted = _Wanted(tenant, amounts, None, limits)
-        name = self._checked(wanted)
+        name = self._checked(tenant, amounts, limits)
         form = self._terms.monthly(tuple(amounts))
         if form is None:
             return None
-        return lanes_of(self._redis).submit(self._call(wanted, name, form))
+        call = self._calls.plain(name, form, amounts, limits)
+        return lanes_of(self._redis).submit(call)
 
     def decided(self, answer: Answer, tenant: str) -> Decision | None:
         """Return the decision, or learn why there is none and it must be asked again.
@@ -318,20 +312,22 @@ class UsageService:
 
     async def _count(self, wanted: _Wanted) -> Decision:
         call_id = wanted.call_id
-        name = self._checked(wanted)
+        name = self._checked(wanted.tenant, wanted.amounts, wanted.limits)
         if call_id is not None:
             check_id("call id", call_id)
             if len(wanted.amounts) > 1:
                 return await self._count_in_order(wanted, name)
         return await self._send(wanted, name)
 
-    def _checked(self, wanted: _Wanted) -> bytes:
+    def _checked(
+        self, tenant: str, amounts: Mapping[str, int], limits: Mapping[str, int] | None
+    ) -> bytes:
         if self._context.read_only:
             raise ReadOnly(f"context {self._context.name} is read-only")
-        check_amounts(wanted.amounts)
-        if wanted.limits:
-            check_limits(wanted.limits, wanted.amounts)
-        return tenant_bytes(wanted.tenant, tagged=self._tagged)
+        check_amounts(amounts)
+        if limits:
+            check_limits(limits, amounts)
+        return tenant_bytes(tenant, tagged=self._tagged)
 
     async def _count_in_order(self, wanted: _Wanted, name: bytes) -> Decision:
         """Send the resources by name: in another order it would be another request."""
@@ -349,7 +345,9 @@ class UsageService:
             form = self._terms.monthly(names)
             if form is None:
                 form = await self._terms.of(TenantId(tenant), names)
-            call = self._call(wanted, name, form)
+            call = self._calls.plain(name, form, wanted.amounts, wanted.limits)
+            if call_id is not None:
+                self._calls.identify(call, tenant, call_id, wanted.hold_ms)
             if self._tagged and wanted.hold_ms:
                 await self._announce(wanted, form)
             if call_id is None:
@@ -368,30 +366,3 @@ class UsageService:
             for each in form.terms
         ]
         await self._reservations.announce(counters, ends)
-
-    def _call(self, wanted: _Wanted, name: bytes, form: Form) -> ConsumeCall:
-        keys, key_count, terms = form.keys.of(name), len(form.keys), form.terms
-        call_id, limits = wanted.call_id, wanted.limits
-        if call_id is not None:
-            keys += bulk(self._layout.call(wanted.tenant, call_id))
-            key_count += 1
-        if limits:
-            terms = tuple(each.under(limits.get(each.resource)) for each in terms)
-        return ConsumeCall(
-            self._head,
-            # On a cluster a script call has one tenant: its keys lie in one slot.
-            (self._head, name) if self._tagged else self._head,
-            form.who.of(name),
-            keys,
-            key_count,
-            terms,
-            [*wanted.amounts.values()],
-            call_id or "",
-            wanted.hold_ms,
-        )
-
-
-def _index(layout: KeyLayout) -> tuple[bytes, ...]:
-    if layout.tagged:
-        return ()
-    return (layout.sequence(), layout.changed(), layout.reserving())
