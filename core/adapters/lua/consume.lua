@@ -50,7 +50,7 @@
 
 local HEAD, TERM, CALL = 5, 7, 4
 local MOST_CALLS, MOST_RESOURCES = 64, 64
-local AT_ONCE = 16 -- keys asked for in one command
+local AT_ONCE = 31 -- keys asked for in one command
 local LOOK = 16 -- units between two looks whether a counter has an expiry
 
 local count, kinds = not_negative(ARGV[1]), not_negative(ARGV[2])
