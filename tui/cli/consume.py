@@ -14,7 +14,7 @@ from meterdeck.tui.cli.call import Call, run_call
 from meterdeck.tui.cli.confirm import confirm
 from meterdeck.tui.cli.json_form import context_form, limit_form, period_form
 from meterdeck.tui.cli.output import Cell, Tone, note
-from meterdeck.tui.cli.words import limit_words
+from meterdeck.tui.cli.words import BEYOND_WORDS, REFUSAL_WORDS, limit_words
 
 
 def run(args: Namespace) -> int:
@@ -128,5 +128,13 @@ def _row(call: Call, each: ResourceDecision) -> tuple[Cell | str, ...]:
         resource.label,
         Cell(group_quantity(each.current, resource.scale), right=True),
         f"of {limit_words(each.limit, resource)}",
-        Cell("over the limit" if each.refused else "", Tone.HIGH),
+        Cell(_verdict(each), Tone.HIGH),
     )
+
+
+def _verdict(each: ResourceDecision) -> str:
+    if each.reason:
+        return REFUSAL_WORDS[each.reason]
+    if each.beyond:
+        return BEYOND_WORDS[each.beyond]
+    return "over the limit" if each.refused else ""  # foreseen, not decided

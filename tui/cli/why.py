@@ -6,19 +6,13 @@ from argparse import Namespace
 
 from meterdeck.core.errors import NotFound
 from meterdeck.core.model.context import Context
-from meterdeck.core.model.decisions import Refusal, RefusalRecord
+from meterdeck.core.model.decisions import RefusalRecord
 from meterdeck.core.model.quantity import group_quantity
 from meterdeck.tui.cli.arguments import count_of
 from meterdeck.tui.cli.call import Call, run_call
 from meterdeck.tui.cli.json_form import context_form, moment, period_form
 from meterdeck.tui.cli.output import Cell, Tone, note
-from meterdeck.tui.cli.words import second
-
-_WORDS = {
-    Refusal.OVER_LIMIT: "too little was left",
-    Refusal.LARGER_THAN_LIMIT: "larger than the whole limit",
-    Refusal.BLOCKED: "blocked: the limit is 0",
-}
+from meterdeck.tui.cli.words import REFUSAL_WORDS, second
 
 
 def run(args: Namespace) -> int:
@@ -67,7 +61,7 @@ def _row(context: Context, each: RefusalRecord) -> tuple[Cell | str, ...]:
     return (
         Cell(second(each.at), Tone.FAINT, firm=True),
         each.resource,
-        Cell(_WORDS[each.reason], Tone.HIGH),
+        Cell(REFUSAL_WORDS[each.reason], Tone.HIGH),
         f"{before} used + {cost} > {limit} ({each.source.value})",
         Cell(each.period.label, Tone.FAINT),
         Cell(each.call_id, Tone.FAINT),

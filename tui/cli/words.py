@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from meterdeck.core.model.decisions import Beyond, Refusal
 from meterdeck.core.model.periods import Period
 from meterdeck.core.model.quantity import group_quantity
 from meterdeck.core.model.usage import Broken, Limit, LimitSource, Resource, Usage
 from meterdeck.tui import phrases
 from meterdeck.tui.cli.output import Cell, Output, Row, Tone, tone_of
 
+REFUSAL_WORDS = {
+    Refusal.OVER_LIMIT: "too little was left",
+    Refusal.LARGER_THAN_LIMIT: "larger than the whole limit",
+    Refusal.BLOCKED: "blocked: the limit is 0",
+}
+BEYOND_WORDS = {
+    Beyond.OVER: "over the limit, and allowed",
+    Beyond.SHADOW: "over the limit, which is in shadow",
+}
 _NO_LIMIT_WORDS = {LimitSource.NONE: "no limit"}
 _SOURCES = {LimitSource.OVERRIDE: "override", LimitSource.DEFAULT: "default plan"}
 

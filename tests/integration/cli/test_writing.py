@@ -276,7 +276,11 @@ def test_consume_counts_all_or_nothing(
     assert (done.code, done.json["allowed"]) == (1, False)
     assert [each["refused"] for each in done.json["resources"]] == [False, True]
     assert store.get(counter) == b"510"
-    assert "over the limit" in cli("consume", "acme", "storage_gb=51").out
+    larger, little = (
+        cli("consume", "acme", f"storage_gb={amount}").out for amount in (51, 50.1)
+    )
+    assert "larger than the whole limit" in larger
+    assert "too little was left" in little
 
 
 def test_consume_takes_a_customer_id_too(
