@@ -43,6 +43,7 @@ def node_modules(folder: Path) -> None:
     if shutil.which("node") is None or shutil.which("npm") is None:
         if os.environ.get("METERDECK_REQUIRE_ALL") == "1":
             pytest.fail("node and npm are not on PATH and METERDECK_REQUIRE_ALL is 1")
+        # A contributor without Node.js can run all the rest; CI cannot pass without.
         pytest.skip("node and npm are not on PATH")
     wanted = hashlib.sha256((folder / "package.json").read_bytes()).hexdigest()
     with _one_process_at_a_time(folder):

@@ -34,6 +34,7 @@ def test_the_name_is_not_taken_from_the_environment() -> None:
     assert current_actor(environ).name == LOGIN
 
 
+# SUDO_USER is believed only of root, which a test cannot become. CI runs as root.
 @pytest.mark.skipif(os.geteuid() != 0, reason="sudo makes root of one")
 def test_under_sudo_the_person_behind_root_is_named() -> None:
     """Only a login name is believed."""

@@ -88,6 +88,7 @@ def test_a_file_that_others_can_use_is_refused(
     )
 
 
+# No other user can make a file that belongs to somebody else. CI runs as root.
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
 def test_a_file_of_another_user_is_refused(load: Load, tmp_path: Path) -> None:
     """Whoever owns it can change what we send."""

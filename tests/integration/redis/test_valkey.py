@@ -99,6 +99,8 @@ async def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
     await server.stop()
 
 
+# The kernel's promise to end a child with its parent (PR_SET_PDEATHSIG); elsewhere
+# there is none, and nothing is claimed. CI is Linux.
 @pytest.mark.skipif(sys.platform != "linux", reason="PDEATHSIG is Linux's")
 async def test_the_server_ends_with_a_killed_owner(tmp_path: Path) -> None:
     """SIGKILL leaves its owner no time to clean up; the kernel does it."""

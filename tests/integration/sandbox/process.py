@@ -87,6 +87,8 @@ def wait_until(met: Callable[[], bool]) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while not met():
         assert time.monotonic() < deadline, "it did not happen in time"
+        # Between two looks at another process, which tells nobody: no test's outcome
+        # depends on how long this is.
         time.sleep(0.02)
 
 

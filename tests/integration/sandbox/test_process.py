@@ -123,6 +123,8 @@ def test_a_signal_during_the_start_ends_it_as_well(tmp_path: Path) -> None:
     assert not state_dir.exists()
 
 
+# The kernel's promise to end a child with its parent (PR_SET_PDEATHSIG); elsewhere
+# there is none, and nothing is claimed. CI is Linux.
 @pytest.mark.skipif(sys.platform != "linux", reason="PDEATHSIG is Linux's")
 async def test_a_killed_sandbox_leaves_no_valkey_and_no_findable_sandbox(
     tmp_path: Path,
