@@ -192,6 +192,51 @@ class LibraryOptions:
     spool_bytes: int = 64 * 2**20
 
 
+class SinkKind(StrEnum):
+    """Which of Stripe's interfaces takes the meter events."""
+
+    V1 = "v1"
+    """One event a request; what is wrong with it is said at once, mostly."""
+    V2_STREAM = "v2_stream"
+    """A hundred a request; what is wrong with one is reported later. Live mode only."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryOptions:
+    """How the worker delivers.
+
+    Attributes:
+        events_per_second: The most that all requests of one worker carry in a second;
+            0: what Stripe takes of this sink in this mode.
+        at_once: Requests in flight.
+        takeover_s: Seconds after which the event of a worker that is silent is taken
+            over by another.
+        replica_wait_s: Where the server has replicas, an event is sent only after one
+            of them has its claim; so long is waited for that. 0: not waited for.
+        allow_volatile: Deliver although Redis keeps no append-only file.
+        log_lines: Lines the delivery log is cut to.
+        close_guard_h: Hours before its end from which a period is watched.
+        reconcile_m: Minutes between two reconciliations; 0: none.
+        metrics_port: Port of the Prometheus endpoint; 0: none.
+        webhook_port: Port on which Stripe's signed notifications arrive; 0: none.
+    """
+
+    sink: SinkKind = SinkKind.V1
+    events_per_second: int = 0
+    at_once: int = 10
+    takeover_s: float = 30.0
+    replica_wait_s: float = 1.0
+    allow_volatile: bool = False
+    log_lines: int = 10_000
+    close_guard_h: int = 24
+    reconcile_m: int = 60
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = 0
+    webhook_host: str = "127.0.0.1"
+    webhook_port: int = 0
+    webhook_secret: Secret | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """One named environment, resolved.
@@ -204,6 +249,7 @@ class Context:
         sweep_share: Share of a processor core the fleet's sweep may use, 0 to 1.
         override_needs_expiry: Whether an override without an expiry is refused.
         library: How the applications' own calls behave.
+        delivery: How the worker delivers.
     """
 
     name: str
@@ -219,6 +265,7 @@ class Context:
     sweep_share: float = 0.10
     override_needs_expiry: bool = True
     library: LibraryOptions = LibraryOptions()
+    delivery: DeliveryOptions = DeliveryOptions()
 
     def resource(self, name: str) -> Resource:
         """Return the configured resource called `name`.

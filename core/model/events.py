@@ -32,13 +32,18 @@ class EventSource(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MeterEvent:
-    """A meter event to send: `value` is the exact decimal string."""
+    """A meter event to send: `value` is the exact decimal string.
+
+    Attributes:
+        dimensions: More of the payload, as pairs in the order of their names.
+    """
 
     event_name: str
     identifier: str
     customer: str
     value: str
     timestamp: datetime
+    dimensions: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -188,6 +188,38 @@ class KeyLayout:
         """String: the last sequence number given to a change."""
         return self._own("seq")
 
+    def unsettled(self) -> bytes:
+        """Sorted set: billing records with an event in flight, by its lease's ms."""
+        return self._own("unsettled")
+
+    def letters(self, tenant: str) -> bytes:
+        """Hash: identifier → an event that is dead, refused, ambiguous or cancelled."""
+        return self._own("letters", self._tenant(tenant))
+
+    def lettered(self) -> bytes:
+        """Sorted set: tenants by the ms of their last letter."""
+        return self._own("lettered")
+
+    def queue(self, tenant: str) -> bytes:
+        """Stream: events of `track()`; one for all tenants, or with tags one each."""
+        return (
+            self._own("queue", self._tenant(tenant))
+            if self.tagged
+            else (self._own("queue"))
+        )
+
+    def queues(self) -> bytes:
+        """Set: tenants that have a queue of their own (only where keys are tagged)."""
+        return self._own("queues")
+
+    def workers(self) -> bytes:
+        """Hash: id of a worker → what it says of itself, as JSON."""
+        return self._own("workers")
+
+    def syncing(self) -> bytes:
+        """Hash: what all workers share: the cursor of changes, the last reconcile."""
+        return self._own("syncing")
+
     def events(self) -> bytes:
         """Stream: the delivery log, newest meter events last, capped."""
         return self._own("events")

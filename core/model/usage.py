@@ -45,11 +45,25 @@ class ResourceKind(StrEnum):
     """How many distinct members were seen in the period, estimated."""
 
 
+class BilledBy(StrEnum):
+    """What goes to Stripe of a resource that has a meter."""
+
+    COUNTER = "counter"
+    """What the counters hold, in one event a flush interval."""
+    EVENTS = "events"
+    """Each use that is given to `track()`, in an event of its own."""
+
+
 @dataclass(frozen=True, slots=True)
 class Resource:
     """Something that is counted; `meter` is the event name of Stripe's meter.
 
     A gauge has no period, whatever was given.
+
+    Attributes:
+        flush_s: At most one event of a counter goes to Stripe in so many seconds.
+        negative_events: Whether units that were taken back after they were billed go
+            to Stripe as a negative event; else they wait until more is used.
     """
 
     name: ResourceName
@@ -61,6 +75,9 @@ class Resource:
     on_fault: OnFault = OnFault.FAIL_CLOSED
     rule: LimitRule = PLAIN
     kind: ResourceKind = ResourceKind.COUNTER
+    billed_by: BilledBy = BilledBy.COUNTER
+    flush_s: int = 60
+    negative_events: bool = True
 
     def __post_init__(self) -> None:
         if self.kind is ResourceKind.GAUGE:

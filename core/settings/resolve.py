@@ -9,6 +9,7 @@ from pathlib import Path
 from meterdeck.core.errors import BadInput, ConfigError
 from meterdeck.core.model.context import (
     Context,
+    DeliveryOptions,
     LibraryOptions,
     Mode,
     PlanRule,
@@ -24,6 +25,7 @@ from meterdeck.core.settings.problems import Origins
 from meterdeck.core.settings.resolve_redis import resolve_redis
 from meterdeck.core.settings.schema import (
     ContextSettings,
+    DeliverySettings,
     LibrarySettings,
     PlanLimitSettings,
     RuleSettings,
@@ -69,6 +71,7 @@ class Resolver:
             sweep_share=chosen.sweep_share,
             override_needs_expiry=chosen.override_needs_expiry,
             library=self._library(name, chosen.library),
+            delivery=self._delivery(name, chosen.delivery, with_stripe),
         )
 
     def resources(self) -> tuple[Resource, ...]:
@@ -84,6 +87,9 @@ class Resolver:
                 on_fault=found.on_fault,
                 rule=_rule(found),
                 kind=found.kind,
+                billed_by=found.billed_by,
+                flush_s=found.flush_seconds,
+                negative_events=found.negative_events,
             )
             for name, found in self.settings.resources.items()
         )
@@ -163,6 +169,31 @@ class Resolver:
             give_back_s=found.give_back_seconds,
             spool_dir=folder,
             spool_bytes=found.spool_megabytes * 2**20,
+        )
+
+    def _delivery(
+        self, name: str, found: DeliverySettings, with_stripe: bool
+    ) -> DeliveryOptions:
+        path = ("contexts", name, "delivery", "webhook_secret")
+        secret = None
+        if found.webhook_secret is not None and with_stripe:
+            where = secret_where(self.origins, path)
+            secret = self.vault.fetch(found.webhook_secret, where)
+        return DeliveryOptions(
+            sink=found.sink,
+            events_per_second=found.events_per_second,
+            at_once=found.at_once,
+            takeover_s=found.takeover_seconds,
+            replica_wait_s=found.replica_wait_seconds,
+            allow_volatile=found.allow_volatile_redis,
+            log_lines=found.log_lines,
+            close_guard_h=found.close_guard_hours,
+            reconcile_m=found.reconcile_minutes,
+            metrics_host=found.metrics_host,
+            metrics_port=found.metrics_port,
+            webhook_host=found.webhook_host,
+            webhook_port=found.webhook_port,
+            webhook_secret=secret,
         )
 
     def _stripe(self, name: str, chosen: ContextSettings) -> StripeOptions | None:

@@ -21,10 +21,10 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from meterdeck.core.model.context import STRIPE_API, Mode
+from meterdeck.core.model.context import STRIPE_API, Mode, SinkKind
 from meterdeck.core.model.keys import DEFAULT_TEMPLATE
 from meterdeck.core.model.limit_rules import Enforcement
-from meterdeck.core.model.usage import OnFault, ResourceKind
+from meterdeck.core.model.usage import BilledBy, OnFault, ResourceKind
 from meterdeck.core.settings.layers import Layer
 
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
@@ -108,6 +108,9 @@ class ResourceSettings(RuleSettings):
     scale: Annotated[int, Field(ge=0, le=9)] = 0
     period: Literal["calendar_month", "billing_cycle"] = "calendar_month"
     on_fault: OnFault = OnFault.FAIL_CLOSED
+    billed_by: BilledBy = BilledBy.COUNTER
+    flush_seconds: Annotated[int, Field(ge=1, le=86_400)] = 60
+    negative_events: bool = True
 
     @model_validator(mode="after")
     def _fits_the_kind(self) -> Self:
@@ -172,6 +175,33 @@ class LibrarySettings(Strict):
     spool_megabytes: Annotated[int, Field(ge=1, le=65_536)] = 64
 
 
+class DeliverySettings(Strict):
+    """[contexts.NAME.delivery]"""
+
+    sink: SinkKind = SinkKind.V1
+    events_per_second: Annotated[int, Field(ge=0, le=200_000)] = 0
+    at_once: Annotated[int, Field(ge=1, le=100)] = 10
+    takeover_seconds: Annotated[float, Field(ge=1, le=3600)] = 30.0
+    replica_wait_seconds: Annotated[float, Field(ge=0, le=60)] = 1.0
+    allow_volatile_redis: bool = False
+    log_lines: Annotated[int, Field(ge=100, le=10_000_000)] = 10_000
+    close_guard_hours: Annotated[int, Field(ge=1, le=720)] = 24
+    reconcile_minutes: Annotated[int, Field(ge=0, le=44_640)] = 60
+    metrics_host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+    metrics_port: Annotated[int, Field(ge=0, le=65_535)] = 0
+    webhook_host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+    webhook_port: Annotated[int, Field(ge=0, le=65_535)] = 0
+    webhook_secret: SecretSetting | None = None
+
+    @model_validator(mode="after")
+    def _webhook_is_signed(self) -> Self:
+        if self.webhook_port and self.webhook_secret is None:
+            raise ValueError(
+                "a webhook_port needs a webhook_secret: what is not signed is not read"
+            )
+        return self
+
+
 class ContextSettings(Strict):
     """[contexts.NAME]"""
 
@@ -184,6 +214,7 @@ class ContextSettings(Strict):
     redis: RedisSettings
     stripe: StripeSettings | None = None
     library: LibrarySettings = LibrarySettings()
+    delivery: DeliverySettings = DeliverySettings()
 
 
 class Settings(BaseSettings):

@@ -12,6 +12,7 @@ from meterdeck.core.model.context import Mode
 from meterdeck.core.settings import load_context
 from meterdeck.core.settings.schema import (
     ContextSettings,
+    DeliverySettings,
     LibrarySettings,
     PlanSettings,
     RedisSettings,
@@ -29,6 +30,7 @@ TABLES: dict[type[BaseModel], str] = {
     RedisSettings: r"contexts\.\w+\.redis",
     StripeSettings: r"contexts\.\w+\.stripe",
     LibrarySettings: r"contexts\.\w+\.library",
+    DeliverySettings: r"contexts\.\w+\.delivery",
 }
 SECRETS = {"STAGING_REDIS_PASSWORD": "pw", "STAGING_STRIPE_KEY": "rk_test_1"}
 

@@ -1,0 +1,292 @@
+"""Delivery: what a worker claims, sends and settles, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from meterdeck.core.model.events import MeterEvent
+from meterdeck.core.model.periods import Period
+from meterdeck.core.model.usage import CounterId, TenantId
+
+IDENTIFIER_WINDOW = timedelta(hours=24)
+"""For how long Stripe surely knows an identifier; a repeat after it counts twice."""
+IDENTIFIER_MARGIN = timedelta(minutes=30)
+"""So much before the window ends an event is not sent again."""
+CANCEL_WINDOW = timedelta(hours=24)
+"""For how long after Stripe received an event it can be cancelled."""
+OLDEST_EVENT = timedelta(days=35)
+"""How old a timestamp may be when Stripe receives it."""
+NEWEST_EVENT = timedelta(minutes=5)
+"""How far ahead of Stripe's clock a timestamp may be."""
+INVOICE_GRACE = timedelta(hours=1)
+"""How long after a period's end Stripe's draft invoice takes usage of that period."""
+LARGEST_VALUE = 10**15 - 1
+"""Units of one event: 15 digits are all that Stripe takes."""
+LONGEST_TEXT = 100
+"""Characters of an identifier, an event name or a customer in an event."""
+
+
+class EventState(StrEnum):
+    """The life of a meter event."""
+
+    QUEUED = "queued"
+    """Given to `track()`; no worker has taken it yet."""
+    IN_FLIGHT = "in_flight"
+    """Claimed, and not settled: on its way, or to be sent again."""
+    ACCEPTED = "accepted"
+    CONFIRMED = "confirmed"
+    """Accepted, and in a summary of Stripe's that agreed."""
+    REFUSED = "refused"
+    """Accepted, and later reported by Stripe as not counted."""
+    DEAD = "dead"
+    """Never accepted: it will not be sent again as it is."""
+    CANCELLED = "cancelled"
+    AMBIGUOUS = "ambiguous"
+    """Sent, never answered, and too long ago to be sent again."""
+
+
+class Answer(StrEnum):
+    """What one attempt to send an event came to."""
+
+    ACCEPTED = "accepted"
+    DUPLICATE = "duplicate"
+    """Stripe has exactly this identifier: delivered before."""
+    BUSY = "busy"
+    """Surely not counted, and may be later: 429, a lock, no connection."""
+    REFUSED = "refused"
+    """Surely not counted, now or ever."""
+    UNKNOWN = "unknown"
+    """Sent, and no answer: counted or not."""
+    STOPPED = "stopped"
+    """Stripe takes nothing from this key (401, 403): nothing more is sent."""
+
+    @property
+    def delivered(self) -> bool:
+        """Whether Stripe has the event."""
+        return self in (Answer.ACCEPTED, Answer.DUPLICATE)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One request for an event, and its answer.
+
+    Attributes:
+        at: When it was sent.
+        message: Stripe's text, or ours when there was no answer; empty if accepted.
+        code: Stripe's error code; ours (`check_…`) where a check before sending failed.
+        idempotency_key: The key of the request; `<identifier>.<8 hex digits>` of an
+            event sent by itself. Stripe's late error reports name it.
+        latency_ms: From sending to the answer, in milliseconds.
+        retry_after_s: Seconds Stripe asks to wait, None where it does not say.
+    """
+
+    answer: Answer
+    at: datetime
+    message: str = ""
+    code: str = ""
+    status: int = 0
+    request_id: str = ""
+    idempotency_key: str = ""
+    latency_ms: int = 0
+    retry_after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A counter whose unsent units are to be claimed.
+
+    Attributes:
+        event_name: Of the meter.
+        customer: Stripe's id of the tenant's customer.
+        scale: Decimals of the resource: units are in 10^-scale.
+        period: Of the counter; `ENDLESS` of a gauge.
+        flush_s: At least so long since the counter's last claim; 0: at once.
+        negative: Whether a negative remainder is sent.
+        level: Of a gauge, whose level is sent as it is: the label of the billing
+            period it is for. Empty: a counter, of which the remainder is sent.
+    """
+
+    counter: CounterId
+    event_name: str
+    customer: str
+    scale: int
+    period: Period
+    flush_s: int = 60
+    negative: bool = True
+    level: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An event of a counter's units that is in flight, held by one worker for a while.
+
+    Attributes:
+        units: What it bills, in the resource's smallest unit; may be negative.
+        sequence: Number of the event among those of its counter, from 1.
+        claimed_at: When it was first claimed, by the Redis server's clock, before it
+            was sent for the first time.
+        fresh: Whether this claim made it; else it was in flight before.
+    """
+
+    counter: CounterId
+    event: MeterEvent
+    units: int
+    scale: int
+    sequence: int
+    claimed_at: datetime
+    fresh: bool = True
+
+
+class NotClaimed(StrEnum):
+    """Why there is nothing to send of a counter now."""
+
+    NOTHING = "nothing"
+    EARLY = "early"
+    """Its flush interval is not over."""
+    LEASED = "leased"
+    """Another worker has it in flight."""
+    HELD = "held"
+    """Its last event was refused; it is tried again later."""
+    NEGATIVE = "negative"
+    """More was taken back than is unsent, and negative events are not allowed."""
+    TOO_OLD = "too_old"
+    """Its period ended too long ago for Stripe."""
+    EXPIRED = "expired"
+    """Its event in flight is too old to be sent again: park it as ambiguous."""
+    BROKEN = "broken"
+    """The counter or its billing record holds something else."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoClaim:
+    """There is nothing to send of a counter now.
+
+    Attributes:
+        again_at: When to ask again; None where only a change helps.
+        units: Units that are not sent.
+        claim: With EXPIRED the event in flight.
+        message: With BROKEN what the key holds, in words.
+    """
+
+    counter: CounterId
+    why: NotClaimed
+    again_at: datetime | None = None
+    units: int = 0
+    claim: Claim | None = None
+    message: str = ""
+
+
+class Verdict(StrEnum):
+    """How an event in flight is settled."""
+
+    DELIVERED = "delivered"
+    LATER = "later"
+    """Stays in flight, and may be sent again from a moment on, by anyone."""
+    DEAD = "dead"
+    AMBIGUOUS = "ambiguous"
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What became of a claim; `attempt` is the last one, None if nothing was sent.
+
+    Attributes:
+        again_after_s: With LATER, seconds from now.
+        attempts: Requests that were made for it under this claim.
+    """
+
+    claim: Claim
+    verdict: Verdict
+    attempt: Attempt | None = None
+    attempts: int = 1
+    again_after_s: float = 0.0
+
+
+class LetterSource(StrEnum):
+    """Where a letter's units come from."""
+
+    COUNTER = "counter"
+    QUEUE = "queue"
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """An event that needs somebody: dead, refused later, ambiguous, or cancelled.
+
+    Attributes:
+        period: Label of the counter's period.
+        units: In the smallest unit; what a counter's record has parked.
+        first_sent_at: No later than its first request.
+        at: When it became what it is.
+        reason: Stripe's words, or ours.
+    """
+
+    tenant: TenantId
+    resource: str
+    period: str
+    event: MeterEvent
+    units: int
+    scale: int
+    state: EventState
+    source: LetterSource
+    first_sent_at: datetime
+    at: datetime
+    attempts: int = 1
+    reason: str = ""
+    code: str = ""
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BillingRecord:
+    """The billing record of a counter, and the counter.
+
+    `used + offset - reserved = reported + parked + in flight + waiting`.
+
+    Attributes:
+        used: The counter; None where there is none or it is broken.
+        reserved: Units of reservations that are not confirmed: not billed yet.
+        offset: Units that must not be billed, negated: operators' changes.
+        reported: Units that Stripe has accepted.
+        parked: Units of letters that are dead, refused or ambiguous.
+        claim: The event in flight.
+        sequence: Events that were claimed so far.
+        last_claim_at: When the last one was claimed.
+        confirmed: Units Stripe's summary had when it last agreed; None: never.
+    """
+
+    counter: CounterId
+    used: int | None
+    reserved: int = 0
+    offset: int = 0
+    reported: int = 0
+    parked: int = 0
+    claim: Claim | None = None
+    sequence: int = 0
+    last_claim_at: datetime | None = None
+    confirmed: int | None = None
+    confirmed_at: datetime | None = None
+    confirmed_sequence: int = 0
+
+    @property
+    def waiting(self) -> int:
+        """Units that no event has been claimed for."""
+        flying = self.claim.units if self.claim else 0
+        used = self.used or 0
+        billable = used - self.reserved + self.offset
+        return billable - self.reported - self.parked - flying
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What sending an event came to: every attempt, in order; never none."""
+
+    attempts: Sequence[Attempt]
+
+    @property
+    def last(self) -> Attempt:
+        """The attempt that says what became of the event."""
+        return self.attempts[-1]
