@@ -40,6 +40,7 @@ class Fault:
     Attributes:
         message: One sentence; Stripe's own words where it refused.
         retry_after_s: Seconds Stripe asks to wait, None where it does not say.
+        date: The answer's Date header, empty where there is none.
     """
 
     kind: FaultKind
@@ -48,6 +49,7 @@ class Fault:
     code: str = ""
     request_id: str = ""
     retry_after_s: float | None = None
+    date: str = ""
 
     @property
     def passing(self) -> bool:
@@ -84,6 +86,7 @@ def fault_of(error: Exception, api_base: str) -> Fault:
         code,
         _header(error, "request-id"),
         _seconds(_header(error, "retry-after")),
+        _header(error, "date"),
     )
 
 

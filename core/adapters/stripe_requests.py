@@ -9,8 +9,10 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from meterdeck.core.adapters import stripe_objects as read
+from meterdeck.core.adapters.stripe_clock import Clock, StripeClock, wall_clock
 from meterdeck.core.adapters.stripe_errors import Fault
 from meterdeck.core.adapters.stripe_transport import (
+    CONNECTIONS,
     Answer,
     Json,
     RequestFailed,
@@ -33,9 +35,19 @@ class StripeRequests:
     Reads are tried three times, as far apart as Stripe asks; writes once.
     """
 
-    def __init__(self, options: StripeOptions, mode: Mode) -> None:
+    def __init__(
+        self,
+        options: StripeOptions,
+        mode: Mode,
+        *,
+        connections: int = CONNECTIONS,
+        clock: Clock = wall_clock,
+    ) -> None:
         self._options = options
         self._mode = mode
+        self._connections = connections
+        self.clock = StripeClock(clock)
+        """Stripe's clock, as its answers tell it."""
         self._transport: StripeTransport | None = None
         self._opening = asyncio.Lock()
         self._reading = asyncio.Semaphore(_AT_ONCE)
@@ -46,7 +58,9 @@ class StripeRequests:
         """Import the SDK, the first time; sends nothing."""
         async with self._opening:
             if self._transport is None:
-                self._transport = await StripeTransport.open(self._options)
+                self._transport = await StripeTransport.open(
+                    self._options, self._connections
+                )
             return self._transport
 
     async def close(self) -> None:
@@ -92,8 +106,17 @@ class StripeRequests:
                 return
             cursor = {"starting_after": read.object_id(data[-1])}
 
-    async def send(self, method: str, path: str, params: Mapping[str, Any]) -> Answer:
-        """Send one request, once.
+    async def send(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, Any],
+        *,
+        key: str = "",
+        token: str = "",
+        base: str = "api",
+    ) -> Answer:
+        """Send one request, once; see `StripeTransport.request`.
 
         Raises:
             RequestFailed: No usable answer came.
@@ -102,16 +125,19 @@ class StripeRequests:
         transport = await self.open()
         started = time.perf_counter()
         try:
-            answer = await transport.request(method, path, params)
+            answer = await transport.request(
+                method, path, params, key=key, token=token, base=base
+            )
         except RequestFailed as failure:
             if failure.fault.status:
-                self._answered(started)
+                self._answered(started, failure.fault.date)
             raise
-        self._answered(started)
+        self._answered(started, answer.date)
         self._check_mode(answer.body)
         return answer
 
-    def _answered(self, started: float) -> None:
+    def _answered(self, started: float, date: str) -> None:
+        self.clock.learn(date)
         self.latency_ms = (time.perf_counter() - started) * 1000
 
     def _check_mode(self, body: Json) -> None:

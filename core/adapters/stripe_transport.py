@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import aiohttp
     import stripe
 
-_CONNECTIONS = 16
+CONNECTIONS = 16
 _CONNECT_S = 10.0
 
 Json = dict[str, Any]
@@ -27,10 +27,11 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A successful answer: its JSON object and Stripe's id of the request."""
+    """A successful answer: its JSON object, Stripe's id of the request, its Date."""
 
     body: Json
     request_id: str
+    date: str = ""
 
 
 class RequestFailed(Exception):
@@ -75,7 +76,7 @@ class StripeTransport:
         self._api_base = api_base
 
     @classmethod
-    async def open(cls, options: StripeOptions) -> Self:
+    async def open(cls, options: StripeOptions, connections: int = CONNECTIONS) -> Self:
         """Import the SDK and build its client; nothing is sent yet.
 
         Importing takes half a second and is done in a thread.
@@ -84,7 +85,7 @@ class StripeTransport:
         import aiohttp  # noqa: PLC0415  # costs 0.2 s: imported when first used
 
         session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=_CONNECTIONS, ssl=tls),
+            connector=aiohttp.TCPConnector(limit=connections, ssl=tls),
             cookie_jar=aiohttp.DummyCookieJar(),
         )
         deadline = aiohttp.ClientTimeout(
@@ -94,22 +95,38 @@ class StripeTransport:
         return cls(client, session, options.api_base)
 
     async def request(
-        self, method: str, path: str, params: Mapping[str, Any]
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, Any],
+        *,
+        key: str = "",
+        token: str = "",
+        base: str = "api",
     ) -> Answer:
         """Send one request, once.
+
+        Args:
+            key: Its Idempotency-Key; the SDK makes one of its own where there is none.
+            token: Sent in place of the API key.
+            base: Which of Stripe's addresses: "api" or "meter_events".
 
         Raises:
             RequestFailed: No usable answer came.
         """
+        options = {"idempotency_key": key or None, "api_key": token or None}
         try:
-            answer = await self._client.raw_request_async(method, path, **params)
+            answer = await self._client.raw_request_async(
+                method, path, **params, **options, base=base
+            )
         except Exception as error:
             # The SDK lets its transport's errors through while it reads a body, and
             # trips over JSON that is no object: everything it raises is sorted.
             raise RequestFailed(fault_of(error, self._api_base)) from error
         if not isinstance(answer.data, dict):
             raise RequestFailed(self._foreign())
-        return Answer(answer.data, answer.request_id or "")
+        date = answer.headers.get("date", "")
+        return Answer(answer.data, answer.request_id or "", date)
 
     def _foreign(self) -> Fault:
         what = f"{self._api_base} answered something that is not Stripe's"

@@ -1,0 +1,29 @@
+"""The sinks meter events can be sent to."""
+
+from __future__ import annotations
+
+from meterdeck.core.adapters.stripe_clock import Clock, wall_clock
+from meterdeck.core.adapters.stripe_requests import StripeRequests
+from meterdeck.core.adapters.stripe_v1_sink import Meters, V1Sink
+from meterdeck.core.model.context import Mode, StripeOptions
+
+_SPARE = 2  # connections that close while others open
+
+
+def open_sink(
+    options: StripeOptions,
+    mode: Mode,
+    *,
+    at_once: int,
+    meters: Meters,
+    clock: Clock = wall_clock,
+) -> V1Sink:
+    """Return the sink; nothing is sent yet, and the SDK is not imported.
+
+    Args:
+        at_once: Requests that may be in flight together.
+        meters: What is known of the meter of an event name.
+        clock: Tells the moments of attempts, and what Stripe's clock is compared with.
+    """
+    requests = StripeRequests(options, mode, connections=at_once + _SPARE, clock=clock)
+    return V1Sink(requests, mode, meters)

@@ -1,0 +1,73 @@
+"""Stripe's v1 meter events: one a request, and most of what is wrong said at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from meterdeck.core.adapters.stripe_attempts import Posting
+from meterdeck.core.adapters.stripe_requests import StripeRequests
+from meterdeck.core.adapters.stripe_transport import Json, RequestFailed
+from meterdeck.core.model.context import Mode
+from meterdeck.core.model.delivery import Attempt
+from meterdeck.core.model.events import MeterEvent
+from meterdeck.core.model.subscriptions import MeterInfo
+
+Meters = Callable[[str], MeterInfo | None]
+
+_PATH = "/v1/billing/meter_events"
+_CUSTOMER_KEY, _VALUE_KEY = "stripe_customer_id", "value"
+
+
+class V1Sink:
+    """Sends each event in a request of its own, once.
+
+    Attributes:
+        rate: Events a second that Stripe takes in this mode.
+        serial: Two events of one customer and meter at once would lock each other out.
+    """
+
+    name = "v1"
+    batch = 1
+    serial = True
+
+    def __init__(self, requests: StripeRequests, mode: Mode, meters: Meters) -> None:
+        self._requests = requests
+        self._meters = meters
+        self.rate = 1_000 if mode is Mode.LIVE else 25
+
+    @property
+    def skew_s(self) -> float | None:
+        """Seconds Stripe's clock is ahead of ours; None before an answer."""
+        return self._requests.clock.skew_s
+
+    async def send(self, events: Sequence[MeterEvent]) -> list[Attempt]:
+        """Send each event once, one after another; one attempt for each."""
+        return [await self._one(event) for event in events]
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._requests.close()
+
+    async def _one(self, event: MeterEvent) -> Attempt:
+        params: Json = {
+            "event_name": event.event_name,
+            "identifier": event.identifier,
+            "timestamp": int(event.timestamp.timestamp()),
+            "payload": payload_of(event, self._meters(event.event_name)),
+        }
+        await self._requests.open()  # half a second that is not Stripe's latency
+        posting = Posting(event.identifier, self._requests.clock.own())
+        try:
+            answer = await self._requests.send("post", _PATH, params, key=posting.key)
+        except RequestFailed as failure:
+            return posting.failed(failure.fault, event.identifier)
+        return posting.accepted(answer.request_id)
+
+
+def payload_of(event: MeterEvent, meter: MeterInfo | None) -> dict[str, str]:
+    """Return the event's payload, under the keys its meter reads."""
+    return {
+        **dict(event.dimensions),
+        meter.customer_key if meter else _CUSTOMER_KEY: event.customer,
+        meter.value_key if meter else _VALUE_KEY: event.value,
+    }
