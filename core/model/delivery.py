@@ -129,6 +129,8 @@ class Claim:
         claimed_at: When it was first claimed, by the Redis server's clock, before it
             was sent for the first time.
         fresh: Whether this claim made it; else it was in flight before.
+        maybe_sent: Whether a request for it may have reached Stripe unanswered: an
+            answer was lost, or the worker that had it is silent.
     """
 
     counter: CounterId
@@ -138,6 +140,7 @@ class Claim:
     sequence: int
     claimed_at: datetime
     fresh: bool = True
+    maybe_sent: bool = False
 
 
 class NotClaimed(StrEnum):
