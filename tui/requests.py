@@ -162,6 +162,8 @@ _OUTCOMES = {
     EventOutcome.DUPLICATE: "Stripe had it already",
     EventOutcome.REFUSED: "refused by Stripe",
     EventOutcome.UNKNOWN: "sent, and the answer was lost",
+    EventOutcome.BUSY: "put off by Stripe",
+    EventOutcome.STOPPED: "Stripe takes nothing from this key",
 }
 
 

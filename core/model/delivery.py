@@ -7,9 +7,34 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from meterdeck.core.model.event_life import Answer, Attempt, EventState
 from meterdeck.core.model.events import MeterEvent
 from meterdeck.core.model.periods import Period
 from meterdeck.core.model.usage import CounterId, TenantId
+
+__all__ = [
+    "CANCEL_WINDOW",
+    "IDENTIFIER_MARGIN",
+    "IDENTIFIER_WINDOW",
+    "INVOICE_GRACE",
+    "LARGEST_VALUE",
+    "LONGEST_TEXT",
+    "NEWEST_EVENT",
+    "OLDEST_EVENT",
+    "Answer",
+    "Attempt",
+    "BillingRecord",
+    "Claim",
+    "Delivery",
+    "EventState",
+    "Letter",
+    "LetterSource",
+    "NoClaim",
+    "NotClaimed",
+    "Settlement",
+    "Verdict",
+    "Wanted",
+]
 
 IDENTIFIER_WINDOW = timedelta(hours=24)
 """For how long Stripe surely knows an identifier; a repeat after it counts twice."""
@@ -27,71 +52,6 @@ LARGEST_VALUE = 10**15 - 1
 """Units of one event: 15 digits are all that Stripe takes."""
 LONGEST_TEXT = 100
 """Characters of an identifier, an event name or a customer in an event."""
-
-
-class EventState(StrEnum):
-    """The life of a meter event."""
-
-    QUEUED = "queued"
-    """Given to `track()`; no worker has taken it yet."""
-    IN_FLIGHT = "in_flight"
-    """Claimed, and not settled: on its way, or to be sent again."""
-    ACCEPTED = "accepted"
-    CONFIRMED = "confirmed"
-    """Accepted, and in a summary of Stripe's that agreed."""
-    REFUSED = "refused"
-    """Accepted, and later reported by Stripe as not counted."""
-    DEAD = "dead"
-    """Never accepted: it will not be sent again as it is."""
-    CANCELLED = "cancelled"
-    AMBIGUOUS = "ambiguous"
-    """Sent, never answered, and too long ago to be sent again."""
-
-
-class Answer(StrEnum):
-    """What one attempt to send an event came to."""
-
-    ACCEPTED = "accepted"
-    DUPLICATE = "duplicate"
-    """Stripe has exactly this identifier: delivered before."""
-    BUSY = "busy"
-    """Surely not counted, and may be later: 429, a lock, no connection."""
-    REFUSED = "refused"
-    """Surely not counted, now or ever."""
-    UNKNOWN = "unknown"
-    """Sent, and no answer: counted or not."""
-    STOPPED = "stopped"
-    """Stripe takes nothing from this key (401, 403): nothing more is sent."""
-
-    @property
-    def delivered(self) -> bool:
-        """Whether Stripe has the event."""
-        return self in (Answer.ACCEPTED, Answer.DUPLICATE)
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One request for an event, and its answer.
-
-    Attributes:
-        at: When it was sent.
-        message: Stripe's text, or ours when there was no answer; empty if accepted.
-        code: Stripe's error code; ours (`check_…`) where a check before sending failed.
-        idempotency_key: The key of the request; `<identifier>.<8 hex digits>` of an
-            event sent by itself. Stripe's late error reports name it.
-        latency_ms: From sending to the answer, in milliseconds.
-        retry_after_s: Seconds Stripe asks to wait, None where it does not say.
-    """
-
-    answer: Answer
-    at: datetime
-    message: str = ""
-    code: str = ""
-    status: int = 0
-    request_id: str = ""
-    idempotency_key: str = ""
-    latency_ms: int = 0
-    retry_after_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +159,7 @@ class Settlement:
     Attributes:
         again_after_s: With LATER, seconds from now.
         attempts: Requests that were made for it under this claim.
+        earlier: Those before `attempt`, for the delivery log.
     """
 
     claim: Claim
@@ -206,6 +167,7 @@ class Settlement:
     attempt: Attempt | None = None
     attempts: int = 1
     again_after_s: float = 0.0
+    earlier: tuple[Attempt, ...] = ()
 
 
 class LetterSource(StrEnum):

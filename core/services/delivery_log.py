@@ -12,29 +12,14 @@ from meterdeck.core.adapters.redis_client import (
     redis_errors,
 )
 from meterdeck.core.model.context import Context
-from meterdeck.core.model.events import (
-    EventOutcome,
-    EventSource,
-    LoggedEvent,
-    MeterEvent,
-)
-from meterdeck.core.model.quantity import parse_counter
-from meterdeck.core.model.usage import ResourceName, TenantId
-from meterdeck.core.services.tenant_fields import (
-    decode,
-    encode,
-    read_moment,
-    write_moment,
-)
+from meterdeck.core.model.event_lines import line_fields, read_line
+from meterdeck.core.model.events import LoggedEvent
+from meterdeck.core.services.tenant_fields import decode, encode
 
 KEPT = 10_000
 """Lines the log is cut to; a few dozen more may be there at any moment."""
 
-_LONGEST_MESSAGE = 500
-_LONGEST_LATENCY_MS = 86_400_000
 _BATCH = 500
-_OUTCOMES = {outcome.value: outcome for outcome in EventOutcome}
-_SOURCES = {source.value: source for source in EventSource}
 
 _Entry = tuple[bytes | str | None, Mapping[bytes | str, bytes | str] | None]
 _Batch = Sequence[_Entry]
@@ -57,20 +42,7 @@ class DeliveryLog:
             RedisUnreachable, RedisRefused: It was not written.
             UnknownOutcome: It may have been; writing again could show it twice.
         """
-        fields = {
-            "source": event.source.value,
-            "outcome": event.outcome.value,
-            "tenant": event.tenant,
-            "resource": event.resource,
-            "event_name": event.event.event_name,
-            "identifier": event.event.identifier,
-            "customer": event.event.customer,
-            "value": event.event.value,
-            "timestamp": write_moment(event.event.timestamp),
-            "message": event.message[:_LONGEST_MESSAGE],
-            "request_id": event.request_id,
-            "latency_ms": str(event.latency_ms),
-        }
+        fields = line_fields(event)
         line = await execute_write(
             self._redis,
             *("XADD", self._key, "MAXLEN", "~", KEPT, "*"),
@@ -123,32 +95,12 @@ def line_time(line: str) -> datetime:
 def _line(entry: _Entry) -> LoggedEvent | None:
     """Read a line; None for what is none of ours."""
     raw_id, raw = entry
-    fields = {decode(name): decode(value) for name, value in (raw or {}).items()}
-    source = _SOURCES.get(fields.get("source", ""))
-    outcome = _OUTCOMES.get(fields.get("outcome", ""))
-    timestamp = read_moment(fields.get("timestamp"))
     line = decode(raw_id or b"")
     at = _time_or_none(line)
-    if source is None or outcome is None or timestamp is None or at is None:
+    if at is None:
         return None
-    return LoggedEvent(
-        id=line,
-        at=at,
-        source=source,
-        outcome=outcome,
-        tenant=TenantId(fields.get("tenant", "")),
-        resource=ResourceName(fields.get("resource", "")),
-        event=MeterEvent(
-            event_name=fields.get("event_name", ""),
-            identifier=fields.get("identifier", ""),
-            customer=fields.get("customer", ""),
-            value=fields.get("value", ""),
-            timestamp=timestamp,
-        ),
-        message=fields.get("message", ""),
-        request_id=fields.get("request_id", ""),
-        latency_ms=_milliseconds(fields.get("latency_ms", "")),
-    )
+    fields = {decode(name): decode(value) for name, value in (raw or {}).items()}
+    return read_line(line, at, fields)
 
 
 def _time_or_none(line: str) -> datetime | None:
@@ -156,8 +108,3 @@ def _time_or_none(line: str) -> datetime | None:
         return line_time(line)
     except (OverflowError, ValueError):  # anybody may write an id of the year 10^8
         return None
-
-
-def _milliseconds(text: str) -> int:
-    value = parse_counter(encode(text)) or 0
-    return value if 0 <= value <= _LONGEST_LATENCY_MS else 0

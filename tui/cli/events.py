@@ -20,6 +20,8 @@ _TONES = {
     EventOutcome.DUPLICATE: Tone.FAINT,
     EventOutcome.REFUSED: Tone.HIGH,
     EventOutcome.UNKNOWN: Tone.NEAR,
+    EventOutcome.BUSY: Tone.NEAR,
+    EventOutcome.STOPPED: Tone.HIGH,
 }
 
 

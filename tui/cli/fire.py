@@ -18,12 +18,16 @@ _CODES = {
     EventOutcome.DUPLICATE: 0,
     EventOutcome.REFUSED: 1,
     EventOutcome.UNKNOWN: 3,
+    EventOutcome.BUSY: 3,
+    EventOutcome.STOPPED: 3,
 }
 _WORDS = {
     EventOutcome.ACCEPTED: ("accepted by Stripe", Tone.GOOD),
     EventOutcome.DUPLICATE: ("Stripe had it already", Tone.GOOD),
     EventOutcome.REFUSED: ("refused by Stripe", Tone.HIGH),
     EventOutcome.UNKNOWN: ("sent, and the answer was lost", Tone.NEAR),
+    EventOutcome.BUSY: ("put off by Stripe", Tone.NEAR),
+    EventOutcome.STOPPED: ("Stripe takes nothing from this key", Tone.HIGH),
 }
 
 

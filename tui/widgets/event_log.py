@@ -27,10 +27,13 @@ _OUTCOMES = {
     EventOutcome.DUPLICATE: ("=", Role.MUTED),
     EventOutcome.REFUSED: ("✗", Role.HIGH),
     EventOutcome.UNKNOWN: ("?", Role.NEAR),
+    EventOutcome.BUSY: ("…", Role.NEAR),
+    EventOutcome.STOPPED: ("✗", Role.HIGH),
 }
 _SOURCES = {
     EventSource.TEST: "test",
     EventSource.WORKER: "sync",
+    EventSource.QUEUE: "track",
     EventSource.APPLICATION: "app",
 }
 
