@@ -13,6 +13,7 @@ The hierarchy::
      │  └ StripeRefused             Stripe answered no
      └ Unreachable              3   a server did not do its part
         ├ RedisUnreachable
+        │  └ NotReplicated             written, and on no replica (yet)
         ├ RedisRefused              it answers, but not this: loading, rights, memory
         ├ StripeUnreachable
         └ UnknownOutcome            sent, no answer: nobody knows yet whether done
@@ -116,6 +117,10 @@ class Unreachable(MeterdeckError):
 
 class RedisUnreachable(Unreachable):
     """Redis did not answer; nothing was sent, or it was only a read."""
+
+
+class NotReplicated(RedisUnreachable):
+    """What was written is on no replica yet: a failover would take it back."""
 
 
 class RedisRefused(Unreachable):

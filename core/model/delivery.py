@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from meterdeck.core.model.event_life import Answer, Attempt, EventState
 from meterdeck.core.model.events import MeterEvent
-from meterdeck.core.model.periods import Period
+from meterdeck.core.model.periods import ENDLESS, Period
 from meterdeck.core.model.usage import CounterId, TenantId
 
 __all__ = [
@@ -119,6 +119,10 @@ class NotClaimed(StrEnum):
     """Its period ended too long ago for Stripe."""
     EXPIRED = "expired"
     """Its event in flight is too old to be sent again: park it as ambiguous."""
+    GONE = "gone"
+    """There is no counter any more, and not all that was billed was taken back."""
+    LARGE = "large"
+    """A gauge's level has more digits than Stripe takes."""
     BROKEN = "broken"
     """The counter or its billing record holds something else."""
 
@@ -221,6 +225,7 @@ class BillingRecord:
         sequence: Events that were claimed so far.
         last_claim_at: When the last one was claimed.
         confirmed: Units Stripe's summary had when it last agreed; None: never.
+        level: Of a gauge, label of the billing period it was last reported for.
     """
 
     counter: CounterId
@@ -235,13 +240,15 @@ class BillingRecord:
     confirmed: int | None = None
     confirmed_at: datetime | None = None
     confirmed_sequence: int = 0
+    level: str = ""
 
     @property
     def waiting(self) -> int:
-        """Units that no event has been claimed for."""
+        """Units that no event has been claimed for; of a gauge, how far it moved."""
+        billable = (self.used or 0) - self.reserved + self.offset
+        if self.counter.period == ENDLESS.label:
+            return billable - (self.claim.units if self.claim else self.reported)
         flying = self.claim.units if self.claim else 0
-        used = self.used or 0
-        billable = used - self.reserved + self.offset
         return billable - self.reported - self.parked - flying
 
 

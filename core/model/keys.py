@@ -112,6 +112,20 @@ class KeyLayout:
         """Hash: the billing record of one counter."""
         return self._own("billing", self._tenant(tenant), resource, period)
 
+    def parse_billing(self, key: bytes) -> CounterId | None:
+        """Read a billing record's key back; `None` for a key that is none."""
+        name = key.decode("utf-8", "surrogateescape")
+        start = f"{self.prefix}billing:"
+        parts = name[len(start) :].rsplit(":", 2)
+        if len(parts) != 3:
+            return None
+        tenant, resource, period = parts
+        if self.tagged and tenant[:1] + tenant[-1:] == "{}":
+            tenant = tenant[1:-1]
+        if not tenant or self.billing(tenant, resource, period) != key:
+            return None
+        return CounterId(TenantId(tenant), ResourceName(resource), period)
+
     def audit(self, tenant: str) -> bytes:
         """Stream: the audit trail of one tenant, hash-chained."""
         return self._own("audit", self._tenant(tenant))

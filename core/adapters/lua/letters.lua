@@ -1,0 +1,18 @@
+-- Letters: events that need somebody, of one tenant: a hash of identifier -> JSON.
+-- Comes after checks.lua. Nothing here writes but `write_letter`.
+
+-- A letter, a table whose values are texts; nil where there is none; or nil and a reply.
+local function read_letter(letters, identifier)
+  local text, kind = read('HGET', letters, identifier)
+  if kind then return nil, {'foreign', letters, kind, 'letters'} end
+  if not text then return nil, nil end
+  local sound, letter = pcall(cjson.decode, text)
+  if not sound or type(letter) ~= 'table' then
+    return nil, {'foreign', letters, 'other text', 'letters'}
+  end
+  return letter, nil
+end
+
+local function write_letter(letters, letter)
+  redis.call('HSET', letters, letter.identifier, cjson.encode(letter))
+end
