@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from urllib.parse import quote
 
 from meterdeck.core.adapters import stripe_objects as read
+from meterdeck.core.adapters.stripe_core_events import error_report, error_reports
 from meterdeck.core.adapters.stripe_errors import Fault, FaultKind
 from meterdeck.core.adapters.stripe_requests import PAGE, StripeRequests
 from meterdeck.core.adapters.stripe_transport import Json, RequestFailed
-from meterdeck.core.errors import BadInput, ConfigError
+from meterdeck.core.adapters.stripe_v1_sink import V1Sink
+from meterdeck.core.errors import BadInput, ConfigError, StripeUnreachable
+from meterdeck.core.model.cancelling import Cancellation, CancelOutcome
 from meterdeck.core.model.context import Mode, StripeOptions
+from meterdeck.core.model.delivery import Answer
 from meterdeck.core.model.events import EventOutcome, MeterEvent
+from meterdeck.core.model.late_errors import LATE_ERRORS, ErrorReport
 from meterdeck.core.model.subscriptions import (
     Customer,
     Delivered,
@@ -25,6 +29,14 @@ from meterdeck.core.model.subscriptions import (
 
 _LIVE_KEYS = ("sk_live_", "rk_live_")
 _METERS = "/v1/billing/meters"
+_ADJUSTMENTS = "/v1/billing/meter_event_adjustments"
+_OUTCOMES = {
+    Answer.ACCEPTED: EventOutcome.ACCEPTED,
+    Answer.DUPLICATE: EventOutcome.DUPLICATE,
+    Answer.REFUSED: EventOutcome.REFUSED,
+    Answer.STOPPED: EventOutcome.REFUSED,
+    Answer.UNKNOWN: EventOutcome.UNKNOWN,
+}
 
 
 class StripeGateway:
@@ -48,6 +60,7 @@ class StripeGateway:
                 "give the key of that mode, or set mode to what the key is for",
             )
         self._requests = StripeRequests(options, mode)
+        self._sink = V1Sink(self._requests, mode, _default_keys)
 
     @property
     def latency_ms(self) -> float | None:
@@ -158,29 +171,52 @@ class StripeGateway:
         Raises:
             StripeUnreachable: It was surely not counted: no connection, or put off.
         """
+        (attempt,) = await self._sink.send([event])
+        if attempt.answer is Answer.BUSY:
+            raise StripeUnreachable(attempt.message)
+        return Delivered(
+            _OUTCOMES[attempt.answer],
+            attempt.message,
+            attempt.request_id,
+            attempt.latency_ms,
+        )
+
+    async def cancel(self, event_name: str, identifier: str) -> Cancellation:
+        """Ask Stripe, once, not to count an event it received within 24 hours.
+
+        Stripe takes the event out of its totals a little later. Asking again does
+        no harm.
+
+        Raises:
+            StripeUnreachable: It was surely not done: no connection, or put off.
+        """
         params: Json = {
-            "event_name": event.event_name,
-            "identifier": event.identifier,
-            "timestamp": int(event.timestamp.timestamp()),
-            "payload": {"stripe_customer_id": event.customer, "value": event.value},
+            "event_name": event_name,
+            "type": "cancel",
+            "cancel": {"identifier": identifier},
         }
-        await self._requests.open()  # half a second that is not Stripe's latency
-        started = time.perf_counter()
         try:
-            answer = await self._requests.send(
-                "post", "/v1/billing/meter_events", params
-            )
+            answer = await self._requests.send("post", _ADJUSTMENTS, params)
         except RequestFailed as failure:
             fault = failure.fault
-            outcome = _outcome(fault, event.identifier)
+            outcome = _cancelled(fault)
             if outcome is None:
                 raise fault.as_error() from failure
-            return Delivered(outcome, fault.message, fault.request_id, _ms(started))
-        return Delivered(
-            EventOutcome.ACCEPTED,
-            request_id=answer.request_id,
-            latency_ms=_ms(started),
-        )
+            return Cancellation(outcome, fault.message, fault.request_id)
+        return Cancellation(CancelOutcome.DONE, request_id=answer.request_id)
+
+    def core_events(
+        self, after: datetime, types: Sequence[str] = LATE_ERRORS
+    ) -> AsyncIterator[ErrorReport]:
+        """Yield Stripe's reports of events it did not count, in no certain order.
+
+        Those created at `after` or later; Stripe keeps them for 30 days.
+        """
+        return error_reports(self._requests, after, types)
+
+    async def core_event(self, event_id: str) -> ErrorReport:
+        """Return one report, such as a notification names; it comes with its data."""
+        return await error_report(self._requests, event_id)
 
     async def _whole(self, raw: Json) -> Json:
         """Return the subscription with all its items: Stripe embeds the first few."""
@@ -192,25 +228,25 @@ class StripeGateway:
         return {**raw, "items": {"data": [item async for item in listed]}}
 
 
+def _default_keys(event_name: str) -> None:
+    """Know nothing of a meter: test events go out under Stripe's own keys."""
+
+
 def _path(folder: str, object_id: str) -> str:
     if not object_id:
         raise BadInput(f"an empty id names nothing in Stripe's {folder}")
     return f"{folder}/{quote(object_id, safe='')}"
 
 
-def _outcome(fault: Fault, identifier: str) -> EventOutcome | None:
-    """Return what a failed send means; None when it was surely not counted."""
+def _cancelled(fault: Fault) -> CancelOutcome | None:
+    """Return what a failed cancellation means; None when it was surely not done."""
     match fault.kind:
         case FaultKind.NOT_SENT | FaultKind.BUSY:
             return None
         case FaultKind.LOST | FaultKind.BROKEN:
-            return EventOutcome.UNKNOWN
+            return CancelOutcome.UNKNOWN
         case FaultKind.REFUSED:
-            # Stripe gives this refusal no code, only these words.
-            known = f"already exists with identifier {identifier}"
-            repeated = fault.message.rstrip(".").endswith(known)
-            return EventOutcome.DUPLICATE if repeated else EventOutcome.REFUSED
-
-
-def _ms(started: float) -> int:
-    return round((time.perf_counter() - started) * 1000)
+            # By its words: what Stripe calls this refusal is not documented.
+            words = fault.message.lower()
+            again = "already" in words and "cancel" in words
+            return CancelOutcome.ALREADY if again else CancelOutcome.REFUSED

@@ -26,8 +26,8 @@ def customer(raw: Mapping[str, Any]) -> Customer:
     """Read a customer, deleted ones too."""
     return Customer(
         id=object_id(raw),
-        name=_text(raw, "name"),
-        email=_text(raw, "email"),
+        name=text(raw, "name"),
+        email=text(raw, "email"),
         metadata=_metadata(raw),
         deleted=raw.get("deleted") is True,
     )
@@ -38,8 +38,8 @@ def subscription(raw: Mapping[str, Any]) -> Subscription:
     return Subscription(
         id=object_id(raw),
         customer_id=_reference(raw, "customer"),
-        status=_status(_text(raw, "status")),
-        items=tuple(_item(entry) for entry in rows(_inner(raw, "items"))),
+        status=_status(text(raw, "status")),
+        items=tuple(_item(entry) for entry in rows(inner(raw, "items"))),
         billing_cycle_anchor=_moment(raw, "billing_cycle_anchor"),
         metadata=_metadata(raw),
         created=_moment(raw, "created"),
@@ -48,12 +48,12 @@ def subscription(raw: Mapping[str, Any]) -> Subscription:
 
 def event(raw: Mapping[str, Any]) -> StripeEvent:
     """Read an event: what it is about, not the copy of the object inside it."""
-    about = _inner(_inner(raw, "data"), "object")
+    about = inner(inner(raw, "data"), "object")
     is_customer = about.get("object") == "customer"
-    about_id = _text(about, "id")
+    about_id = text(about, "id")
     return StripeEvent(
         id=object_id(raw),
-        type=_text(raw, "type"),
+        type=text(raw, "type"),
         created=_moment(raw, "created"),
         object_id=about_id,
         customer_id=about_id if is_customer else _reference(about, "customer"),
@@ -62,15 +62,15 @@ def event(raw: Mapping[str, Any]) -> StripeEvent:
 
 def meter(raw: Mapping[str, Any]) -> MeterInfo:
     """Read a meter."""
-    mapping, settings = _inner(raw, "customer_mapping"), _inner(raw, "value_settings")
+    mapping, settings = inner(raw, "customer_mapping"), inner(raw, "value_settings")
     return MeterInfo(
         id=object_id(raw),
-        event_name=_text(raw, "event_name"),
-        display_name=_text(raw, "display_name"),
-        formula=_text(_inner(raw, "default_aggregation"), "formula"),
-        active=_text(raw, "status") == "active",
-        customer_key=_text(mapping, "event_payload_key") or "stripe_customer_id",
-        value_key=_text(settings, "event_payload_key") or "value",
+        event_name=text(raw, "event_name"),
+        display_name=text(raw, "display_name"),
+        formula=text(inner(raw, "default_aggregation"), "formula"),
+        active=text(raw, "status") == "active",
+        customer_key=text(mapping, "event_payload_key") or "stripe_customer_id",
+        value_key=text(settings, "event_payload_key") or "value",
     )
 
 
@@ -95,18 +95,35 @@ def object_id(raw: Mapping[str, Any]) -> str:
     Raises:
         StripeUnreachable: There is none: this is not one of Stripe's objects.
     """
-    found = _text(raw, "id")
+    found = text(raw, "id")
     if not found:
-        raise _unreadable(f"an object without id ({visible(_text(raw, 'object'))})")
+        raise _unreadable(f"an object without id ({visible(text(raw, 'object'))})")
     return found
 
 
 def rows(page: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the objects of a list; anything else in it is left out."""
-    data = page.get("data")
-    if not isinstance(data, list):
+    return entries(page, "data")
+
+
+def entries(raw: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
+    """Return the objects of an array; anything else in it is left out."""
+    found = raw.get(key)
+    if not isinstance(found, list):
         return []
-    return [entry for entry in data if isinstance(entry, dict)]
+    return [entry for entry in found if isinstance(entry, dict)]
+
+
+def inner(raw: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """Return the object under a key, an empty one where there is none."""
+    value = raw.get(key)
+    return value if isinstance(value, Mapping) else _NOTHING
+
+
+def text(raw: Mapping[str, Any], key: str) -> str:
+    """Return the text under a key, empty where there is none."""
+    value = raw.get(key)
+    return _encodable(value) if isinstance(value, str) else ""
 
 
 def _unreadable(what: str) -> StripeUnreachable:
@@ -114,47 +131,37 @@ def _unreadable(what: str) -> StripeUnreachable:
 
 
 def _item(raw: Mapping[str, Any]) -> SubscriptionItem:
-    price = _inner(raw, "price")
-    recurring = _inner(price, "recurring")
+    price = inner(raw, "price")
+    recurring = inner(price, "recurring")
     count = recurring.get("interval_count")
     return SubscriptionItem(
-        price_id=_text(price, "id"),
-        lookup_key=_text(price, "lookup_key"),
+        price_id=text(price, "id"),
+        lookup_key=text(price, "lookup_key"),
         product_id=_reference(price, "product"),
-        meter_id=_text(recurring, "meter"),
-        usage_type=_text(recurring, "usage_type"),
-        interval=_text(recurring, "interval"),
+        meter_id=text(recurring, "meter"),
+        usage_type=text(recurring, "usage_type"),
+        interval=text(recurring, "interval"),
         interval_count=count if isinstance(count, int) and count > 0 else 1,
         period_start=_moment(raw, "current_period_start"),
         period_end=_moment(raw, "current_period_end"),
     )
 
 
-def _inner(raw: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    value = raw.get(key)
-    return value if isinstance(value, Mapping) else _NOTHING
-
-
-def _text(raw: Mapping[str, Any], key: str) -> str:
-    value = raw.get(key)
-    return _encodable(value) if isinstance(value, str) else ""
-
-
-def _encodable(text: str) -> str:
+def _encodable(written: str) -> str:
     # JSON can spell half a surrogate pair, which has no UTF-8 form for Redis.
-    if text.isascii():
-        return text
-    return text.encode("utf-8", "replace").decode("utf-8")
+    if written.isascii():
+        return written
+    return written.encode("utf-8", "replace").decode("utf-8")
 
 
 def _reference(raw: Mapping[str, Any], key: str) -> str:
     """Return the id of a reference, expanded or not."""
-    return _text(raw, key) or _text(_inner(raw, key), "id")
+    return text(raw, key) or text(inner(raw, key), "id")
 
 
 def _metadata(raw: Mapping[str, Any]) -> dict[str, str]:
-    found = _inner(raw, "metadata")
-    return {_encodable(str(key)): _text(found, key) for key in found}
+    found = inner(raw, "metadata")
+    return {_encodable(str(key)): text(found, key) for key in found}
 
 
 def _moment(raw: Mapping[str, Any], key: str) -> datetime | None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from itertools import islice
+from urllib.parse import urlencode
 
 from meterdeck.core.local_stripe.error_reports import ThinEvent
 from meterdeck.core.local_stripe.operations import Call, Operation
+from meterdeck.core.local_stripe.parameters import Parameters
 from meterdeck.core.local_stripe.refusals import LocalStripeRefusal
 from meterdeck.core.local_stripe.schema import Integer, Kind, ListOf, Section, Text
 from meterdeck.core.local_stripe.wire import Json, rfc3339
@@ -59,12 +61,23 @@ def list_(world: World, call: Call) -> Json:
     limit = sent.integer("limit") or 20
     found = list(islice(filter(keep, newest[start:]), limit + 1))
     more = len(found) > limit
-    next_url = f"{_URL}?limit={limit}&page={found[limit - 1].id}" if more else None
+    next_url = _next_url(sent, found[limit - 1].id, limit) if more else None
     return {
         "data": [each.render() for each in found[:limit]],
         "next_page_url": next_url,
         "previous_page_url": None,
     }
+
+
+def _next_url(sent: Parameters, page: str, limit: int) -> str:
+    """Give the address of the next page: it asks for the same kind of events."""
+    query = [("limit", str(limit)), ("page", page)]
+    query += [(f"types[{n}]", each) for n, each in enumerate(sent.strings("types"))]
+    query += [("object_id", each) for each in [sent.text("object_id")] if each]
+    created = sent.section("created") or Parameters({})
+    bounds = ((name, created.text(name)) for name in _BOUNDS)
+    query += [(f"created[{name}]", bound) for name, bound in bounds if bound]
+    return f"{_URL}?{urlencode(query)}"
 
 
 OPERATIONS = (
