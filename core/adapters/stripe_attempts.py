@@ -7,11 +7,10 @@ from datetime import datetime
 from secrets import token_hex
 
 from meterdeck.core.adapters.stripe_errors import Fault, FaultKind
+from meterdeck.core.errors import StripeRefused
 from meterdeck.core.model.delivery import Answer, Attempt
 
 _DUPLICATE_CODE = "duplicate_meter_event"
-# Of the request, not of the event: a key that may not, an address that is not Stripe's.
-_OF_THE_KEY = frozenset({401, 403})
 
 
 class Posting:
@@ -50,6 +49,16 @@ class Posting:
             retry_after_s=fault.retry_after_s,
         )
 
+    def stopped(self, why: StripeRefused) -> Attempt:
+        """Return the attempt of an event that another world's Stripe took."""
+        return Attempt(
+            Answer.STOPPED,
+            self.at,
+            message=str(why),
+            idempotency_key=self.key,
+            latency_ms=self._ms(),
+        )
+
     def _ms(self) -> int:
         return round((time.perf_counter() - self._started) * 1000)
 
@@ -62,11 +71,17 @@ def answer_of(fault: Fault, identifier: str) -> Answer:
         case FaultKind.LOST | FaultKind.BROKEN:
             return Answer.UNKNOWN
         case FaultKind.REFUSED:
-            if fault.status in _OF_THE_KEY:
+            if _of_the_request(fault):
                 return Answer.STOPPED
             if _duplicate(fault, identifier):
                 return Answer.DUPLICATE
             return Answer.REFUSED
+
+
+def _of_the_request(fault: Fault) -> bool:
+    """Tell whether any event would be refused: a wrong key, right or address."""
+    unknown_address = fault.status == 404 and fault.code != "resource_missing"
+    return fault.status in {401, 403} or unknown_address
 
 
 def _duplicate(fault: Fault, identifier: str) -> bool:

@@ -75,7 +75,17 @@ def fault_of(error: Exception, api_base: str) -> Fault:
     status = getattr(error, "http_status", None)
     if not isinstance(status, int):
         return _connection_fault(error, api_base)
-    envelope = _envelope(error)
+    headers = getattr(error, "headers", None)
+    body = getattr(error, "json_body", None)
+    found = headers if isinstance(headers, Mapping) else {}
+    return fault_answered(status, found, body, api_base)
+
+
+def fault_answered(
+    status: int, headers: Mapping[str, str], body: object, api_base: str
+) -> Fault:
+    """Sort an answer that is no success, or that cannot be read: `body` is None."""
+    envelope = _envelope(body)
     code = _text(envelope.get("code"))
     text = _text(envelope.get("message"))
     kind = _kind(status, answered=bool(envelope))
@@ -84,9 +94,9 @@ def fault_of(error: Exception, api_base: str) -> Fault:
         _sentence(kind, status, text, api_base),
         status,
         code,
-        _header(error, "request-id"),
-        _seconds(_header(error, "retry-after")),
-        _header(error, "date"),
+        _text(headers.get("request-id")),
+        _seconds(_text(headers.get("retry-after"))),
+        _text(headers.get("date")),
     )
 
 
@@ -128,15 +138,9 @@ def _connection_fault(error: Exception, api_base: str) -> Fault:
     return Fault(FaultKind.LOST, f"{api_base} answered something that is not Stripe's")
 
 
-def _envelope(error: Exception) -> Mapping[str, object]:
-    body = getattr(error, "json_body", None)
+def _envelope(body: object) -> Mapping[str, object]:
     inner = body.get("error") if isinstance(body, Mapping) else None
     return inner if isinstance(inner, Mapping) else {}
-
-
-def _header(error: Exception, name: str) -> str:
-    headers = getattr(error, "headers", None)
-    return _text(headers.get(name)) if isinstance(headers, Mapping) else ""
 
 
 def _text(value: object) -> str:

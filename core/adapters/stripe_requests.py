@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from typing import Any
 
 from meterdeck.core.adapters import stripe_objects as read
@@ -15,6 +15,7 @@ from meterdeck.core.adapters.stripe_transport import (
     CONNECTIONS,
     Answer,
     Json,
+    Posted,
     RequestFailed,
     StripeTransport,
 )
@@ -56,6 +57,8 @@ class StripeRequests:
 
     async def open(self) -> StripeTransport:
         """Import the SDK, the first time; sends nothing."""
+        if self._transport is not None:
+            return self._transport
         async with self._opening:
             if self._transport is None:
                 self._transport = await StripeTransport.open(
@@ -106,28 +109,25 @@ class StripeRequests:
                 return
             cursor = {"starting_after": read.object_id(data[-1])}
 
-    async def send(
-        self,
-        method: str,
-        path: str,
-        params: Mapping[str, Any],
-        *,
-        key: str = "",
-        token: str = "",
-        base: str = "api",
-    ) -> Answer:
-        """Send one request, once; see `StripeTransport.request`.
+    async def send(self, method: str, path: str, params: Mapping[str, Any]) -> Answer:
+        """Send one request, once.
 
         Raises:
             RequestFailed: No usable answer came.
             StripeRefused: The answer is the other mode's data.
         """
         transport = await self.open()
+        return await self._timed(transport.request(method, path, params))
+
+    async def post(self, posted: Posted) -> Answer:
+        """Send one request that is written already, once; raises as `send`."""
+        transport = await self.open()
+        return await self._timed(transport.post(posted))
+
+    async def _timed(self, asking: Awaitable[Answer]) -> Answer:
         started = time.perf_counter()
         try:
-            answer = await transport.request(
-                method, path, params, key=key, token=token, base=base
-            )
+            answer = await asking
         except RequestFailed as failure:
             if failure.fault.status:
                 self._answered(started, failure.fault.date)

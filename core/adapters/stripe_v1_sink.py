@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from urllib.parse import urlencode
 
 from meterdeck.core.adapters.stripe_attempts import Posting
 from meterdeck.core.adapters.stripe_requests import StripeRequests
-from meterdeck.core.adapters.stripe_transport import Json, RequestFailed
+from meterdeck.core.adapters.stripe_transport import Posted, RequestFailed
+from meterdeck.core.errors import StripeRefused
 from meterdeck.core.model.context import Mode
 from meterdeck.core.model.delivery import Attempt
 from meterdeck.core.model.events import MeterEvent
@@ -49,19 +51,28 @@ class V1Sink:
         await self._requests.close()
 
     async def _one(self, event: MeterEvent) -> Attempt:
-        params: Json = {
-            "event_name": event.event_name,
-            "identifier": event.identifier,
-            "timestamp": int(event.timestamp.timestamp()),
-            "payload": payload_of(event, self._meters(event.event_name)),
-        }
         await self._requests.open()  # half a second that is not Stripe's latency
         posting = Posting(event.identifier, self._requests.clock.own())
+        body = _form(event, self._meters(event.event_name))
         try:
-            answer = await self._requests.send("post", _PATH, params, key=posting.key)
+            answer = await self._requests.post(Posted(_PATH, body, posting.key))
         except RequestFailed as failure:
             return posting.failed(failure.fault, event.identifier)
+        except StripeRefused as other_world:
+            return posting.stopped(other_world)
         return posting.accepted(answer.request_id)
+
+
+def _form(event: MeterEvent, meter: MeterInfo | None) -> str:
+    payload = payload_of(event, meter).items()
+    return urlencode(
+        [
+            ("event_name", event.event_name),
+            ("identifier", event.identifier),
+            ("timestamp", int(event.timestamp.timestamp())),
+            *((f"payload[{key}]", value) for key, value in payload),
+        ]
+    )
 
 
 def payload_of(event: MeterEvent, meter: MeterInfo | None) -> dict[str, str]:
