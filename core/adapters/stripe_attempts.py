@@ -7,7 +7,6 @@ from datetime import datetime
 from secrets import token_hex
 
 from meterdeck.core.adapters.stripe_errors import Fault, FaultKind
-from meterdeck.core.errors import StripeRefused
 from meterdeck.core.model.delivery import Answer, Attempt
 
 _DUPLICATE_CODE = "duplicate_meter_event"
@@ -18,9 +17,8 @@ class Posting:
 
     __slots__ = ("_started", "at", "key")
 
-    def __init__(self, prefix: str, at: datetime) -> None:
-        # Fresh each time: Stripe replays a stored 500 to a key it has seen.
-        self.key = f"{prefix}.{token_hex(4)}"
+    def __init__(self, key: str, at: datetime) -> None:
+        self.key = key
         self.at = at
         self._started = time.perf_counter()
 
@@ -36,7 +34,11 @@ class Posting:
         )
 
     def failed(self, fault: Fault, identifier: str) -> Attempt:
-        """Return the attempt of the event `identifier` whose request failed."""
+        """Return the attempt of an event whose request failed.
+
+        Args:
+            identifier: Of the event if it was alone in the request, else empty.
+        """
         return Attempt(
             answer_of(fault, identifier),
             self.at,
@@ -49,18 +51,29 @@ class Posting:
             retry_after_s=fault.retry_after_s,
         )
 
-    def stopped(self, why: StripeRefused) -> Attempt:
-        """Return the attempt of an event that another world's Stripe took."""
-        return Attempt(
-            Answer.STOPPED,
-            self.at,
-            message=str(why),
-            idempotency_key=self.key,
-            latency_ms=self._ms(),
-        )
-
     def _ms(self) -> int:
         return round((time.perf_counter() - self._started) * 1000)
+
+
+def fresh_key(identifier: str) -> str:
+    """Return an Idempotency-Key for one more request with an event.
+
+    A fresh one each time: Stripe replays a stored 500 to a key it has seen.
+    """
+    return f"{identifier}.{token_hex(4)}"
+
+
+def unsent(fault: Fault, at: datetime) -> Attempt:
+    """Return the attempt of an event that was not sent: what comes first failed."""
+    return Attempt(
+        Answer.BUSY if fault.passing else Answer.STOPPED,
+        at,
+        message=fault.message,
+        code=fault.code,
+        status=fault.status,
+        request_id=fault.request_id,
+        retry_after_s=fault.retry_after_s,
+    )
 
 
 def answer_of(fault: Fault, identifier: str) -> Answer:
@@ -70,6 +83,8 @@ def answer_of(fault: Fault, identifier: str) -> Answer:
             return Answer.BUSY
         case FaultKind.LOST | FaultKind.BROKEN:
             return Answer.UNKNOWN
+        case FaultKind.OTHER_MODE:
+            return Answer.STOPPED
         case FaultKind.REFUSED:
             if _of_the_request(fault):
                 return Answer.STOPPED
@@ -85,8 +100,10 @@ def _of_the_request(fault: Fault) -> bool:
 
 
 def _duplicate(fault: Fault, identifier: str) -> bool:
+    if not identifier:
+        return False  # several events: nobody knows which is meant
     if fault.code == _DUPLICATE_CODE:
-        return True  # v2 has the code; it names no identifier, but was asked about one
+        return True  # v2 has a code and names no identifier: it was asked about one
     # v1 gives this refusal no code, only these words.
     known = f"already exists with identifier {identifier}"
     return fault.message.rstrip(".").endswith(known)

@@ -1,4 +1,4 @@
-"""Stripe's clock, as the Date headers of its answers tell it."""
+"""Stripe's clock, as the Date headers of its answers tell it, and times for v2."""
 
 from __future__ import annotations
 
@@ -12,6 +12,11 @@ Clock = Callable[[], datetime]
 def wall_clock() -> datetime:
     """Return this host's time."""
     return datetime.now(UTC)
+
+
+def rfc3339(moment: datetime) -> str:
+    """Write a moment as v2 takes it: UTC, milliseconds, Z."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds")[:23] + "Z"
 
 
 class StripeClock:

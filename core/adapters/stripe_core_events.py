@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from meterdeck.core.adapters import stripe_objects as read
+from meterdeck.core.adapters.stripe_clock import rfc3339
 from meterdeck.core.adapters.stripe_requests import PAGE, StripeRequests
 from meterdeck.core.adapters.stripe_transport import Json
 from meterdeck.core.errors import BadInput, StripeUnreachable
@@ -60,11 +61,6 @@ def report(raw: Mapping[str, Any]) -> ErrorReport:
         count=_count(reason),
         kinds=tuple(map(_kind, read.entries(reason, "error_types"))),
     )
-
-
-def rfc3339(moment: datetime) -> str:
-    """Write a moment as v2 takes it: UTC, milliseconds, Z."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds")[:23] + "Z"
 
 
 async def _whole(requests: StripeRequests, raw: Json) -> Json:

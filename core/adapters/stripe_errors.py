@@ -31,6 +31,8 @@ class FaultKind(StrEnum):
     """Stripe put it off (429, a lock): not done."""
     REFUSED = "refused"
     """Stripe understood and said no: not done."""
+    OTHER_MODE = "other_mode"
+    """It was answered for another mode than was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ class Fault:
     @property
     def passing(self) -> bool:
         """Whether the same request may succeed when it is repeated."""
-        return self.kind is not FaultKind.REFUSED
+        return self.kind not in {FaultKind.REFUSED, FaultKind.OTHER_MODE}
 
     def as_error(self) -> MeterdeckError:
         """Return the error a caller of a read gets."""

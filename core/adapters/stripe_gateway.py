@@ -245,7 +245,7 @@ def _cancelled(fault: Fault) -> CancelOutcome | None:
             return None
         case FaultKind.LOST | FaultKind.BROKEN:
             return CancelOutcome.UNKNOWN
-        case FaultKind.REFUSED:
+        case FaultKind.REFUSED | FaultKind.OTHER_MODE:
             # By its words: what Stripe calls this refusal is not documented.
             words = fault.message.lower()
             again = "already" in words and "cancel" in words

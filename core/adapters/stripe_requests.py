@@ -10,7 +10,7 @@ from typing import Any
 
 from meterdeck.core.adapters import stripe_objects as read
 from meterdeck.core.adapters.stripe_clock import Clock, StripeClock, wall_clock
-from meterdeck.core.adapters.stripe_errors import Fault
+from meterdeck.core.adapters.stripe_errors import Fault, FaultKind
 from meterdeck.core.adapters.stripe_transport import (
     CONNECTIONS,
     Answer,
@@ -120,9 +120,17 @@ class StripeRequests:
         return await self._timed(transport.request(method, path, params))
 
     async def post(self, posted: Posted) -> Answer:
-        """Send one request that is written already, once; raises as `send`."""
+        """Send one request that is written already, once.
+
+        Raises:
+            RequestFailed: No usable answer came, or the other mode's.
+        """
         transport = await self.open()
-        return await self._timed(transport.post(posted))
+        try:
+            return await self._timed(transport.post(posted))
+        except StripeRefused as other:
+            fault = Fault(FaultKind.OTHER_MODE, str(other))
+            raise RequestFailed(fault) from other
 
     async def _timed(self, asking: Awaitable[Answer]) -> Answer:
         started = time.perf_counter()

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from urllib.parse import urlencode
 
-from meterdeck.core.adapters.stripe_attempts import Posting
+from meterdeck.core.adapters.stripe_attempts import Posting, fresh_key
+from meterdeck.core.adapters.stripe_payload import Meters, payload_of
 from meterdeck.core.adapters.stripe_requests import StripeRequests
 from meterdeck.core.adapters.stripe_transport import Posted, RequestFailed
-from meterdeck.core.errors import StripeRefused
 from meterdeck.core.model.context import Mode
 from meterdeck.core.model.delivery import Attempt
 from meterdeck.core.model.events import MeterEvent
 from meterdeck.core.model.subscriptions import MeterInfo
 
-Meters = Callable[[str], MeterInfo | None]
-
 _PATH = "/v1/billing/meter_events"
-_CUSTOMER_KEY, _VALUE_KEY = "stripe_customer_id", "value"
 
 
 class V1Sink:
@@ -52,14 +49,12 @@ class V1Sink:
 
     async def _one(self, event: MeterEvent) -> Attempt:
         await self._requests.open()  # half a second that is not Stripe's latency
-        posting = Posting(event.identifier, self._requests.clock.own())
+        posting = Posting(fresh_key(event.identifier), self._requests.clock.own())
         body = _form(event, self._meters(event.event_name))
         try:
             answer = await self._requests.post(Posted(_PATH, body, posting.key))
         except RequestFailed as failure:
             return posting.failed(failure.fault, event.identifier)
-        except StripeRefused as other_world:
-            return posting.stopped(other_world)
         return posting.accepted(answer.request_id)
 
 
@@ -73,12 +68,3 @@ def _form(event: MeterEvent, meter: MeterInfo | None) -> str:
             *((f"payload[{key}]", value) for key, value in payload),
         ]
     )
-
-
-def payload_of(event: MeterEvent, meter: MeterInfo | None) -> dict[str, str]:
-    """Return the event's payload, under the keys its meter reads."""
-    return {
-        **dict(event.dimensions),
-        meter.customer_key if meter else _CUSTOMER_KEY: event.customer,
-        meter.value_key if meter else _VALUE_KEY: event.value,
-    }

@@ -8,6 +8,8 @@ import hashlib
 import json
 import logging
 from collections.abc import Awaitable, Callable
+from datetime import UTC
+from email.utils import format_datetime
 from secrets import compare_digest
 
 from starlette.requests import Request
@@ -63,7 +65,9 @@ class Endpoint:
         request = Request(scope, receive)
         body = await request.body()
         answer = await self._answer(request, body)
-        response = Response(answer.body, answer.status, dict(answer.headers))
+        date = format_datetime(self._world.now().astimezone(UTC), usegmt=True)
+        headers = {**answer.headers, "date": date}
+        response = Response(answer.body, answer.status, headers)
         await response(scope, receive, send)
 
     async def _answer(self, request: Request, body: bytes) -> Answer:

@@ -50,6 +50,7 @@ class LocalStripeServer:
                 log_level="critical",
                 access_log=False,
                 server_header=False,
+                date_header=False,  # the application tells the account's time
                 timeout_graceful_shutdown=_GRACE_S,
             )
         )

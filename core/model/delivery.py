@@ -262,3 +262,12 @@ class Delivery:
     def last(self) -> Attempt:
         """The attempt that says what became of the event."""
         return self.attempts[-1]
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether an earlier attempt may have been counted, though the last was not.
+
+        A refusal after an answer that was lost says nothing about the lost one.
+        """
+        lost = any(each.answer is Answer.UNKNOWN for each in self.attempts)
+        return lost and not self.last.answer.delivered
