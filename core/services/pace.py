@@ -25,7 +25,7 @@ class Pace:
         self._rate = most
         self._changed_at = clock()
         self._next_at = self._changed_at
-        self.halvings = 0
+        self.epoch = 0
         """How often it was slowed down."""
 
     @property
@@ -42,20 +42,19 @@ class Pace:
         self._next_at = place + events / self.rate
         return max(0.0, place - now)
 
-    def slow_down(self, sent_at: float, pause_s: float = 0.0) -> bool:
+    def slow_down(self, epoch: int, pause_s: float = 0.0) -> bool:
         """Halve the rate, and take nothing for `pause_s`; tell whether it changed.
 
-        What was sent before the last halving says nothing about the rate of now.
-
         Args:
-            sent_at: When the request was sent that Stripe put off, by the same clock.
+            epoch: What `epoch` was when the request was sent that Stripe put off: one
+                of before the last halving says nothing about the rate of now.
         """
         now = self._clock()
         self._next_at = max(self._next_at, now + pause_s)
-        if sent_at < self._changed_at:
+        if epoch != self.epoch:
             return False
         slowest = min(self._most, max(1.0, self._most * _SLOWEST_SHARE))
         self._rate = max(slowest, self.rate / 2)
         self._changed_at = now
-        self.halvings += 1
+        self.epoch += 1
         return True

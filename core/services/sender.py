@@ -52,7 +52,7 @@ class Timing:
 class _Journey:
     """An event while `deliver` has it."""
 
-    __slots__ = ("attempts", "deadline", "event", "sending", "sent_at", "until")
+    __slots__ = ("attempts", "deadline", "epoch", "event", "sending", "until")
 
     def __init__(self, event: MeterEvent, until: datetime, deadline: float) -> None:
         self.event = event
@@ -60,7 +60,7 @@ class _Journey:
         self.deadline = deadline
         self.attempts: list[Attempt] = []
         self.sending: datetime | None = None
-        self.sent_at = 0.0
+        self.epoch = 0
 
 
 class Sender:
@@ -193,7 +193,7 @@ class Sender:
         if now >= journey.until or not self._stoppage.admit():
             return False
         journey.sending = now
-        journey.sent_at = self._timing.monotonic()
+        journey.epoch = self.pace.epoch
         return True
 
     def _learned(self, attempt: Attempt, journey: _Journey) -> Attempt:
@@ -203,7 +203,7 @@ class Sender:
         # A lock is one customer's, who waits in a lane; 409 likewise.
         if attempt.status == 429 and attempt.code != "lock_timeout":
             pause_s = attempt.retry_after_s or 0.0
-            if self.pace.slow_down(journey.sent_at, pause_s):
+            if self.pace.slow_down(journey.epoch, pause_s):
                 self._observer.pace_changed(self.pace.rate)
         if attempt.answer is Answer.REFUSED:
             return self._only_early(attempt, journey.event) or attempt

@@ -7,7 +7,7 @@ import json
 import socket
 import struct
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -62,13 +62,20 @@ class Asked:
     form: Mapping[str, str]
     headers: Mapping[str, str]
     at: float
+    body: bytes = b""
 
 
 class FaultServer:
-    """Gives the replies in order and the last one for ever; remembers requests."""
+    """Gives the replies in order and the last one for ever; remembers requests.
 
-    def __init__(self, *replies: Reply) -> None:
+    `choose`, where it is given, picks the reply to each request instead.
+    """
+
+    def __init__(
+        self, *replies: Reply, choose: Callable[[Asked], Reply] | None = None
+    ) -> None:
         self._replies = list(replies)
+        self._choose = choose or self._next
         self.asked: list[Asked] = []
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
@@ -91,6 +98,9 @@ class FaultServer:
             writer.close()
         await self._server.wait_closed()
 
+    def _next(self, asked: Asked) -> Reply:
+        return self._replies.pop(0) if len(self._replies) > 1 else self._replies[0]
+
     async def _serve(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
@@ -108,7 +118,7 @@ class FaultServer:
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> bool:
         self.asked.append(await _request(reader))
-        reply = self._replies.pop(0) if len(self._replies) > 1 else self._replies[0]
+        reply = self._choose(self.asked[-1])
         if reply.hang:
             await reader.read()  # until the client gives up
             return False
@@ -140,4 +150,4 @@ async def _request(reader: asyncio.StreamReader) -> Asked:
     body = await reader.readexactly(int(headers.get("content-length", "0")))
     path, _, query = target.partition("?")
     form = dict(parse_qsl(query or body.decode()))
-    return Asked(method, path, form, headers, time.monotonic())
+    return Asked(method, path, form, headers, time.monotonic(), body)
