@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from meterdeck.core.adapters.redis_client import Argument, to_milliseconds
 from meterdeck.core.model.context import Context
-from meterdeck.core.model.delivery import Answer, Attempt, Claim, Settlement, Wanted
-from meterdeck.core.model.events import EventOutcome, EventSource
+from meterdeck.core.model.delivery import Answer, Settlement, Verdict, Wanted
+from meterdeck.core.model.event_lines import line_fields, line_of
 from meterdeck.core.model.names import name_bytes
 from meterdeck.core.model.periods import ENDLESS
 from meterdeck.core.model.usage import CounterId
@@ -13,16 +15,6 @@ from meterdeck.core.model.usage import CounterId
 _DAY_MS = 86_400_000
 _STRIPE_WINDOW_DAYS = 35  # a billing record outlives what Stripe can still be told
 _LONGEST_TEXT = 500
-
-OUTCOMES = {
-    Answer.ACCEPTED: EventOutcome.ACCEPTED,
-    Answer.DUPLICATE: EventOutcome.DUPLICATE,
-    Answer.BUSY: EventOutcome.REFUSED,
-    Answer.REFUSED: EventOutcome.REFUSED,
-    Answer.STOPPED: EventOutcome.REFUSED,
-    Answer.UNKNOWN: EventOutcome.UNKNOWN,
-}
-"""How the delivery log shows an attempt."""
 
 
 class BillingArguments:
@@ -67,10 +59,13 @@ class BillingArguments:
             end + kept * _DAY_MS,
         ]
 
-    def settlement(self, settlement: Settlement) -> list[Argument]:
-        """Return what settle_delivery takes for one event."""
+    def settlement(
+        self, settlement: Settlement, line: Sequence[bytes]
+    ) -> list[Argument]:
+        """Return what settle_delivery takes for one event and its line of the log."""
         claim, attempt = settlement.claim, settlement.attempt
-        line = [] if attempt is None else log_line(claim, attempt)
+        sent = [*settlement.earlier, *([attempt] if attempt else [])]
+        unknown = any(each.answer is Answer.UNKNOWN for each in sent)
         return [
             name_bytes(claim.counter.tenant),
             claim.counter.resource,
@@ -79,33 +74,26 @@ class BillingArguments:
             settlement.verdict.value,
             settlement.attempts,
             int(settlement.again_after_s * 1000),
-            _text(attempt.message) if attempt else b"",
-            _text(attempt.code) if attempt else b"",
-            _text(attempt.request_id) if attempt else b"",
+            1 if unknown or claim.maybe_sent else 0,
+            stored(attempt.message[:_LONGEST_TEXT]) if attempt else b"",
+            stored(attempt.code) if attempt else b"",
+            stored(attempt.request_id) if attempt else b"",
             len(line) // 2,
             *line,
         ]
 
 
-def log_line(claim: Claim, attempt: Attempt) -> list[Argument]:
-    """Return the fields of an attempt's line in the delivery log, as `DeliveryLog`."""
-    event = claim.event
-    return [
-        *("source", EventSource.WORKER.value),
-        *("outcome", OUTCOMES[attempt.answer].value),
-        *("tenant", name_bytes(claim.counter.tenant)),
-        *("resource", claim.counter.resource),
-        *("event_name", name_bytes(event.event_name)),
-        *("identifier", event.identifier),
-        *("customer", name_bytes(event.customer)),
-        *("value", event.value),
-        *("timestamp", to_milliseconds(event.timestamp) // 1000),
-        *("message", _text(attempt.message)),
-        *("request_id", _text(attempt.request_id)),
-        *("latency_ms", attempt.latency_ms),
-    ]
+def line_parts(settlement: Settlement) -> list[bytes]:
+    """Return the line of the delivery log that tells of a settlement, if any."""
+    if settlement.attempt is None and settlement.verdict is Verdict.LATER:
+        return []
+    fields = line_fields(line_of(settlement))
+    return [stored(text) for field in fields.items() for text in field]
 
 
-def _text(text: str) -> bytes:
-    # Stripe's own words; what cannot be stored is replaced.
-    return text[:_LONGEST_TEXT].encode("utf-8", "replace")
+def stored(text: str) -> bytes:
+    """Return text as it is stored; what cannot be, such as in Stripe's, is replaced."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import cast
+from typing import Any, cast
 
-from meterdeck.core.adapters.billing_arguments import BillingArguments
+from meterdeck.core.adapters.billing_arguments import BillingArguments, line_parts
+from meterdeck.core.adapters.billing_indexes import BillingIndexes
 from meterdeck.core.adapters.billing_replies import read_answer, read_record
 from meterdeck.core.adapters.redis_client import (
     Argument,
@@ -17,6 +19,7 @@ from meterdeck.core.adapters.redis_client import (
 )
 from meterdeck.core.adapters.script_batches import ScriptBatches, ScriptCall
 from meterdeck.core.adapters.scripts import Script, problem
+from meterdeck.core.errors import MeterdeckError
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.delivery import (
     IDENTIFIER_MARGIN,
@@ -25,19 +28,25 @@ from meterdeck.core.model.delivery import (
     OLDEST_EVENT,
     BillingRecord,
     Claim,
+    Confirmation,
     NoClaim,
+    NotClaimed,
     Settlement,
+    Verdict,
     Wanted,
 )
+from meterdeck.core.model.names import name_bytes
 from meterdeck.core.model.usage import CounterId
 
 TOGETHER = 64
 """Counters of one script call."""
 
 CLAIM = ("checks", "billing", "claim")
+CONFIRM = ("checks", "confirm")
 SETTLE_DELIVERY = ("checks", "billing", "letters", "settle_delivery")
 
 _READ_TOGETHER = 250
+_IN_FLIGHT = (NotClaimed.LEASED, NotClaimed.EXPIRED)
 _MILLISECOND = timedelta(milliseconds=1)
 
 
@@ -57,19 +66,27 @@ class BillingRecords:
         self._worker = worker
         self._epoch = secrets.token_hex(4)
         self._options = context.delivery
+        self._lease_ms = int(self._options.takeover_s * 1000)
         self._arguments = BillingArguments(context)
-        timeout_s = context.redis.timeout_s
+        self._indexes = BillingIndexes(redis, self._layout, self._epoch)
+        wait_s, timeout_s = self._options.replica_wait_s, context.redis.timeout_s
         self._claim = ScriptBatches(
             redis,
             Script(*CLAIM),
             what="claiming events",
             timeout_s=timeout_s,
-            replica_wait_s=self._options.replica_wait_s,
+            replica_wait_s=wait_s,
         )
         self._settle = ScriptBatches(
             redis,
             Script(*SETTLE_DELIVERY),
             what="settling events",
+            timeout_s=timeout_s,
+        )
+        self._confirm = ScriptBatches(
+            redis,
+            Script(*CONFIRM),
+            what="confirming events",
             timeout_s=timeout_s,
         )
 
@@ -81,21 +98,31 @@ class BillingRecords:
                 have been claimed is claimed again by the next call, as the same events.
             NotReplicated: The same; a failover would take these claims back.
         """
-        groups = self._grouped([each.counter for each in wanted])
+        counters = [each.counter for each in wanted]
+        if self._layout.tagged:
+            records = map(self._arguments.record, counters)
+            await self._indexes.claiming(records, self._lease_ms)
+        groups = self._grouped(counters)
         calls = [
             ScriptCall(
-                [*self._unsettled_key(), *self._keys_of(wanted, group)],
+                [*self._unsettled_key(), *self._counter_keys(counters, group)],
                 [*self._claim_head(len(group)), *self._wanted(wanted, group)],
             )
             for group in groups
         ]
         replies = await self._claim.run(calls, operation_id=self._worker)
-        found: dict[int, Claim | NoClaim] = {}
-        for group, reply in zip(groups, replies, strict=True):
-            _check(reply, "claim")
-            for place, answer in zip(group, reply[3:], strict=True):
-                found[place] = read_answer(wanted[place].counter, answer)
-        return [found[place] for place in range(len(wanted))]
+        answers = self._answers(groups, replies, "claim")
+        found = [
+            read_answer(counters[place], answers[place])
+            for place in range(len(counters))
+        ]
+        if self._layout.tagged:
+            await self._indexes.nothing_in_flight(
+                self._arguments.record(each.counter)
+                for each in found
+                if isinstance(each, NoClaim) and each.why not in _IN_FLIGHT
+            )
+        return found
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[bool]:
         """Account for events that were sent, or not; False: it was settled before.
@@ -105,21 +132,54 @@ class BillingRecords:
         Raises:
             RedisUnreachable, RedisRefused, UnknownOutcome: Settle them again.
         """
+        if self._layout.tagged:
+            await self._announce(settlements)
         groups = self._grouped([each.claim.counter for each in settlements])
+        lines = [line_parts(each) for each in settlements]
+        sent = [[] if self._layout.tagged else line for line in lines]
         calls = [
             ScriptCall(
                 [*self._settle_indexes(), *self._settled_keys(settlements, group)],
-                [*self._settle_head(len(group)), *self._settled(settlements, group)],
+                [
+                    *self._settle_head(len(group)),
+                    *(
+                        part
+                        for at in group
+                        for part in self._arguments.settlement(
+                            settlements[at], sent[at]
+                        )
+                    ),
+                ],
             )
             for group in groups
         ]
         replies = await self._settle.run(calls, operation_id=self._worker)
-        done = [False] * len(settlements)
-        for group, reply in zip(groups, replies, strict=True):
-            _check(reply, "settle_delivery")
-            for place, answer in zip(group, reply[3:], strict=True):
-                done[place] = answer == b"1"
+        answers = self._answers(groups, replies, "settle_delivery")
+        done = [answers[place] == b"1" for place in range(len(settlements))]
+        if self._layout.tagged:
+            await self._note(settlements, done, lines)
         return done
+
+    async def confirm(self, confirmations: Sequence[Confirmation]) -> None:
+        """Write down that Stripe's summaries agreed; an older one changes nothing.
+
+        Raises:
+            RedisUnreachable, RedisRefused, UnknownOutcome: Do it again.
+        """
+        groups = self._grouped([each.counter for each in confirmations])
+        calls = [
+            ScriptCall(
+                [self._arguments.record(confirmations[at].counter) for at in group],
+                [
+                    number
+                    for at in group
+                    for number in (confirmations[at].units, confirmations[at].sequence)
+                ],
+            )
+            for group in groups
+        ]
+        replies = await self._confirm.run(calls, operation_id=self._worker)
+        self._answers(groups, replies, "confirm")
 
     async def read(self, counters: Sequence[CounterId]) -> list[BillingRecord]:
         """Read billing records and their counters; nothing is written.
@@ -184,11 +244,11 @@ class BillingRecords:
     def _unsettled_key(self) -> list[bytes]:
         return [] if self._layout.tagged else [self._layout.unsettled()]
 
-    def _keys_of(self, wanted: Sequence[Wanted], group: Sequence[int]) -> list[bytes]:
+    def _counter_keys(
+        self, counters: Sequence[CounterId], group: Sequence[int]
+    ) -> list[bytes]:
         return [
-            key
-            for place in group
-            for key in self._arguments.counter_keys(wanted[place].counter)
+            key for at in group for key in self._arguments.counter_keys(counters[at])
         ]
 
     def _claim_head(self, count: int) -> list[Argument]:
@@ -227,16 +287,47 @@ class BillingRecords:
     def _settle_head(self, count: int) -> list[Argument]:
         return [0 if self._layout.tagged else 1, self._options.log_lines, count]
 
-    def _settled(
-        self, settlements: Sequence[Settlement], group: Sequence[int]
-    ) -> list[Argument]:
-        return [
-            part
-            for place in group
-            for part in self._arguments.settlement(settlements[place])
-        ]
+    def _answers(
+        self, groups: Sequence[Sequence[int]], replies: Sequence[list[Any]], script: str
+    ) -> dict[int, Any]:
+        """Return what was answered, by the places of who asked."""
+        answers: dict[int, Any] = {}
+        for group, reply in zip(groups, replies, strict=True):
+            if wrong := problem(reply, script):
+                raise wrong
+            self._indexes.learn(int(reply[2]))
+            answers.update(zip(group, reply[3:], strict=True))
+        return answers
 
+    async def _announce(self, settlements: Sequence[Settlement]) -> None:
+        """Write what a cluster's script cannot, before it."""
+        await self._indexes.lettered(
+            name_bytes(each.claim.counter.tenant)
+            for each in settlements
+            if each.verdict in (Verdict.DEAD, Verdict.AMBIGUOUS)
+        )
+        await self._indexes.later(
+            {
+                self._arguments.record(each.claim.counter): int(
+                    each.again_after_s * 1000
+                )
+                for each in settlements
+                if each.verdict is Verdict.LATER
+            }
+        )
 
-def _check(reply: list[bytes], script: str) -> None:
-    if wrong := problem(reply, script):
-        raise wrong
+    async def _note(
+        self,
+        settlements: Sequence[Settlement],
+        done: Sequence[bool],
+        lines: Sequence[Sequence[bytes]],
+    ) -> None:
+        """Write what a cluster's script cannot, after it."""
+        await self._indexes.nothing_in_flight(
+            self._arguments.record(each.claim.counter)
+            for each in settlements
+            if each.verdict is not Verdict.LATER
+        )
+        written = [line for line, yes in zip(lines, done, strict=True) if yes and line]
+        with suppress(MeterdeckError):  # settled it is; the log tells, and counts not
+            await self._indexes.log(written, self._options.log_lines)

@@ -107,11 +107,32 @@ class _Fields:
         )
         claimed_at = from_milliseconds(self.number("claimed_at"))
         number = self.number("seq")
-        return Claim(counter, event, units, scale, number, claimed_at, fresh=False)
+        return Claim(
+            counter,
+            event,
+            units,
+            scale,
+            number,
+            claimed_at,
+            fresh=False,
+            maybe_sent=self.text("worker") != "" or self.text("maybe_sent") == "1",
+        )
 
 
 def _claim(counter: CounterId, answer: Sequence[bytes]) -> Claim:
-    _, fresh, identifier, units, scale, number, second, claimed, customer, name = answer
+    (
+        _,
+        fresh,
+        identifier,
+        units,
+        scale,
+        number,
+        second,
+        claimed,
+        customer,
+        name,
+        lost,
+    ) = answer
     event = MeterEvent(
         event_name=name_text(name),
         identifier=identifier.decode(),
@@ -127,6 +148,7 @@ def _claim(counter: CounterId, answer: Sequence[bytes]) -> Claim:
         sequence=int(number),
         claimed_at=from_milliseconds(int(claimed)),
         fresh=fresh == b"1",
+        maybe_sent=lost == b"1",
     )
 
 

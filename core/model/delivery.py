@@ -25,6 +25,7 @@ __all__ = [
     "Attempt",
     "BillingRecord",
     "Claim",
+    "Confirmation",
     "Delivery",
     "EventState",
     "Letter",
@@ -191,6 +192,8 @@ class Letter:
         first_sent_at: No later than its first request.
         at: When it became what it is.
         reason: Stripe's words, or ours.
+        doing: `cancelling` while Stripe is asked to cancel it; else empty.
+        level: Of a gauge's event, label of the billing period whose level it is.
     """
 
     tenant: TenantId
@@ -207,6 +210,21 @@ class Letter:
     reason: str = ""
     code: str = ""
     request_id: str = ""
+    doing: str = ""
+    level: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """Stripe's summary had these units of a counter, as was to be expected.
+
+    Attributes:
+        sequence: Number of the counter's last event that they hold.
+    """
+
+    counter: CounterId
+    units: int
+    sequence: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 
 local FLIGHT = {
   'in_flight', 'units', 'scale', 'timestamp', 'claimed_at', 'leased_until', 'worker',
-  'attempts', 'customer', 'event_name', 'flight_level',
+  'attempts', 'maybe_sent', 'customer', 'event_name', 'flight_level',
 }
 local COUNTS = {'offset', 'reported', 'parked', 'seq', 'sent_at', 'refused', 'retry_at'}
 local OF_FLIGHT = {

@@ -21,7 +21,8 @@
 --   (empty: no gauge), ms at which the billing record expires if it has no expiry
 -- Reply: ok, replayed 0, server ms, then for each counter one array of strings:
 --   claimed, fresh 0|1, identifier, units, scale, number, timestamp (s), claimed at
---            (ms), customer, event name
+--            (ms), customer, event name, 1: a request for it may have been answered, and
+--            the answer lost; or 0
 --   expired, and the same: too old to be sent again
 --   leased | held | early, ms at which to ask again, units that wait
 --   nothing | negative | too_old | gone, empty, units that wait
@@ -80,7 +81,7 @@ local function flight_of(record, word, fresh)
   return {
     word, fresh, record.in_flight, digits(record.units), digits(record.scale),
     digits(record.seq), digits(record.timestamp), digits(record.claimed_at),
-    record.customer or '', record.event_name or '',
+    record.customer or '', record.event_name or '', record.maybe_sent or '0',
   }
 end
 
@@ -90,11 +91,19 @@ end
 
 -- An event that is in flight already: mine from now on, unless it is somebody's.
 local function take_over(want, record)
-  if record.claimed_at + window <= now then return flight_of(record, 'expired', '0') end
+  local late = record.claimed_at + window <= now
+  -- Whoever has it has not said that nothing of it is lost: it may have been sent.
+  if record.worker ~= '' then record.maybe_sent = '1' end
+  if late and record.maybe_sent == '1' then
+    return flight_of(record, 'expired', '0')
+  end
   if record.leased_until > now and record.worker ~= worker then
     return {'leased', digits(record.leased_until), '0'}
   end
-  redis.call('HSET', want.record, 'leased_until', digits(now + lease), 'worker', worker)
+  -- Stripe never had it: its identifier is as good as new.
+  if late then record.claimed_at = now end
+  redis.call('HSET', want.record, 'leased_until', digits(now + lease), 'worker', worker,
+    'claimed_at', digits(record.claimed_at), 'maybe_sent', record.maybe_sent or '0')
   index(want, digits(now + lease))
   return flight_of(record, 'claimed', '0')
 end

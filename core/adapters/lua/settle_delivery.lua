@@ -10,16 +10,18 @@
 -- ARGV[1]  1: write indexes and log; 0: do not (tagged keys)
 -- ARGV[2]  lines the delivery log is cut to
 -- ARGV[3]  n, 1..64
--- then for each settlement 10: tenant, resource, period label, identifier,
+-- then for each settlement 11: tenant, resource, period label, identifier,
 --   delivered | later | dead | ambiguous, attempts that were made, of later: ms from now
---   until it may be sent again, Stripe's text or ours, its code, its request id;
---   then m, 0..20, and m pairs: fields of the line in the delivery log, none: no line
+--   until it may be sent again, 1: one of the attempts had no answer or 0, Stripe's text
+--   or ours, its code, its request id;
+--   then m, 0..32, and m pairs: fields of the line in the delivery log, none: no line.
+--   What was settled before gets no line
 -- Reply: ok, replayed 0, server ms, then for each settlement 1 or 0: 0 where it was stale:
 --   the event is not in flight (any more), and its letter, if any, says nothing new; or
 --   the record or the letters are damaged
 -- or  foreign | bad   as in consume; nothing of any settlement was written
 
-local HEAD, EACH = 3, 11
+local HEAD, EACH = 3, 12
 local VERDICTS = {delivered = true, later = true, dead = true, ambiguous = true}
 local FIRST_PAUSE, LONGEST_PAUSE = 60000, 3600000
 
@@ -44,6 +46,7 @@ if indexed then
   need_right('ZADD', unsettled, '1', '')
   need_right('ZREM', unsettled, '')
   need_right('ZADD', lettered, '1', '')
+  need_right('ZREM', lettered, '')
   need_right('XADD', log, 'MAXLEN', '~', digits(lines), '*', 'source', '')
 end
 
@@ -54,14 +57,15 @@ for i = 1, count do
     tenant = ARGV[at + 1], resource = ARGV[at + 2], label = ARGV[at + 3],
     identifier = ARGV[at + 4], verdict = ARGV[at + 5],
     attempts = not_negative(ARGV[at + 6]), after = not_negative(ARGV[at + 7]),
-    reason = ARGV[at + 8], code = ARGV[at + 9], request_id = ARGV[at + 10], line = {},
+    unanswered = ARGV[at + 8] == '1', reason = ARGV[at + 9], code = ARGV[at + 10],
+    request_id = ARGV[at + 11], line = {},
   }
-  local pairs_of_line = not_negative(ARGV[at + 11])
+  local pairs_of_line = not_negative(ARGV[at + 12])
   if not one.identifier or one.identifier == '' then return {'bad', 'identifier'} end
   if not VERDICTS[one.verdict] then return {'bad', 'verdict'} end
   if not one.attempts then return {'bad', 'attempts'} end
   if not one.after then return {'bad', 'ms until it may be sent again'} end
-  if not pairs_of_line or pairs_of_line > 20 then return {'bad', 'line of the log'} end
+  if not pairs_of_line or pairs_of_line > 32 then return {'bad', 'line of the log'} end
   for k = 1, 2 * pairs_of_line do one.line[k] = ARGV[at + EACH + k] end
   at = at + EACH + 2 * pairs_of_line
   if at > #ARGV then return {'bad', 'number of ARGV'} end
@@ -75,6 +79,7 @@ for i = 1, count do
   need_right('HDEL', one.record, 'seq')
   need_right('HSET', one.letters, '', '')
   need_right('HDEL', one.letters, '')
+  need_right('EXISTS', one.letters)
   settlements[i] = one
 end
 if at ~= #ARGV then return {'bad', 'number of ARGV'} end
@@ -128,7 +133,7 @@ local function settle_late(one)
     redis.call('HSET', one.record, 'parked', digits(one.state.parked - units),
       'reported', digits(one.state.reported + units))
   end
-  redis.call('HDEL', one.letters, one.identifier)
+  remove_letter(one.letters, one.identifier, lettered, one.tenant)
   return true
 end
 
@@ -140,6 +145,7 @@ local function settle(one)
     local until_ms = digits(now + one.after)
     redis.call('HSET', one.record, 'leased_until', until_ms, 'worker', '',
       'attempts', digits(record.attempts + one.attempts))
+    if one.unanswered then redis.call('HSET', one.record, 'maybe_sent', '1') end
     if indexed then redis.call('ZADD', unsettled, until_ms, one.record) end
     return true
   end
@@ -151,8 +157,9 @@ end
 
 local reply = {'ok', '0', digits(now)}
 for i, one in ipairs(settlements) do
-  reply[i + 3] = settle(one) and '1' or '0'
-  if indexed and #one.line > 0 then
+  local settled = settle(one)
+  reply[i + 3] = settled and '1' or '0'
+  if indexed and settled and #one.line > 0 then
     redis.call('XADD', log, 'MAXLEN', '~', digits(lines), '*', unpack(one.line))
   end
 end
