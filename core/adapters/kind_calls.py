@@ -161,7 +161,7 @@ class KindScripts:
         )
         if reply[0] == b"late":
             return Late(reply[1].decode())
-        return moved(reply) or _decision(call, reply)
+        return moved(reply) or read_decision(call, reply)
 
 
 def _reading(call: KindCall, reply: Reply) -> GaugeReading:
@@ -180,7 +180,8 @@ def _reading(call: KindCall, reply: Reply) -> GaugeReading:
     )
 
 
-def _decision(call: KindCall, reply: Reply) -> Decision:
+def read_decision(call: KindCall, reply: Reply) -> Decision:
+    """Read the answer to a call of one resource."""
     current, limit = int(reply[5]), read_limit(reply[6], reply[7])
     start, end = (from_milliseconds(int(each)) for each in reply[9:11])
     reason = _REFUSALS.get(reply[8])

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from meterdeck.core.adapters.consume_calls import CONSUME
 from meterdeck.core.adapters.kind_calls import COUNT_UNIQUE, SET_GAUGE
+from meterdeck.core.adapters.queue_calls import SETTLE_QUEUED
 from meterdeck.core.adapters.scripts import Script
+from meterdeck.core.adapters.track_call import TRACK
 
 _FILES = {
     "consume": CONSUME,
     "set_gauge": SET_GAUGE,
     "count_unique": COUNT_UNIQUE,
+    "track": TRACK,
+    "settle_queued": SETTLE_QUEUED,
     "settle": ("checks", "settle"),
     "give_back": ("checks", "reserved", "give_back"),
     "replay": ("checks", "replay"),

@@ -222,6 +222,14 @@ class KeyLayout:
             else (self._own("queue"))
         )
 
+    def queued(self, tenant: str) -> bytes:
+        """Hash: a queue's entry → since when it is sent, and to which customer."""
+        return (
+            self._own("queued", self._tenant(tenant))
+            if self.tagged
+            else (self._own("queued"))
+        )
+
     def queues(self) -> bytes:
         """Set: tenants that have a queue of their own (only where keys are tagged)."""
         return self._own("queues")

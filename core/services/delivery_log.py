@@ -42,11 +42,10 @@ class DeliveryLog:
             RedisUnreachable, RedisRefused: It was not written.
             UnknownOutcome: It may have been; writing again could show it twice.
         """
-        fields = line_fields(event)
         line = await execute_write(
             self._redis,
             *("XADD", self._key, "MAXLEN", "~", KEPT, "*"),
-            *(encode(text) for field in fields.items() for text in field),
+            *encoded_line(event),
             what="a line of the delivery log",
             operation_id=event.event.identifier,
         )
@@ -85,6 +84,12 @@ class DeliveryLog:
             # There was something else among them: look further, by larger steps.
             start, size = f"({decode(batch[-1][0] or b'')}", max(size, _BATCH)
         return found[:count]
+
+
+def encoded_line(event: LoggedEvent) -> list[bytes]:
+    """Return names and values of a line's fields, in turn."""
+    fields = line_fields(event)
+    return [encode(text) for field in fields.items() for text in field]
 
 
 def line_time(line: str) -> datetime:

@@ -2,38 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from meterdeck.core.adapters.kind_calls import (
-    KindCall,
-    KindScripts,
-    OneLimit,
-    UniqueAnswer,
-    When,
-)
+from meterdeck.core.adapters.kind_calls import KindScripts, UniqueAnswer, When
 from meterdeck.core.adapters.redis_client import Redis, to_milliseconds
 from meterdeck.core.adapters.scripts import CycleMoved, PeriodMoved
 from meterdeck.core.errors import Refused
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.decisions import Decision, GaugeReading
-from meterdeck.core.model.names import name_bytes
 from meterdeck.core.model.periods import ENDLESS
-from meterdeck.core.model.usage import (
-    Limit,
-    LimitSource,
-    Resource,
-    ResourceKind,
-    Tenant,
-    TenantId,
-)
+from meterdeck.core.model.usage import Resource, ResourceKind, TenantId
 from meterdeck.core.services.asking_again import ask_twice
 from meterdeck.core.services.current_periods import CurrentPeriods
 from meterdeck.core.services.kinds import OneCall, check_reading, member_bytes
+from meterdeck.core.services.one_calls import OneCalls
 
 _ROUNDS = 4
 _DAY_MS = 86_400_000
-_NOBODY = Tenant(TenantId(""), "")  # no plan of its own: the default's limits
 
 
 class KindCounting:
@@ -49,7 +35,7 @@ class KindCounting:
         self._context = context
         self._layout = context.redis.layout
         self._periods = periods
-        self._keep_s = keep_s
+        self._calls = OneCalls(context, keep_s)
         self._scripts = KindScripts(redis)
         self._retention_ms = context.redis.retention_days * _DAY_MS
 
@@ -69,7 +55,7 @@ class KindCounting:
             layout.reserved(tenant, name, label),
             layout.measured(tenant, name),
         ]
-        call = self._call(wanted, found, keys)
+        call = self._calls.of(wanted, found, keys)
         at = None if measured_at is None else max(0, to_milliseconds(measured_at))
         if wanted.call_id is None:
             return await self._scripts.set_gauge(call, value, at)
@@ -110,27 +96,7 @@ class KindCounting:
             layout.members(tenant, name, label),
             layout.trying(tenant, name, label),
         ]
-        call = self._call(wanted, resource, keys)
+        call = self._calls.of(wanted, resource, keys)
         if wanted.call_id is None:
             return await self._scripts.count_unique(call, when, members)
         return await ask_twice(lambda: self._scripts.count_unique(call, when, members))
-
-    def _call(self, wanted: OneCall, resource: Resource, keys: list[bytes]) -> KindCall:
-        layout, call_id = self._layout, wanted.call_id
-        return KindCall(
-            tenant=name_bytes(wanted.tenant),
-            term=self._term(resource, wanted.limits),
-            keys=keys,
-            call=b"" if call_id is None else layout.call(wanted.tenant, call_id),
-            index=() if layout.tagged else (layout.sequence(), layout.changed()),
-            call_id=call_id or "",
-            keep_s=self._keep_s,
-        )
-
-    def _term(self, resource: Resource, limits: Mapping[str, int] | None) -> OneLimit:
-        name = resource.name
-        limit = self._context.limit_of(_NOBODY, name)
-        if limits and limit.source is LimitSource.NONE:
-            limit = Limit(limits[name], LimitSource.ARGUMENT)
-        rule = self._context.default_rule(name)
-        return OneLimit(name, limit, rule.text if rule else "")

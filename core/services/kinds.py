@@ -12,7 +12,7 @@ from meterdeck.core.model.context import Context
 from meterdeck.core.model.names import check_id, name_bytes, tenant_bytes
 from meterdeck.core.model.quantity import LARGEST
 from meterdeck.core.model.text import visible
-from meterdeck.core.model.usage import Resource, ResourceKind
+from meterdeck.core.model.usage import BilledBy, Resource, ResourceKind
 
 _MOST_MEMBERS = 1000
 _LONGEST_MEMBER = 512
@@ -22,15 +22,34 @@ _RIGHT = {
     ResourceKind.UNIQUE: "counts distinct members: name them with count_unique",
 }
 
+_BY_EVENTS = "is billed by events, not by its counter: give it to track"
+
 
 def check_kind(resource: Resource, *kinds: ResourceKind) -> None:
-    """Accept a resource of one of `kinds`.
+    """Accept a resource of one of `kinds` that is not billed by events.
 
     Raises:
-        BadInput: It is of another; the sentence says which call is for it.
+        BadInput: It is another; the sentence says which call is for it.
     """
+    if resource.billed_by is BilledBy.EVENTS:
+        raise BadInput(f"{visible(resource.name)} {_BY_EVENTS}")
     if resource.kind not in kinds:
         raise BadInput(f"{visible(resource.name)} {_RIGHT[resource.kind]}")
+
+
+def check_tracked(resource: Resource) -> None:
+    """Accept a resource that is billed by events.
+
+    Raises:
+        BadInput: It is not; the sentence says which call is for it.
+    """
+    if resource.billed_by is not BilledBy.EVENTS:
+        raise BadInput(
+            f"{visible(resource.name)} {_RIGHT[resource.kind]};"
+            " track is for what is billed by events"
+        )
+    if not resource.meter:
+        raise BadInput(f"{visible(resource.name)} has no meter: set its `meter`")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +73,21 @@ class OneCall:
             BadInput, NotFound: An argument is wrong.
             ReadOnly: The context allows no changes.
         """
+        found = self._checked(context)
+        check_kind(found, kind)
+        return found
+
+    def checked_to_track(self, context: Context) -> Resource:
+        """Return its resource, which is billed by events; raises as `checked`."""
+        found = self._checked(context)
+        check_tracked(found)
+        return found
+
+    def _checked(self, context: Context) -> Resource:
         if context.read_only:
             raise ReadOnly(f"context {context.name} is read-only")
         tenant_bytes(self.tenant, tagged=context.redis.layout.tagged)
         found = context.resource(self.resource)
-        check_kind(found, kind)
         if self.call_id is not None:
             check_id("call id", self.call_id)
         check_limits(self.limits, {self.resource: 1})

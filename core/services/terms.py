@@ -16,7 +16,13 @@ from meterdeck.core.model.periods import (
     calendar_month,
     current_period,
 )
-from meterdeck.core.model.usage import Resource, ResourceKind, Tenant, TenantId
+from meterdeck.core.model.usage import (
+    BilledBy,
+    Resource,
+    ResourceKind,
+    Tenant,
+    TenantId,
+)
 from meterdeck.core.services.current_periods import CurrentPeriods
 from meterdeck.core.services.kinds import check_kind
 
@@ -84,6 +90,7 @@ class Terms:
             for each in context.resources
             if each.period is not PeriodKind.BILLING_CYCLE
             and each.kind is not ResourceKind.UNIQUE
+            and each.billed_by is BilledBy.COUNTER
         ]
         self._month: Mapping[str, Place] = {}
         self._forms: dict[tuple[str, ...], Form] = {}
@@ -107,7 +114,7 @@ class Terms:
 
         Raises:
             NotFound: A resource is not configured.
-            BadInput: It counts members, which `count_unique` does.
+            BadInput: Another call is for it.
             RedisUnreachable, RedisRefused: The billing cycle could not be read.
         """
         resources = [self._context.resource(name) for name in names]

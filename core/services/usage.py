@@ -35,6 +35,7 @@ from meterdeck.core.services.kinds import OneCall
 from meterdeck.core.services.refusal_log import RefusalLog
 from meterdeck.core.services.reservations import Reservations
 from meterdeck.core.services.terms import Form, Terms
+from meterdeck.core.services.tracking import TrackedCall, Tracking
 from meterdeck.core.services.usage_reading import UsageReader
 
 __all__ = ["CALL_KEPT_S", "Decision", "ResourceDecision", "UsageService"]
@@ -72,6 +73,7 @@ class UsageService:
         self._terms = Terms(context, self._periods)
         self._reader = UsageReader(redis, context)
         self._kinds = KindCounting(redis, context, self._periods, CALL_KEPT_S)
+        self._tracking = Tracking(redis, context, self._periods, CALL_KEPT_S)
         self._reservations = Reservations(redis, context)
         self._refusal_log = RefusalLog(redis, context)
 
@@ -234,6 +236,39 @@ class UsageService:
         """
         wanted = OneCall(tenant, resource, call_id, limits)
         return await self._kinds.count_unique(wanted, members)
+
+    async def track(
+        self,
+        tenant: str,
+        resource: str,
+        units: int = 1,
+        *,
+        dimensions: Mapping[str, str] | None = None,
+        timestamp: datetime | None = None,
+        call_id: str | None = None,
+        limits: Mapping[str, int] | None = None,
+    ) -> Decision:
+        """Count units and queue a meter event of their own: both, or neither.
+
+        For resources that are billed by events. Limits, refusals and `call_id` are as
+        in `consume`; an id is made where none is given. The event stays queued until a
+        worker has delivered it.
+
+        Args:
+            units: 1 to 10^15 - 1.
+            dimensions: At most 20 names and texts, for the event.
+            timestamp: When it was used, within the current period, at most 35 days ago
+                and 5 minutes ahead; by default the server's now.
+
+        Raises:
+            BadInput, NotFound: An argument is wrong; it is not billed by events.
+            BrokenCounter, Refused, ReadOnly: As `consume`.
+            RedisUnreachable, RedisRefused, UnknownOutcome: As `consume`.
+        """
+        wanted = OneCall(tenant, resource, call_id, limits)
+        return await self._tracking.track(
+            TrackedCall(wanted, units, dimensions, timestamp)
+        )
 
     async def confirm(
         self, tenant: str, call_id: str, amounts: Mapping[str, int] | None = None

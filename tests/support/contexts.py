@@ -7,6 +7,7 @@ from meterdeck.core.model.keys import KeyLayout
 from meterdeck.core.model.limit_rules import LimitRule
 from meterdeck.core.model.periods import PeriodKind
 from meterdeck.core.model.usage import (
+    BilledBy,
     Plan,
     PlanName,
     Resource,
@@ -23,6 +24,8 @@ DISK = ResourceName("disk_gb")
 """A gauge, where there is one."""
 USERS = ResourceName("active_users")
 """Distinct members, where there are any."""
+RENDERS = ResourceName("renders")
+"""Billed by events, in hundredths, where there are any."""
 FREE = PlanName("free")
 
 
@@ -73,3 +76,16 @@ def with_kinds(context: Context) -> Context:
         Resource(USERS, "Active users", "user", kind=ResourceKind.UNIQUE),
     )
     return replace(context, resources=(*context.resources, *kinds))
+
+
+def with_events(context: Context) -> Context:
+    """Return `context` with a resource that is billed by events of its own."""
+    renders = Resource(
+        RENDERS,
+        "Renders",
+        "frame",
+        scale=2,
+        meter="renders",
+        billed_by=BilledBy.EVENTS,
+    )
+    return replace(context, resources=(*context.resources, renders))

@@ -9,6 +9,8 @@ NAMES = {
     "consume",
     "set_gauge",
     "count_unique",
+    "track",
+    "settle_queued",
     "settle",
     "give_back",
     "replay",

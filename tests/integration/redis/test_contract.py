@@ -8,7 +8,16 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from tests.support.contexts import CALLS, DISK, IMAGES, USERS, with_kinds, with_rule
+from tests.support.contexts import (
+    CALLS,
+    DISK,
+    IMAGES,
+    RENDERS,
+    USERS,
+    with_events,
+    with_kinds,
+    with_rule,
+)
 from tests.support.raw import ask, expiry_ms
 from tests.support.restricted import restricted
 
@@ -16,10 +25,13 @@ from meterdeck.core.adapters.redis_client import Redis, open_redis, server_time
 from meterdeck.core.adapters.script_texts import script_texts
 from meterdeck.core.model.changes import Actor, AdjustKind, Adjustment, Bill
 from meterdeck.core.model.context import Context, Secret
+from meterdeck.core.model.delivery import Verdict
 from meterdeck.core.model.keys import KeyLayout
 from meterdeck.core.model.limit_rules import Enforcement, LimitRule
 from meterdeck.core.model.periods import calendar_month
+from meterdeck.core.model.queued import QueuedResult
 from meterdeck.core.model.usage import TenantId
+from meterdeck.core.services.event_queue import EventQueue
 from meterdeck.core.services.operator_changes import OperatorChanges
 from meterdeck.core.services.usage import UsageService
 
@@ -85,6 +97,11 @@ async def test_the_scripts_that_are_written_out_are_the_ones_that_are_sent(
     of_kinds = UsageService(redis, with_kinds(context))
     await of_kinds.set_gauge("acme", DISK, 1)
     await of_kinds.count_unique("acme", USERS, ["ann"])
+    by_events = with_events(context)
+    await UsageService(redis, by_events).track("acme", RENDERS)
+    queue = EventQueue(redis, by_events, "worker")
+    taken = await queue.take(1)
+    await queue.settle([QueuedResult(each, Verdict.DEAD) for each in taken])
     await changes.adjust(add, actor=actor, operation_id="op-1")
     await changes.set_override(
         "acme",
@@ -244,6 +261,9 @@ def test_every_key_of_the_layout_is_in_the_document() -> None:
         layout.refusals("{tenant}"),
         layout.changed(),
         layout.sequence(),
+        layout.queue("{tenant}"),
+        layout.queued("{tenant}"),
+        layout.queues(),
         layout.events(),
     ]
 
