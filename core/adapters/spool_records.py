@@ -93,6 +93,10 @@ def _form(call: SpooledCall) -> dict[str, Any]:
         kind["kind"] = call.kind.value
     if call.members:
         kind["members"] = [b64encode(each).decode() for each in call.members]
+    if call.dimensions:
+        kind["dimensions"] = call.dimensions
+    if call.timestamp is not None:
+        kind["used_ms"] = (call.timestamp - _EPOCH) // timedelta(milliseconds=1)
     return {
         "call": call.call_id,
         "tenant": call.tenant,
@@ -115,6 +119,12 @@ def _call(form: dict[str, Any]) -> SpooledCall | None:
             sent=bool(form["sent"]),
             kind=SpooledKind(form.get("kind", SpooledKind.USE)),
             members=tuple(b64decode(each) for each in form.get("members", ())),
+            dimensions=tuple((str(n), str(v)) for n, v in form.get("dimensions", ())),
+            timestamp=_used_at(form.get("used_ms")),
         )
     except (KeyError, TypeError, ValueError):
         return None  # whole, and not written by this program
+
+
+def _used_at(ms: int | None) -> datetime | None:
+    return None if ms is None else _EPOCH + timedelta(milliseconds=ms)

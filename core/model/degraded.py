@@ -76,6 +76,8 @@ class SpooledKind(StrEnum):
     """A gauge's level, read at that time."""
     MEMBERS = "members"
     """Distinct members that were seen at that time."""
+    TRACK = "track"
+    """Use that is billed by an event of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,8 @@ class SpooledCall:
         at: When it was used; to the millisecond.
         server_time: Whether `at` is by the Redis server's clock, else by this host's.
         sent: Whether Redis may have counted it already.
+        dimensions: Of an event, in the order of their names.
+        timestamp: When it was used, where the caller said so.
     """
 
     call_id: str
@@ -98,6 +102,8 @@ class SpooledCall:
     sent: bool
     kind: SpooledKind = SpooledKind.USE
     members: tuple[bytes, ...] = ()
+    dimensions: tuple[tuple[str, str], ...] = ()
+    timestamp: datetime | None = None
 
     @property
     def settles(self) -> bool:

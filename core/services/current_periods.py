@@ -10,6 +10,7 @@ from typing import cast
 
 from meterdeck.core.adapters.redis_client import Redis, redis_errors, server_time
 from meterdeck.core.model.context import Context
+from meterdeck.core.model.keys import KeyLayout
 from meterdeck.core.model.periods import (
     Cycle,
     Interval,
@@ -129,6 +130,25 @@ class CurrentPeriods:
         )
         self._cycles[tenant] = known
         return known
+
+
+async def reckon_at(
+    redis: Redis, layout: KeyLayout, tenant: TenantId, resource: Resource, at: datetime
+) -> Reckoning:
+    """Return the period of one resource at a moment, by the cycle there is now.
+
+    Raises:
+        RedisUnreachable, RedisRefused: The billing cycle could not be read.
+    """
+    fields: list[bytes | None] = []
+    if resource.period is PeriodKind.BILLING_CYCLE:
+        with redis_errors():
+            reply = await redis.hmget(layout.tenant(tenant), list(CYCLE_FIELDS))
+        fields = cast("list[bytes | None]", reply)
+    cycle = read_cycle(fields) if fields else None
+    period = current_period(resource.period, cycle, at)
+    known = b" ".join(field or b"" for field in fields)
+    return Reckoning({resource.name: period}, known)
 
 
 def read_cycle(fields: Sequence[bytes | None]) -> Cycle | None:

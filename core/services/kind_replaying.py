@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from meterdeck.core.adapters.kind_calls import When
-from meterdeck.core.adapters.redis_client import Redis, redis_errors
+from meterdeck.core.adapters.redis_client import Redis
 from meterdeck.core.adapters.replay_script import Late
 from meterdeck.core.adapters.scripts import CycleMoved, PeriodMoved
 from meterdeck.core.errors import BadInput, NotFound, Refused
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.decisions import Decision
 from meterdeck.core.model.degraded import SpooledCall, SpooledKind, Unsettled
-from meterdeck.core.model.periods import PeriodKind, current_period
 from meterdeck.core.model.usage import Resource, ResourceKind
-from meterdeck.core.services.current_periods import (
-    CYCLE_FIELDS,
-    CurrentPeriods,
-    read_cycle,
-)
+from meterdeck.core.services.current_periods import CurrentPeriods, reckon_at
 from meterdeck.core.services.kind_counting import KindCounting
 from meterdeck.core.services.kinds import OneCall
 from meterdeck.core.services.server_clock import ServerClock
@@ -87,18 +80,12 @@ class KindReplayer:
         return Unsettled(call, "the billing period keeps changing")
 
     async def _when(self, call: SpooledCall, resource: Resource) -> When:
-        fields: list[bytes | None] = []
-        if resource.period is PeriodKind.BILLING_CYCLE:
-            with redis_errors():
-                key = self._layout.tenant(call.tenant)
-                reply = await self._redis.hmget(key, list(CYCLE_FIELDS))
-            fields = cast("list[bytes | None]", reply)
-        cycle = read_cycle(fields) if fields else None
         # A clock that ran ahead of the server's must not count in a period to come.
         at = min(call.at, self._clock.now())
+        found = await reckon_at(self._redis, self._layout, call.tenant, resource, at)
         return When(
-            current_period(resource.period, cycle, at),
-            b" ".join(field or b"" for field in fields),
+            found.periods[resource.name],
+            found.cycle,
             self._context.redis.retention_days * _DAY_MS,
             allowed_before=True,
         )

@@ -7,11 +7,10 @@ from collections.abc import (
     AsyncIterator,
     Awaitable,
     Callable,
-    Collection,
     Mapping,
 )
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Self, TypeVar
 
@@ -20,16 +19,15 @@ from meterdeck.core.adapters.settle_calls import Settling
 from meterdeck.core.errors import MeterdeckError, Unreachable
 from meterdeck.core.model.amounts import hold_ms
 from meterdeck.core.model.context import Context
-from meterdeck.core.model.decisions import Decision, GaugeReading, Settled
+from meterdeck.core.model.decisions import Decision, Settled
 from meterdeck.core.model.degraded import Deferred, Degraded, MeterStatus
 from meterdeck.core.services.call_ids import CallIds
 from meterdeck.core.services.circuit import Circuit
 from meterdeck.core.services.fallback import Call, Fallback, Fault
 from meterdeck.core.services.guarded import Guarded
 from meterdeck.core.services.held import Held
-from meterdeck.core.services.kinds import OneCall
 from meterdeck.core.services.meter_kinds import MeterKinds
-from meterdeck.core.services.meter_reading import MeterReading
+from meterdeck.core.services.one_resource_calls import OneResourceCalls
 from meterdeck.core.services.opening import end, hurried, open_spool
 from meterdeck.core.services.recovery import Recovery
 from meterdeck.core.services.server_clock import ServerClock
@@ -42,7 +40,7 @@ _T = TypeVar("_T")
 _BESIDE = 4  # connections for probing and replaying, apart from those of the calls
 
 
-class MeterClient(MeterReading):
+class MeterClient(OneResourceCalls):
     """Counts usage for an application; from `open`, with `async with`.
 
     Belongs to one event loop of one process: open it after a fork, not before.
@@ -151,61 +149,6 @@ class MeterClient(MeterReading):
                     if decision is not None:
                         return decision
         return await self._consume(Call(tenant, amounts, None, limits))
-
-    async def set_gauge(
-        self,
-        tenant: str,
-        resource: str,
-        value: int,
-        *,
-        measured_at: datetime | None = None,
-        call_id: str | None = None,
-        limits: Mapping[str, int] | None = None,
-    ) -> GaugeReading | Degraded:
-        """Record a gauge's level. No limit refuses it; the answer says if it is over.
-
-        A reading sets the level, and what is consumed and released after it moves it
-        from there. An older reading than the newest changes nothing, and the answer
-        says so. Without Redis it is answered as `consume`; one that is kept on local
-        disk is told with the moment at which it was taken, and replaces no newer one.
-
-        Args:
-            value: 0 to 2^53.
-            measured_at: When the level was read, by default now.
-            call_id, limits: As in `consume`.
-
-        Raises:
-            As `consume`; BadInput also where the resource is no gauge.
-        """
-        wanted = OneCall(tenant, resource, call_id, limits)
-        return await self._told(
-            lambda: self._kinds.set_gauge(wanted, value, measured_at)
-        )
-
-    async def count_unique(
-        self,
-        tenant: str,
-        resource: str,
-        members: Collection[str | bytes],
-        *,
-        call_id: str | None = None,
-        limits: Mapping[str, int] | None = None,
-    ) -> Decision | Degraded:
-        """Count distinct members of the period: all of `members`, or none of them.
-
-        A member counts once a period, however often it is named. The count is an
-        estimate with a standard error of 0.81 %. Without Redis it is answered as
-        `consume`; what is kept on local disk counts in the period in which it was seen.
-
-        Args:
-            members: 1 to 1,000 texts or bytes, each of 1 to 512 bytes.
-            call_id, limits: As in `consume`.
-
-        Raises:
-            As `consume`; BadInput also where the resource counts no members.
-        """
-        wanted = OneCall(tenant, resource, call_id, limits)
-        return await self._told(lambda: self._kinds.count_unique(wanted, members))
 
     async def reserve(
         self,
@@ -364,13 +307,6 @@ class MeterClient(MeterReading):
                 call.tenant, call.amounts, call_id=call.call_id, limits=call.limits
             ),
         )
-
-    async def _told(self, ask: Callable[[], Awaitable[_T | Degraded]]) -> _T | Degraded:
-        with self._uses:
-            answer = await ask()
-            if isinstance(answer, Degraded):
-                self._recovery.wake()
-            return answer
 
     async def _count(
         self, call: Call, ask: Callable[[], Awaitable[Decision]]

@@ -16,6 +16,7 @@ from meterdeck.core.services.fallback import Fallback, Fault
 from meterdeck.core.services.guarded import Guarded
 from meterdeck.core.services.kinds import OneCall, check_reading, member_bytes
 from meterdeck.core.services.server_clock import ServerClock
+from meterdeck.core.services.tracking import TrackedCall, check_time
 from meterdeck.core.services.usage import UsageService
 
 
@@ -82,6 +83,34 @@ class MeterKinds:
         kept = self._record(wanted, found, answer, SpooledKind.MEMBERS)
         kept = replace(kept, amounts=((found.name, len(raw)),), members=tuple(raw))
         return await self._fallback.keep(kept, answer, wanted.call_id)
+
+    async def track(self, wanted: TrackedCall) -> Decision | Degraded:
+        """Count units and queue their event; see `MeterClient.track`."""
+        found = wanted.checked(self._context)
+        wanted = wanted.named()
+        call = wanted.call
+        answer = await self._guarded.ask(
+            lambda: self._usage.track(
+                call.tenant,
+                call.resource,
+                wanted.units,
+                dimensions=wanted.dimensions,
+                timestamp=wanted.timestamp,
+                call_id=call.call_id,
+                limits=call.limits,
+            )
+        )
+        if isinstance(answer, Decision):
+            return answer
+        if wanted.timestamp is not None:
+            check_time(wanted.timestamp, self._clock.now())
+        kept = replace(
+            self._record(call, found, answer, SpooledKind.TRACK),
+            amounts=((found.name, wanted.units),),
+            dimensions=tuple(sorted((wanted.dimensions or {}).items())),
+            timestamp=wanted.timestamp,
+        )
+        return await self._fallback.keep(kept, answer, call.call_id)
 
     def _named(self, wanted: OneCall) -> OneCall:
         """Return the call with an id, where it may be told twice."""

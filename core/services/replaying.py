@@ -33,6 +33,7 @@ from meterdeck.core.services.kinds import check_kind
 from meterdeck.core.services.reservations import Reservations
 from meterdeck.core.services.server_clock import ServerClock
 from meterdeck.core.services.spooling import Spool
+from meterdeck.core.services.track_replaying import TrackReplayer
 from meterdeck.core.services.usage import CALL_KEPT_S
 
 REPLAY_KEPT_S = 7 * 86_400
@@ -67,6 +68,9 @@ class Replayer:
         self._layout = context.redis.layout
         self._script = ReplayScript(redis)
         self._kinds = KindReplayer(redis, context, clock, REPLAY_KEPT_S)
+        self._tracked = TrackReplayer(
+            redis, context, clock, keep_s=REPLAY_KEPT_S, doubtful=_DOUBTFUL
+        )
         self._reservations = Reservations(redis, context)
         self._spool = spool
         self._clock = clock
@@ -135,7 +139,7 @@ class Replayer:
         """Count the calls, all at once; then settle those that ended, in order."""
         uses = [call for call in calls if not call.settles]
         counted = await asyncio.gather(
-            *(self._count(call, begun_at) for call in uses), return_exceptions=True
+            *(self._tell_use(call, begun_at) for call in uses), return_exceptions=True
         )
         failure = next((each for each in counted if isinstance(each, Exception)), None)
         rest = iter(counted)
@@ -163,9 +167,16 @@ class Replayer:
             return Unsettled(call, f"{how}: {error}")
         return None
 
-    async def _count(self, call: SpooledCall, begun_at: datetime) -> Unsettled | None:
+    async def _tell_use(
+        self, call: SpooledCall, begun_at: datetime
+    ) -> Unsettled | None:
         if call.kind is SpooledKind.MEMBERS:
             return await self._kinds.tell(call)
+        if call.kind is SpooledKind.TRACK:
+            return await self._tracked.tell(call, _proves_until(call, begun_at))
+        return await self._count(call, begun_at)
+
+    async def _count(self, call: SpooledCall, begun_at: datetime) -> Unsettled | None:
         try:
             resources = [self._context.resource(name) for name, _ in call.amounts]
             for each in resources:

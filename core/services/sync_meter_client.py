@@ -146,6 +146,34 @@ class SyncMeterClient:
             )
         )
 
+    def track(
+        self,
+        tenant: str,
+        resource: str,
+        units: int = 1,
+        *,
+        dimensions: Mapping[str, str] | None = None,
+        timestamp: datetime | None = None,
+        call_id: str | None = None,
+        limits: Mapping[str, int] | None = None,
+    ) -> Decision | Degraded:
+        """Count units and queue their event; `MeterClient.track` says all of it.
+
+        Raises:
+            BadInput, NotFound, BrokenCounter, Refused, ReadOnly: As there.
+        """
+        return self._run(
+            self._meter.track(
+                tenant,
+                resource,
+                units,
+                dimensions=dimensions,
+                timestamp=timestamp,
+                call_id=call_id,
+                limits=limits,
+            )
+        )
+
     def reserve(
         self,
         tenant: str,

@@ -11,6 +11,7 @@ from uuid import uuid4
 from meterdeck.core.adapters.redis_client import Redis, redis_errors
 from meterdeck.core.adapters.scripts import CycleMoved, PeriodMoved
 from meterdeck.core.adapters.track_call import (
+    Allowed,
     OutOfTime,
     TrackAnswer,
     TrackedUse,
@@ -32,7 +33,7 @@ from meterdeck.core.model.queued import MOST_DIMENSIONS
 from meterdeck.core.model.text import visible
 from meterdeck.core.model.usage import Resource, TenantId
 from meterdeck.core.services.asking_again import ask_twice
-from meterdeck.core.services.current_periods import CurrentPeriods
+from meterdeck.core.services.current_periods import CurrentPeriods, Reckoning
 from meterdeck.core.services.kinds import OneCall
 from meterdeck.core.services.one_calls import OneCalls
 from meterdeck.core.services.queue_entries import write_dimensions
@@ -110,7 +111,7 @@ class Tracking:
         for _ in range(_ROUNDS):
             reckoning = await self._periods.of(who, [found])
             period = reckoning.periods[found.name]
-            use = self._use(wanted, found, period, reckoning.cycle)
+            use = self.use(wanted, found, reckoning)
             match await self.track_in(wanted, found, use):
                 case Decision() as made:
                     return made
@@ -141,19 +142,25 @@ class Tracking:
             await self._announce(tenant)
         return await ask_twice(lambda: self._script.run(call, use))
 
-    def _use(
-        self, wanted: TrackedCall, resource: Resource, period: Period, cycle: bytes
+    def use(
+        self,
+        wanted: TrackedCall,
+        resource: Resource,
+        reckoning: Reckoning,
+        allowed: Allowed | None = None,
     ) -> TrackedUse:
+        """Return what is counted and queued in that period."""
         return TrackedUse(
             units=wanted.units,
             scale=resource.scale,
             event_name=resource.meter,
-            period=period,
-            cycle=cycle,
+            period=reckoning.periods[resource.name],
+            cycle=reckoning.cycle,
             retention_ms=self._retention_ms,
             used_at=wanted.timestamp,
             dimensions=write_dimensions(wanted.dimensions),
             source=EventSource.APPLICATION.value,
+            allowed=allowed,
         )
 
     async def _announce(self, tenant: str) -> None:
@@ -202,16 +209,33 @@ def _is_text(text: str) -> bool:
     return True
 
 
+def check_time(at: datetime, now: datetime) -> None:
+    """Accept the time of an event that Stripe is sent at once.
+
+    Raises:
+        BadInput: It is too far ahead, or too long ago.
+    """
+    if at > now + NEWEST_EVENT:
+        raise BadInput(f"{_shown(at)} is more than 5 minutes ahead of the server")
+    if at < now - OLDEST_EVENT:
+        raise BadInput(
+            f"{_shown(at)} is more than 35 days ago: Stripe does not take it"
+        )
+
+
 def _out_of_time(wanted: TrackedCall, period: Period, now: datetime) -> BadInput:
     at = wanted.timestamp or now
-    shown = f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
-    if at > now + NEWEST_EVENT:
-        return BadInput(f"{shown} is more than 5 minutes ahead of the server's clock")
-    if at < now - OLDEST_EVENT:
-        return BadInput(f"{shown} is more than 35 days ago: Stripe does not take it")
-    begins = f"{period.start.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    try:
+        check_time(at, now)
+    except BadInput as error:
+        return error
     if at < period.start:
         return BadInput(
-            f"{shown} is in a period that is over; the current one began at {begins}"
+            f"{_shown(at)} is in a period that is over;"
+            f" the current one began at {_shown(period.start)}"
         )
-    return BadInput(f"{shown} is in a period that has not begun")
+    return BadInput(f"{_shown(at)} is in a period that has not begun")
+
+
+def _shown(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"

@@ -250,15 +250,8 @@ class UsageService:
     ) -> Decision:
         """Count units and queue a meter event of their own: both, or neither.
 
-        For resources that are billed by events. Limits, refusals and `call_id` are as
-        in `consume`; an id is made where none is given. The event stays queued until a
-        worker has delivered it.
-
-        Args:
-            units: 1 to 10^15 - 1.
-            dimensions: At most 20 names and texts, for the event.
-            timestamp: When it was used, within the current period, at most 35 days ago
-                and 5 minutes ahead; by default the server's now.
+        Limits, refusals and `call_id` are as in `consume`; `MeterClient.track` says
+        what the arguments are.
 
         Raises:
             BadInput, NotFound: An argument is wrong; it is not billed by events.
