@@ -28,6 +28,7 @@ SETTLE_QUEUED = ("checks", "settle_queued")
 MOST_SETTLED = 64
 """Entries that one script call settles."""
 
+_MOST_PENDING = 10_000
 _FROM_THE_START = "0-0"
 
 
@@ -256,8 +257,13 @@ class QueueCalls:
         for taken, queue in asked:
             ids = [e.id for e in taken.entries if everybody or e.deliveries > 1]
             span = (min(ids, key=_order), max(ids, key=_order))
-            whose = () if everybody else (self._worker,)
-            pipe.execute_command("XPENDING", queue, GROUP, *span, 10_000, *whose)
+            pipe.xpending_range(
+                queue,
+                GROUP,
+                *span,
+                _MOST_PENDING,
+                consumername=None if everybody else self._worker,
+            )
         with redis_errors():
             replies = await pipe.execute(raise_on_error=False)
         for (taken, _), reply in zip(asked, replies, strict=True):
@@ -286,8 +292,4 @@ def _entries(reply: object, deliveries: int = 1) -> list[RawEntry]:
 def _times_given(reply: object) -> dict[str, int]:
     if not isinstance(reply, list):
         return {}
-    given: dict[str, int] = {}
-    for each in reply:
-        entry, _, _, times = each.values() if isinstance(each, dict) else each
-        given[entry.decode()] = int(times)
-    return given
+    return {each["message_id"].decode(): each["times_delivered"] for each in reply}
