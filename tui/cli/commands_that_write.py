@@ -10,13 +10,14 @@ _TENANT = "tenant or Stripe customer id"
 
 
 def add_writing_commands(commands: Commands, common: argparse.ArgumentParser) -> None:
-    """Add adjust, reset, undo, override, consume, gauge, unique and fire."""
+    """Add adjust, reset, undo, override, consume, gauge, unique, track and fire."""
     _add_adjust(commands, common)
     _add_undo(commands, common)
     _add_override(commands, common)
     _add_consume(commands, common)
     _add_gauge(commands, common)
     _add_unique(commands, common)
+    _add_track(commands, common)
     _add_fire(commands, common)
 
 
@@ -128,6 +129,32 @@ def _add_unique(commands: Commands, common: argparse.ArgumentParser) -> None:
         "members", metavar="MEMBER", nargs="+", help="all are counted, or none"
     )
     _add_call_id(add)
+
+
+def _add_track(commands: Commands, common: argparse.ArgumentParser) -> None:
+    track = add_command(
+        commands, common, "track", "count use that is billed by an event of its own"
+    )
+    _add_counter(track)
+    track.add_argument(
+        "units", metavar="UNITS", nargs="?", default="1", help="how much (default: 1)"
+    )
+    track.add_argument(
+        "--dimension",
+        metavar="NAME=VALUE",
+        action="append",
+        help="what the event says besides; may be given again",
+    )
+    track.add_argument(
+        "--at",
+        metavar="WHEN",
+        help="when it was used, in UTC: 2026-11-27T18:00Z, 10m ago as 10m"
+        " (default: now)",
+    )
+    track.add_argument(
+        "--call-id", metavar="ID", help="a repeat with the same id counts nothing"
+    )
+    _add_write_options(track, reason=False)
 
 
 def _add_call_id(parser: argparse.ArgumentParser) -> None:

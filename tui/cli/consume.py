@@ -27,7 +27,7 @@ async def _consume(call: Call) -> int:
     amounts = _amounts(call, call.args.amounts)
     tenant = await tenant_of(call)
     if call.args.dry_run:
-        return await _foresee(call, tenant, amounts)
+        return await foresee(call, tenant, amounts)
     confirm(call, f"count {', '.join(call.args.amounts)} for {tenant}")
     decision = await call.engine.usage.consume(
         tenant, amounts, call_id=call.args.call_id
@@ -60,7 +60,7 @@ def _amounts(call: Call, texts: Sequence[str]) -> dict[str, int]:
     return amounts
 
 
-async def _foresee(call: Call, tenant: str, amounts: dict[str, int]) -> int:
+async def foresee(call: Call, tenant: str, amounts: dict[str, int]) -> int:
     """Say what a call would be told now; it may be told otherwise a moment later."""
     resources = []
     for usage in await call.engine.usage.usage(tenant):

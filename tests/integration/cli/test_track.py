@@ -1,0 +1,85 @@
+"""`meterdeck track`: use that is billed by an event of its own."""
+
+import json
+
+import pytest
+import redis
+from tests.integration.cli.conftest import CommandLine
+
+RENDERS = """
+[resources.renders]
+label = "Renders"
+unit = "frame"
+meter = "renders"
+scale = 2
+billed_by = "events"
+"""
+
+
+@pytest.fixture
+def cli(cli: CommandLine) -> CommandLine:
+    """The same contexts with a resource that is billed by events."""
+    cli.config.write_text(cli.config.read_text() + RENDERS)
+    return cli
+
+
+def queued(store: redis.Redis) -> list[dict[bytes, bytes]]:
+    """Return the fields of every queued event."""
+    entries: list[tuple[bytes, dict[bytes, bytes]]] = store.xrange(  # type: ignore[assignment]  # not awaited
+        "meterdeck:queue"
+    )
+    return [fields for _, fields in entries]
+
+
+def test_track_counts_and_queues_once_an_id_and_ends_with_1_at_the_limit(
+    cli: CommandLine, store: redis.Redis, acme: str
+) -> None:
+    """As consume does, with dimensions and the time of use."""
+    store.hset("meterdeck:tenant:acme", "limit:renders", "200")
+    words = ("track", "acme", "renders", "1.5", "--dimension", "size=xl", "--at", "1m")
+    options = ("--dimension", "zone=eu", "--call-id", "r-1")
+
+    first = cli(*words, *options, "--json")
+    over = cli("track", "acme", "renders", "1")
+    dry = cli("track", "acme", "renders", "--dry-run")
+
+    assert (first.code, over.code, dry.code) == (0, 1, 1)
+    (each,) = first.json["resources"]
+    assert (each["current"], each["remaining"]) == (150, 50)
+    assert (first.json["call_id"], first.json["replayed"]) == ("r-1", False)
+    assert over.out.startswith("refused  acme")
+    assert "dry run: nothing was counted" in dry.err
+    (event,) = queued(store)
+    assert event[b"value"] == b"1.5"
+    assert json.loads(event[b"dimensions"]) == {"size": "xl", "zone": "eu"}
+
+
+def test_what_track_cannot_do_is_said_in_a_sentence_and_writes_nothing(
+    cli: CommandLine, store: redis.Redis
+) -> None:
+    """With exit code 2; of a read-only context 1."""
+    done = [
+        cli("track", "acme", "api_calls"),
+        cli("consume", "acme", "renders=1"),
+        cli("track", "acme", "renders", "0"),
+        cli("track", "acme", "renders", "--dimension", "xl"),
+        cli("track", "acme", "renders", "--dimension", "a=1", "--dimension", "a=2"),
+        cli("track", "acme", "renders", "--at", "someday"),
+        cli("track", "acme", "renders", "--at", "36d"),
+    ]
+    read_only = cli("track", "acme", "renders", "--read-only")
+
+    assert {each.code for each in done} == {2}
+    assert read_only.code == 1
+    words = [
+        "count it with consume",
+        "give it to track",
+        "cannot be tracked",
+        "is no dimension",
+        "given twice",
+        "--at 'someday' is not a moment",
+        "more than 35 days ago",
+    ]
+    for each, wanted in zip(done, words, strict=True):
+        assert wanted in each.err
+    assert store.keys("*") == []
