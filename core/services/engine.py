@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from meterdeck.core.adapters.redis_client import open_redis
+from meterdeck.core.adapters.billing_calls import BillingRecords
+from meterdeck.core.adapters.redis_client import open_redis, server_time
 from meterdeck.core.adapters.stripe_gateway import StripeGateway
 from meterdeck.core.model.context import Context
 from meterdeck.core.services.delivery_log import DeliveryLog
@@ -14,6 +16,7 @@ from meterdeck.core.services.directory import Directory
 from meterdeck.core.services.fire import TestEvents
 from meterdeck.core.services.operator_changes import OperatorChanges
 from meterdeck.core.services.standings import Standings
+from meterdeck.core.services.sync.share import worker_name
 from meterdeck.core.services.usage import UsageService
 from meterdeck.core.services.watch import Watch
 from meterdeck.core.services.watch_loop import Sources
@@ -41,6 +44,7 @@ class Engine:
         self.changes = OperatorChanges(self._redis, context)
         self.directory = Directory(self._redis, context, self.gateway)
         self.events = DeliveryLog(self._redis, context)
+        self.records = BillingRecords(self._redis, context, worker_name())
         self.test_events = TestEvents(self._redis, context, self.gateway, self.events)
 
     async def __aenter__(self) -> Self:
@@ -61,6 +65,14 @@ class Engine:
                 await self.gateway.close()
         finally:
             await self._redis.aclose()
+
+    async def now(self) -> datetime:
+        """Return the Redis server's time.
+
+        Raises:
+            RedisUnreachable, RedisRefused: As in `redis_errors`.
+        """
+        return await server_time(self._redis)
 
     def watch(self) -> Watch:
         """Return a watch on this context; it starts with `updates`."""

@@ -53,6 +53,7 @@ def build_parser(arguments: list[str]) -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", title="commands")
     _add_reading_commands(commands, common)
     add_writing_commands(commands, common)
+    _add_sync(commands, common)
     _add_setup_commands(commands, common)
     _add_sandbox_commands(commands, arguments)
     return parser
@@ -114,6 +115,16 @@ def _add_reading_commands(
     events.add_argument("-n", metavar="N", type=int, default=20, help="(default: 20)")
     events.add_argument("--follow", "-f", action="store_true", help="wait for more")
 
+    closing = add_command(
+        commands, common, "closing", "show what is unsent of periods that end soon"
+    )
+    closing.add_argument(
+        "--hours",
+        metavar="N",
+        type=int,
+        help="how soon (default: delivery.close_guard_hours)",
+    )
+
     audit = add_command(commands, common, "audit", "show who changed what")
     audit.add_argument("tenant", metavar="TENANT", nargs="?")
     audit.add_argument("-n", metavar="N", type=int, default=20, help="(default: 20)")
@@ -156,6 +167,21 @@ def _add_reading_commands(
     )
     spool.add_argument(
         "directory", metavar="DIR", nargs="?", help="(default: the context's)"
+    )
+
+
+def _add_sync(commands: Commands, common: argparse.ArgumentParser) -> None:
+    sync = add_command(commands, common, "sync", "bring usage to Stripe; runs on")
+    sync.add_argument(
+        "--once",
+        action="store_true",
+        help="what is unsent now, without waiting; then end",
+    )
+    sync.add_argument(
+        "--metrics-port",
+        metavar="PORT",
+        type=int,
+        help="where Prometheus finds the metrics (default: delivery.metrics_port)",
     )
 
 

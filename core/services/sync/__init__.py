@@ -1,0 +1,1 @@
+"""The worker: finds unsent usage, claims it, sends it to Stripe, settles it."""

@@ -1,0 +1,355 @@
+"""From counters to Stripe: claim what is unsent, send it, settle it."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from meterdeck.core.adapters.billing_calls import BillingRecords
+from meterdeck.core.errors import MeterdeckError, Refused, Unreachable
+from meterdeck.core.model.delivery import (
+    LARGEST_VALUE,
+    Claim,
+    NoClaim,
+    NotClaimed,
+    Settlement,
+    Verdict,
+    Wanted,
+)
+from meterdeck.core.model.usage import CounterId, TenantId
+from meterdeck.core.services.sender import Sender
+from meterdeck.core.services.sync import journal
+from meterdeck.core.services.sync.billable import Billables, NotBilled
+from meterdeck.core.services.sync.due import DueCounters
+from meterdeck.core.services.sync.flow import Places, Settling
+from meterdeck.core.services.sync.observer import Observer
+from meterdeck.core.services.sync.verdicts import pause_s, send_until, verdict_of
+
+BATCH = 64
+"""Counters of one script call."""
+
+_TRY_AGAIN_S = 0.5
+_MOST_OVERDUE = 5_000
+_MOST_REMEMBERED = 10_000
+
+
+@dataclass(slots=True)
+class Tally:
+    """What was done since the worker began.
+
+    Attributes:
+        delivered: Events, and `units` what they billed.
+        left: Counters whose units stay, by why.
+    """
+
+    delivered: int = 0
+    units: int = 0
+    later: int = 0
+    dead: int = 0
+    ambiguous: int = 0
+    stale: int = 0
+    left: Counter[str] = field(default_factory=Counter)
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    settlement: Settlement
+    since: float
+
+
+class CounterFlow:
+    """Keeps the counters that are due, and brings their unsent units to Stripe.
+
+    Args:
+        clock: The Redis server's clock.
+        is_mine: Whether this worker is to look after a tenant; asked when a counter is
+            due, as others come and go.
+        at_once: Claims that may be on their way to Stripe together.
+        hasty: Do not wait for flush intervals.
+    """
+
+    def __init__(
+        self,
+        records: BillingRecords,
+        sender: Sender,
+        billables: Billables,
+        clock: Callable[[], datetime],
+        observer: Observer,
+        *,
+        is_mine: Callable[[TenantId], bool],
+        at_once: int,
+        hasty: bool = False,
+    ) -> None:
+        self._records = records
+        self._sender = sender
+        self._billables = billables
+        self._clock = clock
+        self._observer = observer
+        self._is_mine = is_mine
+        self._hasty = hasty
+        self._places = Places(at_once)
+        self._settling: Settling[_Done] = Settling(self._settle, BATCH)
+        self._claiming = 0
+        self._took = asyncio.Event()
+        self.due = DueCounters()
+        self.tally = Tally()
+        self._unbilled: dict[CounterId, NotBilled | NotClaimed] = {}
+        # Counters with an event on its way, and whether they were noticed meanwhile.
+        self._flying: dict[CounterId, bool] = {}
+
+    # -- what is due ---------------------------------------------------------------
+
+    def notice(self, counters: Sequence[CounterId], *, later_s: float = 0.0) -> None:
+        """Look at counters soon: something of theirs may be unsent.
+
+        Args:
+            later_s: Seconds from now; another worker is expected to do it before.
+        """
+        now = self._clock().timestamp()
+        for counter in counters:
+            if counter in self._flying:
+                self._flying[counter] = True
+            elif counter not in self.due:
+                self._put(counter, now + later_s, since=now)
+
+    async def caught_up(self) -> None:
+        """Wait until few enough counters are overdue that more can be noticed."""
+        while self.due.overdue(self._clock().timestamp()) > _MOST_OVERDUE:
+            self._took.clear()
+            await self._took.wait()
+
+    def _put(self, counter: CounterId, at: float, *, since: float) -> None:
+        """Look at a counter then, or when its period ends, if that is before."""
+        wanted = self._billables.wanted(counter, now := self._clock())
+        ends = math.inf
+        if isinstance(wanted, NotBilled):
+            if not wanted.a_fault:
+                return
+        elif not wanted.period.endless:
+            ends = wanted.period.end.timestamp()
+        if now.timestamp() < ends < at:
+            at = ends
+        self.due.put(counter, at, since=since, ends=ends)
+
+    @property
+    def on_the_way(self) -> int:
+        """Events that are claimed and not settled by this worker."""
+        return self._places.taken + self._claiming
+
+    # -- claiming ------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Settle what comes back, until cancelled; see `claim_due`."""
+        await self._settling.run()
+
+    async def claim_due(self) -> bool:
+        """Claim one batch of what is due and send it; tell whether there was any.
+
+        Raises:
+            RedisUnreachable, RedisRefused: The counters stay due.
+        """
+        await self._places.wait_free(min(BATCH, self._places.free + 1))
+        room = min(BATCH, self._places.free)
+        now = self._clock()
+        taken = self.due.take(now.timestamp(), room)
+        self._took.set()
+        if not taken:
+            return False
+        self._claiming = len(taken)
+        try:
+            wanted = self._wanted(taken, now)
+            answers = await self._records.claim(wanted) if wanted else []
+        except MeterdeckError:
+            for counter, since in taken.items():
+                self._put_back(counter, since, _TRY_AGAIN_S)
+            raise
+        finally:
+            self._claiming = 0
+        for answer in answers:
+            since = taken[answer.counter]
+            if isinstance(answer, Claim):
+                self._unbilled.pop(answer.counter, None)
+                self._flying[answer.counter] = False
+                self._places.begin(self._deliver(answer, since))
+            else:
+                self._not_claimed(answer, since)
+        return True
+
+    def _wanted(self, taken: dict[CounterId, float], now: datetime) -> list[Wanted]:
+        wanted = []
+        for counter in taken:
+            if not self._is_mine(counter.tenant):
+                continue  # the one whose it is has said that it is alive
+            found = self._billables.wanted(counter, now, at_once=self._hasty)
+            if isinstance(found, NotBilled):
+                self._leave(counter, found)
+            else:
+                if isinstance(self._unbilled.get(counter), NotBilled):
+                    del self._unbilled[counter]
+                wanted.append(found)
+        return wanted
+
+    def _leave(self, counter: CounterId, why: NotBilled) -> None:
+        if not why.a_fault or self._unbilled.get(counter) is why:
+            return
+        if len(self._unbilled) < _MOST_REMEMBERED:
+            self._unbilled[counter] = why
+        self.tally.left[why.value] += 1
+
+    def _not_claimed(self, answer: NoClaim, since: float) -> None:
+        self._observer.not_claimed(answer.why)
+        counter = answer.counter
+        match answer.why:
+            case NotClaimed.EXPIRED:
+                assert answer.claim is not None
+                self._flying[counter] = True
+                claim = Settlement(answer.claim, Verdict.AMBIGUOUS, attempts=0)
+                self._settling.add(_Done(claim, since))
+            case (
+                NotClaimed.BROKEN
+                | NotClaimed.TOO_OLD
+                | NotClaimed.GONE
+                | NotClaimed.LARGE
+            ):
+                self._cannot(answer)
+            case NotClaimed.NEGATIVE | NotClaimed.HELD:
+                self.tally.left[answer.why.value] += 1
+                self._again(answer, since)
+            case _:
+                self._again(answer, since)
+
+    def _cannot(self, answer: NoClaim) -> None:
+        """Write down once what somebody has to look at."""
+        counter, why = answer.counter, answer.why
+        if counter in self._unbilled:
+            return
+        if len(self._unbilled) < _MOST_REMEMBERED:
+            self._unbilled[counter] = why
+        self.tally.left[why.value] += 1
+        journal.warning(
+            f"counter_{why}",
+            tenant=counter.tenant,
+            resource=counter.resource,
+            period=counter.period,
+            units=answer.units,
+            holds=answer.message,
+        )
+
+    def _again(self, answer: NoClaim, since: float) -> None:
+        if answer.again_at is not None and not (
+            self._hasty and answer.why is NotClaimed.HELD
+        ):
+            self._put(answer.counter, answer.again_at.timestamp(), since=since)
+
+    # -- sending -------------------------------------------------------------------
+
+    async def _deliver(self, claim: Claim, since: float) -> None:
+        delivery = await self._sender.deliver(
+            claim.event, until=send_until(claim.claimed_at)
+        )
+        last = delivery.last
+        verdict = verdict_of(delivery, maybe_sent=claim.maybe_sent)
+        settlement = Settlement(
+            claim,
+            verdict,
+            last,
+            len(delivery.attempts),
+            pause_s(last) if verdict is Verdict.LATER else 0.0,
+        )
+        self._settling.add(_Done(settlement, since))
+
+    # -- settling ------------------------------------------------------------------
+
+    async def _settle(self, batch: Sequence[_Done]) -> None:
+        """Settle a batch; while Redis is away it is tried again and again.
+
+        Nothing is lost meanwhile: another worker would send the same events again, and
+        Stripe counts them once.
+        """
+        while True:
+            try:
+                fresh = await self._records.settle([each.settlement for each in batch])
+            except Unreachable as error:
+                self._problem("settling_waits", error)
+                await asyncio.sleep(_TRY_AGAIN_S)
+            except Refused as error:
+                # Somebody's key in the way of one of them: the others go on.
+                if len(batch) == 1:
+                    journal.error("not_settled", reason=error)
+                    self._flying.pop(batch[0].settlement.claim.counter, None)
+                    return
+                for each in batch:
+                    await self._settle([each])
+                return
+            else:
+                break
+        for done, ours in zip(batch, fresh, strict=True):
+            self._settled(done, ours=ours)
+
+    def _settled(self, done: _Done, *, ours: bool) -> None:
+        settlement, tally = done.settlement, self.tally
+        claim, now = settlement.claim, self._clock().timestamp()
+        if self._flying.pop(claim.counter, False):
+            self._put(claim.counter, self._next_at(claim), since=now)
+        if not ours:
+            tally.stale += 1
+            return
+        lag_s = max(0.0, now - done.since) if claim.fresh else None
+        attempt = settlement.attempt
+        self._observer.settled(
+            settlement.verdict, lag_s, attempt.code if attempt else ""
+        )
+        match settlement.verdict:
+            case Verdict.DELIVERED:
+                tally.delivered += 1
+                tally.units += claim.units
+                if abs(claim.units) == LARGEST_VALUE:
+                    self._put_back(claim.counter, done.since, 0.0)
+            case Verdict.LATER:
+                tally.later += 1
+                self._put_back(claim.counter, done.since, settlement.again_after_s)
+            case Verdict.DEAD:
+                tally.dead += 1
+            case Verdict.AMBIGUOUS:
+                tally.ambiguous += 1
+        if settlement.verdict in (Verdict.DEAD, Verdict.AMBIGUOUS):
+            journal.warning(
+                f"event_{settlement.verdict}",
+                tenant=claim.counter.tenant,
+                resource=claim.counter.resource,
+                identifier=claim.event.identifier,
+                units=claim.units,
+                reason=attempt.message if attempt else "its answer is a day overdue",
+                code=attempt.code if attempt else "",
+                request_id=attempt.request_id if attempt else "",
+            )
+
+    def _next_at(self, claim: Claim) -> float:
+        wanted = self._billables.wanted(claim.counter, self._clock())
+        flush_s = 0 if isinstance(wanted, NotBilled) or self._hasty else wanted.flush_s
+        return claim.claimed_at.timestamp() + flush_s
+
+    def _put_back(self, counter: CounterId, since: float, after_s: float) -> None:
+        now = self._clock().timestamp()
+        self._put(counter, now + after_s, since=min(since, now))
+
+    def _problem(self, event: str, error: MeterdeckError) -> None:
+        if self.tally.problem != str(error):
+            self.tally.problem = str(error)
+            journal.warning(event, reason=error)
+
+    # -- ending --------------------------------------------------------------------
+
+    async def drain(self) -> None:
+        """Wait until all that was claimed is sent and settled."""
+        await self._places.wait_all()
+        await self._settling.wait()
+
+    def abandon(self) -> None:
+        """Stop sending; what was claimed is taken over by another worker."""
+        self._places.cancel()

@@ -1,0 +1,144 @@
+"""From the queue to Stripe: events that the application gave to `track()`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from meterdeck.core.errors import Refused, Unreachable
+from meterdeck.core.model.delivery import Attempt, Verdict
+from meterdeck.core.model.queued import QueuedEvent, QueuedResult
+from meterdeck.core.services.event_queue import EventQueue
+from meterdeck.core.services.sender import Sender
+from meterdeck.core.services.sync import journal
+from meterdeck.core.services.sync.counter_flow import Tally
+from meterdeck.core.services.sync.flow import Places, Settling
+from meterdeck.core.services.sync.observer import Observer
+from meterdeck.core.services.sync.verdicts import verdict_of
+
+_BATCH = 100
+_TRY_AGAIN_S = 0.5
+
+
+class QueueFlow:
+    """Takes queued events, sends each, and settles it.
+
+    An event that cannot be delivered now stays pending in the queue: whoever takes over
+    what is pending for long tries it again.
+
+    Args:
+        clock: The Redis server's clock.
+        at_once: Events that may be on their way to Stripe together.
+    """
+
+    def __init__(
+        self,
+        queue: EventQueue,
+        sender: Sender,
+        clock: Callable[[], datetime],
+        observer: Observer,
+        *,
+        at_once: int,
+    ) -> None:
+        self._queue = queue
+        self._sender = sender
+        self._clock = clock
+        self._observer = observer
+        self._places = Places(at_once)
+        self._settling: Settling[QueuedResult] = Settling(self._settle, _BATCH)
+        self.tally = Tally()
+
+    @property
+    def on_the_way(self) -> int:
+        """Events that were taken and not settled."""
+        return self._places.taken
+
+    async def run(self) -> None:
+        """Settle what comes back, until cancelled; see `take_some`."""
+        await self._settling.run()
+
+    async def take_some(self) -> bool:
+        """Take some events and send them; tell whether there were any.
+
+        Raises:
+            RedisUnreachable, RedisRefused: Nothing was taken.
+        """
+        await self._places.wait_free()
+        taken = await self._queue.take(min(_BATCH, self._places.free))
+        for each in taken:
+            self._places.begin(self._deliver(each))
+        return bool(taken)
+
+    async def _deliver(self, queued: QueuedEvent) -> None:
+        if not queued.event.customer:
+            self.tally.left["no_customer"] += 1
+            self._settling.add(QueuedResult(queued, Verdict.LATER, None, 0))
+            return  # stays pending until the tenant is a customer
+        sent_before = queued.deliveries > 1
+        until = queued.send_until
+        if sent_before and until <= self._clock():
+            self._settling.add(QueuedResult(queued, Verdict.AMBIGUOUS, None, 0))
+            return
+        delivery = await self._sender.deliver(queued.event, until=until)
+        verdict = verdict_of(delivery, maybe_sent=sent_before)
+        last = delivery.last
+        self._settling.add(QueuedResult(queued, verdict, last, len(delivery.attempts)))
+
+    async def _settle(self, batch: Sequence[QueuedResult]) -> None:
+        while True:
+            try:
+                await self._queue.settle(batch)
+            except Unreachable as error:
+                journal.warning("settling_waits", reason=error)
+                await asyncio.sleep(_TRY_AGAIN_S)
+            except Refused as error:
+                if len(batch) == 1:
+                    journal.error("not_settled", reason=error)
+                    return
+                for each in batch:
+                    await self._settle([each])
+                return
+            else:
+                break
+        for result in batch:
+            self._settled(result)
+
+    def _settled(self, result: QueuedResult) -> None:
+        queued, tally = result.queued, self.tally
+        lag = (self._clock() - queued.queued_at).total_seconds()
+        code = result.attempt.code if result.attempt else ""
+        self._observer.settled(result.verdict, max(0.0, lag), code)
+        match result.verdict:
+            case Verdict.DELIVERED:
+                tally.delivered += 1
+                tally.units += queued.units
+            case Verdict.LATER:
+                tally.later += 1
+            case Verdict.DEAD:
+                tally.dead += 1
+                _note("event_dead", queued, result.attempt)
+            case Verdict.AMBIGUOUS:
+                tally.ambiguous += 1
+                _note("event_ambiguous", queued, result.attempt)
+
+    async def drain(self) -> None:
+        """Wait until all that was taken is sent and settled."""
+        await self._places.wait_all()
+        await self._settling.wait()
+
+    def abandon(self) -> None:
+        """Stop sending; what was taken is taken over by another worker."""
+        self._places.cancel()
+
+
+def _note(event: str, queued: QueuedEvent, attempt: Attempt | None) -> None:
+    journal.warning(
+        event,
+        tenant=queued.tenant,
+        resource=queued.resource,
+        identifier=queued.event.identifier,
+        reason=attempt.message if attempt else "its answer is a day overdue",
+        code=attempt.code if attempt else "",
+        request_id=attempt.request_id if attempt else "",
+    )

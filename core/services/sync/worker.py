@@ -1,0 +1,456 @@
+"""The worker: everything `meterdeck sync` does, in one event loop.
+
+Any number of workers run beside one another: they share the tenants, and the claim lets
+one of them have an event. One that dies leaves nothing that another does not find.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Self
+
+from meterdeck.core.adapters.billing_calls import BillingRecords
+from meterdeck.core.adapters.redis_client import open_redis
+from meterdeck.core.adapters.stripe_gateway import StripeGateway
+from meterdeck.core.adapters.stripe_sinks import open_sink
+from meterdeck.core.errors import (
+    ConfigError,
+    MeterdeckError,
+    ReadOnly,
+    StripeRefused,
+    Unreachable,
+)
+from meterdeck.core.model.context import Context, StripeOptions
+from meterdeck.core.services.change_feed import ChangeFeed
+from meterdeck.core.services.directory import Directory
+from meterdeck.core.services.event_queue import EventQueue
+from meterdeck.core.services.sender import Sender, Timing
+from meterdeck.core.services.server_clock import ServerClock
+from meterdeck.core.services.sync import journal
+from meterdeck.core.services.sync.billable import Billables
+from meterdeck.core.services.sync.counter_flow import CounterFlow
+from meterdeck.core.services.sync.endings import end_tasks
+from meterdeck.core.services.sync.observer import NoObserver, Observer
+from meterdeck.core.services.sync.queue_flow import QueueFlow
+from meterdeck.core.services.sync.share import Share, worker_name
+from meterdeck.core.services.sync.start_checks import check_redis
+from meterdeck.core.services.sync.sweep import CounterKeys, SweepPace
+
+_CONNECTIONS = 24
+_LOOK_S = 0.5
+_IDLE_S = 0.1
+_TRY_AGAIN_S = 0.5
+_METERS_S = 300.0
+_UNSETTLED_AT_ONCE = 1_000
+_LONGEST_REST_S = 30.0
+_DRAIN_S = 10.0
+_PATIENCE = 0.4  # of the lease: what is claimed waits for its turn, too
+
+
+def required_stripe(context: Context) -> StripeOptions:
+    """Return how Stripe is reached.
+
+    Raises:
+        ConfigError: The context has no Stripe.
+        ReadOnly: It allows no changes.
+    """
+    if context.stripe is None:
+        raise ConfigError(
+            f"contexts.{context.name}.stripe",
+            "is missing: there is nothing to deliver to",
+            "give an api_key there",
+        )
+    if context.read_only:
+        raise ReadOnly(
+            f"context {context.name} is read-only: a worker writes billing records"
+        )
+    return context.stripe
+
+
+class Worker:
+    """One worker of a context; an async context manager, `run` inside.
+
+    Args:
+        observer: Is told what happens.
+        hasty: Do not wait for flush intervals.
+
+    Raises:
+        ConfigError: The context has no Stripe.
+        ReadOnly: The context allows no changes.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        *,
+        name: str = "",
+        observer: Observer | None = None,
+        hasty: bool = False,
+    ) -> None:
+        stripe = required_stripe(context)
+        options = context.delivery
+        self.context = context
+        self.observer = observer or NoObserver()
+        self.name = name or worker_name()
+        self.redis = open_redis(context.redis, connections=_CONNECTIONS)
+        self.gateway = StripeGateway(stripe, context.mode)
+        self.billables = Billables(context)
+        self.server_clock = ServerClock()
+        self.records = BillingRecords(self.redis, context, self.name)
+        self._directory = Directory(self.redis, context, self.gateway)
+        self._sink = open_sink(
+            options.sink,
+            stripe,
+            context.mode,
+            at_once=options.at_once,
+            meters=self.billables.meter,
+            clock=self.now,
+        )
+        rate = options.events_per_second or self._sink.rate
+        self.sender = Sender(
+            self._sink,
+            rate=rate,
+            at_once=options.at_once,
+            patience_s=options.takeover_s * _PATIENCE,
+            meters=self.billables.meter,
+            observer=self.observer,
+            timing=Timing(now=self.now),
+        )
+        # As many as are sent in two seconds: more would only wait, with leases running.
+        on_the_way = max(2 * options.at_once, min(2 * rate, 2_000))
+        layout = context.redis.layout
+        self.share = Share(self.redis, layout, self.name, 3 * self._beat_s)
+        self.counters = CounterFlow(
+            self.records,
+            self.sender,
+            self.billables,
+            self.now,
+            self.observer,
+            is_mine=self.share.is_mine,
+            at_once=on_the_way,
+            hasty=hasty,
+        )
+        self.queue = EventQueue(self.redis, context, self.name)
+        self.queued = QueueFlow(
+            self.queue, self.sender, self.now, self.observer, at_once=on_the_way
+        )
+        self.keys = CounterKeys(self.redis, layout, self.share.is_mine)
+        self._feed = ChangeFeed(self.redis, layout)
+        self._complaints: dict[str, str] = {}
+        self.ready = asyncio.Event()
+        """Set once tenants and meters are known."""
+
+    @property
+    def _beat_s(self) -> float:
+        return min(2.0, self.context.delivery.takeover_s / 5)
+
+    def now(self) -> datetime:
+        """Return the Redis server's time; this host's until it was learned."""
+        return self.server_clock.now()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for close in (self.sender.close, self.gateway.close, self.redis.aclose):
+            with suppress(OSError):
+                await close()
+
+    # -- beginning -----------------------------------------------------------------
+
+    async def prepare(self) -> None:
+        """Check the server and learn who is to be billed, by what.
+
+        Raises:
+            ConfigError: Redis is not fit to deliver from.
+            Unreachable, Refused: A server cannot be asked.
+        """
+        # Before the first sweep: what changes from here on is told, and what changed
+        # before is found.
+        pulse = await self._feed.look()
+        self.server_clock.learn(pulse.at)
+        await check_redis(self.redis, self.context)
+        self.billables.put(await self._directory.cached())
+        await self._refresh_directory()
+        await self.read_meters()
+        self.ready.set()
+
+    async def _refresh_directory(self) -> None:
+        change = await self._directory.refresh()
+        self.billables.put(change.tenants, change.removed)
+        for tenant in change.tenants:
+            self._complaints.pop(tenant.id, None)
+
+    async def read_meters(self) -> None:
+        """Ask Stripe for its meters.
+
+        Raises:
+            StripeUnreachable: It does not answer.
+            StripeRefused: It does not accept the key at all.
+        """
+        try:
+            meters = await self.gateway.meters()
+        except StripeRefused as error:
+            if error.status != 403:
+                raise
+            # A key that may only send: the meters are taken for what they should be.
+            self._complain("meters_not_readable", error)
+            return
+        self.billables.meters = {each.event_name: each for each in meters}
+
+    # -- running -------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Deliver until cancelled; then what is on its way is waited for.
+
+        A server that is away is waited for; nothing is lost meanwhile.
+
+        Raises:
+            ConfigError: Redis is not fit to deliver from.
+        """
+        journal.info("worker_starts", worker=self.name, context=self.context.name)
+        async with self._settling():
+            loops = [asyncio.create_task(each()) for each in self._loops()]
+            try:
+                done, _ = await asyncio.wait(loops, return_when=asyncio.FIRST_EXCEPTION)
+                for each in done:
+                    each.result()
+            finally:
+                await end_tasks(loops)
+
+    async def run_once(self, progress: Callable[[str], None]) -> None:
+        """Deliver everything that is unsent now; see `counters.tally` and `queued`.
+
+        What another worker has in flight is waited for until its lease is over.
+
+        Args:
+            progress: Is told in words what is being done, about once a second.
+
+        Raises:
+            ConfigError: Redis is not fit to deliver from.
+            Unreachable, Refused: A server cannot be asked.
+        """
+        await self.prepare()
+        async with self._settling():
+            await self._deliver_all(progress)
+
+    async def _deliver_all(self, progress: Callable[[str], None]) -> None:
+        loop = asyncio.get_running_loop()
+        patience_s = self.context.delivery.takeover_s + 2 * _DRAIN_S
+        done, told = self._progress(), loop.time()
+        patient_until = told + patience_s
+        while True:
+            busy = False
+            if self.keys.rounds == 0:
+                self.counters.notice(await self.keys.some())
+                busy = True
+            busy |= await self.counters.claim_due()
+            busy |= await self.queued.take_some()
+            if self._progress() != done:
+                done, patient_until = self._progress(), loop.time() + patience_s
+            if loop.time() - told >= 1.0:
+                told = loop.time()
+                progress(f"{done[0]:,} events delivered, {self.unfinished:,} to go")
+            if busy:
+                continue
+            if not self.unfinished or loop.time() > patient_until:
+                return
+            await asyncio.sleep(_IDLE_S)
+
+    @property
+    def unfinished(self) -> int:
+        flying = self.counters.on_the_way + self.queued.on_the_way
+        return len(self.counters.due) + flying
+
+    def _progress(self) -> tuple[int, int]:
+        tallies = (self.counters.tally, self.queued.tally)
+        delivered = sum(each.delivered for each in tallies)
+        return delivered, sum(each.dead + each.ambiguous for each in tallies)
+
+    @asynccontextmanager
+    async def _settling(self) -> AsyncIterator[None]:
+        """Settle what comes back during the block, and at its end wait for the rest."""
+        settling = [
+            asyncio.create_task(self.counters.run()),
+            asyncio.create_task(self.queued.run()),
+        ]
+        try:
+            yield
+        finally:
+            await self._end()
+            await end_tasks(settling)
+
+    def _loops(self) -> tuple[Callable[[], Coroutine[Any, Any, None]], ...]:
+        every, stripe = self._every, self.context.stripe
+        assert stripe is not None
+        options = self.context.delivery
+
+        async def prepared() -> None:
+            await self._until_ready()
+
+        async def claiming() -> None:
+            await self.ready.wait()
+            await self._repeat("claiming", self.counters.claim_due)
+
+        async def queue() -> None:
+            await self.ready.wait()
+            await self._repeat("queue", self.queued.take_some)
+
+        async def sweeping() -> None:
+            await self.ready.wait()
+            await self._sweep()
+
+        return (
+            prepared,
+            claiming,
+            queue,
+            sweeping,
+            lambda: every(_LOOK_S, "changes", self._follow),
+            lambda: every(options.takeover_s / 4, "unsettled", self._take_over),
+            lambda: every(self._beat_s, "sign_of_life", self._beat),
+            lambda: every(stripe.poll_s, "directory", self._refresh_directory),
+            lambda: every(_METERS_S, "meters", self.read_meters),
+        )
+
+    async def _until_ready(self) -> None:
+        while not self.ready.is_set():
+            try:
+                await self.prepare()
+            except Unreachable as error:
+                self._complain("not_ready", error)
+                await asyncio.sleep(_TRY_AGAIN_S)
+            except StripeRefused as error:
+                self._complain("not_ready", error)
+                await asyncio.sleep(_TRY_AGAIN_S * 10)
+        journal.info(
+            "worker_ready",
+            tenants=self.billables.tenants,
+            rate=round(self.sender.pace.rate),
+        )
+
+    async def _every(
+        self, seconds: float, name: str, work: Callable[[], Awaitable[None]]
+    ) -> None:
+        """Do `work` again and again, whatever it answers."""
+        await self.ready.wait()
+        while True:
+            try:
+                await work()
+            except MeterdeckError as error:
+                self._complain(name, error)
+            else:
+                self._fine(name)
+            await asyncio.sleep(seconds)
+
+    async def _repeat(self, name: str, work: Callable[[], Awaitable[bool]]) -> None:
+        """Do `work` as long as there is any, and look again a moment later."""
+        while True:
+            try:
+                if not await work():
+                    await asyncio.sleep(_IDLE_S)
+                    continue
+            except MeterdeckError as error:
+                self._complain(name, error)
+                await asyncio.sleep(_TRY_AGAIN_S)
+            else:
+                self._fine(name)
+
+    # -- what is repeated ----------------------------------------------------------
+
+    async def _follow(self) -> None:
+        more = True
+        while more:
+            pulse = await self._feed.look()
+            self.server_clock.learn(pulse.at)
+            if pulse.restarted:
+                self.keys.begin()
+            now, takeover_s = pulse.at, self.context.delivery.takeover_s
+            for tenant in pulse.changed:
+                # What is another's is looked at when that one should have died.
+                later_s = 0.0 if self.share.is_mine(tenant) else takeover_s
+                counters = self.billables.counters_of(tenant, now)
+                self.counters.notice(counters, later_s=later_s)
+            more = pulse.more
+
+    async def _take_over(self) -> None:
+        found = await self.records.unsettled(self.now(), _UNSETTLED_AT_ONCE)
+        self.counters.notice(found)
+
+    async def _beat(self) -> None:
+        if await self.share.beat(self.now(), self.facts()):
+            journal.info("workers_share", workers=self.share.workers)
+            self.keys.begin()
+
+    async def _sweep(self) -> None:
+        pace = SweepPace(self.context.sweep_share, self._rest_s())
+        while True:
+            rounds = self.keys.rounds
+            pace.step_begins()
+            try:
+                self.counters.notice(await self.keys.some())
+                await self.counters.caught_up()
+            except MeterdeckError as error:
+                self._complain("sweep", error)
+                await asyncio.sleep(_TRY_AGAIN_S)
+                continue
+            self._fine("sweep")
+            through = self.keys.rounds > rounds
+            await asyncio.sleep(pace.pause_s(rounds, through=through))
+
+    def _rest_s(self) -> float:
+        shortest = min((each.flush_s for each in self.billables.billed), default=60)
+        return max(1.0, min(_LONGEST_REST_S, shortest / 2))
+
+    def facts(self) -> dict[str, object]:
+        """Return what this worker says of itself to the others and to the console."""
+        oldest = self.counters.due.oldest_since()
+        waits = 0.0 if oldest is None else self.now().timestamp() - oldest
+        tallies = (self.counters.tally, self.queued.tally)
+        return {
+            "delivered": sum(each.delivered for each in tallies),
+            "dead": sum(each.dead for each in tallies),
+            "ambiguous": sum(each.ambiguous for each in tallies),
+            "due": len(self.counters.due),
+            "on_the_way": self.counters.on_the_way + self.queued.on_the_way,
+            "oldest_unsent_s": round(max(0.0, waits), 1),
+            "rate": round(self.sender.pace.rate),
+            "stopped": self.sender.stopped is not None,
+            "problem": next(iter(self._complaints.values()), ""),
+        }
+
+    # -- ending --------------------------------------------------------------------
+
+    async def _end(self) -> None:
+        """Wait for what is on its way, for a while; then leave."""
+        drained = asyncio.gather(self.counters.drain(), self.queued.drain())
+        try:
+            await asyncio.wait_for(drained, _DRAIN_S)
+        except TimeoutError:
+            journal.warning("not_drained", on_the_way=self.counters.on_the_way)
+            self.counters.abandon()
+            self.queued.abandon()
+        with suppress(MeterdeckError, TimeoutError):
+            await asyncio.wait_for(self.share.leave(), 1.0)
+        journal.info("worker_ends", delivered=self.counters.tally.delivered)
+
+    # -- complaints ----------------------------------------------------------------
+
+    def _complain(self, name: str, error: MeterdeckError) -> None:
+        text = str(error)
+        if self._complaints.get(name) != text:
+            self._complaints[name] = text
+            journal.say(logging.WARNING, f"{name}_waits", reason=text)
+
+    def _fine(self, name: str) -> None:
+        if self._complaints.pop(name, None) is not None:
+            journal.info(f"{name}_goes_on")

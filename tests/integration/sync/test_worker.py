@@ -1,0 +1,207 @@
+"""The worker: what was used is at Stripe, once."""
+
+from dataclasses import replace
+
+import pytest
+from tests.support.contexts import CALLS
+from tests.support.delivering import Bench, at_work, delivering, until
+
+from meterdeck.core.adapters.billing_calls import BillingRecords
+from meterdeck.core.errors import ConfigError, ReadOnly
+from meterdeck.core.model.context import Context
+from meterdeck.core.model.delivery import Claim, Wanted
+from meterdeck.core.model.usage import CounterId, TenantId
+from meterdeck.core.sandbox.valkey import Valkey
+from meterdeck.core.services.sync.worker import Worker
+from meterdeck.core.services.usage import UsageService
+
+
+def quiet(text: str) -> None:
+    """Take progress and do nothing with it."""
+
+
+async def test_once_delivers_what_plain_incr_counted_and_then_nothing_more(
+    bench: Bench,
+) -> None:
+    """Every unit is in the summary; a second run finds nothing unsent."""
+    customers = {f"t{n}": bench.stripe.subscribed(f"t{n}") for n in range(20)}
+    for number, tenant in enumerate(customers):
+        await bench.use(tenant, 100 + number)
+
+    for _ in range(2):
+        async with Worker(bench.context, hasty=True) as worker:
+            await worker.run_once(quiet)
+            assert worker.unfinished == 0
+        assert [int(await bench.billed(c)) for c in customers.values()] == list(
+            range(100, 120)
+        )
+    assert bench.sent == 20
+
+
+async def test_use_is_seen_at_once_and_many_calls_go_in_one_event(
+    bench: Bench,
+) -> None:
+    """The first event is on its way in a moment; the next waits for the interval."""
+    customer = bench.stripe.subscribed("acme")
+    context = delivering(bench.context, flush_s=3600)
+    usage = UsageService(bench.redis, context)
+    async with at_work(Worker(context)) as worker:
+        await usage.consume("acme", {CALLS: 5})
+        tally = worker.counters.tally
+        await until(lambda: tally.delivered == 1, "the first is delivered")
+        for _ in range(30):
+            await usage.consume("acme", {CALLS: 1})
+        await until(lambda: len(worker.counters.due) == 1, "the rest waits")
+
+    assert (int(await bench.billed(customer)), bench.sent) == (5, 1)
+    async with Worker(context, hasty=True) as worker:
+        await worker.run_once(quiet)
+    assert (int(await bench.billed(customer)), bench.sent) == (35, 2)
+
+
+async def test_what_is_used_while_an_event_is_on_its_way_goes_in_the_next(
+    bench: Bench,
+) -> None:
+    """Nothing is left behind by a worker that is busy with the same counter."""
+    customer = bench.stripe.subscribed("acme")
+    usage = UsageService(bench.redis, bench.context)
+    async with at_work(Worker(bench.context)) as worker:
+        for _ in range(200):
+            await usage.consume("acme", {CALLS: 1})
+        await until(lambda: worker.counters.tally.units == 200, "all are delivered")
+
+    assert int(await bench.billed(customer)) == 200
+
+
+async def test_the_rest_of_a_period_that_is_over_is_dated_inside_it(
+    bench: Bench,
+) -> None:
+    """Stripe bills it with the month in which it was used."""
+    customer = bench.stripe.subscribed("acme")
+    await bench.use("acme", 7, await bench.last_month())
+    await bench.use("acme", 3)
+
+    async with Worker(bench.context, hasty=True) as worker:
+        await worker.run_once(quiet)
+
+    assert int(await bench.billed(customer, await bench.last_month())) == 7
+    assert int(await bench.billed(customer)) == 3
+
+
+async def test_an_event_of_a_worker_that_died_is_sent_by_another(bench: Bench) -> None:
+    """The claim is taken over when its lease is over, as the same event."""
+    customer = bench.stripe.subscribed("acme")
+    await bench.use("acme", 9)
+    month = await bench.month()
+    counter = CounterId(TenantId("acme"), CALLS, month.label)
+    dead = BillingRecords(bench.redis, bench.context, "dead")
+    wish = Wanted(counter, "api_requests", customer, 0, month, flush_s=0)
+    (claim,) = await dead.claim([wish])
+    assert isinstance(claim, Claim)
+
+    async with at_work(Worker(bench.context)) as worker:
+        await until(lambda: worker.counters.tally.delivered == 1, "it is taken over")
+
+    assert int(await bench.billed(customer)) == 9
+    (record,) = await dead.read([counter])
+    assert (record.reported, record.claim, record.sequence) == (9, None, 1)
+
+
+async def test_workers_share_the_tenants_and_bill_each_once(bench: Bench) -> None:
+    """Three at once: every tenant is billed, and nobody sends what another sends."""
+    customers = {f"t{n}": bench.stripe.subscribed(f"t{n}") for n in range(60)}
+    patient = delivering(bench.context, takeover_s=20.0)
+    async with (
+        at_work(Worker(patient, name="one")) as one,
+        at_work(Worker(patient, name="two")) as two,
+        at_work(Worker(patient, name="three")) as three,
+    ):
+        workers = (one, two, three)
+        await until(
+            lambda: all(each.share.workers == 3 for each in workers), "they know of it"
+        )
+        usage = UsageService(bench.redis, bench.context)
+        for tenant in customers:
+            await usage.consume(tenant, {CALLS: 4})
+        await until(
+            lambda: sum(each.counters.tally.units for each in workers) == 240, "all"
+        )
+
+    assert {int(await bench.billed(each)) for each in customers.values()} == {4}
+    assert bench.sent == 60
+    assert all(each.counters.tally.delivered > 0 for each in workers)
+
+
+async def test_units_that_were_taken_back_are_taken_back_at_stripe(
+    bench: Bench,
+) -> None:
+    """As a negative event; where the resource allows none they wait for more use."""
+    customer = bench.stripe.subscribed("acme")
+    await bench.use("acme", 10)
+    async with Worker(bench.context, hasty=True) as worker:
+        await worker.run_once(quiet)
+    await bench.use("acme", -4)
+
+    resources = tuple(
+        replace(each, negative_events=False) for each in bench.context.resources
+    )
+    async with Worker(
+        replace(bench.context, resources=resources), hasty=True
+    ) as worker:
+        await worker.run_once(quiet)
+        assert worker.counters.tally.left == {"negative": 1}
+    assert int(await bench.billed(customer)) == 10
+    async with Worker(bench.context, hasty=True) as worker:
+        await worker.run_once(quiet)
+    assert int(await bench.billed(customer)) == 6
+
+
+async def test_what_cannot_be_billed_waits_and_is_named(bench: Bench) -> None:
+    """A tenant that is no customer yet loses nothing: it is billed when it is one."""
+    await bench.use("stranger", 8)
+    async with Worker(bench.context, hasty=True) as worker:
+        await worker.run_once(quiet)
+        assert worker.counters.tally.left == {"no_customer": 1}
+    customer = bench.stripe.subscribed("stranger")
+
+    async with Worker(bench.context, hasty=True) as worker:
+        await worker.run_once(quiet)
+    assert int(await bench.billed(customer)) == 8
+
+
+async def test_a_redis_that_forgets_is_not_delivered_from(
+    bench: Bench, valkey: Valkey
+) -> None:
+    """Without an append-only file a restart would bill everything again."""
+    async with Worker(bench.context) as worker:
+        await bench.redis.config_set("appendonly", "no")
+        try:
+            with pytest.raises(ConfigError, match="append-only"):
+                await worker.prepare()
+        finally:
+            await bench.redis.config_set("appendonly", "yes")
+        await worker.prepare()
+
+
+async def test_a_context_without_stripe_or_read_only_has_no_worker(
+    context: Context,
+) -> None:
+    """Each is refused in a sentence, before anything is opened."""
+    with pytest.raises(ConfigError, match="nothing to deliver to"):
+        Worker(replace(context, stripe=None))
+    with pytest.raises(ReadOnly):
+        Worker(replace(context, read_only=True))
+
+
+async def test_a_worker_goes_on_when_redis_is_back(
+    bench: Bench, context: Context
+) -> None:
+    """Away in between: nothing is lost, and nobody has to start it anew."""
+    customer = bench.stripe.subscribed("acme")
+    async with at_work(Worker(context)) as worker:
+        await bench.use("acme", 2)
+        await until(lambda: worker.counters.tally.units == 2, "the first is billed")
+        await bench.redis.client_kill_filter(_type="normal", skipme=True)
+        await bench.use("acme", 3)
+        await until(lambda: worker.counters.tally.units == 5, "the second, too")
+    assert int(await bench.billed(customer)) == 5

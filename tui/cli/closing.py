@@ -1,0 +1,97 @@
+"""`meterdeck closing`: what is not at Stripe yet of periods that end soon."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from collections.abc import Callable
+from datetime import timedelta
+
+from meterdeck.core.errors import BadInput
+from meterdeck.core.services.close_guard import CloseGuard, Closing
+from meterdeck.tui.cli.call import Call, run_call
+from meterdeck.tui.cli.json_form import Form, context_form, moment
+from meterdeck.tui.cli.output import Cell, Tone, note
+from meterdeck.tui.cli.words import amount
+from meterdeck.tui.phrases import span
+
+_LONGEST_H = 720
+_SLOW = 20_000
+
+
+def run(args: Namespace) -> int:
+    """Print each counter with units that its period's invoice does not have yet."""
+    return run_call(args, _look, without_stripe=True)
+
+
+async def _look(call: Call) -> int:
+    hours = call.args.hours
+    if hours is not None and not 1 <= hours <= _LONGEST_H:
+        raise BadInput(f"--hours {hours} is not possible; write 1 to {_LONGEST_H}")
+    within = None if hours is None else timedelta(hours=hours)
+    engine = call.engine
+    now = await engine.now()
+    tenants = await engine.directory.cached()
+    guard = CloseGuard(call.context, engine.records)
+    progress = _progress(as_json=call.out.as_json)
+    found = [
+        each
+        async for each in guard.look(tenants, now, within=within, progress=progress)
+    ]
+    found.sort(key=lambda each: (each.ends, each.tenant.id, each.resource.name))
+    if call.out.as_json:
+        forms = [_form(each) for each in found]
+        call.out.object({**context_form(call.context), "closing": forms})
+        return 0
+    if not found:
+        watched_h = hours or call.context.delivery.close_guard_h
+        note(f"nothing is unsent of the periods that end within {watched_h} hours")
+        return 0
+    for each in found:
+        ends = (
+            f"ended {span(now - each.ends)} ago"
+            if each.ends <= now
+            else f"ends in {span(each.ends - now)}"
+        )
+        call.out.table([_row(each, ends)])
+    return 0
+
+
+def _progress(*, as_json: bool) -> Callable[[int], None]:
+    if as_json or not sys.stderr.isatty():
+        return lambda read: None
+    return lambda read: note(f"{read:,} counters read …") if read % _SLOW == 0 else None
+
+
+def _row(closing: Closing, ends: str) -> tuple[Cell | str, ...]:
+    record, resource = closing.record, closing.resource
+    parts = [
+        (record.waiting, "waiting"),
+        (closing.in_flight, "in flight"),
+        (record.parked, "in letters"),
+    ]
+    words = ", ".join(f"{amount(units, resource)} {w}" for units, w in parts if units)
+    tone = Tone.HIGH if record.parked else Tone.NEAR
+    return (
+        Cell(f"{closing.tenant.id:<16}"),
+        Cell(f"{resource.name:<12}"),
+        Cell(f"{closing.counter.period:<10}", Tone.FAINT),
+        Cell(f"{ends:<20}", firm=True),
+        Cell(words, tone),
+    )
+
+
+def _form(closing: Closing) -> Form:
+    record = closing.record
+    return {
+        "tenant": closing.tenant.id,
+        "customer": closing.tenant.customer or None,
+        "resource": closing.resource.name,
+        "period": closing.counter.period,
+        "ends_at": moment(closing.ends),
+        "finalises_at": moment(closing.finalises),
+        "unsent": closing.unsent,
+        "waiting": record.waiting,
+        "in_flight": closing.in_flight,
+        "parked": record.parked,
+    }

@@ -1,0 +1,148 @@
+"""`meterdeck sync`: the worker that brings usage to Stripe."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from argparse import Namespace
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from meterdeck.core.errors import BadInput
+from meterdeck.core.model.context import Context
+from meterdeck.tui.cli.arguments import output_of
+from meterdeck.tui.cli.call import context_of
+from meterdeck.tui.cli.json_form import Form, context_form
+from meterdeck.tui.cli.output import Cell, Output, Tone, note
+
+if TYPE_CHECKING:
+    from meterdeck.core.services.sync.metrics import Metrics
+    from meterdeck.core.services.sync.worker import Worker
+
+_LEFT = {
+    "no_customer": "of tenants that are no customer in Stripe",
+    "meter_unknown": "whose meter Stripe does not have",
+    "meter_inactive": "whose meter is deactivated",
+    "formula": "whose meter does not add up (or, of a gauge, does)",
+    "period": "with a period that is none of the tenant's",
+    "negative": "with more taken back than was unsent",
+    "held": "whose last event was refused; they are tried again later",
+    "too_old": "of a period that ended too long ago for Stripe",
+    "gone": "that are gone, though not all that was billed was taken back",
+    "large": "whose level has more digits than Stripe takes",
+    "broken": "that hold something else than a number",
+}
+_PORT = 65_535
+
+
+def run(args: Namespace) -> int:
+    """Deliver until a signal ends it, or with --once what is unsent now."""
+    context = context_of(args)
+    port = context.delivery.metrics_port
+    if args.metrics_port is not None:
+        port = args.metrics_port
+        if not 0 <= port <= _PORT:
+            raise BadInput(f"--metrics-port {port} is no port; write 0 to {_PORT}")
+    _write_journal(as_json=args.as_json, once=args.once)
+    if args.once:
+        return asyncio.run(_once(args, context))
+    return asyncio.run(_for_ever(context, port))
+
+
+async def _once(args: Namespace, context: Context) -> int:
+    from meterdeck.core.services.sync.worker import Worker  # noqa: PLC0415 - the SDK
+
+    async with Worker(context, hasty=True) as worker:
+        await worker.run_once(_progress(as_json=args.as_json))
+        return _report(output_of(args), context, worker)
+
+
+def _progress(*, as_json: bool) -> Callable[[str], None]:
+    if as_json or not sys.stderr.isatty():
+        return lambda text: None
+    return note
+
+
+async def _for_ever(context: Context, port: int) -> int:
+    from meterdeck.core.services.sync.metrics import Metrics  # noqa: PLC0415
+    from meterdeck.core.services.sync.worker import Worker  # noqa: PLC0415
+    from meterdeck.tui.cli.ending import until_ended  # noqa: PLC0415
+
+    metrics = Metrics()
+    async with Worker(context, observer=metrics) as worker:
+        with ExitStack() as stack:
+            if port:
+                _ask(metrics, worker)
+                host = context.delivery.metrics_host
+                stack.callback(metrics.serve(host, port))
+            await until_ended(worker.run())
+    return 0
+
+
+def _ask(metrics: Metrics, worker: Worker) -> None:
+    def fact(name: str) -> Callable[[], float]:
+        def value() -> float:
+            found = worker.facts()[name]
+            assert isinstance(found, int | float)
+            return float(found)
+
+        return value
+
+    for name, fact_name, text in (
+        ("due_counters", "due", "Counters that may have unsent units."),
+        ("on_the_way", "on_the_way", "Events that were claimed and are not settled."),
+        ("oldest_unsent_seconds", "oldest_unsent_s", "Age of the oldest unsent use."),
+        ("stopped", "stopped", "1 while Stripe does not accept the key."),
+    ):
+        metrics.ask(f"meterdeck_{name}", text, fact(fact_name))
+
+
+def _report(out: Output, context: Context, worker: Worker) -> int:
+    counters, queued = worker.counters.tally, worker.queued.tally
+    unfinished = worker.unfinished
+    left = dict(counters.left + queued.left)
+    form: Form = {
+        **context_form(context),
+        "delivered": counters.delivered + queued.delivered,
+        "dead": counters.dead + queued.dead,
+        "ambiguous": counters.ambiguous + queued.ambiguous,
+        "unfinished": unfinished,
+        "left": left,
+    }
+    if out.as_json:
+        out.object(form)
+    else:
+        _tell(out, form, left)
+    bad = form["dead"] or form["ambiguous"] or unfinished or left
+    return 1 if bad else 0
+
+
+def _tell(out: Output, form: Form, left: dict[str, int]) -> None:
+    sent = form["delivered"]
+    out.line(f"{sent:,} events delivered" if sent else "nothing was unsent")
+    for name, words in (
+        ("dead", "refused: see meterdeck letters"),
+        ("ambiguous", "ambiguous: see meterdeck letters"),
+        ("unfinished", "not finished: run it again, or look at the reasons above"),
+    ):
+        if form[name]:
+            out.line(Cell(f"{form[name]:,} {words}", Tone.HIGH))
+    for why, count in sorted(left.items()):
+        out.line(Cell(f"{count:,} counters {_LEFT.get(why, why)}", Tone.NEAR))
+
+
+def _write_journal(*, as_json: bool, once: bool) -> None:
+    """Let the worker's journal go to standard error, or as JSON to standard output.
+
+    With --once standard output has the one object of the result, and no journal.
+    """
+    from meterdeck.core.services.sync import journal  # noqa: PLC0415
+
+    stream = sys.stdout if as_json and not once else sys.stderr
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(journal.JsonLines() if as_json else journal.TextLines())
+    log = logging.getLogger("meterdeck")
+    log.addHandler(handler)
+    log.setLevel(logging.WARNING if once else logging.INFO)
