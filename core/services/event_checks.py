@@ -69,19 +69,19 @@ def untimely(timestamp: datetime, now: datetime) -> Problem | None:
 
 
 def _of_texts(event: MeterEvent) -> Problem | None:
-    for what, text in (
-        ("customer", event.customer),
-        ("event name", event.event_name),
-        ("identifier", event.identifier),
-    ):
-        code = f"check_{what.replace(' ', '_')}"
-        if not text:
-            return Problem(code, f"it has no {what}")
-        if len(text) > LONGEST_TEXT:
-            return Problem(
-                code, f"its {what} has {len(text)} characters; Stripe takes 100"
-            )
-    return None
+    return (
+        _of_text("customer", event.customer)
+        or _of_text("event name", event.event_name)
+        or _of_text("identifier", event.identifier)
+    )
+
+
+def _of_text(what: str, text: str) -> Problem | None:
+    if 0 < len(text) <= LONGEST_TEXT:
+        return None
+    words = f"its {what} has {len(text)} characters; Stripe takes {LONGEST_TEXT}"
+    code = f"check_{what.replace(' ', '_')}"
+    return Problem(code, words if text else f"it has no {what}")
 
 
 def _of_value(value: str) -> Problem | None:

@@ -3,64 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import random
-import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from functools import partial
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 from meterdeck.core.model.delivery import Answer, Attempt, Delivery
 from meterdeck.core.model.events import MeterEvent
 from meterdeck.core.model.subscriptions import MeterInfo
 from meterdeck.core.services.event_checks import Problem, problem_of, untimely
+from meterdeck.core.services.gathering import Gathering
+from meterdeck.core.services.journey import Journey
 from meterdeck.core.services.pace import Pace
-from meterdeck.core.services.parcels import Gathering
 from meterdeck.core.services.serial_lanes import SerialLanes
 from meterdeck.core.services.sink import SenderObserver, Sink, Unobserved
 from meterdeck.core.services.stoppage import Stoppage
+from meterdeck.core.services.timing import Timing
 
 _AGAIN = frozenset({Answer.BUSY, Answer.UNKNOWN})
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 8.0
-
-
-def _wall() -> datetime:
-    return datetime.now(UTC)
-
-
-def _jitter() -> float:
-    return random.random()  # noqa: S311  # no secret
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """The sender's clocks.
-
-    Attributes:
-        now: The clock that `until` and events' times are told by; the worker gives
-            the Redis server's.
-        jitter: A number from 0 to 1, different each time.
-    """
-
-    now: Callable[[], datetime] = _wall
-    monotonic: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    jitter: Callable[[], float] = _jitter
-
-
-class _Journey:
-    """An event while `deliver` has it."""
-
-    __slots__ = ("attempts", "deadline", "epoch", "event", "sending", "until")
-
-    def __init__(self, event: MeterEvent, until: datetime, deadline: float) -> None:
-        self.event = event
-        self.until = until
-        self.deadline = deadline
-        self.attempts: list[Attempt] = []
-        self.sending: datetime | None = None
-        self.epoch = 0
 
 
 class Sender:
@@ -98,9 +59,13 @@ class Sender:
         self._stoppage = Stoppage(self._timing.monotonic)
         self.pace = Pace(rate, clock=self._timing.monotonic)
         self._gathering = Gathering(
-            size=sink.batch, at_once=at_once, place=self._place, send=sink.send
+            size=sink.batch,
+            at_once=at_once,
+            place=self._place,
+            sendable=self._sendable,
+            send=sink.send,
+            monotonic=self._timing.monotonic,
         )
-        self._ask = self._alone if sink.batch == 1 else self._gathered
 
     @property
     def skew_s(self) -> float | None:
@@ -125,15 +90,14 @@ class Sender:
         code `check_…` was never sent.
         """
         deadline = self._timing.monotonic() + self._patience_s
-        journey = _Journey(event, until, deadline)
+        journey = Journey(event, until, deadline)
         unsent = self._unsendable(event)
         if unsent is not None:
             return Delivery((unsent,))
-        try:
-            async with asyncio.timeout(self._patience_s):
-                await self._in_turn(journey)
-        except TimeoutError:
-            self._cut_short(journey)
+        if self._sink.batch > 1:
+            await self._until_settled(journey, self._gathering.add)
+        else:
+            await self._patiently(journey)
         return Delivery(tuple(journey.attempts))
 
     async def close(self) -> None:
@@ -141,25 +105,33 @@ class Sender:
         await self._gathering.close()
         await self._sink.close()
 
-    async def _in_turn(self, journey: _Journey) -> None:
+    async def _patiently(self, journey: Journey) -> None:
+        try:
+            async with asyncio.timeout(self._patience_s):
+                await self._in_turn(journey)
+        except TimeoutError:
+            self._unanswered(journey)
+
+    async def _in_turn(self, journey: Journey) -> None:
         if not self._sink.serial:
-            await self._until_settled(journey)
+            await self._until_settled(journey, self._alone)
             return
         lane = (journey.event.event_name, journey.event.customer)
         await self._lanes.enter(lane)
         try:
-            await self._until_settled(journey)
+            await self._until_settled(journey, self._alone)
         finally:
             self._lanes.leave(lane)
 
-    async def _until_settled(self, journey: _Journey) -> None:
+    async def _until_settled(
+        self, journey: Journey, ask: Callable[[Journey], Awaitable[Attempt | None]]
+    ) -> None:
         while True:
-            attempt = await self._ask(journey)
-            journey.sending = None
+            attempt = await ask(journey)
             if attempt is None:
-                if not journey.attempts:
-                    journey.attempts.append(self._not_sent(journey))
+                self._unanswered(journey)
                 return
+            journey.sending = None
             attempt = self._learned(attempt, journey)
             journey.attempts.append(attempt)
             if attempt.answer not in _AGAIN:
@@ -169,7 +141,7 @@ class Sender:
                 return
             await self._timing.sleep(pause_s)
 
-    async def _alone(self, journey: _Journey) -> Attempt | None:
+    async def _alone(self, journey: Journey) -> Attempt | None:
         async with self._slots:
             await self._place(1)
             if not self._sendable(journey):
@@ -177,17 +149,13 @@ class Sender:
             (attempt,) = await self._sink.send((journey.event,))
             return attempt
 
-    async def _gathered(self, journey: _Journey) -> Attempt | None:
-        sendable = partial(self._sendable, journey)
-        return await self._gathering.add(journey.event, sendable)
-
     async def _place(self, events: int) -> None:
         wait_s = self.pace.take(events)
         if wait_s > 0:
             self._observer.rate_waited(wait_s)
             await self._timing.sleep(wait_s)
 
-    def _sendable(self, journey: _Journey) -> bool:
+    def _sendable(self, journey: Journey) -> bool:
         """Tell whether the event may be sent now, right before it is."""
         now = self._timing.now()
         if now >= journey.until or not self._stoppage.admit():
@@ -196,7 +164,7 @@ class Sender:
         journey.epoch = self.pace.epoch
         return True
 
-    def _learned(self, attempt: Attempt, journey: _Journey) -> Attempt:
+    def _learned(self, attempt: Attempt, journey: Journey) -> Attempt:
         """Take note of an answer; return it as it is to be understood."""
         self._observer.attempt(attempt.answer, attempt.latency_ms / 1000)
         self._stoppage.learn(attempt)
@@ -222,7 +190,7 @@ class Sender:
         most = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2.0 ** (attempts - 1))
         return (last.retry_after_s or 0.0) + self._timing.jitter() * most
 
-    def _time_left(self, journey: _Journey, pause_s: float) -> bool:
+    def _time_left(self, journey: Journey, pause_s: float) -> bool:
         timing = self._timing
         again_at = timing.now() + timedelta(seconds=pause_s)
         in_time = timing.monotonic() + pause_s < journey.deadline
@@ -259,23 +227,20 @@ class Sender:
         now = self._timing.now()
         return replace(closed_by, at=now, latency_ms=0, idempotency_key="")
 
-    def _not_sent(self, journey: _Journey) -> Attempt:
-        if self._timing.now() < journey.until:
-            stopped = self._stopped()
-            if stopped is not None:
-                return stopped
-        problem = Problem(
-            "check_until", "Stripe may have forgotten its identifier by now", 0.0
-        )
-        return self._checked(problem)
-
-    def _cut_short(self, journey: _Journey) -> None:
-        """Say what an event came to whose time was over in the middle of something."""
+    def _unanswered(self, journey: Journey) -> None:
+        """Say what an event came to that was not sent, or not answered in time."""
         if journey.sending is not None:
-            words = f"no answer within {self._patience_s:g} s"
-            attempt = Attempt(Answer.UNKNOWN, journey.sending, message=words)
             self._observer.attempt(Answer.UNKNOWN, self._patience_s)
-            journey.attempts.append(attempt)
+            words = f"no answer within {self._patience_s:g} s"
+            journey.attempts.append(
+                Attempt(Answer.UNKNOWN, journey.sending, message=words)
+            )
         elif not journey.attempts:
-            words = f"it had to wait for others for {self._patience_s:g} s"
-            journey.attempts.append(self._checked(Problem("check_wait", words, 0.0)))
+            journey.attempts.append(self._unsent(journey))
+
+    def _unsent(self, journey: Journey) -> Attempt:
+        if self._timing.now() >= journey.until:
+            words = "Stripe may have forgotten its identifier by now"
+            return self._checked(Problem("check_until", words, 0.0))
+        waited = f"it waited for others for {self._patience_s:g} s"
+        return self._stopped() or self._checked(Problem("check_wait", waited, 0.0))

@@ -13,8 +13,9 @@ from meterdeck.core.model.context import Mode, Secret, SinkKind, StripeOptions
 from meterdeck.core.model.delivery import Answer, Attempt
 from meterdeck.core.model.events import MeterEvent
 from meterdeck.core.model.subscriptions import MeterInfo
-from meterdeck.core.services.sender import Sender, Timing
+from meterdeck.core.services.sender import Sender
 from meterdeck.core.services.sink import Sink
+from meterdeck.core.services.timing import Timing
 
 KEY = "sk_test_local"
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)

@@ -96,18 +96,42 @@ async def test_a_part_of_a_batch_does_not_wait_for_one_that_hangs() -> None:
     sink, time = HeldSink(batch=10, serial=False), ToldTime()
     sender = sender_to(sink, time, at_once=2)
 
-    hanging, *tasks = start(sender, event(1))
+    (hanging,) = start(sender, event(1))
     await sink.holds(1)
-    tasks = start(sender, event(2), event(3))
+    second = start(sender, event(2), event(3))
     await sink.holds(2)
+    third = start(sender, event(4))
     sink.answer(1)
-    await asyncio.gather(*tasks)
+    await asyncio.gather(*second)
+    await sink.holds(3)
+    sink.answer(2)
+    await asyncio.gather(*third)
     assert not hanging.done()
     sink.answer(0)
     await hanging
     await sender.close()
 
-    assert [len(batch) for batch in sink.sent] == [1, 2]
+    assert [len(batch) for batch in sink.sent] == [1, 2, 1]
+
+
+async def test_an_event_in_a_batch_ends_by_patience_wherever_it_is() -> None:
+    """On its way without an answer: unknown; still waiting to go: surely not sent."""
+    sink = HeldSink(batch=10, serial=False)
+    time = ToldTime()
+    sender = sender_to(sink, time, at_once=1, patience_s=5)
+
+    tasks = start(sender, event(1))
+    await sink.holds(1)
+    tasks += start(sender, event(2))
+    await asyncio.sleep(0)
+    time.seconds += 5
+    sent, waited = await asyncio.gather(*tasks)
+
+    assert sent.last.answer is Answer.UNKNOWN
+    assert (waited.last.answer, waited.last.code) == (Answer.BUSY, "check_wait")
+    sink.answer(0)
+    await sender.close()
+    assert len(sink.sent) == 1
 
 
 async def test_a_cancelled_delivery_leaves_its_batch() -> None:
