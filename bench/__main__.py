@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 
-from bench import command_line, console, counting, exactness, memory
+from bench import command_line, console, counting, delivery, exactness, memory
 from bench.report import Section, write_page
 from meterdeck.core.sandbox.valkey import Valkey
 
@@ -28,6 +28,11 @@ def _exactness(quick: bool) -> Section:
 def _memory(quick: bool) -> Section:
     rounds = 1 if quick else 3
     return _on_a_server(lambda server: memory.run(server.url, rounds=rounds))
+
+
+def _delivery(quick: bool) -> Section:
+    rounds, seconds = (3, 0.3) if quick else (9, 2.0)
+    return asyncio.run(delivery.run(rounds=rounds, seconds=seconds))
 
 
 def _on_a_server(
@@ -53,6 +58,7 @@ PARTS: Mapping[str, Callable[[bool], Section]] = {
     "counting": _counting,
     "exactness": _exactness,
     "memory": _memory,
+    "delivery": _delivery,
     "console": _console,
     "command-line": _command_line,
 }
