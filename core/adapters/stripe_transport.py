@@ -83,7 +83,7 @@ class Posted:
     """
 
     path: str
-    body: str
+    body: bytes
     key: str
     json: bool = False
     token: str = ""

@@ -44,8 +44,7 @@ class StreamSession:
         return fresh and self._token != expired
 
     async def _renew(self) -> None:
-        body = "{}"
-        posted = Posted(_PATH, body, f"mds-{uuid4().hex}", json=True)
+        posted = Posted(_PATH, b"{}", f"mds-{uuid4().hex}", json=True)
         started = time.monotonic()
         answer = await self._requests.post(posted)
         token = read.text(answer.body, "authentication_token")

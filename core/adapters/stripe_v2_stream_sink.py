@@ -90,4 +90,4 @@ class V2StreamSink:
             for event in events
         ]
         body = json.dumps({"events": written}, separators=(",", ":"))
-        return Posted(_PATH, body, key, json=True, token=token, to_stream=True)
+        return Posted(_PATH, body.encode(), key, json=True, token=token, to_stream=True)

@@ -1,8 +1,10 @@
 """What the sender makes of Stripe's answers, over HTTP and in a time of its own."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -26,8 +28,12 @@ from tests.support.stripe_faults import (
     refusal,
 )
 
+from meterdeck.core.adapters.stripe_sinks import open_sink
 from meterdeck.core.local_stripe import LocalStripe, LocalStripeServer
+from meterdeck.core.model.context import Mode, Secret, SinkKind, StripeOptions
 from meterdeck.core.model.delivery import Answer
+from meterdeck.core.model.events import MeterEvent
+from meterdeck.core.model.subscriptions import MeterInfo
 from meterdeck.core.services.sender import Sender
 
 ACCEPTED = answer({"object": "billing.meter_event", "livemode": False})
@@ -103,6 +109,42 @@ async def test_an_event_is_sent_again_as_it_was_under_a_fresh_key(
         assert keys == [each.idempotency_key for each in delivery.attempts]
         assert keys[0] != keys[1]
         assert all(key.startswith("id-1.") for key in keys)
+
+
+@pytest.mark.parametrize("kind", SinkKind)
+async def test_a_payload_has_its_meters_keys_and_the_dimensions(kind: SinkKind) -> None:
+    """Whatever is in them: both ways to Stripe carry the same texts."""
+    meter = MeterInfo(
+        "mtr_1", "odd & name", "", "sum", True, "customer id", "tokens[used]"
+    )
+    odd = (("größe", "a=b&c"), ("model", "gpt 5+"))
+    sent = MeterEvent("odd & name", "id-1", "cus_1", "-1.5", NOW, odd)
+    options = StripeOptions(Secret(KEY))
+    async with FaultServer(answer({"authentication_token": "token"})) as server:
+        options = replace(
+            options, api_base=server.base_url, meter_events_base=server.base_url
+        )
+        sink = open_sink(
+            kind, options, Mode.TEST, at_once=1, meters={"odd & name": meter}.get
+        )
+        await sink.send([sent])
+        await sink.close()
+        asked = server.asked[-1]
+
+    if kind is SinkKind.V1:
+        assert asked.form["event_name"] == "odd & name"
+        assert asked.form["timestamp"] == str(int(NOW.timestamp()))
+        inside = "payload["
+        found = {
+            name.removeprefix(inside)[:-1]: text
+            for name, text in asked.form.items()
+            if name.startswith(inside)
+        }
+    else:
+        (event_sent,) = json.loads(asked.body)["events"]
+        assert event_sent["event_name"] == "odd & name"
+        found = event_sent["payload"]
+    assert found == {**dict(odd), "customer id": "cus_1", "tokens[used]": "-1.5"}
 
 
 async def test_what_stripe_took_without_answering_is_found_delivered() -> None:
