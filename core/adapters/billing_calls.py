@@ -125,9 +125,10 @@ class BillingRecords:
         return found
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[bool]:
-        """Account for events that were sent, or not; False: it was settled before.
+        """Account for events that were sent, or not; False: nothing was changed.
 
-        Writes the lines of the delivery log. May be repeated.
+        Either it was settled before, or it was not delivered and another worker has
+        it. Writes the lines of the delivery log. May be repeated.
 
         Raises:
             RedisUnreachable, RedisRefused, UnknownOutcome: Settle them again.
@@ -285,7 +286,12 @@ class BillingRecords:
         ]
 
     def _settle_head(self, count: int) -> list[Argument]:
-        return [0 if self._layout.tagged else 1, self._options.log_lines, count]
+        return [
+            0 if self._layout.tagged else 1,
+            self._options.log_lines,
+            self._worker,
+            count,
+        ]
 
     def _answers(
         self, groups: Sequence[Sequence[int]], replies: Sequence[list[Any]], script: str

@@ -23,7 +23,7 @@
 --   claimed, fresh 0|1, identifier, units, scale, number, timestamp (s), claimed at
 --            (ms), customer, event name, 1: a request for it may have been answered, and
 --            the answer lost; or 0
---   expired, and the same: too old to be sent again
+--   expired, and the same: too old to be sent again; whoever is told settles it
 --   leased | held | early, ms at which to ask again, units that wait
 --   nothing | negative | too_old | gone, empty, units that wait
 --   large, empty, units    of a gauge: more digits than an event can have
@@ -94,18 +94,16 @@ local function take_over(want, record)
   local late = record.claimed_at + window <= now
   -- Whoever has it has not said that nothing of it is lost: it may have been sent.
   if record.worker ~= '' then record.maybe_sent = '1' end
-  if late and record.maybe_sent == '1' then
-    return flight_of(record, 'expired', '0')
-  end
-  if record.leased_until > now and record.worker ~= worker then
+  local expired = late and record.maybe_sent == '1'
+  if record.leased_until > now and record.worker ~= worker and not expired then
     return {'leased', digits(record.leased_until), '0'}
   end
   -- Stripe never had it: its identifier is as good as new.
-  if late then record.claimed_at = now end
+  if late and not expired then record.claimed_at = now end
   redis.call('HSET', want.record, 'leased_until', digits(now + lease), 'worker', worker,
     'claimed_at', digits(record.claimed_at), 'maybe_sent', record.maybe_sent or '0')
   index(want, digits(now + lease))
-  return flight_of(record, 'claimed', '0')
+  return flight_of(record, expired and 'expired' or 'claimed', '0')
 end
 
 -- Units of reservations that may still be given back: they are billed once they are

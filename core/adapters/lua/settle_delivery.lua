@@ -9,7 +9,8 @@
 --                              hash  the tenant's letters
 -- ARGV[1]  1: write indexes and log; 0: do not (tagged keys)
 -- ARGV[2]  lines the delivery log is cut to
--- ARGV[3]  n, 1..64
+-- ARGV[3]  id of the worker
+-- ARGV[4]  n, 1..64
 -- then for each settlement 11: tenant, resource, period label, identifier,
 --   delivered | later | dead | ambiguous, attempts that were made, of later: ms from now
 --   until it may be sent again, 1: one of the attempts had no answer or 0, Stripe's text
@@ -18,17 +19,20 @@
 --   What was settled before gets no line
 -- Reply: ok, replayed 0, server ms, then for each settlement 1 or 0: 0 where it was stale:
 --   the event is not in flight (any more), and its letter, if any, says nothing new; or
---   the record or the letters are damaged
+--   it was not delivered, and is another worker's; or the record or the letters are
+--   damaged
 -- or  foreign | bad   as in consume; nothing of any settlement was written
 
-local HEAD, EACH = 3, 12
+local HEAD, EACH = 4, 12
 local VERDICTS = {delivered = true, later = true, dead = true, ambiguous = true}
 local FIRST_PAUSE, LONGEST_PAUSE = 60000, 3600000
 
-local indexed, lines, count = ARGV[1] == '1', not_negative(ARGV[2]), not_negative(ARGV[3])
+local indexed, lines = ARGV[1] == '1', not_negative(ARGV[2])
+local worker, count = ARGV[3], not_negative(ARGV[4])
 local first_key = indexed and 3 or 0
 if not indexed and ARGV[1] ~= '0' then return {'bad', 'ARGV[1]'} end
 if not lines then return {'bad', 'lines of the log'} end
+if not worker or worker == '' then return {'bad', 'worker'} end
 if not count or count < 1 or count > 64 then return {'bad', 'number of settlements'} end
 if #KEYS ~= first_key + 2 * count then return {'bad', 'number of KEYS'} end
 local unsettled, lettered, log
@@ -141,6 +145,9 @@ local function settle(one)
   local record = one.state
   if not record then return false end
   if record.in_flight ~= one.identifier then return settle_late(one) end
+  -- Whoever has taken it over may have it delivered yet; that it was delivered is true
+  -- whoever says so.
+  if one.verdict ~= 'delivered' and record.worker ~= worker then return false end
   if one.verdict == 'later' then
     local until_ms = digits(now + one.after)
     redis.call('HSET', one.record, 'leased_until', until_ms, 'worker', '',

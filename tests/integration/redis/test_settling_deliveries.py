@@ -247,3 +247,16 @@ async def test_a_record_takes_little_memory(till: Till) -> None:
     await till.deliver(123_456)
 
     assert int(await ask(till.redis, "MEMORY", "USAGE", till.key)) <= 512
+
+
+async def test_only_who_has_an_event_gives_it_up(till: Till) -> None:
+    """One that is slow does not: whoever took it over may have it delivered yet."""
+    await till.use(5)
+    claim = await till.claim()
+    await till.let_pass(MINUTE)
+    second = till.worker("second")
+    taken = await till.claim(second)
+
+    for verdict in (Verdict.LATER, Verdict.DEAD, Verdict.AMBIGUOUS):
+        assert not await till.settle(claim, verdict)
+    assert await second.settle([settled(taken, Verdict.DEAD)]) == [True]
