@@ -37,6 +37,12 @@ local function read_record(key)
   return record, nil
 end
 
+-- What a record remembers of an event, `late` or `replayed`, is under the event's number;
+-- its value begins with this, as a failover may give a number twice.
+local function mark_of(identifier)
+  return string.sub(identifier, 5, 12)
+end
+
 -- Take an event out of flight: what it bills is accounted for elsewhere.
 local function clear_flight(key)
   redis.call('HDEL', key, unpack(FLIGHT))

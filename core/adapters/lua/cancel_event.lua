@@ -44,7 +44,7 @@ local function begin()
   if not queued then
     if not record.there or record.seq < number then return {'gone'} end
     if record.in_flight == identifier then return {'state', 'in_flight'} end
-    if record['late:' .. digits(number)] == string.sub(identifier, 5, 12) then
+    if record['late:' .. digits(number)] == mark_of(identifier) then
       return {'state', 'refused'}
     end
   end

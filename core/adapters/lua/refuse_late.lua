@@ -38,7 +38,7 @@ local record, wrong = read_record(KEYS[1])
 if wrong then return wrong end
 local letter, no_letters = read_letter(KEYS[2], identifier)
 if no_letters then return no_letters end
-local mark, sign = 'late:' .. digits(number), string.sub(identifier, 5, 12)
+local mark, sign = 'late:' .. digits(number), mark_of(identifier)
 if record[mark] == sign then return {'ok', '1', digits(units)} end
 local state = letter and letter.state
 if state == 'dead' or state == 'refused' then return {'ok', '1', digits(units)} end

@@ -43,6 +43,11 @@ local answer = sign(ACTIONS[how], letter.state .. ' ' .. identifier,
   AFTER[how] .. digits(units), units, record)
 if not letter.level then
   store(record)
+  -- Should it have been delivered after all, settling it says so later.
+  if how ~= 'counted' and letter.state ~= 'refused' then
+    redis.call('HSET', bill_key, 'replayed:' .. digits(number_of(identifier) or 0),
+      mark_of(identifier) .. ':' .. digits(units))
+  end
 elseif how == 'counted' and latest then
   redis.call('HSET', bill_key, 'reported', digits(units), 'level', letter.level)
 end

@@ -126,10 +126,23 @@ local function deliver(one)
   redis.call(unpack(command))
 end
 
+-- Its units went out again, in another event: what was billed twice is taken back.
+local function settle_replayed(one)
+  local number = string.match(one.identifier, '%-(%d+)$')
+  local field = 'replayed:' .. (number or '')
+  local mark, text = string.match(one.state[field] or '', '^(%x+):(%-?%d+)$')
+  local units = text and whole(text)
+  if mark ~= mark_of(one.identifier) or not units then return false end
+  redis.call('HSET', one.record, 'reported', digits(one.state.reported + units))
+  redis.call('HDEL', one.record, field)
+  return true
+end
+
 -- Settled by somebody else meanwhile. Only that Stripe has it after all is news.
 local function settle_late(one)
   local letter = one.letter
-  if one.verdict ~= 'delivered' or not letter then return false end
+  if one.verdict ~= 'delivered' then return false end
+  if not letter then return settle_replayed(one) end
   if letter.state ~= 'dead' and letter.state ~= 'ambiguous' then return false end
   local units = whole(letter.units)
   if not units or letter.source ~= 'counter' then return false end

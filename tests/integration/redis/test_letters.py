@@ -314,3 +314,24 @@ async def test_what_is_wrong_with_a_change_is_said(
     await letters.replay(letter, signed("op-1"))
     with pytest.raises(Refused, match="this operation id was used"):
         await letters.compensate(till.wanted.counter, 1, signed("op-1"))
+
+
+@pytest.mark.parametrize("verdict", [Verdict.DEAD, Verdict.AMBIGUOUS])
+async def test_what_was_delivered_after_it_went_out_again_is_taken_back(
+    till: Till, letters: Letters, verdict: Verdict
+) -> None:
+    """Two workers sent it, one was refused and one is slow to say that it was not: the
+    next event makes up for it, once."""
+    await till.use(5)
+    claim = await till.claim()
+    await till.settle(claim, verdict)
+    (letter,) = await letters.of("acme")
+    if verdict is Verdict.DEAD:
+        await letters.replay(letter, signed("op-1"))
+    else:
+        await letters.resolve(letter, counted=False, signature=signed("op-1"))
+    await till.settle(await till.claim())
+
+    assert await till.settle(claim)
+    assert not await till.settle(claim)
+    assert (await till.claim()).units == -5
