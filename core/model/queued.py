@@ -64,12 +64,14 @@ class QueuedResult:
     Attributes:
         attempt: The last one; None where nothing was sent.
         attempts: Requests that were made since it was taken.
+        earlier: Those before `attempt`, for the delivery log.
     """
 
     queued: QueuedEvent
     verdict: Verdict
     attempt: Attempt | None = None
     attempts: int = 1
+    earlier: tuple[Attempt, ...] = ()
 
 
 @dataclass(slots=True)

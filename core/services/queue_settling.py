@@ -16,13 +16,13 @@ from meterdeck.core.adapters.redis_client import (
 )
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.delivery import (
-    Answer,
     Attempt,
     EventState,
     Letter,
     LetterSource,
     Verdict,
 )
+from meterdeck.core.model.event_lines import settled_line
 from meterdeck.core.model.events import EventOutcome, EventSource, LoggedEvent
 from meterdeck.core.model.queued import QueuedEvent, QueuedResult
 from meterdeck.core.services.asking_again import ask_twice
@@ -30,11 +30,6 @@ from meterdeck.core.services.delivery_log import DeliveryLog, encoded_line
 from meterdeck.core.services.queue_entries import write_letter
 from meterdeck.core.services.tenant_fields import encode
 
-_OUTCOMES = {
-    Answer.ACCEPTED: EventOutcome.ACCEPTED,
-    Answer.DUPLICATE: EventOutcome.DUPLICATE,
-    Answer.REFUSED: EventOutcome.REFUSED,
-}
 _STATES = {Verdict.DEAD: EventState.DEAD, Verdict.AMBIGUOUS: EventState.AMBIGUOUS}
 _NOT_SENT = "it was given to a worker too long ago to be sent again"
 
@@ -121,23 +116,27 @@ class QueueSettling:
 
 
 def _line(result: QueuedResult, now: datetime) -> LoggedEvent:
-    attempt, queued = result.attempt, result.queued
-    answer = attempt.answer if attempt else None
-    outcome = EventOutcome.UNKNOWN if answer is None else _OUTCOMES.get(answer)
-    if outcome is None:
-        dead = result.verdict is Verdict.DEAD
-        outcome = EventOutcome.REFUSED if dead else EventOutcome.UNKNOWN
-    return LoggedEvent(
+    queued = result.queued
+    line = LoggedEvent(
         id="",
         at=now,
-        source=EventSource.WORKER,
-        outcome=outcome,
+        source=EventSource.QUEUE,
+        outcome=EventOutcome.UNKNOWN,
         tenant=queued.tenant,
         resource=queued.resource,
         event=queued.event,
-        message=attempt.message if attempt else _NOT_SENT,
-        request_id=attempt.request_id if attempt else "",
-        latency_ms=attempt.latency_ms if attempt else 0,
+        message="" if result.attempt else _NOT_SENT,
+        period=queued.period,
+        units=queued.units,
+        scale=queued.scale,
+        first_sent_at=queued.first_sent_at,
+    )
+    return settled_line(
+        line,
+        result.verdict,
+        result.attempt,
+        attempts=result.attempts,
+        earlier=result.earlier,
     )
 
 

@@ -120,6 +120,16 @@ class ResourceSettings(RuleSettings):
             raise ValueError("members are whole: leave out scale")
         return self
 
+    @model_validator(mode="after")
+    def _can_be_billed_by_events(self) -> Self:
+        if self.billed_by is BilledBy.COUNTER:
+            return self
+        if self.kind is not ResourceKind.COUNTER:
+            raise ValueError('what is billed by events is of kind "counter"')
+        if not self.meter:
+            raise ValueError("what is billed by events needs a meter")
+        return self
+
 
 PlanLimit = Annotated[PlanLimitSettings, BeforeValidator(_wrap_limit)]
 

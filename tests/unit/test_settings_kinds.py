@@ -81,6 +81,14 @@ def test_a_gauge_may_have_grace_for_some_hours(tmp_path: Path) -> None:
             "resources.disk_gb: members are whole: leave out scale",
         ),
         (
+            'billed_by = "events"\nkind = "gauge"\nmeter = "m"',
+            'resources.disk_gb: what is billed by events is of kind "counter"',
+        ),
+        (
+            'billed_by = "events"',
+            "resources.disk_gb: what is billed by events needs a meter",
+        ),
+        (
             'kind = "level"',
             "resources.disk_gb.kind: must be 'counter', 'gauge' or 'unique'",
         ),

@@ -44,6 +44,9 @@ scale = 3
 kind = "gauge"
 [resources.active_users]
 kind = "unique"
+[resources.renders]
+meter = "renders"
+billed_by = "events"
 """
 
 

@@ -207,7 +207,7 @@ async def test_what_cannot_be_delivered_becomes_a_letter_once(
     (letter,) = letters.values()
     assert (letter["state"], letter["source"]) == (state, "queue")
     assert (letter["reason"], letter["customer"]) == ("no such meter", "cus_acme")
-    assert (letter["value"], letter["dimensions"]) == ("2.5", {"size": "xl"})
+    assert (letter["value"], letter["dimensions"]) == ("2.5", '{"size":"xl"}')
     assert tenants == [b"acme"]
     assert await acme.letters() == {}
     assert await acme.outcomes() == [outcome, "accepted"]
