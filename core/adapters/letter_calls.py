@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from datetime import timedelta
 
 from meterdeck.core.adapters.billing_arguments import stored
+from meterdeck.core.adapters.letter_fields import write_letter
 from meterdeck.core.adapters.redis_client import (
     Argument,
     Redis,
@@ -13,7 +16,12 @@ from meterdeck.core.adapters.redis_client import (
     to_milliseconds,
 )
 from meterdeck.core.adapters.scripts import Reply, Script
-from meterdeck.core.model.delivery import CANCEL_WINDOW, Letter
+from meterdeck.core.model.delivery import (
+    CANCEL_WINDOW,
+    OLDEST_EVENT,
+    EventState,
+    Letter,
+)
 from meterdeck.core.model.keys import KeyLayout
 from meterdeck.core.model.names import name_bytes
 from meterdeck.core.model.usage import CounterId, ResourceName
@@ -21,10 +29,14 @@ from meterdeck.core.model.usage import CounterId, ResourceName
 OPERATION_KEPT_S = 86_400
 """Seconds for which a repeated operation id gets the first answer."""
 
+_MILLISECOND = timedelta(milliseconds=1)
+_OF_THE_QUEUE = re.compile(r"md1-[0-9a-f]{40}-q(\.r[1-9][0-9]{0,8})?")
 _SIGNED = ("checks", "trail", "billing", "letters", "signed")
 REPLAY_LETTER = (*_SIGNED, "replay_letter")
 CANCEL_EVENT = (*_SIGNED, "cancel_event")
 REPAIR_BILLING = (*_SIGNED, "repair_billing")
+REQUEUE_LETTER = (*_SIGNED, "requeue_letter")
+REFUSE_QUEUED = ("checks", "letters", "refuse_queued")
 REFUSE_LATE = ("checks", "billing", "letters", "refuse_late")
 
 
@@ -42,7 +54,9 @@ class LetterCalls:
         self._replay = Script(*REPLAY_LETTER)
         self._cancel = Script(*CANCEL_EVENT)
         self._repair = Script(*REPAIR_BILLING)
+        self._requeue = Script(*REQUEUE_LETTER)
         self._refuse = Script(*REFUSE_LATE)
+        self._refuse_queued = Script(*REFUSE_QUEUED)
 
     async def replay(
         self,
@@ -59,6 +73,54 @@ class LetterCalls:
             operation_id,
             [letter.event.identifier, how],
             what="settling the letter",
+        )
+
+    async def requeue(
+        self,
+        letter: Letter,
+        how: str,
+        signature: Sequence[Argument],
+        operation_id: str,
+    ) -> Reply:
+        """Have an event of the queue queued once more, or counted as billed."""
+        layout = self._layout
+        if layout.tagged:
+            with redis_errors():
+                await self._redis.sadd(layout.queues(), name_bytes(letter.tenant))
+        return await self._signed(
+            self._requeue,
+            counter_of(letter),
+            signature,
+            operation_id,
+            [
+                letter.event.identifier,
+                how,
+                "" if how == "counted" else identifier_anew(letter),
+                OLDEST_EVENT // _MILLISECOND,
+            ],
+            what="settling the letter",
+            more_keys=[layout.queue(letter.tenant)],
+        )
+
+    async def refuse_queued(self, letter: Letter) -> Reply:
+        """Note that an event of the queue was accepted and not counted."""
+        layout = self._layout
+        keys = [layout.letters(letter.tenant), layout.queued(letter.tenant)]
+        if layout.tagged:
+            await self._letter_index(letter.tenant)
+        else:
+            keys.append(layout.lettered())
+        return await self._refuse_queued.run(
+            self._redis,
+            keys,
+            [
+                0 if layout.tagged else 1,
+                name_bytes(letter.tenant),
+                letter.event.identifier,
+                write_letter(letter).encode(),
+            ],
+            what="the late refusal",
+            operation_id=letter.event.identifier,
         )
 
     async def cancel(
@@ -151,6 +213,7 @@ class LetterCalls:
         own: Sequence[Argument],
         *,
         what: str,
+        more_keys: Sequence[bytes] = (),
     ) -> Reply:
         layout, tenant = self._layout, counter.tenant
         keys = [
@@ -164,6 +227,7 @@ class LetterCalls:
         else:
             keys += [layout.audited(), layout.sequence()]
             keys += [layout.changed(), layout.lettered()]
+        keys += more_keys
         arguments: list[Argument] = [
             0 if layout.tagged else 1,
             OPERATION_KEPT_S,
@@ -188,6 +252,23 @@ class LetterCalls:
         at = to_milliseconds(await server_time(self._redis))
         with redis_errors():
             await self._redis.zadd(key, {name_bytes(tenant): at}, gt=True)
+
+
+def is_queued(identifier: str) -> bool:
+    """Tell whether an event is one of the queue, by its identifier."""
+    return _OF_THE_QUEUE.fullmatch(identifier) is not None
+
+
+def identifier_anew(letter: Letter) -> str:
+    """Return under which identifier a letter of the queue is sent again.
+
+    Its own, where Stripe has not accepted it: should it have, it takes it for a repeat.
+    """
+    identifier = letter.event.identifier
+    if letter.state is not EventState.REFUSED:
+        return identifier
+    head, _, number = identifier.partition(".r")
+    return f"{head}.r{int(number or 0) + 1}"
 
 
 def counter_of(letter: Letter) -> CounterId:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import datetime
 
 from meterdeck.core.adapters.redis_client import from_milliseconds
 from meterdeck.core.model.delivery import EventState, Letter, LetterSource
@@ -66,6 +67,34 @@ def read_letter(tenant: TenantId, identifier: bytes, raw: bytes) -> Letter | Non
     )
 
 
+def write_letter(letter: Letter) -> str:
+    """Return a letter of the queue as its hash has it."""
+    event = letter.event
+    form = {
+        "resource": letter.resource,
+        "period": letter.period,
+        "identifier": event.identifier,
+        "event_name": event.event_name,
+        "customer": event.customer,
+        "value": event.value,
+        "timestamp": str(int(event.timestamp.timestamp())),
+        "dimensions": _dimensions(event.dimensions),
+        "units": str(letter.units),
+        "scale": str(letter.scale),
+        "state": letter.state.value,
+        "source": letter.source.value,
+        "first_sent_at": _ms(letter.first_sent_at),
+        "at": _ms(letter.at),
+        "attempts": str(letter.attempts),
+        "reason": letter.reason,
+        "code": letter.code,
+        "request_id": letter.request_id,
+    }
+    text = json.dumps(form, ensure_ascii=False, separators=(",", ":"))
+    # Scripts read it: what is not UTF-8, which is none of track()'s, is replaced.
+    return text.encode("utf-8", "replace").decode()
+
+
 def letter_of(line: LoggedEvent, state: EventState, *, reason: str = "") -> Letter:
     """Return the letter that an event of the delivery log would be."""
     source = LetterSource.COUNTER if line.sequence else LetterSource.QUEUE
@@ -91,3 +120,11 @@ def _number(fields: Mapping[str, str], name: str) -> int | None:
 
 def _within(milliseconds: int) -> int:
     return min(max(0, milliseconds), _LATEST_MS)
+
+
+def _dimensions(pairs: tuple[tuple[str, str], ...]) -> str:
+    return json.dumps(dict(pairs), ensure_ascii=False, separators=(",", ":"))
+
+
+def _ms(moment: datetime) -> str:
+    return str(int(moment.timestamp() * 1000))

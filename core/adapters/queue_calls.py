@@ -22,7 +22,7 @@ from meterdeck.core.errors import RedisRefused
 GROUP = "meterdeck"
 """The consumer group of all workers."""
 
-SETTLE_QUEUED = ("checks", "settle_queued")
+SETTLE_QUEUED = ("checks", "letters", "settle_queued")
 """The files that make up the script's text."""
 
 MOST_SETTLED = 64

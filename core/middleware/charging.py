@@ -43,6 +43,15 @@ class GivesBack(CountsUsage, Protocol):
         ...
 
 
+@runtime_checkable
+class ChecksResources(Protocol):
+    """What knows its resources, as a `MeterClient` does."""
+
+    def check_consumable(self, resource: str) -> None:
+        """Accept a resource that `consume` counts."""
+        ...
+
+
 Rule = Callable[[Exchange], _T | Awaitable[_T]]
 """The application's callable, plain or async."""
 

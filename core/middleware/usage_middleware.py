@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Literal, get_args
 
-from meterdeck.core.errors import BadInput, ConfigError
+from meterdeck.core.errors import BadInput, ConfigError, NotFound
 from meterdeck.core.middleware.asgi import App, Receive, Scope, Send
 from meterdeck.core.middleware.charging import (
     Charging,
+    ChecksResources,
     CountsUsage,
     GivesBack,
     Rule,
@@ -112,7 +113,7 @@ class UsageMiddleware:
         tally = Tally() if tally is None else tally
         faults = Faults(tally, on_fault)
         rules = Rules(
-            tenant, _resource(resource), _cost(cost), call_id or constant(None)
+            tenant, _resource(resource, usage), _cost(cost), call_id or constant(None)
         )
         source, returnable = _source(usage), give_back_from is not None
         charging = Charging(source, rules, faults, tally, returnable=returnable)
@@ -151,11 +152,20 @@ def _source(
     return (lambda: given) if isinstance(given, CountsUsage) else given
 
 
-def _resource(given: str | Rule[str | None]) -> Rule[str | None]:
+def _resource(
+    given: str | Rule[str | None], usage: CountsUsage | Callable[[], CountsUsage]
+) -> Rule[str | None]:
     if callable(given):
         return given
     if not given:
         raise _wrong("resource", "is empty", "name what is counted")
+    if isinstance(usage, ChecksResources):
+        try:
+            usage.check_consumable(given)
+        except BadInput as error:
+            raise _wrong("resource", "cannot be counted", str(error)) from error
+        except NotFound:
+            pass  # said with each request, as a fault: it may be configured later
     return constant(given)
 
 

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from meterdeck.core.adapters.letter_calls import LetterCalls
+from meterdeck.core.adapters.letter_calls import LetterCalls, is_queued
 from meterdeck.core.adapters.redis_client import Argument, Redis, to_milliseconds
 from meterdeck.core.adapters.scripts import Reply
 from meterdeck.core.errors import BadInput, Conflict, NotFound, ReadOnly, Refused
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.corrections import Corrected
-from meterdeck.core.model.delivery import Letter
+from meterdeck.core.model.delivery import EventState, Letter, LetterSource
 from meterdeck.core.model.names import check_id
 from meterdeck.core.model.periods import ENDLESS, Period
 from meterdeck.core.model.text import visible
@@ -31,6 +31,9 @@ _WORDS = {
     "accepted": "was accepted",
     "in_flight": "is in flight",
     "queue": "is of the queue, not of a counter",
+    "counter": "is of a counter, not of the queue",
+    "foreign": "was not queued by track(), and cannot be sent",
+    "too_old": "is more than 35 days old: Stripe does not take it any more",
 }
 
 
@@ -56,7 +59,11 @@ class Letters(LetterReading):
         self._calls = LetterCalls(redis, context.redis.layout)
 
     async def replay(self, letter: Letter, signature: Signature) -> Corrected:
-        """Bill a dead or refused event's units again, in a new event."""
+        """Bill a dead or refused event's units again, in a new event.
+
+        One of the queue is queued once more as it is; under another identifier where
+        Stripe had accepted it.
+        """
         return await self._settle(letter, "again", signature)
 
     async def resolve(
@@ -76,7 +83,13 @@ class Letters(LetterReading):
             Whether it was news.
         """
         self._check_writable()
-        reply = await self._calls.refuse_late(letter)
+        if is_queued(letter.event.identifier):
+            refused = replace(
+                letter, state=EventState.REFUSED, source=LetterSource.QUEUE
+            )
+            reply = await self._calls.refuse_queued(refused)
+        else:
+            reply = await self._calls.refuse_late(letter)
         if reply[0] == b"state":
             return False  # cancelled: it bills nothing either way
         _check(reply, letter)
@@ -168,9 +181,9 @@ class Letters(LetterReading):
         self, letter: Letter, how: str, signature: Signature
     ) -> Corrected:
         self._check(signature)
-        reply = await self._calls.replay(
-            letter, how, signature.arguments(), signature.operation_id
-        )
+        queued = letter.source is LetterSource.QUEUE
+        settle = self._calls.requeue if queued else self._calls.replay
+        reply = await settle(letter, how, signature.arguments(), signature.operation_id)
         _check(reply, letter)
         return _corrected(reply)
 

@@ -7,8 +7,9 @@ from decimal import Decimal
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.decisions import RefusalRecord
 from meterdeck.core.model.quantity import exact_amount, exact_units
-from meterdeck.core.model.usage import Usage
+from meterdeck.core.model.usage import ResourceKind, Usage
 from meterdeck.core.services.guarded import Guarded
+from meterdeck.core.services.kinds import check_kind
 from meterdeck.core.services.usage import UsageService
 from meterdeck.core.services.uses import Uses
 
@@ -54,6 +55,16 @@ class MeterReading:
             return await self._guarded.read(
                 lambda: self._usage.refusals(tenant, limit=limit)
             )
+
+    def check_consumable(self, resource: str) -> None:
+        """Accept a resource that `consume` counts.
+
+        Raises:
+            NotFound: It is not configured.
+            BadInput: Another call is for it; the sentence says which.
+        """
+        found = self._context.resource(resource)
+        check_kind(found, ResourceKind.COUNTER, ResourceKind.GAUGE)
 
     def units(self, resource: str, amount: str | int | Decimal) -> int:
         """Return an amount in a resource's smallest unit, which everything here takes.

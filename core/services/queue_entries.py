@@ -6,10 +6,9 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
 from meterdeck.core.adapters.queue_calls import RawEntry
-from meterdeck.core.model.delivery import LONGEST_TEXT, Letter
+from meterdeck.core.model.delivery import LONGEST_TEXT
 from meterdeck.core.model.events import MeterEvent
 from meterdeck.core.model.quantity import parse_counter
 from meterdeck.core.model.queued import MOST_DIMENSIONS
@@ -97,38 +96,6 @@ def write_dimensions(dimensions: Mapping[str, str] | None) -> str:
     """Return dimensions as an entry has them: the same text for the same ones."""
     ordered = dict(sorted((dimensions or {}).items()))
     return json.dumps(ordered, ensure_ascii=False, separators=(",", ":"))
-
-
-def write_letter(letter: Letter) -> str:
-    """Return a letter as its hash has it: a JSON object whose values are texts."""
-    event = letter.event
-    form = {
-        "resource": letter.resource,
-        "period": letter.period,
-        "identifier": event.identifier,
-        "event_name": event.event_name,
-        "customer": event.customer,
-        "value": event.value,
-        "timestamp": str(int(event.timestamp.timestamp())),
-        "dimensions": write_dimensions(dict(event.dimensions)),
-        "units": str(letter.units),
-        "scale": str(letter.scale),
-        "state": letter.state.value,
-        "source": letter.source.value,
-        "first_sent_at": _ms(letter.first_sent_at),
-        "at": _ms(letter.at),
-        "attempts": str(letter.attempts),
-        "reason": letter.reason,
-        "code": letter.code,
-        "request_id": letter.request_id,
-    }
-    text = json.dumps(form, ensure_ascii=False, separators=(",", ":"))
-    # Scripts read it: what is not UTF-8, which is none of track()'s, is replaced.
-    return text.encode("utf-8", "replace").decode()
-
-
-def _ms(moment: datetime) -> str:
-    return str(int(moment.timestamp() * 1000))
 
 
 def _dimensions(text: str) -> tuple[tuple[str, str], ...] | None:

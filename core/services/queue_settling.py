@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
+from meterdeck.core.adapters.letter_fields import write_letter
 from meterdeck.core.adapters.queue_calls import GROUP, MOST_SETTLED, QueueCalls
 from meterdeck.core.adapters.redis_client import (
     Argument,
@@ -27,7 +28,6 @@ from meterdeck.core.model.events import EventOutcome, EventSource, LoggedEvent
 from meterdeck.core.model.queued import QueuedEvent, QueuedResult
 from meterdeck.core.services.asking_again import ask_twice
 from meterdeck.core.services.delivery_log import DeliveryLog, encoded_line
-from meterdeck.core.services.queue_entries import write_letter
 from meterdeck.core.services.tenant_fields import encode
 
 _STATES = {Verdict.DEAD: EventState.DEAD, Verdict.AMBIGUOUS: EventState.AMBIGUOUS}

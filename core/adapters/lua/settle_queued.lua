@@ -27,7 +27,8 @@ if not indexed and ARGV[2] ~= '0' then return {'bad', 'ARGV[2]'} end
 if not log_lines then return {'bad', 'ARGV[3]'} end
 if not count or count < 1 or count > 64 then return {'bad', 'number of events'} end
 local queue, sent = KEYS[1], KEYS[2]
-local log, lettered = KEYS[3], KEYS[4]
+local log, lettered
+if indexed then log, lettered = KEYS[3], KEYS[4] end
 local letters_at = indexed and 4 or 2
 if #KEYS ~= letters_at + count then return {'bad', 'number of KEYS'} end
 
@@ -75,6 +76,7 @@ need_right('HDEL', sent, '1-1')
 if indexed then
   need_right('XADD', log, '*', 'at', '0')
   need_right('ZADD', lettered, '1', '')
+  need_right('ZREM', lettered, '')
 end
 
 -- Nothing above writes, and nothing below fails; but the log's ids may be used up by
@@ -92,11 +94,9 @@ for i, event in ipairs(events) do
       if indexed then redis.call('ZADD', lettered, now, event.tenant) end
     end
   elseif event.verdict == 'delivered' then
-    local letter = redis.call('HGET', event.letters, event.identifier)
-    local sound, found = pcall(cjson.decode, letter or '')
-    if sound and type(found) == 'table'
-      and (found.state == 'dead' or found.state == 'ambiguous') then
-      redis.call('HDEL', event.letters, event.identifier)
+    local letter = read_letter(event.letters, event.identifier)
+    if letter and (letter.state == 'dead' or letter.state == 'ambiguous') then
+      remove_letter(event.letters, event.identifier, lettered, event.tenant)
       became = 'found'
     end
   end

@@ -32,12 +32,12 @@ local request, trail -- set by `unsigned`
 
 -- Nil, or the reply that ends the script: something is wrong, or it was done before.
 -- `own` is how many arguments are the script's own; with the action they are what a
--- repeated operation id must ask for again.
-local function unsigned(action, own)
+-- repeated operation id must ask for again. `more`: how many keys are.
+local function unsigned(action, own, more)
   if not indexed and ARGV[1] ~= '0' then return {'bad', 'ARGV[1]'} end
   if not keep_s or keep_s < 1 then return {'bad', 'ARGV[2]'} end
   if #ARGV ~= OWN + own then return {'bad', 'number of ARGV'} end
-  if #KEYS ~= (indexed and 8 or 4) then return {'bad', 'number of KEYS'} end
+  if #KEYS ~= (indexed and 8 or 4) + (more or 0) then return {'bad', 'number of KEYS'} end
   if ARGV[8] == '' then return {'bad', 'reason'} end
   if ARGV[10] ~= '' then return {'bad', 'undoes'} end
   local parts = {action, resource, label}

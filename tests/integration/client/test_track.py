@@ -1,6 +1,8 @@
 """Use that is billed by events, in the client: once, whatever Redis does."""
 
+import asyncio
 import json
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -8,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.support.away import NOWHERE, left_behind, settled, through_a_proxy
 from tests.support.contexts import RENDERS, with_events
-from tests.support.metering import counted, library_context, replayed, spooled
+from tests.support.metering import counted, library_context, replayed, spooled, until
 from tests.support.raw import ask
 
 from meterdeck.core.adapters.redis_client import Redis, open_redis, server_time
@@ -19,12 +21,13 @@ from meterdeck.core.client import (
     MeterClient,
     SyncMeterClient,
 )
-from meterdeck.core.errors import BadInput
+from meterdeck.core.errors import BadInput, Unreachable
 from meterdeck.core.model.context import Context, RedisOptions
 from meterdeck.core.model.degraded import SpooledCall, SpooledKind
 from meterdeck.core.model.periods import calendar_month
 from meterdeck.core.model.usage import OnFault, TenantId
 from meterdeck.core.sandbox.valkey import Valkey
+from meterdeck.core.services.usage import UsageService
 
 ACME = TenantId("acme")
 
@@ -171,3 +174,38 @@ async def test_it_is_counted_in_the_period_in_which_it_was_used_and_told_once(
     )
     assert await counted(context.redis.url, "acme", RENDERS, label) == 7
     assert await counted(context.redis.url, "acme", RENDERS) == 0
+
+
+async def test_a_server_that_is_killed_at_any_moment_has_counted_what_it_has_queued(
+    mortal: Valkey, spool_dir: Path
+) -> None:
+    """Between the two there is no moment; and what it answered is there."""
+    context = with_events(library_context(mortal.url, spool_dir))
+    answered = 0
+
+    async def track_until_it_dies(usage: UsageService, number: int) -> None:
+        nonlocal answered
+        with suppress(Unreachable):
+            while True:
+                await usage.track("acme", RENDERS, number)
+                answered += number
+
+    for _ in range(4):
+        redis = open_redis(context.redis)
+        usage = UsageService(redis, context)
+        calls = [track_until_it_dies(usage, number) for number in range(1, 9)]
+        async with asyncio.TaskGroup() as group:
+            for each in calls:
+                group.create_task(each)
+            before = answered
+            await until(lambda before=before: answered > before + 200)  # type: ignore[misc]  # an int
+            await mortal.kill()
+        await redis.aclose()
+        await mortal.start()
+
+        events = await queued(mortal.url)
+        assert await counted(mortal.url, "acme", RENDERS) == sum(
+            int(each["units"]) for each in events
+        )
+        assert len({each["identifier"] for each in events}) == len(events)
+        assert sum(int(each["units"]) for each in events) >= answered

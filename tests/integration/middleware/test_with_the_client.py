@@ -12,10 +12,11 @@ from tests.integration.middleware.applications import (
     tenant_header,
     until_counted,
 )
-from tests.support.contexts import CALLS, redis_context
+from tests.support.contexts import CALLS, RENDERS, redis_context, with_events
 
 from meterdeck.core.adapters.redis_client import open_redis
 from meterdeck.core.client import MeterClient
+from meterdeck.core.errors import ConfigError
 from meterdeck.core.middleware import CountsUsage, Tally, UsageMiddleware
 from meterdeck.core.model.context import Context, LibraryOptions
 from meterdeck.core.model.usage import OnFault, Resource
@@ -118,3 +119,14 @@ async def test_a_client_that_is_not_open_yet_follows_the_middlewares_rule() -> N
             statuses.append((await client.get("/")).status_code)
 
     assert statuses == [200, 503]
+
+
+async def test_a_resource_that_is_not_consumed_is_refused_at_the_start(
+    server: Valkey,
+) -> None:
+    """Where the client is given as it is; the sentence says which call is for it."""
+    async with MeterClient.open(with_events(redis_context(server.url))) as meter:
+        with pytest.raises(ConfigError, match=r"billed by events.*give it to track"):
+            UsageMiddleware(
+                plain_app(), usage=meter, tenant=tenant_header, resource=RENDERS
+            )
