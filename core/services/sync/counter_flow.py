@@ -93,6 +93,7 @@ class CounterFlow:
         self._is_mine = is_mine
         self._hasty = hasty
         self._places = Places(at_once)
+        self._least_free = max(1, min(BATCH, at_once // 4))
         self._settling: Settling[_Done] = Settling(self._settle, BATCH)
         self._claiming = 0
         self._took = asyncio.Event()
@@ -153,32 +154,44 @@ class CounterFlow:
         Raises:
             RedisUnreachable, RedisRefused: The counters stay due.
         """
-        await self._places.wait_free(min(BATCH, self._places.free + 1))
+        await self._places.wait_free(self._least_free)
         room = min(BATCH, self._places.free)
         now = self._clock()
         taken = self.due.take(now.timestamp(), room)
         self._took.set()
         if not taken:
             return False
+        # From here on: a claim that is repeated while the first one is on its way
+        # would be answered with the same event, and sent twice.
+        self._flying.update(dict.fromkeys(taken, False))
         self._claiming = len(taken)
         try:
             wanted = self._wanted(taken, now)
             answers = await self._records.claim(wanted) if wanted else []
-        except MeterdeckError:
+        except BaseException:
             for counter, since in taken.items():
+                self._landed(counter)
                 self._put_back(counter, since, _TRY_AGAIN_S)
             raise
         finally:
             self._claiming = 0
         for answer in answers:
-            since = taken[answer.counter]
+            since = taken.pop(answer.counter)
             if isinstance(answer, Claim):
                 self._unbilled.pop(answer.counter, None)
-                self._flying[answer.counter] = False
                 self._places.begin(self._deliver(answer, since))
             else:
                 self._not_claimed(answer, since)
+        for counter in taken:  # those that were not wanted
+            self._landed(counter)
         return True
+
+    def _landed(self, counter: CounterId) -> bool:
+        """Take a counter for one without an event on its way.
+
+        Returns whether it was noticed meanwhile.
+        """
+        return self._flying.pop(counter, False)
 
     def _wanted(self, taken: dict[CounterId, float], now: datetime) -> list[Wanted]:
         wanted = []
@@ -203,13 +216,14 @@ class CounterFlow:
 
     def _not_claimed(self, answer: NoClaim, since: float) -> None:
         self._observer.not_claimed(answer.why)
-        counter = answer.counter
+        if answer.claim is not None:  # EXPIRED
+            self._flying[answer.counter] = True
+            given_up = Settlement(answer.claim, Verdict.AMBIGUOUS, attempts=0)
+            self._settling.add(_Done(given_up, since))
+            return
+        if self._landed(answer.counter) and answer.again_at is None:
+            self._put_back(answer.counter, since, 0.0)
         match answer.why:
-            case NotClaimed.EXPIRED:
-                assert answer.claim is not None
-                self._flying[counter] = True
-                claim = Settlement(answer.claim, Verdict.AMBIGUOUS, attempts=0)
-                self._settling.add(_Done(claim, since))
             case (
                 NotClaimed.BROKEN
                 | NotClaimed.TOO_OLD
@@ -258,8 +272,9 @@ class CounterFlow:
             claim,
             verdict,
             last,
-            len(delivery.attempts),
-            pause_s(last) if verdict is Verdict.LATER else 0.0,
+            attempts=len(delivery.attempts),
+            again_after_s=pause_s(last) if verdict is Verdict.LATER else 0.0,
+            earlier=tuple(delivery.attempts[:-1]),
         )
         self._settling.add(_Done(settlement, since))
 
@@ -281,7 +296,7 @@ class CounterFlow:
                 # Somebody's key in the way of one of them: the others go on.
                 if len(batch) == 1:
                     journal.error("not_settled", reason=error)
-                    self._flying.pop(batch[0].settlement.claim.counter, None)
+                    self._landed(batch[0].settlement.claim.counter)
                     return
                 for each in batch:
                     await self._settle([each])
@@ -294,7 +309,7 @@ class CounterFlow:
     def _settled(self, done: _Done, *, ours: bool) -> None:
         settlement, tally = done.settlement, self.tally
         claim, now = settlement.claim, self._clock().timestamp()
-        if self._flying.pop(claim.counter, False):
+        if self._landed(claim.counter):
             self._put(claim.counter, self._next_at(claim), since=now)
         if not ours:
             tally.stale += 1

@@ -82,8 +82,12 @@ class QueueFlow:
             return
         delivery = await self._sender.deliver(queued.event, until=until)
         verdict = verdict_of(delivery, maybe_sent=sent_before)
-        last = delivery.last
-        self._settling.add(QueuedResult(queued, verdict, last, len(delivery.attempts)))
+        attempts = delivery.attempts
+        self._settling.add(
+            QueuedResult(
+                queued, verdict, delivery.last, len(attempts), tuple(attempts[:-1])
+            )
+        )
 
     async def _settle(self, batch: Sequence[QueuedResult]) -> None:
         while True:

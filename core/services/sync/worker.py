@@ -29,7 +29,7 @@ from meterdeck.core.model.context import Context, StripeOptions
 from meterdeck.core.services.change_feed import ChangeFeed
 from meterdeck.core.services.directory import Directory
 from meterdeck.core.services.event_queue import EventQueue
-from meterdeck.core.services.sender import Sender, Timing
+from meterdeck.core.services.sender import Sender
 from meterdeck.core.services.server_clock import ServerClock
 from meterdeck.core.services.sync import journal
 from meterdeck.core.services.sync.billable import Billables
@@ -40,6 +40,7 @@ from meterdeck.core.services.sync.queue_flow import QueueFlow
 from meterdeck.core.services.sync.share import Share, worker_name
 from meterdeck.core.services.sync.start_checks import check_redis
 from meterdeck.core.services.sync.sweep import CounterKeys, SweepPace
+from meterdeck.core.services.timing import Timing
 
 _CONNECTIONS = 24
 _LOOK_S = 0.5
