@@ -1,7 +1,7 @@
 -- claim: give a worker the event that bills what is unsent of a counter.
 --
--- n counters; i = 1..n, of any tenants (with tagged keys: of one). Each is answered for
--- itself: what is wrong with one keeps no other from being claimed.
+-- n counters; i = 1..n, each another, of any tenants (with tagged keys: of one). Each is
+-- answered for itself: what is wrong with one keeps no other from being claimed.
 -- KEYS, if ARGV[1] is 1, first:  zset  index of events in flight
 -- then for each counter 3:  string  counter
 --                           hash    its billing record
@@ -55,7 +55,7 @@ if indexed then
 end
 local now = clock_ms()
 
-local wanted = {}
+local wanted, known = {}, {}
 for i = 1, count do
   local key, at = first_key + KEYS_EACH * (i - 1), HEAD + EACH * (i - 1)
   local want = {
@@ -72,10 +72,11 @@ for i = 1, count do
   if want.past <= want.first and not want.endless then return {'bad', 'period'} end
   if not want.flush then return {'bad', 'flush interval'} end
   if not want.expires then return {'bad', 'expiry'} end
-  need_right('HSET', want.record, 'seq', '1')
-  if not want.endless then need_right('PEXPIREAT', want.record, '1', 'NX') end
+  if known[want.record] then return {'bad', 'the same counter twice'} end
+  known[want.record] = true
   wanted[i] = want
 end
+local until_text = digits(now + lease)
 
 local function flight_of(record, word, fresh)
   return {
@@ -83,10 +84,6 @@ local function flight_of(record, word, fresh)
     digits(record.seq), digits(record.timestamp), digits(record.claimed_at),
     record.customer or '', record.event_name or '', record.maybe_sent or '0',
   }
-end
-
-local function index(want, until_ms)
-  if indexed then redis.call('ZADD', KEYS[1], until_ms, want.record) end
 end
 
 -- An event that is in flight already: mine from now on, unless it is somebody's.
@@ -100,9 +97,10 @@ local function take_over(want, record)
   end
   -- Stripe never had it: its identifier is as good as new.
   if late and not expired then record.claimed_at = now end
-  redis.call('HSET', want.record, 'leased_until', digits(now + lease), 'worker', worker,
-    'claimed_at', digits(record.claimed_at), 'maybe_sent', record.maybe_sent or '0')
-  index(want, digits(now + lease))
+  want.write = {
+    'HSET', want.record, 'leased_until', until_text, 'worker', worker,
+    'claimed_at', digits(record.claimed_at), 'maybe_sent', record.maybe_sent or '0',
+  }
   return flight_of(record, expired and 'expired' or 'claimed', '0')
 end
 
@@ -142,7 +140,6 @@ local function start_flight(want, record, units)
     record.epoch, digits(record.seq), digits(units), digits(want.scale),
     digits(record.timestamp),
   })) .. '-' .. digits(record.seq)
-  local until_text = digits(now + lease)
   local command = {
     'HSET', want.record, 'seq', digits(record.seq), 'sent_at', digits(now),
     'in_flight', record.in_flight, 'units', digits(units), 'scale', digits(want.scale),
@@ -154,17 +151,13 @@ local function start_flight(want, record, units)
     command[#command + 1], command[#command + 2] = name, value
   end
   if want.level ~= '' then add('flight_level', want.level) end
-  local new = record.seq == 1
-  if new then
+  if record.seq == 1 then
+    want.new = not want.endless
     add('epoch', record.epoch)
     add('start', digits(want.first))
     add('end', digits(want.past))
   end
-  redis.call(unpack(command))
-  if new and not want.endless then
-    redis.call('PEXPIREAT', want.record, digits(want.expires), 'NX')
-  end
-  index(want, until_text)
+  want.write = command
   return flight_of(record, 'claimed', '1')
 end
 
@@ -208,4 +201,19 @@ end
 
 local reply = {'ok', '0', digits(now)}
 for i, want in ipairs(wanted) do reply[i + 3] = claim(want) end
+for _, want in ipairs(wanted) do
+  if want.write then need_right('HSET', want.record, 'seq', '1') end
+  if want.new then need_right('PEXPIREAT', want.record, '1', 'NX') end
+end
+
+-- Nothing above writes, and nothing below fails.
+for _, want in ipairs(wanted) do
+  if want.write then
+    redis.call(unpack(want.write))
+    if want.new then
+      redis.call('PEXPIREAT', want.record, digits(want.expires), 'NX')
+    end
+    if indexed then redis.call('ZADD', KEYS[1], until_text, want.record) end
+  end
+end
 return reply

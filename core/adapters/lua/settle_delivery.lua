@@ -76,14 +76,21 @@ for i = 1, count do
   if known[one.record] then return {'bad', 'the same counter twice'} end
   known[one.record] = true
   local record, wrong = read_record(one.record)
-  local letter, no_letters = read_letter(one.letters, one.identifier)
-  -- One that is damaged keeps none of the others from being settled.
-  if not wrong and not no_letters then one.state, one.letter = record, letter end
-  need_right('HSET', one.record, 'seq', '1')
-  need_right('HDEL', one.record, 'seq')
-  need_right('HSET', one.letters, '', '')
-  need_right('HDEL', one.letters, '')
-  need_right('EXISTS', one.letters)
+  if not wrong then
+    one.state = record
+    need_right('HSET', one.record, 'seq', '1')
+    need_right('HDEL', one.record, 'seq')
+  end
+  -- Most are in flight and delivered: nothing about letters is asked then.
+  if not wrong and (one.verdict ~= 'delivered' or record.in_flight ~= one.identifier) then
+    local letter, no_letters = read_letter(one.letters, one.identifier)
+    -- One that is damaged keeps none of the others from being settled.
+    if no_letters then one.state = nil end
+    one.letter = letter
+    need_right('HSET', one.letters, '', '')
+    need_right('HDEL', one.letters, '')
+    need_right('EXISTS', one.letters)
+  end
   settlements[i] = one
 end
 if at ~= #ARGV then return {'bad', 'number of ARGV'} end
