@@ -25,19 +25,21 @@ BYTES_AS_NAMES = st.binary(min_size=1, max_size=40).map(
 AMOUNTS = st.dictionaries(
     NAMES.map(ResourceName), st.integers(1, LARGEST), min_size=1, max_size=5
 )
-MILLISECONDS = st.integers(0, 4_102_444_800_000)
+MOMENTS = st.integers(0, 4_102_444_800_000).map(
+    lambda ms: datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=ms)
+)
 CALLS = st.builds(
     SpooledCall,
     call_id=st.from_regex(r"\A[A-Za-z0-9._-]{1,128}\Z"),
     tenant=(NAMES | BYTES_AS_NAMES).map(TenantId),
     amounts=AMOUNTS.map(lambda found: tuple(found.items())),
-    at=MILLISECONDS.map(
-        lambda ms: datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=ms)
-    ),
+    at=MOMENTS,
     server_time=st.booleans(),
     sent=st.booleans(),
     kind=st.sampled_from(SpooledKind),
     members=st.lists(st.binary(min_size=1, max_size=20), max_size=3).map(tuple),
+    dimensions=st.sampled_from([(), (("a", "1"), ("größe", "xl"))]),
+    timestamp=st.none() | MOMENTS,
 )
 
 
