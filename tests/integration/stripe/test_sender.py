@@ -327,6 +327,7 @@ async def test_nothing_is_sent_after_its_identifier_may_be_forgotten() -> None:
         late = await sender.deliver(event(2), until=until)
 
         assert [each.answer for each in lost.attempts] == [Answer.UNKNOWN]
+        assert time.slept == []  # the next try would have come too late
         assert (late.last.answer, late.last.code) == (Answer.BUSY, "check_until")
         assert len(server.asked) == 1
 

@@ -2,13 +2,15 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
-from tests.support.sending import UNTIL, HeldSink, ToldTime, event, sender_to
+from tests.support.sending import NOW, UNTIL, HeldSink, ToldTime, event, sender_to
 
 from meterdeck.core.model.delivery import Answer, Delivery
 from meterdeck.core.model.events import MeterEvent
 from meterdeck.core.services.sender import Sender
+from meterdeck.core.services.serial_lanes import SerialLanes
 
 
 def start(sender: Sender, *events: MeterEvent) -> list[asyncio.Task[Delivery]]:
@@ -57,6 +59,37 @@ async def test_a_cancelled_delivery_gives_up_its_lane_and_its_slot() -> None:
 
     assert [batch[0].identifier for batch in sink.sent] == ["id-1", "id-3", "id-4"]
     assert sender.busy_lanes == 0
+
+
+async def test_one_that_is_cancelled_at_its_turn_passes_it_on() -> None:
+    """The lane was given to it, and it went away before it could take it."""
+    lanes = SerialLanes()
+    await lanes.enter("lane")
+    second = asyncio.ensure_future(lanes.enter("lane"))
+    third = asyncio.ensure_future(lanes.enter("lane"))
+    await asyncio.sleep(0)
+
+    lanes.leave("lane")
+    second.cancel()
+    await asyncio.wait_for(third, 10)
+    lanes.leave("lane")
+
+    assert second.cancelled()
+    assert len(lanes) == 0
+
+
+async def test_a_bad_key_stops_what_waits_to_be_sent() -> None:
+    """Their turn comes after the 401: they are answered, and nothing is asked."""
+    sink, time = HeldSink(), ToldTime()
+    sender = sender_to(sink, time, at_once=1)
+
+    tasks = start(sender, event(1), event(2, "cus_2"), event(3))
+    await sink.holds(1)
+    sink.answer(0, Answer.STOPPED)
+    found = await asyncio.gather(*tasks)
+
+    assert {each.last.answer for each in found} == {Answer.STOPPED}
+    assert len(sink.sent) == 1
 
 
 async def test_one_that_never_had_its_turn_was_surely_not_sent() -> None:
@@ -132,6 +165,27 @@ async def test_an_event_in_a_batch_ends_by_patience_wherever_it_is() -> None:
     sink.answer(0)
     await sender.close()
     assert len(sink.sent) == 1
+
+
+async def test_an_event_whose_time_is_over_leaves_its_batch() -> None:
+    """It was gathered in time and would be sent too late: the others go without it."""
+    sink, time = HeldSink(batch=10, serial=False), ToldTime()
+    sender = sender_to(sink, time, at_once=1)
+
+    tasks = start(sender, event(1))
+    await sink.holds(1)
+    until = NOW + timedelta(seconds=1)
+    late = asyncio.ensure_future(sender.deliver(event(2), until=until))
+    tasks += start(sender, event(3))
+    await asyncio.sleep(0)
+    time.seconds += 1
+    sink.answer(0)
+    await sink.holds(2)
+    sink.answer(1)
+    await asyncio.gather(*tasks)
+
+    assert (await late).last.code == "check_until"
+    assert [each.identifier for each in sink.sent[1]] == ["id-3"]
 
 
 async def test_a_cancelled_delivery_leaves_its_batch() -> None:
