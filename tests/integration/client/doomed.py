@@ -1,9 +1,8 @@
-"""Programs that run until they are killed: `python doomed.py spool|replay URL ROOT`."""
+"""Programs that run until they are killed."""
 
 import asyncio
 import itertools
 import os
-import sys
 from pathlib import Path
 
 from tests.support.contexts import CALLS
@@ -14,17 +13,18 @@ from meterdeck.core.client import MeterClient
 _CALLERS = 8
 
 
-async def spool(url: str, root: Path) -> None:
-    """Count without an end; print each call's id before it is made and after."""
+async def spool(url: str, root: Path, told: Path) -> None:
+    """Count without an end; write down each call's id before it is made and after."""
+    out = os.open(told, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     context = library_context(url, root, circuit_failures=1)
 
     async def caller(meter: MeterClient, number: int) -> None:
         for turn in itertools.count():
             call_id = f"{os.getpid()}-{number}-{turn}"
-            os.write(1, f"asked {call_id}\n".encode())
+            os.write(out, f"asked {call_id}\n".encode())
             answer = await meter.consume("acme", {CALLS: 1}, call_id=call_id)
             if answer.allowed:
-                os.write(1, f"answered {call_id}\n".encode())
+                os.write(out, f"answered {call_id}\n".encode())
 
     async with MeterClient.open(context) as meter:
         await asyncio.gather(*(caller(meter, number) for number in range(_CALLERS)))
@@ -34,8 +34,3 @@ async def replay(url: str, root: Path) -> None:
     """Count what others left, and wait."""
     async with MeterClient.open(library_context(url, root)):
         await asyncio.Event().wait()
-
-
-if __name__ == "__main__":
-    work = {"spool": spool, "replay": replay}[sys.argv[1]]
-    asyncio.run(work(sys.argv[2], Path(sys.argv[3])))

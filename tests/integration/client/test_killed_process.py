@@ -2,23 +2,16 @@
 
 import asyncio
 import random
-import signal
-import sys
-from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+from tests.integration.client import doomed
 from tests.support.contexts import CALLS
-from tests.support.metering import (
-    DEADLINE_S,
-    child_environment,
-    counted,
-    replayed,
-    spooled,
-    until,
-)
+from tests.support.metering import DEADLINE_S, counted, replayed, spooled, until
 from tests.support.raw import ask
+from tests.support.zygote import Order, Worker, Zygote
 
 from meterdeck.core.adapters.redis_client import Redis, server_time
 from meterdeck.core.adapters.spool import SpoolFolder
@@ -30,45 +23,31 @@ from meterdeck.core.model.degraded import SpooledCall
 from meterdeck.core.model.usage import TenantId
 
 NOWHERE = "redis://127.0.0.1:1/0"
-PROGRAM = Path(__file__).with_name("doomed.py")
+
+
+@pytest.fixture
+async def zygote(tmp_path: Path) -> AsyncIterator[Zygote]:
+    """What the processes are forked from."""
+    async with Zygote(doomed.__name__, log=tmp_path / "complaints") as running:
+        yield running
+        assert not running.failed, running.complaints
 
 
 @asynccontextmanager
-async def doomed(work: str, url: str, root: Path) -> AsyncIterator[Process]:
+async def running(zygote: Zygote, order: Order) -> AsyncIterator[Worker]:
     """Run a program of `doomed.py`; it is killed at the end."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        str(PROGRAM),
-        work,
-        url,
-        str(root),
-        stdout=PIPE,
-        env=child_environment(),
-    )
+    worker = await zygote.fork(order)
     try:
-        yield process
+        yield worker
     finally:
-        if process.returncode is None:
-            process.send_signal(signal.SIGKILL)
-        assert await process.wait() == -signal.SIGKILL
+        worker.kill()
+        await worker.gone.wait()
 
 
-async def said(process: Process, answers: int) -> set[str]:
-    """Return what a program says until it has said `answered` so many times."""
-    lines: set[str] = set()
-    assert process.stdout is not None
-    async with asyncio.timeout(DEADLINE_S):
-        while answers:
-            line = (await process.stdout.readline()).decode().strip()
-            lines.add(line)
-            answers -= line.startswith("answered")
-    return lines
-
-
-async def rest_of(process: Process) -> set[str]:
-    """Return what a killed program had said beyond that."""
-    assert process.stdout is not None
-    return set((await process.stdout.read()).decode().splitlines())
+def said(told: Path) -> set[str]:
+    """Return what a program has said so far, whole lines only."""
+    text = told.read_text() if told.exists() else ""
+    return set(text[: text.rfind("\n") + 1].splitlines())
 
 
 def ids(lines: set[str], word: str) -> set[str]:
@@ -83,14 +62,21 @@ async def known_ids(redis: Redis) -> set[str]:
 
 
 async def test_killed_while_it_spools_a_process_loses_only_what_it_did_not_answer(
-    context: Context, spool_dir: Path, valkey_client: Redis
+    context: Context,
+    spool_dir: Path,
+    valkey_client: Redis,
+    zygote: Zygote,
+    tmp_path: Path,
 ) -> None:
     """Ten kills, each after a random number of answers; eight callers at a time."""
     lines: set[str] = set()
-    for _ in range(10):
-        async with doomed("spool", NOWHERE, spool_dir) as process:
-            lines |= await said(process, random.randint(1, 300))  # noqa: S311  # no secret
-        lines |= await rest_of(process)
+    for number in range(10):
+        told = tmp_path / f"told-{number}"
+        goal = random.randint(1, 300)  # noqa: S311  # no secret
+        order = Order(doomed.spool, (NOWHERE, spool_dir, told))
+        async with running(zygote, order):
+            await until(lambda: len(ids(said(told), "answered")) >= goal)  # noqa: B023  # waited for here
+        lines |= said(told)
     asked, answered = ids(lines, "asked"), ids(lines, "answered")
 
     async with MeterClient.open(context) as meter:
@@ -105,7 +91,7 @@ async def test_killed_while_it_spools_a_process_loses_only_what_it_did_not_answe
 
 
 async def test_killed_while_it_replays_a_process_counts_nothing_twice(
-    context: Context, spool_dir: Path, valkey_client: Redis
+    context: Context, spool_dir: Path, valkey_client: Redis, zygote: Zygote
 ) -> None:
     """Killed whenever some more are counted, until all are: each is, once."""
     now = await server_time(valkey_client)
@@ -124,7 +110,7 @@ async def test_killed_while_it_replays_a_process_counts_nothing_twice(
     kills = 0
     while (before := await counted(url, "acme", CALLS)) < total and kills < 12:
         goal = min(total, before + random.randint(1, 900))  # noqa: S311  # as above
-        async with doomed("replay", url, spool_dir):
+        async with running(zygote, Order(doomed.replay, (url, spool_dir))):
             async with asyncio.timeout(DEADLINE_S):
                 while await counted(url, "acme", CALLS) < goal:
                     pass
