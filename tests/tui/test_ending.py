@@ -138,11 +138,13 @@ async def test_a_fault_is_one_sentence_and_a_trace_without_variables(
         planted = "sk_test_" + "planted_key"
         raise ValueError(f"broken with {planted}")
 
-    app = console(ScriptedRuntime(context(), fleet_update()))
+    runtime = ScriptedRuntime(context(), fleet_update())
+    app = console(runtime)
 
     async def run() -> None:
         async with app.run_test() as pilot:
-            await pilot.pause()
+            while not runtime.consumed:
+                await pilot.pause()
             app.call_later(fault)
             while app.crash is None:
                 await pilot.pause()
