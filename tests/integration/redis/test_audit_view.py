@@ -243,6 +243,7 @@ async def test_a_missing_right_is_no_empty_trail(
             await OperatorChanges(client, context).audit()
 
 
+@pytest.mark.not_on("sentinel")
 async def test_reading_while_others_write_shows_every_older_entry(
     redis: Redis, scribe: Scribe, context: Context
 ) -> None:

@@ -34,7 +34,7 @@ async def play(world: World, start: datetime, chosen: list[Step]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "examples"), [("valkey_server", 100), ("redis7_server", 45)]
+    ("kind", "examples"), [("valkey_server", 90), ("redis7_server", 20)]
 )
 @pytest.mark.timeout(600)  # what fails is made as short as possible first
 def test_every_sequence_of_steps_leaves_the_keys_that_the_model_has(

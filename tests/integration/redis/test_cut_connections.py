@@ -1,4 +1,7 @@
-"""10,000 calls at once through a proxy that cuts connections again and again."""
+"""10,000 calls at once through a proxy that cuts connections again and again.
+
+What is tried here is the client: one kind of server is enough.
+"""
 
 import asyncio
 from collections import Counter
@@ -74,9 +77,15 @@ class Storm:
 
 
 @pytest.fixture
-async def proxy(redis_server: Valkey, redis: Redis) -> AsyncIterator[Proxy]:
-    """A proxy before the (empty) server."""
-    async with Proxy(redis_server.url) as running:
+async def redis(valkey_client: Redis) -> Redis:
+    """A client that nobody cuts off, of an empty server."""
+    return valkey_client
+
+
+@pytest.fixture
+async def proxy(valkey: Valkey) -> AsyncIterator[Proxy]:
+    """A proxy before the server."""
+    async with Proxy(valkey.url) as running:
         yield running
 
 
@@ -94,9 +103,9 @@ async def storm(proxy: Proxy, limited: Context) -> AsyncIterator[Storm]:
 
 
 @pytest.fixture
-def limited(redis_server: Valkey) -> Context:
+def limited(valkey: Valkey) -> Context:
     """A context in which everybody has 6,000 calls a month."""
-    context = redis_context(redis_server.url)
+    context = redis_context(valkey.url)
     return replace(context, plans={FREE: Plan(FREE, "Free", {CALLS: LIMIT})})
 
 

@@ -81,6 +81,7 @@ async def test_a_flood_of_refusals_writes_a_bounded_number_a_second(
     assert {int(each.split(b"-")[0]) % 1000 for each in ids} == {0}
 
 
+@pytest.mark.not_on("sentinel")
 async def test_records_are_capped_and_expire(redis: Redis, usage: UsageService) -> None:
     """A stream grown too long is cut by the next refusal, and has an expiry."""
     key = LAYOUT.refusals("acme")

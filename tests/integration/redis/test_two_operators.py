@@ -138,6 +138,8 @@ async def attempt(
     return outcome
 
 
+# The script decides, and a server runs one at a time, whichever finds it.
+@pytest.mark.not_on("cluster", "sentinel")
 async def test_the_net_effect_of_a_thousand_each_is_that_of_the_accepted(
     redis: Redis, operators: tuple[Operator, Operator]
 ) -> None:
@@ -212,6 +214,8 @@ async def test_what_is_done_to_a_long_trail_is_found_and_located(
     assert await changes.verify_audit(ACME) is None
 
 
+# The script decides, and a server runs one at a time, whichever finds it.
+@pytest.mark.not_on("cluster", "sentinel")
 async def test_who_looks_again_after_a_conflict_is_accepted_in_the_end(
     operators: tuple[Operator, Operator],
 ) -> None:
