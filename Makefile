@@ -6,7 +6,8 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-JOBS   ?= 2
+# More than cores: a third of the run is waiting for servers and terminals.
+JOBS   ?= 3
 PYTEST_ARGS ?=
 
 .PHONY: demo test check format bench build clean
@@ -16,7 +17,7 @@ demo: $(VENV)/.installed
 	@$(BIN)/meterdeck demo
 
 test: $(VENV)/.installed-dev
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 check: $(VENV)/.installed-dev
 	@$(BIN)/ruff check .
