@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 
 from meterdeck.core.adapters.redis_client import (
@@ -62,6 +62,18 @@ class DeliveryLog:
         return tuple(
             await self._collect(count, f"({line}" if line else "-", self._from)
         )
+
+    async def pages(self, size: int) -> AsyncIterator[tuple[LoggedEvent, ...]]:
+        """Yield all lines, the newest first, by pages of at most `size`."""
+        start = "+"
+        while True:
+            batch = await self._before(start, size)
+            lines = tuple(line for line in map(_line, batch) if line is not None)
+            if lines:
+                yield lines
+            if len(batch) < size:
+                return
+            start = f"({decode(batch[-1][0] or b'')}"
 
     async def _from(self, start: str, count: int) -> _Batch:
         with redis_errors():

@@ -11,9 +11,14 @@ from meterdeck.core.adapters.billing_calls import BillingRecords
 from meterdeck.core.adapters.redis_client import open_redis, server_time
 from meterdeck.core.adapters.stripe_gateway import StripeGateway
 from meterdeck.core.model.context import Context
+from meterdeck.core.services.cancelling import Cancelling
 from meterdeck.core.services.delivery_log import DeliveryLog
 from meterdeck.core.services.directory import Directory
+from meterdeck.core.services.event_bodies import EventBodies
+from meterdeck.core.services.event_changes import EventChanges
 from meterdeck.core.services.fire import TestEvents
+from meterdeck.core.services.ledger import Ledger
+from meterdeck.core.services.letters import Letters
 from meterdeck.core.services.operator_changes import OperatorChanges
 from meterdeck.core.services.standings import Standings
 from meterdeck.core.services.sync.share import worker_name
@@ -46,6 +51,22 @@ class Engine:
         self.events = DeliveryLog(self._redis, context)
         self.records = BillingRecords(self._redis, context, worker_name())
         self.test_events = TestEvents(self._redis, context, self.gateway, self.events)
+        self.ledger = Ledger(
+            self._redis,
+            context,
+            log=self.events,
+            directory=self.directory,
+            bodies=EventBodies(context, self.gateway),
+        )
+        letters = Letters(self._redis, context)
+        self.event_changes = EventChanges(
+            self._redis,
+            context,
+            ledger=self.ledger,
+            log=self.events,
+            letters=letters,
+            cancelling=Cancelling(context, self.gateway, letters),
+        )
 
     async def __aenter__(self) -> Self:
         return self
