@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+from meterdeck.core.model.event_changes import EventChange, length_words
 from meterdeck.core.model.quantity import (
     group_quantity,
     parse_counter,
     short_quantity,
 )
 from meterdeck.core.model.usage import Resource, ResourceKind, TenantStatus
+from meterdeck.core.model.windows import Window, WindowKind
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun",
            "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")  # fmt: skip
@@ -133,3 +136,60 @@ def latency(milliseconds: float) -> str:
 def counted(number: int, one: str, many: str = "") -> str:
     """Return a count with its noun: `1 tenant`, `1,204 tenants`."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def windows_words(windows: Sequence[Window], now: datetime) -> list[str]:
+    """Return each window with what is left of it: `cancel 3 h 12 m left`."""
+    return [window_words(window, now) for window in windows]
+
+
+def window_words(window: Window, now: datetime) -> str:
+    """Return a window with what is left of it, or that it is closed."""
+    name = WINDOW_WORDS[window.kind]
+    if not window.is_open(now):
+        return f"{name} closed"
+    return f"{name} {length_words(window.left(now))} left"
+
+
+WINDOW_WORDS = {
+    WindowKind.CANCEL: "cancel",
+    WindowKind.IDENTIFIER: "identifier",
+    WindowKind.TIMESTAMP: "35 days",
+    WindowKind.INVOICE: "invoice",
+}
+
+EVENT_EFFECTS = {
+    EventChange.REPLAY: "Its units go out again with the next flush, in a new event.",
+    EventChange.CANCEL: (
+        "Stripe takes it out of its totals; its units are not billed again,"
+        " and the counter keeps them."
+    ),
+    EventChange.REBILL: (
+        "Stripe takes it out of its totals; its units go out again in a new event."
+    ),
+    EventChange.COMPENSATE: (
+        "A negative event of as many units goes out with the next flush;"
+        " the counter keeps them."
+    ),
+    EventChange.COUNTED: "Its units are taken for billed; nothing is sent.",
+    EventChange.NOT_COUNTED: "Its units go out again with the next flush.",
+}
+"""What follows from a change of a meter event."""
+
+EVENT_DONE = {
+    EventChange.REPLAY: "its units go out again",
+    EventChange.CANCEL: "cancelled at Stripe, not billed again",
+    EventChange.REBILL: "cancelled at Stripe, its units go out again",
+    EventChange.COMPENSATE: "a negative event goes out",
+    EventChange.COUNTED: "taken for counted",
+    EventChange.NOT_COUNTED: "its units go out again",
+}
+"""What was done to a meter event."""
+
+WINDOW_MEANS = {
+    WindowKind.CANCEL: "Stripe can be asked not to count it",
+    WindowKind.IDENTIFIER: "sent again, it counts once",
+    WindowKind.TIMESTAMP: "Stripe takes events of its moment",
+    WindowKind.INVOICE: "it still comes on its period's invoice",
+}
+"""What a window is for."""

@@ -7,6 +7,10 @@ from typing import NoReturn
 
 from meterdeck.core.errors import BadInput
 from meterdeck.tui.cli.command import Commands, add_command
+from meterdeck.tui.cli.commands_of_events import (
+    add_event_changes,
+    add_event_commands,
+)
 from meterdeck.tui.cli.commands_that_write import add_writing_commands
 from meterdeck.tui.cli.version import VERSION
 
@@ -25,6 +29,11 @@ _ACTIONS = (
     "override:set",
     "override:clear",
     "undo",
+    "event",
+    "event:replay",
+    "event:resolve",
+    "event:cancel",
+    "event:compensate",
 )
 _SANDBOX = {
     "sandbox": "run a local Stripe and Redis with simulated traffic",
@@ -54,6 +63,7 @@ def build_parser(arguments: list[str]) -> argparse.ArgumentParser:
     _add_reading_commands(commands, common)
     add_writing_commands(commands, common)
     _add_sync(commands, common)
+    add_event_changes(commands, common)
     _add_setup_commands(commands, common)
     _add_sandbox_commands(commands, arguments)
     return parser
@@ -111,9 +121,7 @@ def _add_reading_commands(
     why.add_argument("tenant", metavar="TENANT", help="tenant or Stripe customer id")
     why.add_argument("-n", metavar="N", type=int, default=20, help="(default: 20)")
 
-    events = add_command(commands, common, "events", "show the delivery log")
-    events.add_argument("-n", metavar="N", type=int, default=20, help="(default: 20)")
-    events.add_argument("--follow", "-f", action="store_true", help="wait for more")
+    add_event_commands(commands, common)
 
     closing = add_command(
         commands, common, "closing", "show what is unsent of periods that end soon"

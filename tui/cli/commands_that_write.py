@@ -30,7 +30,7 @@ def _add_adjust(commands: Commands, common: argparse.ArgumentParser) -> None:
     )
     _add_counter(reset)
     for parser in (adjust, reset):
-        _add_write_options(parser, reason=True)
+        add_write_options(parser, reason=True)
         parser.add_argument(
             "--expect", metavar="N", help="refuse if the counter is not N any more"
         )
@@ -40,7 +40,7 @@ def _add_adjust(commands: Commands, common: argparse.ArgumentParser) -> None:
             default="quota-only",
             help="whether the invoice follows (default: quota-only)",
         )
-        _add_operation_id(parser)
+        add_operation_id(parser)
 
 
 def _add_undo(commands: Commands, common: argparse.ArgumentParser) -> None:
@@ -52,8 +52,8 @@ def _add_undo(commands: Commands, common: argparse.ArgumentParser) -> None:
         nargs="?",
         help="entry of the audit trail (default: the newest that can be undone)",
     )
-    _add_write_options(undo, reason=True)
-    _add_operation_id(undo)
+    add_write_options(undo, reason=True)
+    add_operation_id(undo)
 
 
 def _add_override(commands: Commands, common: argparse.ArgumentParser) -> None:
@@ -75,8 +75,8 @@ def _add_override(commands: Commands, common: argparse.ArgumentParser) -> None:
     )
     _add_counter(clear)
     for parser in (put, clear):
-        _add_write_options(parser, reason=True)
-        _add_operation_id(parser)
+        add_write_options(parser, reason=True)
+        add_operation_id(parser)
     listing = add_command(
         actions, common, "list", "list overrides in force", "overrides:run_list"
     )
@@ -94,7 +94,7 @@ def _add_consume(commands: Commands, common: argparse.ArgumentParser) -> None:
     consume.add_argument(
         "--call-id", metavar="ID", help="a repeat with the same id counts nothing"
     )
-    _add_write_options(consume, reason=False)
+    add_write_options(consume, reason=False)
 
 
 def _add_gauge(commands: Commands, common: argparse.ArgumentParser) -> None:
@@ -154,7 +154,7 @@ def _add_track(commands: Commands, common: argparse.ArgumentParser) -> None:
     track.add_argument(
         "--call-id", metavar="ID", help="a repeat with the same id counts nothing"
     )
-    _add_write_options(track, reason=False)
+    add_write_options(track, reason=False)
 
 
 def _add_call_id(parser: argparse.ArgumentParser) -> None:
@@ -176,7 +176,7 @@ def _add_fire(commands: Commands, common: argparse.ArgumentParser) -> None:
     fire.add_argument(
         "--dry-run", action="store_true", help="show what would be sent, send nothing"
     )
-    _add_operation_id(fire)
+    add_operation_id(fire)
 
 
 def _add_counter(parser: argparse.ArgumentParser) -> None:
@@ -184,7 +184,8 @@ def _add_counter(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("resource", metavar="RESOURCE")
 
 
-def _add_write_options(parser: argparse.ArgumentParser, *, reason: bool) -> None:
+def add_write_options(parser: argparse.ArgumentParser, *, reason: bool) -> None:
+    """Add --yes and --dry-run, and where a change has one --reason."""
     if reason:
         parser.add_argument(
             "--reason", metavar="TEXT", required=True, help="kept in the audit trail"
@@ -197,7 +198,8 @@ def _add_write_options(parser: argparse.ArgumentParser, *, reason: bool) -> None
     )
 
 
-def _add_operation_id(parser: argparse.ArgumentParser) -> None:
+def add_operation_id(parser: argparse.ArgumentParser) -> None:
+    """Add --operation-id."""
     parser.add_argument(
         "--operation-id",
         metavar="ID",

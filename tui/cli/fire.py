@@ -10,7 +10,8 @@ from meterdeck.core.model.quantity import format_quantity, parse_quantity
 from meterdeck.core.model.usage import Resource, Tenant
 from meterdeck.tui.cli.arguments import operation_id_of
 from meterdeck.tui.cli.call import Call, run_call
-from meterdeck.tui.cli.json_form import context_form, event_form
+from meterdeck.tui.cli.event_form import line_form
+from meterdeck.tui.cli.json_form import context_form
 from meterdeck.tui.cli.output import Cell, Tone, note
 
 _CODES = {
@@ -90,7 +91,7 @@ def _tell(call: Call, logged: LoggedEvent, operation_id: str) -> int:
         call.out.object(
             {
                 **context_form(call.context),
-                "event": event_form(logged),
+                "event": line_form(logged),
                 "counted": bool(call.args.count),
                 "operation_id": operation_id,
                 "dry_run": False,

@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from meterdeck.core.model.audit import BrokenChain
 from meterdeck.core.model.changes import AuditEntry, Override
 from meterdeck.core.model.context import Context
-from meterdeck.core.model.events import LoggedEvent
 from meterdeck.core.model.periods import Period
 from meterdeck.core.model.standing import Standing
 from meterdeck.core.model.usage import Broken, Limit, Resource, Tenant, Usage
@@ -101,26 +100,6 @@ def override_form(override: Override) -> Form:
         "reason": override.reason,
         "created_at": moment(override.created_at),
         "expires_at": moment(override.expires_at),
-    }
-
-
-def event_form(logged: LoggedEvent) -> Form:
-    """Return a line of the delivery log."""
-    return {
-        "id": logged.id,
-        "at": moment(logged.at),
-        "source": logged.source.value,
-        "outcome": logged.outcome.value,
-        "tenant": logged.tenant,
-        "resource": logged.resource,
-        "event_name": logged.event.event_name,
-        "identifier": logged.event.identifier,
-        "customer": logged.event.customer,
-        "value": logged.event.value,
-        "timestamp": moment(logged.event.timestamp),
-        "message": logged.message,
-        "request_id": logged.request_id,
-        "latency_ms": logged.latency_ms,
     }
 
 

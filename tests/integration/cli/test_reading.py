@@ -302,12 +302,14 @@ def test_events_are_shown_oldest_first(cli: CommandLine, store: redis.Redis) -> 
 def test_following_prints_a_line_of_json_for_each_new_event(
     cli: CommandLine, store: redis.Redis
 ) -> None:
-    """It goes on until it is interrupted, which ends it quietly with 130."""
+    """Of those that are asked for, until it is interrupted, which ends it with 130."""
     add_event(store, "before")
-    with cli.program("events", "--follow", "--json") as process:
+    words = ("events", "--follow", "--json", "--state", "accepted")
+    with cli.program(*words) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         first = json.loads(process.stdout.readline())
+        add_event(store, "dead", outcome="refused")
         add_event(store, "after")
         second = json.loads(process.stdout.readline())
         process.send_signal(2)
