@@ -21,7 +21,8 @@ class Area(Flag):
     FLEET = auto()
     TENANT = auto()
     EVENTS = auto()
-    EVERYWHERE = FLEET | TENANT | EVENTS
+    EVENT = auto()
+    EVERYWHERE = FLEET | TENANT | EVENTS | EVENT
 
 
 class Confirm(Enum):
@@ -61,6 +62,7 @@ class Action:
 
 
 _TENANTS = Area.FLEET | Area.TENANT
+_LEDGER = Area.EVENTS | Area.EVENT
 
 ACTIONS: tuple[Action, ...] = (
     Action("filter", "slash", "/", "filter", "Show only what contains a text",
@@ -80,8 +82,24 @@ ACTIONS: tuple[Action, ...] = (
     Action("fire", "t", "t", "test event", "Send a test event to Stripe's meter",
            _TENANTS, 10, Confirm.DIALOG, writes=True, simulates=True),
     Action("events", "e", "e", "events", "Show every meter event", _TENANTS, 8),
-    Action("pause", "space", "space", "pause", "Hold the list, or follow it again",
+    Action("inspect", "enter", "↵", "open",
+           "Open an event: what was sent, every answer, what can still be done",
            Area.EVENTS, 3),
+    Action("letters", "l", "l", "letters",
+           "Show what needs somebody, or everything again", Area.EVENTS, 4),
+    Action("states", "f", "f", "state", "Show only events of a state",
+           Area.EVENTS, 5),
+    Action("replay", "r", "r", "replay", "Send again what was dead or refused",
+           _LEDGER, 6, Confirm.TYPED, writes=True),
+    Action("cancel", "x", "x", "cancel", "Have Stripe not count an event, for 24 hours",
+           _LEDGER, 7, Confirm.TYPED, writes=True),
+    Action("compensate", "c", "c", "compensate",
+           "Take an event back later, by a negative one",
+           _LEDGER, 10, Confirm.TYPED, writes=True),
+    Action("resolve", "v", "v", "resolve", "Say whether Stripe has counted an event",
+           _LEDGER, 9, Confirm.TYPED, writes=True),
+    Action("pause", "space", "space", "pause", "Hold the list, or follow it again",
+           Area.EVENTS, 8),
     Action("back", "escape", "esc", "back", "Go back; on the first screen: no filter",
            Area.EVERYWHERE, 11),
     Action("help", "question_mark,f1", "?", "help", "Explain this screen and its keys",

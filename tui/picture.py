@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -12,6 +13,7 @@ from meterdeck.core.model.context import Context
 from meterdeck.core.model.degraded import SpoolSight
 from meterdeck.core.model.events import LoggedEvent
 from meterdeck.core.model.fleet_update import Health, OverrideChange, Reach, WatchUpdate
+from meterdeck.core.model.ledger import EventFilter
 from meterdeck.core.model.standing import Standing
 from meterdeck.core.model.usage import TenantId
 from meterdeck.core.services.fleet import Fleet, FleetChange
@@ -58,29 +60,24 @@ class EventTail:
             text: Only those with this text somewhere, in any case.
             until: Leave out events newer than this number (see `seen`).
         """
+        lines = self.lines(tenant=tenant, text=text, until=until)
+        return list(islice(lines, max(count, 0)))
+
+    def lines(
+        self,
+        *,
+        tenant: TenantId | None = None,
+        text: str = "",
+        until: int | None = None,
+    ) -> Iterator[LoggedEvent]:
+        """Yield all of them, as `newest`."""
         skipped = 0 if until is None else max(self.seen - until, 0)
-        wanted = text.casefold()
-        matching = (
+        wanted = EventFilter(text=text)
+        return (
             event
             for event in islice(reversed(self._events), skipped, None)
-            if (tenant is None or event.tenant == tenant)
-            and (not wanted or wanted in _searched(event))
+            if (tenant is None or event.tenant == tenant) and wanted.takes_line(event)
         )
-        return list(islice(matching, max(count, 0)))
-
-
-def _searched(event: LoggedEvent) -> str:
-    parts = (
-        event.tenant,
-        event.resource,
-        event.outcome,
-        event.source,
-        event.event.identifier,
-        event.event.event_name,
-        event.event.customer,
-        event.message,
-    )
-    return "\n".join(parts).casefold()
 
 
 class Picture:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from uuid import uuid4
 
 from meterdeck.core.model.changes import Actor, Adjustment, Bill
+from meterdeck.core.model.event_changes import EventChange
 from meterdeck.core.model.events import EventOutcome
 from meterdeck.core.model.quantity import format_quantity, group_quantity
 from meterdeck.core.model.text import visible
@@ -187,3 +188,27 @@ class FireEvent:
         value = format_quantity(self.quantity, self.target.resource.scale)
         why = f": {visible(logged.message)}" if logged.message else ""
         return f"test event of {value} {_OUTCOMES[logged.outcome]}{why}"
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeEvent:
+    """Change what becomes of one meter event."""
+
+    target: Target
+    change: EventChange
+    identifier: str
+    reason: str
+    operation_id: str = field(default_factory=new_operation_id)
+
+    async def perform(self, engine: Engine, actor: Actor) -> str:
+        done = await engine.event_changes.perform(
+            self.change,
+            self.identifier,
+            actor=actor,
+            reason=self.reason,
+            operation_id=self.operation_id,
+        )
+        again = "; it had been done already" if done.replayed else ""
+        return (
+            f"{visible(self.identifier, 60)}: {phrases.EVENT_DONE[self.change]}{again}"
+        )

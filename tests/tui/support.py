@@ -42,12 +42,15 @@ from meterdeck.core.model.context import (
     Context,
 )
 from meterdeck.core.model.decisions import RefusalRecord
+from meterdeck.core.model.event_changes import EventChange, EventChanged, EventPlan
 from meterdeck.core.model.events import (
     LoggedEvent,
 )
 from meterdeck.core.model.fleet_update import (
     WatchUpdate,
 )
+from meterdeck.core.model.ledger import EventStory
+from meterdeck.core.model.ledger_sight import LedgerSight
 from meterdeck.core.model.standing import Standing
 from meterdeck.core.model.usage import (
     ResourceName,
@@ -80,6 +83,10 @@ class ScriptedEngine:
     undone: list[tuple[str, str, str]] = field(default_factory=list)
 
     standing: tuple[Standing, ...] = ()
+    seen: LedgerSight = field(default_factory=LedgerSight)
+    stories: dict[str, EventStory] = field(default_factory=dict)
+    problem: str = ""
+    changed: list[tuple[str, str, str, str]] = field(default_factory=list)
     refused: tuple[RefusalRecord, ...] = ()
 
     @property
@@ -101,6 +108,34 @@ class ScriptedEngine:
     @property
     def changes(self) -> ScriptedEngine:
         return self
+
+    @property
+    def ledger(self) -> ScriptedEngine:
+        return self
+
+    @property
+    def event_changes(self) -> ScriptedEngine:
+        return self
+
+    async def sight(self, lines: Sequence[LoggedEvent] = ()) -> LedgerSight:
+        return self.seen
+
+    async def open(self, identifier: str) -> EventStory:
+        self._raise()
+        return self.stories[identifier]
+
+    async def plan(self, change: EventChange, identifier: str) -> EventPlan:
+        self._raise()
+        story = self.stories[identifier]
+        return EventPlan(change, story.event, story.windows, story.now, self.problem)
+
+    async def perform(
+        self, change: EventChange, identifier: str, **kwargs: Any
+    ) -> EventChanged:
+        reason, operation_id = kwargs["reason"], kwargs["operation_id"]
+        self.changed.append((change.value, identifier, reason, operation_id))
+        plan = await self.plan(change, identifier)
+        return EventChanged(plan, "9-0", replayed=False)
 
     @property
     def test_events(self) -> ScriptedEngine:

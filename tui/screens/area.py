@@ -14,7 +14,7 @@ from meterdeck.core.errors import MeterdeckError
 from meterdeck.core.model.standing import Standing
 from meterdeck.core.model.usage import TenantId
 from meterdeck.core.services.fleet import FleetChange
-from meterdeck.tui.actions import BY_ID, Area, refusal
+from meterdeck.tui.actions import BY_ID, Action, Area, refusal
 from meterdeck.tui.picture import Picture
 from meterdeck.tui.widgets.banner import Banner
 from meterdeck.tui.widgets.header import StatusHeader
@@ -161,9 +161,13 @@ class AreaScreen(Screen[None]):
             self.console.say(why, title=action.label, severity="warning")
             return
         if action.writes:
-            self.console.open_dialog(action, self.subject, entry=self.entry)
+            self.ask(action)
             return
         getattr(self, f"do_{name}")()
+
+    def ask(self, action: Action) -> None:
+        """Open the dialog of a change that the gate has let pass."""
+        self.console.open_dialog(action, self.subject, entry=self.entry)
 
     def on_key_bar_pressed(self, message: KeyBar.Pressed) -> None:
         self.action_act(message.action)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from time import monotonic
 
 from textual import events
 from textual.strip import Strip
 from textual.timer import Timer
 
-from meterdeck.core.errors import BadInput
-from meterdeck.core.model.events import EventOutcome, EventSource, LoggedEvent
-from meterdeck.core.model.quantity import group_quantity, parse_quantity
+from meterdeck.core.model.events import LoggedEvent
+from meterdeck.core.model.ledger import EventFilter, LedgerEvent
+from meterdeck.core.model.ledger_sight import LedgerSight, newest_events
 from meterdeck.core.model.usage import TenantId
-from meterdeck.tui import phrases
+from meterdeck.tui import event_words, phrases
 from meterdeck.tui.picture import Picture
 from meterdeck.tui.render import Align, Line
 from meterdeck.tui.themes import Ground, Role
@@ -22,21 +23,6 @@ from meterdeck.tui.widgets.line_view import Panel
 
 PAINT_S = 0.25
 
-_OUTCOMES = {
-    EventOutcome.ACCEPTED: ("✓", Role.GOOD),
-    EventOutcome.DUPLICATE: ("=", Role.MUTED),
-    EventOutcome.REFUSED: ("✗", Role.HIGH),
-    EventOutcome.UNKNOWN: ("?", Role.NEAR),
-    EventOutcome.BUSY: ("…", Role.NEAR),
-    EventOutcome.STOPPED: ("✗", Role.HIGH),
-}
-_SOURCES = {
-    EventSource.TEST: "test",
-    EventSource.WORKER: "sync",
-    EventSource.QUEUE: "track",
-    EventSource.APPLICATION: "app",
-}
-
 
 class EventLog(Panel):
     """A window on the event tail: newest on top.
@@ -44,6 +30,10 @@ class EventLog(Panel):
     Attributes:
         tenant: Show only this tenant's events.
         text: Show only events with this text.
+        wanted: Show only events of its states, each once; those that wait, too.
+        showing: `wanted` in words.
+        sight: What Redis says of events beside their lines.
+        chosen: The event that actions are about; None while following.
         held: Number of the newest event shown while paused, None while following.
         skipped: Lines scrolled away from the newest.
     """
@@ -56,6 +46,10 @@ class EventLog(Panel):
         self.picture: Picture | None = None
         self.tenant: TenantId | None = None
         self.text = ""
+        self.wanted = EventFilter()
+        self.sight = LedgerSight()
+        self.showing = ""
+        self.chosen: LedgerEvent | None = None
         self.held: int | None = None
         self.skipped = 0
         self._painted_at = 0.0
@@ -80,8 +74,60 @@ class EventLog(Panel):
         """Stop at what is shown, or follow the newest again."""
         self.held = self.picture.events.seen if held and self.picture else None
         if not held:
-            self.skipped = 0
+            self.skipped, self.chosen = 0, None
         self.repaint()
+
+    def choose(self, lines: int) -> None:
+        """Choose an older event, or a newer one; the first time the newest shown."""
+        if self.picture is None:
+            return
+        if self.held is None and not self.wanted.states:
+            self.held = self.picture.events.seen
+        shown = self._found(self.skipped + 4 * self.size.height + abs(lines))
+        if not shown:
+            return
+        place = min(self._place(shown) + lines, len(shown) - 1)
+        place = max(place, 0)
+        self.chosen = shown[place]
+        room = max(self.size.height - 1, 1)
+        self.skipped = min(self.skipped, place)
+        self.skipped = max(self.skipped, place - room + 1)
+        self.repaint()
+
+    def _place(self, shown: list[LedgerEvent]) -> int:
+        """Return where the chosen event is; just before the first shown for none."""
+        if self.chosen is not None:
+            line = self.chosen.line.id
+            for place, event in enumerate(shown):
+                same_line = event.line.id == line or bool(self.wanted.states)
+                if event.key == self.chosen.key and same_line:
+                    return place
+            return min(self.skipped, len(shown) - 1)
+        return self.skipped - 1
+
+    def shown_lines(self) -> list[LoggedEvent]:
+        """Return the lines of the events that are shown."""
+        found = self._found(self.skipped + self.size.height)[self.skipped :]
+        return [event.line for event in found]
+
+    def newest(self) -> LedgerEvent | None:
+        """Return the first event that is shown."""
+        shown = self._found(self.skipped + 1)[self.skipped :]
+        return shown[0] if shown else None
+
+    def _found(self, count: int) -> list[LedgerEvent]:
+        """Return the newest `count` events that are to be shown."""
+        if self.picture is None:
+            return []
+        tail = self.picture.events
+        if not self.wanted.states:
+            lines = tail.lines(tenant=self.tenant, text=self.text, until=self.held)
+            return [self.sight.event_of(line) for line in islice(lines, count)]
+        # Not held: what is chosen is found again by its identifier.
+        lines = tail.lines(tenant=self.tenant, text=self.text)
+        tenants = frozenset({self.tenant} if self.tenant is not None else ())
+        wanted = replace(self.wanted, text=self.text, tenants=tenants)
+        return newest_events(self.sight, lines, wanted, count)
 
     def scroll_by(self, lines: int) -> None:
         """Move towards older events, holding the list."""
@@ -106,9 +152,7 @@ class EventLog(Panel):
         if picture is None:
             return []
         room = self.size.height - 1
-        found = picture.events.newest(
-            self.skipped + room, tenant=self.tenant, text=self.text, until=self.held
-        )[self.skipped :]
+        found = self._found(self.skipped + room)[self.skipped :]
         made = [self._heading(picture)]
         if not found:
             made.append(self._nothing(picture))
@@ -117,8 +161,12 @@ class EventLog(Panel):
     def _heading(self, picture: Picture) -> Strip:
         width, style = self.size.width, self.palette.style
         line = Line().add(f" {self._title}", style(Role.BRIGHT, Ground.BAR, bold=True))
+        if self.showing:
+            line.add(f"  {self.showing}", style(Role.ACCENT, Ground.BAR))
         state, role = "following", Role.MUTED
-        if self.held is not None:
+        if self.wanted.states:
+            state = phrases.counted(len(self._found(len(picture.events))), "event")
+        elif self.held is not None:
             newer = picture.events.seen - self.held
             state, role = f"paused, {newer:,} newer", Role.NEAR
         if picture.events.dropped:
@@ -128,7 +176,9 @@ class EventLog(Panel):
 
     def _nothing(self, picture: Picture) -> Strip:
         muted = self.palette.style(Role.MUTED, self.GROUND)
-        if self.text:
+        if self.wanted.states and not self.text:
+            text = "no such event; Esc shows everything"
+        elif self.text:
             text = "no event contains this text; Esc drops the filter"
         elif picture.context.stripe is None:
             text = "no Stripe in this context, so no events"
@@ -141,27 +191,36 @@ class EventLog(Panel):
             .strip(self.size.width, muted)
         )
 
-    def _line(self, event: LoggedEvent, picture: Picture) -> Strip:
-        width, ground = self.size.width, self.GROUND
+    def _line(self, event: LedgerEvent, picture: Picture) -> Strip:
+        width, logged = self.size.width, event.line
+        ground = Ground.CURSOR if self._is_chosen(event) else self.GROUND
         style = self.palette.style
         text, muted = style(Role.TEXT, ground), style(Role.MUTED, ground)
-        sign, role = _OUTCOMES[event.outcome]
-        line = Line().add(f" {phrases.clock(event.at)} ", muted)
+        sign, role = event_words.sign_of(event)
+        mark, tint = ("▌", Role.ACCENT) if ground is Ground.CURSOR else (" ", role)
+        line = Line().add(mark, style(tint, ground))
+        line.add(f"{phrases.recent(event.at, picture.now())} ", muted)
         line.add(f"{sign} ", style(role, ground))
         places = _Places.of(width - line.width, named=self.tenant is None)
         if places.name:
-            name = _tenant_name(event, picture)
+            name = event_words.tenant_of(logged, picture).name
             line.field(name, places.name, text).add(" ", text)
         if places.resource:
-            label = _resource_label(event, picture)
+            label = event_words.resource_of(logged, picture).label
             line.field(label, places.resource, muted).add(" ", muted)
-        line.field(_value(event), places.value, text, Align.RIGHT).add("  ", text)
+        value = event_words.value_words(logged)
+        line.field(value, places.value, text, Align.RIGHT).add("  ", text)
         if places.said:
-            said = event.message or f"{event.outcome.value} {_ms(event)}"
-            line.field(said, places.said, style(role, ground)).add(" ", text)
+            line.field(_said(event), places.said, style(role, ground)).add(" ", text)
         if places.source:
-            line.field(_SOURCES[event.source], places.source, muted)
+            source = event_words.SOURCES[logged.source]
+            line.field(source, places.source, muted)
         return line.strip(width, muted)
+
+    def _is_chosen(self, event: LedgerEvent) -> bool:
+        if self.chosen is None or event.key != self.chosen.key:
+            return False
+        return event.line.id == self.chosen.line.id or bool(self.wanted.states)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,26 +254,9 @@ class _Places:
         return cls(name, resource, value, said, source)
 
 
-def _ms(event: LoggedEvent) -> str:
-    return phrases.latency(event.latency_ms) if event.latency_ms else ""
-
-
-def _tenant_name(event: LoggedEvent, picture: Picture) -> str:
-    row = picture.fleet.row_of(event.tenant)
-    return event.tenant if row is None else picture.fleet.tenant(row).name
-
-
-def _resource_label(event: LoggedEvent, picture: Picture) -> str:
-    column = picture.fleet.column_of(event.resource)
-    if column < 0:
-        return event.resource or event.event.event_name
-    return picture.fleet.resources[column].label
-
-
-def _value(event: LoggedEvent) -> str:
-    """Write the event's decimal string with its thousands separated."""
-    try:
-        value = parse_quantity(event.event.value, 9, signed=True)
-    except BadInput:
-        return event.event.value
-    return f"{'+' if value > 0 else ''}{group_quantity(value, 9)}"
+def _said(event: LedgerEvent) -> str:
+    state = event_words.state_words(event)
+    if event.line.message:
+        return f"{state}: {event.line.message}"
+    latency = event.line.latency_ms
+    return f"{state} {phrases.latency(latency)}" if latency else state
