@@ -1,0 +1,54 @@
+"""Proves that a notification is Stripe's: `Stripe-Signature` over the raw body."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+
+from meterdeck.core.errors import BadInput
+
+TOLERANCE_S = 300
+"""How old, or how far ahead, a signature's time may be."""
+
+_MOST_SIGNATURES = 20
+_LATEST_S = 253_402_300_799  # 9999-12-31
+
+
+def check_signature(header: str, body: bytes, secret: str, now_s: float) -> None:
+    """Check the signature of a webhook's body.
+
+    Compares in constant time; any one of several `v1` signatures is enough, as while a
+    secret is being replaced.
+
+    Args:
+        header: `t=<unix seconds>,v1=<hex>`, other schemes are ignored.
+        secret: The endpoint's, `whsec_…`.
+        now_s: Unix seconds of this host.
+
+    Raises:
+        BadInput: It is not Stripe's, or too old: somebody may be replaying it.
+    """
+    signed_at, signatures = _parse(header)
+    signed = str(signed_at).encode() + b"." + body
+    expected = hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest().encode()
+    matches = [hmac.compare_digest(expected, each) for each in signatures]
+    if not any(matches):
+        raise BadInput("the signature is not one of this endpoint's secret")
+    if abs(now_s - signed_at) > TOLERANCE_S:
+        raise BadInput(
+            f"the signature's time is {abs(now_s - signed_at):.0f} s away from this"
+            f" host's clock; at most {TOLERANCE_S} s are allowed"
+        )
+
+
+def _parse(header: str) -> tuple[int, list[bytes]]:
+    pairs = [part.strip().partition("=") for part in header.split(",")]
+    times = [value for name, _, value in pairs if name == "t"]
+    found = [value.encode() for name, _, value in pairs if name == "v1"]
+    if len(times) != 1 or not found or len(found) > _MOST_SIGNATURES:
+        raise BadInput("Stripe-Signature must have one t and a v1")
+    text = times[0]
+    plain = text.isascii() and text.isdecimal() and len(text) <= len(str(_LATEST_S))
+    if not plain:
+        raise BadInput("t in Stripe-Signature must be Unix seconds")
+    return int(text), found

@@ -1,0 +1,335 @@
+"""Explains a difference between a counter and Stripe: only what is proven is named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from itertools import combinations
+from operator import attrgetter
+
+from meterdeck.core.model.delivery import EventState, Letter
+from meterdeck.core.model.reconciliation import (
+    GIVING_BACK,
+    SUMMARY_LAG,
+    Cause,
+    Facts,
+    Finding,
+    SentEvent,
+    Share,
+)
+
+_MOST_DOUBTFUL = 10  # their combinations are tried
+_MOST_SUMS = 20_000
+_EXACT_DIGITS = 15  # of a summary, which Stripe writes as a binary fraction
+_PARKED = {
+    EventState.AMBIGUOUS: Cause.AMBIGUOUS,
+    EventState.DEAD: Cause.REFUSED,
+    EventState.REFUSED: Cause.REFUSED,
+}
+_ZERO = Decimal(0)
+
+
+def explain(facts: Facts) -> Finding:
+    """Split `used - stripe` into causes.
+
+    The causes add up to the difference exactly, whatever the facts are.
+    """
+    book = _Book(facts)
+    _explain_counter(book)
+    _take_rounding(book)
+    _take_restored(book)
+    _take_edge_and_tests(book)
+    _take_doubtful(book)
+    _take_wrong_period(book)
+    _take_truncated(book)
+    _take_rest(book)
+    unexplained = book.shares.get(Cause.UNEXPLAINED)
+    since = facts.record.confirmed_at or facts.period.start
+    return Finding(
+        facts,
+        tuple(
+            Share(cause, book.shares[cause])
+            for cause in Cause
+            if book.shares.get(cause)
+        ),
+        book.settled,
+        since if unexplained else None,
+    )
+
+
+@dataclass(slots=True)
+class _Book:
+    """The shares so far.
+
+    Attributes:
+        gap: What is reported and not in Stripe, and not explained yet; negative: what
+            Stripe has more.
+    """
+
+    facts: Facts
+    gap: Decimal = _ZERO
+    shares: dict[Cause, Decimal] = field(default_factory=dict)
+    settled: dict[str, bool] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.gap = -self.facts.surplus
+
+    def note(self, cause: Cause, units: Decimal | int) -> None:
+        """Add units that stand between the counter and what is reported."""
+        self.shares[cause] = self.shares.get(cause, _ZERO) + units
+
+    def take(self, cause: Cause, units: Decimal | int) -> None:
+        """Explain a part of the gap."""
+        self.note(cause, units)
+        self.gap -= units
+
+    def take_surplus(self, cause: Cause, most: Decimal | int) -> None:
+        """Explain what Stripe has more, up to `most` units of it."""
+        if self.gap < 0 < most:
+            self.take(cause, -min(-self.gap, Decimal(most)))
+
+
+# -- between the counter and what is reported -----------------------------------------
+
+
+def _explain_counter(book: _Book) -> None:
+    facts, record = book.facts, book.facts.record
+    book.note(Cause.RESERVED, record.reserved)
+    book.note(Cause.QUOTA_ONLY, -record.offset)
+    book.note(Cause.IN_FLIGHT, record.claim.units if record.claim else 0)
+    named = 0
+    for letter in _parked(facts):
+        book.note(_PARKED[letter.state], letter.units)
+        named += letter.units
+    book.note(Cause.UNEXPLAINED, record.parked - named)
+    lost = _lost(facts)
+    book.note(Cause.COUNTER_LOST, lost)
+    book.note(Cause.WAITING, record.waiting - lost)
+
+
+def _parked(facts: Facts) -> Iterable[Letter]:
+    return (each for each in facts.letters if each.state in _PARKED)
+
+
+def _lost(facts: Facts) -> int:
+    """Return how much less was used than billed, where nobody can have given it back.
+
+    Never positive.
+    """
+    record, below = facts.record, min(0, facts.record.waiting)
+    if record.used is None:  # nobody removes a counter
+        return below
+    if not facts.negative:
+        return 0  # what is given back waits for years
+    # Otherwise it is billed back within a flush interval: what is still to be can only
+    # be what operators took off since the last claim, and calls that were just billed.
+    horizon = facts.now - GIVING_BACK
+    young = sum(e.units for e in facts.sent if e.accepted_at >= horizon and e.units > 0)
+    lost = below + facts.given_back + young
+    return below + facts.given_back if lost < 0 else 0
+
+
+# -- between what is reported and Stripe ----------------------------------------------
+
+
+def _take_rounding(book: _Book) -> None:
+    """Take the part of a unit, or what a number of so many digits cannot tell."""
+    nearest = book.gap.to_integral_value()
+    if book.gap != nearest:
+        book.take(Cause.ROUNDING, book.gap - nearest)
+    stripe = book.facts.stripe.to_integral_value()
+    spare = len(str(abs(int(stripe)))) - _EXACT_DIGITS
+    if spare > 0 and abs(book.gap) < 10**spare:
+        book.take(Cause.ROUNDING, book.gap)
+
+
+def _take_restored(book: _Book) -> None:
+    facts = book.facts
+    unknown = orphans(facts)
+    if not unknown and facts.newest_sequence <= facts.record.sequence:
+        return
+    known = sum(each.units for each in unknown)
+    if known and book.gap:
+        book.take(Cause.RESTORED, -known)
+    numbers = {each.sequence for each in facts.sent}
+    every = range(facts.record.sequence + 1, facts.newest_sequence + 1)
+    if any(number not in numbers for number in every):
+        book.take_surplus(Cause.RESTORED, -book.gap)
+
+
+def orphans(facts: Facts) -> tuple[SentEvent, ...]:
+    """Return accepted events that the billing record does not know: it went back.
+
+    Seen from the newest event back, numbers fall; one that does not was given twice,
+    by an older record.
+    """
+    found = []
+    limit = facts.record.sequence
+    for event in reversed(facts.sent):
+        if event.sequence > limit:
+            found.append(event)
+        else:
+            limit = event.sequence - 1
+    return tuple(reversed(found))
+
+
+def _take_edge_and_tests(book: _Book) -> None:
+    book.take_surplus(Cause.TEST, book.facts.test_units)
+    book.take_surplus(Cause.EDGE, book.facts.edge)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """One way to explain the gap: who was counted, and how many are not shown yet."""
+
+    counted: frozenset[str]
+    hidden: int
+
+
+def _take_doubtful(book: _Book) -> None:
+    """Take what may be in Stripe already, and what may not be there yet."""
+    facts = book.facts
+    letters = [each for each in _parked(facts) if each.state is EventState.AMBIGUOUS]
+    letters = _settle_by_minute(book, letters)
+    claim = facts.record.claim
+    doubtful = {each.event.identifier: each.units for each in letters}
+    if claim is not None:
+        doubtful[claim.event.identifier] = claim.units
+    young = _young(facts)
+    fitting = _readings(book.gap, doubtful, young)
+    if not fitting:
+        _take_at_most(book, doubtful, young)
+        return
+    chosen = min(fitting, key=attrgetter("hidden"))
+    if claim is not None and claim.event.identifier in chosen.counted:
+        book.take(Cause.IN_FLIGHT, -claim.units)
+    for letter in letters:
+        identifier = letter.event.identifier
+        verdicts = {identifier in each.counted for each in fitting}
+        counted = identifier in chosen.counted
+        if len(verdicts) == 1:
+            book.settled[identifier] = counted
+        if counted:
+            book.take(Cause.AMBIGUOUS, -letter.units)
+    hidden = young[len(young) - chosen.hidden :]
+    book.take(Cause.LAG, sum(each.units for each in hidden))
+
+
+def _settle_by_minute(book: _Book, letters: Sequence[Letter]) -> list[Letter]:
+    """Settle what the minute of the event proves; return the others."""
+    open_ones = []
+    for letter in letters:
+        identifier = letter.event.identifier
+        surplus = book.facts.minutes.get(identifier)
+        if surplus is None or surplus not in (0, letter.units):
+            open_ones.append(letter)
+            continue
+        book.settled[identifier] = surplus != 0
+        if surplus:
+            book.take(Cause.AMBIGUOUS, -letter.units)
+    return open_ones
+
+
+def _young(facts: Facts) -> list[SentEvent]:
+    """Return accepted events that a summary may not show yet, oldest first."""
+    horizon = facts.now - SUMMARY_LAG
+    lost = {each.identifier for each in orphans(facts)}
+    return [
+        each
+        for each in facts.sent
+        if each.accepted_at > horizon and each.identifier not in lost
+    ]
+
+
+def _readings(
+    gap: Decimal, doubtful: dict[str, int], young: Sequence[SentEvent]
+) -> list[_Reading]:
+    """Return every way in which these explain the gap exactly.
+
+    Summaries take events in the order of receipt: what is hidden are the newest.
+    """
+    names = list(doubtful)[:_MOST_DOUBTFUL]
+    hidden_units = [_ZERO]
+    for event in reversed(young):
+        hidden_units.append(hidden_units[-1] + event.units)
+    found = []
+    for count in range(len(names) + 1):
+        for chosen in combinations(names, count):
+            counted = sum(doubtful[name] for name in chosen)
+            found += [
+                _Reading(frozenset(chosen), hidden)
+                for hidden, units in enumerate(hidden_units)
+                if units - counted == gap
+            ]
+    return found
+
+
+def _take_at_most(
+    book: _Book, doubtful: dict[str, int], young: Sequence[SentEvent]
+) -> None:
+    """Something else is wrong, too: leave to it only what these cannot explain."""
+    if book.gap > 0:
+        most = Decimal(sum(max(0, each.units) for each in young))
+        book.take(Cause.LAG, min(book.gap, most))
+        return
+    claim = book.facts.record.claim
+    for identifier, units in doubtful.items():
+        flying = claim is not None and claim.event.identifier == identifier
+        book.take_surplus(Cause.IN_FLIGHT if flying else Cause.AMBIGUOUS, units)
+
+
+def _take_wrong_period(book: _Book) -> None:
+    """Take an amount that is right, and stands in the period beside."""
+    if book.gap and book.gap in (book.facts.before, book.facts.after):
+        book.take(Cause.WRONG_PERIOD, book.gap)
+
+
+def _take_truncated(book: _Book) -> None:
+    """Take decimals that Stripe has cut off every event."""
+    facts = book.facts
+    if not facts.scale or book.gap <= 0 or not _knows_all(facts):
+        return
+    step = 10**facts.scale
+    since = facts.record.confirmed_sequence
+    fresh = [each.units for each in facts.sent if each.sequence > since]
+    cut = sum(each - int(Decimal(each) / step) * step for each in fresh)
+    if cut == book.gap:
+        book.take(Cause.ROUNDING, cut)
+
+
+def _knows_all(facts: Facts) -> bool:
+    """Tell whether the log has every event since Stripe last agreed."""
+    numbers = {each.sequence for each in facts.sent}
+    record = facts.record
+    first = record.confirmed_sequence + 1
+    return all(number in numbers for number in range(first, record.sequence + 1))
+
+
+def _take_rest(book: _Book) -> None:
+    facts = book.facts
+    beside = [each for each in (facts.before, facts.after) if each]
+    if book.gap > 0:
+        # It may be in the period beside, where Stripe has more than it should.
+        surplus = max((each for each in beside if each > 0), default=_ZERO)
+        book.take(Cause.UNEXPLAINED, min(book.gap, surplus))
+        whole = _is_of_whole_events(facts, book.gap)
+        book.take(Cause.MISSING if whole else Cause.UNEXPLAINED, book.gap)
+    elif book.gap < 0:
+        lack = max((-each for each in beside if each < 0), default=_ZERO)
+        book.take(Cause.UNEXPLAINED, -min(-book.gap, lack))
+        book.take(Cause.FOREIGN, book.gap)
+
+
+def _is_of_whole_events(facts: Facts, units: Decimal) -> bool:
+    """Tell whether events of ours may add up to `units`; yes where it is not known."""
+    if not units or not _knows_all(facts):
+        return True
+    since = facts.record.confirmed_sequence
+    sums = {_ZERO}
+    for event in facts.sent:
+        if event.sequence > since:
+            sums |= {each + event.units for each in sums}
+        if units in sums or len(sums) > _MOST_SUMS:
+            return True
+    return False
