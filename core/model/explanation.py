@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import combinations
 from operator import attrgetter
@@ -44,18 +44,29 @@ def explain(facts: Facts) -> Finding:
     _take_wrong_period(book)
     _take_truncated(book)
     _take_rest(book)
-    unexplained = book.shares.get(Cause.UNEXPLAINED)
-    since = facts.record.confirmed_at or facts.period.start
-    return Finding(
-        facts,
-        tuple(
-            Share(cause, book.shares[cause])
-            for cause in Cause
-            if book.shares.get(cause)
-        ),
-        book.settled,
-        since if unexplained else None,
+    shares = tuple(
+        Share(cause, book.shares[cause]) for cause in Cause if book.shares.get(cause)
     )
+    odd = any(each.cause is Cause.UNEXPLAINED for each in shares)
+    since = facts.record.confirmed_at or facts.period.start
+    finding = Finding(facts, shares, book.settled, since if odd else None)
+    return replace(finding, confirms=_confirms(finding))
+
+
+def _confirms(finding: Finding) -> int | None:
+    """Return up to which event of the counter Stripe counts all that it accepted."""
+    record = finding.facts.record
+    wrong = {each.cause for each in finding.faults} - {Cause.REFUSED}
+    if wrong or finding.settled:
+        return None
+    away, number = finding.confirmed_units - record.reported, record.sequence
+    if record.claim is not None:
+        number = record.claim.sequence - 1
+    for event in reversed(_young(finding.facts)):
+        if away == 0:
+            break
+        away, number = away + event.units, event.sequence - 1
+    return number if away == 0 else None
 
 
 @dataclass(slots=True)

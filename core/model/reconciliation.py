@@ -87,7 +87,6 @@ class Facts:
         letters: Of this counter.
         sent: Oldest first, as far back as the log goes.
         newest_sequence: The highest number of an event of this counter in the log.
-        log_since: Where the log begins; None: it lost nothing yet.
         test_units: Of accepted test events in this period.
         edge: What Stripe has in the period's first and last minute and is not ours.
         before: Stripe's surplus in the period before: its summary less what is
@@ -108,7 +107,6 @@ class Facts:
     letters: tuple[Letter, ...] = ()
     sent: tuple[SentEvent, ...] = ()
     newest_sequence: int = 0
-    log_since: datetime | None = None
     test_units: int = 0
     edge: Decimal = Decimal(0)
     before: Decimal | None = None
@@ -152,12 +150,15 @@ class Finding:
         settled: Identifier of an ambiguous event → whether Stripe counted it, where
             that is proven.
         since: With something unexplained, no later than when it arose.
+        confirms: Up to this number Stripe counts every event of the counter that it
+            accepted; None where that is not shown.
     """
 
     facts: Facts
     shares: tuple[Share, ...]
     settled: Mapping[str, bool] = field(default_factory=dict)
     since: datetime | None = None
+    confirms: int | None = None
 
     @property
     def difference(self) -> Decimal:
@@ -186,16 +187,10 @@ class Finding:
 
     @property
     def agreed(self) -> bool:
-        """Whether nothing is wrong."""
+        """Whether nothing is wrong, and nothing is to be settled."""
         return not self.faults and not self.settled
 
     @property
-    def confirms(self) -> bool:
-        """Whether Stripe has exactly what is reported: what was accepted is counted."""
-        away = (Cause.LAG, Cause.IN_FLIGHT)
-        return self.agreed and not any(map(self.units, away)) and self.counted
-
-    @property
-    def counted(self) -> bool:
-        """Whether Stripe's summary is what is reported, but for the edge's minutes."""
-        return self.facts.surplus == -self.units(Cause.EDGE)
+    def confirmed_units(self) -> int:
+        """What Stripe has of the events that `confirms` names."""
+        return int(self.facts.stripe + self.units(Cause.EDGE))

@@ -83,16 +83,35 @@ def causes(finding: Finding) -> dict[Cause, int]:
     return {each.cause: int(each.units) for each in finding.shares}
 
 
+YOUNG = (event(1, 50), event(2, 30), event(3, 20, NOW - timedelta(minutes=1)))
+
+
 def test_what_agrees_has_no_cause_and_confirms() -> None:
     """Used, reported and in Stripe the same: nothing to say."""
     finding = explain(AGREED)
 
     assert finding.shares == ()
     assert finding.agreed
-    assert finding.confirms
+    assert finding.confirms == 3
+    assert finding.confirmed_units == 100
 
 
-YOUNG = (event(1, 50), event(2, 30), event(3, 20, NOW - timedelta(minutes=1)))
+@pytest.mark.parametrize(
+    ("facts", "number"),
+    [
+        (replace(AGREED, stripe=Decimal(70)), None),
+        (with_record(used=110, claim=flying(10), sequence=8), 7),
+    ],
+)
+def test_events_are_confirmed_as_far_as_stripe_shows_them(
+    facts: Facts, number: int | None
+) -> None:
+    """Not where one is missing; nor the one in flight, nor those not shown yet."""
+    assert explain(facts).confirms == number
+    hidden = explain(replace(AGREED, sent=YOUNG, stripe=Decimal(80)))
+    assert (hidden.confirms, hidden.confirmed_units) == (2, 80)
+
+
 SEEDED: dict[str, tuple[Facts, dict[Cause, int]]] = {
     "not sent yet": (with_record(used=130), {Cause.WAITING: 30}),
     "taken back and not sent yet": (

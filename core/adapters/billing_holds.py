@@ -1,0 +1,78 @@
+"""Holds: counters that are not billed until somebody has looked at them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import cast
+
+from meterdeck.core.adapters.redis_client import (
+    Argument,
+    Redis,
+    redis_errors,
+    to_milliseconds,
+)
+from meterdeck.core.adapters.scripts import Script
+from meterdeck.core.model.context import Context
+from meterdeck.core.model.delivery import OLDEST_EVENT
+from meterdeck.core.model.names import name_bytes, name_text
+from meterdeck.core.model.periods import Period
+from meterdeck.core.model.usage import CounterId
+
+HELD_FOR = timedelta(days=365)
+"""So long at most: it is ended by a repair, or by somebody."""
+
+HOLD_BILLING = ("checks", "billing", "hold_billing")
+_LONGEST_REASON = 500
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+class BillingHolds:
+    """Holds counters of one context; each call may be repeated.
+
+    Every method raises RedisUnreachable, RedisRefused and, where it writes,
+    UnknownOutcome.
+    """
+
+    def __init__(self, redis: Redis, context: Context) -> None:
+        self._redis = redis
+        self._layout = context.redis.layout
+        self._kept = timedelta(days=context.redis.retention_days) + OLDEST_EVENT
+        self._script = Script(*HOLD_BILLING)
+
+    async def hold(
+        self, counter: CounterId, period: Period, reason: str, withdrawn: str = ""
+    ) -> bool:
+        """Keep a counter from being billed; tell whether its event is out of flight.
+
+        Args:
+            withdrawn: Identifier of an event that was claimed and is not sent.
+        """
+        words = name_bytes(reason[:_LONGEST_REASON])
+        ends = 0 if period.endless else to_milliseconds(period.end + self._kept)
+        for_ms = HELD_FOR // _MILLISECOND
+        reply = await self._run(counter, [words, for_ms, withdrawn, ends])
+        return reply == b"1"
+
+    async def release(self, counter: CounterId) -> None:
+        """Let a counter be billed again; one that is not held stays as it is."""
+        await self._run(counter, ["", 0, "", 0])
+
+    async def reason(self, counter: CounterId) -> str:
+        """Return why a counter is held, empty where it is not."""
+        with redis_errors():
+            found = await self._redis.hget(self._record(counter), "held")
+        return name_text(cast("bytes", found)) if found else ""
+
+    async def _run(self, counter: CounterId, arguments: list[Argument]) -> bytes:
+        tagged = self._layout.tagged
+        reply = await self._script.run(
+            self._redis,
+            [self._record(counter), *([] if tagged else [self._layout.unsettled()])],
+            [0 if tagged else 1, *arguments],
+            what="holding a counter back from billing",
+            operation_id=f"{counter.resource}:{counter.period}",
+        )
+        return reply[2]
+
+    def _record(self, counter: CounterId) -> bytes:
+        return self._layout.billing(counter.tenant, counter.resource, counter.period)

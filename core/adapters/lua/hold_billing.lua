@@ -1,0 +1,49 @@
+-- hold_billing: keep a counter from being billed until somebody has looked, or no longer.
+--
+-- KEYS[1]  hash  billing record; made where there is none
+-- then, if ARGV[1] is 1:  zset  index of events in flight
+-- ARGV[1]  1: write the index; 0: do not (tagged keys)
+-- ARGV[2]  why, in words; empty: it may be billed again
+-- ARGV[3]  ms for which it is held
+-- ARGV[4]  identifier of an event that was claimed and not sent, which is taken out of
+--          flight: it bills nothing; empty: of none
+-- ARGV[5]  ms at which a billing record that is made expires (0: never)
+-- Reply: ok, replayed 0, 1: the event was taken out of flight, or 0: it was not in flight
+--   any more, or a request may have been made for it
+-- or  foreign | broken | bad   as in consume
+
+local indexed, why, hold_ms = ARGV[1] == '1', ARGV[2], not_negative(ARGV[3])
+local identifier, expires = ARGV[4], not_negative(ARGV[5])
+if not indexed and ARGV[1] ~= '0' then return {'bad', 'ARGV[1]'} end
+if #ARGV ~= 5 then return {'bad', 'number of ARGV'} end
+if #KEYS ~= (indexed and 2 or 1) then return {'bad', 'number of KEYS'} end
+if not hold_ms then return {'bad', 'ms to hold'} end
+if not expires then return {'bad', 'expiry'} end
+local record, wrong = read_record(KEYS[1])
+if wrong then return wrong end
+need_right('HSET', KEYS[1], 'held', '')
+need_right('HDEL', KEYS[1], 'held')
+need_right('PEXPIREAT', KEYS[1], '1', 'NX')
+if indexed then
+  local kind = redis.call('TYPE', KEYS[2]).ok
+  if kind ~= 'none' and kind ~= 'zset' then
+    return {'foreign', KEYS[2], kind, 'an index'}
+  end
+  need_right('ZREM', KEYS[2], '')
+end
+
+local withdrawn = '0'
+if identifier ~= '' and record.in_flight == identifier and record.attempts == 0 then
+  clear_flight(KEYS[1])
+  if indexed then redis.call('ZREM', KEYS[2], KEYS[1]) end
+  withdrawn = '1'
+end
+if why == '' then
+  if record.held then redis.call('HDEL', KEYS[1], 'held', 'retry_at') end
+else
+  redis.call('HSET', KEYS[1], 'held', why, 'retry_at', digits(clock_ms() + hold_ms))
+  if not record.there and expires > 0 then
+    redis.call('PEXPIREAT', KEYS[1], digits(expires), 'NX')
+  end
+end
+return {'ok', '0', withdrawn}

@@ -1,0 +1,1 @@
+"""Reconciling: counters, billing records and Stripe's summaries side by side."""

@@ -1,0 +1,239 @@
+"""Gathers the facts of one counter: as few requests as its state allows."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+
+from meterdeck.core.adapters.billing_calls import BillingRecords
+from meterdeck.core.errors import BrokenCounter
+from meterdeck.core.model.delivery import BillingRecord, EventState, Letter
+from meterdeck.core.model.events import EventSource
+from meterdeck.core.model.explanation import explain
+from meterdeck.core.model.reconciliation import Facts, Finding
+from meterdeck.core.model.usage import Broken
+from meterdeck.core.services.letter_reading import LetterReading
+from meterdeck.core.services.reconcile.corrections import Corrections
+from meterdeck.core.services.reconcile.log_index import LogIndex, total_of, units_of
+from meterdeck.core.services.reconcile.subjects import (
+    Subject,
+    edge_minutes,
+    minute_of,
+    whole_minutes,
+)
+from meterdeck.core.services.reconcile.summaries import MINUTE, Summaries
+from meterdeck.core.services.usage_reading import UsageReader
+
+_TRIES = 4
+_NOT_COUNTED = (EventState.REFUSED, EventState.CANCELLED, EventState.DEAD)
+
+
+class Moving(Exception):
+    """The counter's events were settled while Stripe was asked, again and again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where facts come from.
+
+    Attributes:
+        now: The Redis server's clock.
+    """
+
+    records: BillingRecords
+    letters: LetterReading
+    usage: UsageReader
+    log: LogIndex
+    summaries: Summaries
+    corrections: Corrections
+    now: Callable[[], Awaitable[datetime]]
+
+
+class FactFinder:
+    """Finds out about counters, and explains them."""
+
+    def __init__(self, sources: Sources) -> None:
+        self._from = sources
+
+    async def finding(self, subject: Subject) -> Finding:
+        """Compare a counter with Stripe; ask for more only where they differ.
+
+        Raises:
+            Moving: Ask again later.
+            BrokenCounter: The counter holds no number.
+            NotFound, Refused: There is nothing to compare it with.
+            Unreachable: Redis or Stripe could not be asked.
+        """
+        record, letters = await self._ledger(subject)
+        for _ in range(_TRIES):
+            facts = await self._first(subject, record, letters)
+            finding = explain(facts)
+            if not finding.agreed:
+                finding = explain(await self._more(subject, facts, letters))
+            # The log was read in between: it knows every event that the record knows.
+            after, letters_after = await self._ledger(subject)
+            if _billing(record) == _billing(after):
+                return finding
+            record, letters = after, letters_after
+        raise Moving
+
+    async def _ledger(
+        self, subject: Subject
+    ) -> tuple[BillingRecord, tuple[Letter, ...]]:
+        letters = await self._from.letters.of(subject.tenant.id)
+        (record,) = await self._from.records.read([subject.counter])
+        if record.used is None:
+            await self._check_gone(subject)
+        return record, letters
+
+    async def _check_gone(self, subject: Subject) -> None:
+        """Raise for a counter that is there, and no number."""
+        found = await self._from.usage.read(subject.tenant)
+        for usage in found:
+            same = (usage.resource, usage.period.label) == (
+                subject.resource.name,
+                subject.period.label,
+            )
+            if same and isinstance(usage.used, Broken):
+                raise BrokenCounter(str(usage.resource), usage.used.holds)
+
+    async def _first(
+        self, subject: Subject, record: BillingRecord, letters: tuple[Letter, ...]
+    ) -> Facts:
+        start, end = whole_minutes(subject.period)
+        scale = subject.resource.scale
+        pairs = self._pairs(subject)
+        stripe = await self._from.summaries.units(pairs, start, end, scale)
+        await self._from.log.refresh()
+        now = await self._from.now()
+        counter = record.counter
+        dropped = not_counted(letters)
+        tests = [
+            line
+            for name, customer in pairs
+            for line in self._from.log.accepted(
+                name,
+                customer,
+                subject.period.start,
+                subject.period.end,
+                but=dropped,
+            )
+            if line.source is EventSource.TEST
+        ]
+        sent = self._from.log.sent(counter, subject.period)
+        return Facts(
+            standing_in(record, subject, now),
+            subject.period,
+            scale,
+            now,
+            stripe,
+            letters=tuple(each for each in letters if _is_of(each, subject)),
+            sent=tuple(each for each in sent if each.identifier not in dropped),
+            newest_sequence=self._from.log.newest_sequence(counter),
+            test_units=sum(units_of(line, scale) for line in tests),
+            negative=subject.resource.negative_events,
+        )
+
+    async def _more(
+        self, subject: Subject, facts: Facts, letters: tuple[Letter, ...]
+    ) -> Facts:
+        """Add what costs more requests and is only needed where something differs."""
+        record = facts.record
+        since = record.last_claim_at or subject.period.start
+        dropped = not_counted(letters)
+        return replace(
+            facts,
+            edge=await self._edge(subject, dropped),
+            before=await self._surplus(subject.before, dropped),
+            after=(
+                await self._surplus(subject.after, dropped)
+                if subject.period.end <= facts.now
+                else None
+            ),
+            minutes=await self._minutes(subject, facts, letters),
+            given_back=await self._from.corrections.given_back(record.counter, since),
+        )
+
+    async def _edge(self, subject: Subject, dropped: frozenset[str]) -> Decimal:
+        """Return what is not this counter's in the minutes it shares with another."""
+        edge, scale = Decimal(0), subject.resource.scale
+        sent = self._from.log.sent(subject.counter, subject.period)
+        own = {each.identifier for each in sent} - dropped
+        for minute in edge_minutes(subject.period):
+            for pair in self._pairs(subject):
+                held = await self._from.summaries.units(
+                    [pair], minute, minute + MINUTE, scale
+                )
+                lines = self._from.log.accepted(*pair, minute, minute + MINUTE)
+                mine = [line for line in lines if line.event.identifier in own]
+                edge += held - total_of(mine, scale)
+        return max(edge, Decimal(0))
+
+    async def _minutes(
+        self, subject: Subject, facts: Facts, letters: tuple[Letter, ...]
+    ) -> dict[str, Decimal]:
+        found, dropped = {}, not_counted(letters)
+        for letter in facts.letters:
+            event = letter.event
+            minute = minute_of(event.timestamp)
+            if letter.state is not EventState.AMBIGUOUS:
+                continue
+            if not self._from.log.covers(minute):
+                continue
+            pair = (event.event_name, event.customer)
+            held = await self._from.summaries.units(
+                [pair], minute, minute + MINUTE, facts.scale
+            )
+            known = self._from.log.accepted(*pair, minute, minute + MINUTE, but=dropped)
+            others = [x for x in known if x.event.identifier != event.identifier]
+            found[event.identifier] = held - total_of(others, facts.scale)
+        return found
+
+    async def _surplus(self, subject: Subject, dropped: frozenset[str]) -> Decimal:
+        """Return what Stripe has of a period beyond what is reported in it."""
+        (record,) = await self._from.records.read([subject.counter])
+        start, end = whole_minutes(subject.period)
+        scale = subject.resource.scale
+        pairs = self._pairs(subject)
+        held = await self._from.summaries.units(pairs, start, end, scale)
+        held -= await self._edge(subject, dropped)
+        return held - record.reported
+
+    def _pairs(self, subject: Subject) -> frozenset[tuple[str, str]]:
+        """Return the meter and customer now, and those that events were sent to."""
+        current = (subject.resource.meter, subject.tenant.customer)
+        return self._from.log.customers(subject.counter) | {current}
+
+
+def not_counted(letters: tuple[Letter, ...]) -> frozenset[str]:
+    """Return identifiers that Stripe accepted and does not count, as letters tell."""
+    return frozenset(
+        each.event.identifier for each in letters if each.state in _NOT_COUNTED
+    )
+
+
+def standing_in(
+    record: BillingRecord, subject: Subject, now: datetime
+) -> BillingRecord:
+    """Let the ledger stand for a counter that has expired after its period's end.
+
+    An application's own expiry may be days after it; nothing is lost by that.
+    """
+    if record.used is not None or now < subject.period.end:
+        return record
+    empty = replace(record, used=0)
+    return replace(record, used=-empty.waiting)
+
+
+def _billing(record: BillingRecord) -> tuple[object, ...]:
+    claim = record.claim.event.identifier if record.claim else ""
+    return record.sequence, record.reported, record.parked, record.offset, claim
+
+
+def _is_of(letter: Letter, subject: Subject) -> bool:
+    return (letter.resource, letter.period) == (
+        subject.resource.name,
+        subject.period.label,
+    )
