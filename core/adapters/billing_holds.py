@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import cast
 
@@ -16,6 +17,7 @@ from meterdeck.core.model.context import Context
 from meterdeck.core.model.delivery import OLDEST_EVENT
 from meterdeck.core.model.names import name_bytes, name_text
 from meterdeck.core.model.periods import Period
+from meterdeck.core.model.quantity import parse_counter
 from meterdeck.core.model.usage import CounterId
 
 HELD_FOR = timedelta(days=365)
@@ -24,6 +26,18 @@ HELD_FOR = timedelta(days=365)
 HOLD_BILLING = ("checks", "billing", "hold_billing")
 _LONGEST_REASON = 500
 _MILLISECOND = timedelta(milliseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Why a counter is held; empty where it is not.
+
+    Attributes:
+        number: Of the counter's newest event, as whoever holds it knows; else 0.
+    """
+
+    reason: str
+    number: int
 
 
 class BillingHolds:
@@ -40,28 +54,39 @@ class BillingHolds:
         self._script = Script(*HOLD_BILLING)
 
     async def hold(
-        self, counter: CounterId, period: Period, reason: str, withdrawn: str = ""
+        self,
+        counter: CounterId,
+        period: Period,
+        reason: str,
+        *,
+        number: int = 0,
+        withdrawn: str = "",
     ) -> bool:
         """Keep a counter from being billed; tell whether its event is out of flight.
 
         Args:
+            number: Of the newest event that is known, where the record may not.
             withdrawn: Identifier of an event that was claimed and is not sent.
         """
         words = name_bytes(reason[:_LONGEST_REASON])
         ends = 0 if period.endless else to_milliseconds(period.end + self._kept)
         for_ms = HELD_FOR // _MILLISECOND
-        reply = await self._run(counter, [words, for_ms, withdrawn, ends])
+        reply = await self._run(counter, [words, for_ms, withdrawn, ends, number])
         return reply == b"1"
 
-    async def release(self, counter: CounterId) -> None:
-        """Let a counter be billed again; one that is not held stays as it is."""
-        await self._run(counter, ["", 0, "", 0])
+    async def release(self, counter: CounterId, number: int = 0) -> None:
+        """Let a counter be billed again; one that is not held stays as it is.
 
-    async def reason(self, counter: CounterId) -> str:
-        """Return why a counter is held, empty where it is not."""
+        The number of its next event is above `number`, and above that of the hold.
+        """
+        await self._run(counter, ["", 0, "", 0, number])
+
+    async def read(self, counter: CounterId) -> Hold:
+        """Return whether and why a counter is held."""
         with redis_errors():
-            found = await self._redis.hget(self._record(counter), "held")
-        return name_text(cast("bytes", found)) if found else ""
+            reply = await self._redis.hmget(self._record(counter), ["held", "held_seq"])
+        reason, number = cast("list[bytes | None]", reply)
+        return Hold(name_text(reason or b""), parse_counter(number or b"") or 0)
 
     async def _run(self, counter: CounterId, arguments: list[Argument]) -> bytes:
         tagged = self._layout.tagged

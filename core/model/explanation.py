@@ -57,7 +57,7 @@ def _confirms(finding: Finding) -> int | None:
     """Return up to which event of the counter Stripe counts all that it accepted."""
     record = finding.facts.record
     wrong = {each.cause for each in finding.faults} - {Cause.REFUSED}
-    if wrong or finding.settled:
+    if wrong or finding.settled or finding.facts.held:
         return None
     away, number = finding.confirmed_units - record.reported, record.sequence
     if record.claim is not None:

@@ -234,6 +234,10 @@ class KeyLayout:
         """Set: tenants that have a queue of their own (only where keys are tagged)."""
         return self._own("queues")
 
+    def reports(self) -> bytes:
+        """Sorted set: Stripe's late error reports that were handled, by ms."""
+        return self._own("reports")
+
     def workers(self) -> bytes:
         """Hash: id of a worker → what it says of itself, as JSON."""
         return self._own("workers")

@@ -97,6 +97,7 @@ class Facts:
         given_back: Units that operators took off counter and bill since the last
             claim.
         negative: Whether negative events are sent.
+        held: Why the counter is not billed until it is reconciled; empty where it is.
     """
 
     record: BillingRecord
@@ -114,6 +115,7 @@ class Facts:
     minutes: Mapping[str, Decimal] = field(default_factory=dict)
     given_back: int = 0
     negative: bool = True
+    held: str = ""
 
     @property
     def used(self) -> int:
@@ -188,7 +190,7 @@ class Finding:
     @property
     def agreed(self) -> bool:
         """Whether nothing is wrong, and nothing is to be settled."""
-        return not self.faults and not self.settled
+        return not (self.faults or self.settled or self.facts.held)
 
     @property
     def confirmed_units(self) -> int:

@@ -1,8 +1,9 @@
 """A local Stripe over HTTP with a small price list, and a context that knows it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from tests.support.contexts import CALLS, redis_context
 from tests.support.stripe_account import Seller
@@ -10,6 +11,7 @@ from tests.support.stripe_account import Seller
 from meterdeck.core.local_stripe import LocalStripe, LocalStripeServer
 from meterdeck.core.model.context import Context, PlanRule, Secret, StripeOptions
 from meterdeck.core.model.usage import Plan, PlanName
+from meterdeck.core.services.directory_reader import utc_now
 
 KEY = "sk_test_local"
 FREE, PRO, TEAM = PlanName("free"), PlanName("pro"), PlanName("team")
@@ -76,9 +78,11 @@ class StripeSide:
 
 
 @asynccontextmanager
-async def running_stripe() -> AsyncIterator[StripeSide]:
+async def running_stripe(
+    *, now: Callable[[], datetime] = utc_now, summary_lag_s: float = 0.0
+) -> AsyncIterator[StripeSide]:
     """Run a local Stripe with one meter and two prices for the time of the block."""
-    local = LocalStripe(api_key=KEY)
+    local = LocalStripe(api_key=KEY, now=now, summary_lag_s=summary_lag_s)
     requests: list[str] = []
 
     async def note(method: str, path: str) -> None:

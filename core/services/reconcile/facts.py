@@ -8,6 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from meterdeck.core.adapters.billing_calls import BillingRecords
+from meterdeck.core.adapters.billing_holds import BillingHolds
 from meterdeck.core.errors import BrokenCounter
 from meterdeck.core.model.delivery import BillingRecord, EventState, Letter
 from meterdeck.core.model.events import EventSource
@@ -44,6 +45,7 @@ class Sources:
 
     records: BillingRecords
     letters: LetterReading
+    holds: BillingHolds
     usage: UsageReader
     log: LogIndex
     summaries: Summaries
@@ -123,6 +125,7 @@ class FactFinder:
             if line.source is EventSource.TEST
         ]
         sent = self._from.log.sent(counter, subject.period)
+        hold = await self._from.holds.read(counter)
         return Facts(
             standing_in(record, subject, now),
             subject.period,
@@ -131,9 +134,10 @@ class FactFinder:
             stripe,
             letters=tuple(each for each in letters if _is_of(each, subject)),
             sent=tuple(each for each in sent if each.identifier not in dropped),
-            newest_sequence=self._from.log.newest_sequence(counter),
+            newest_sequence=max(self._from.log.newest_sequence(counter), hold.number),
             test_units=sum(units_of(line, scale) for line in tests),
             negative=subject.resource.negative_events,
+            held=hold.reason,
         )
 
     async def _more(

@@ -56,6 +56,7 @@ class Reconciliation:
         sources = Sources(
             self.records,
             self.letters,
+            self.holds,
             UsageReader(self._redis, self._context),
             LogIndex(self._redis, self._context),
             Summaries(self._gateway, self._context),

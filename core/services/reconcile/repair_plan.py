@@ -26,6 +26,8 @@ class StepKind(StrEnum):
     """The counter is raised, and the bill with it."""
     OFFSET = "offset"
     """What is billed beside the counter, whose period is over."""
+    RELEASE = "release"
+    """The counter is billed again."""
     NOTHING = "nothing"
     """Nothing is done; the cause says what would help."""
 
@@ -48,6 +50,7 @@ class Step:
         units: What is added.
         expected: What `reported` has to be, or the counter; the step refuses else.
         letter: Of an ambiguous event that is settled.
+        newest: Number of the counter's newest event that is known.
         alone: Whether it leaves what is billed right in itself; else the counter is
             held until all its steps are done.
     """
@@ -59,6 +62,7 @@ class Step:
     sequence: int
     expected: int | None = None
     letter: Letter | None = None
+    newest: int = 0
     alone: bool = True
 
     @property
@@ -102,6 +106,8 @@ def steps_of(
                 steps.append(_left(subject, finding, share.cause, units))
             case _:
                 pass
+    if finding.facts.held or not all(each.alone for each in steps):
+        steps.append(_releasing(subject, finding, foreign))
     return steps
 
 
@@ -131,6 +137,15 @@ def _settling(subject: Subject, finding: Finding) -> Iterator[Step]:
             finding.facts.record.sequence,
             letter=letter,
         )
+
+
+def _releasing(subject: Subject, finding: Finding, foreign: Foreign) -> Step:
+    """Let a counter be billed again, unless nobody knows what was billed of it."""
+    left = {each.cause for each in finding.faults} & {Cause.FOREIGN, Cause.UNEXPLAINED}
+    if foreign is not Foreign.LEAVE:
+        left.discard(Cause.FOREIGN)
+    kind = StepKind.NOTHING if left else StepKind.RELEASE
+    return _step(subject, finding, Cause.RESTORED, kind, Decimal(0))
 
 
 def _counting(subject: Subject, finding: Finding, foreign: Foreign) -> Iterator[Step]:
@@ -208,4 +223,14 @@ def _step(
     alone: bool = True,
 ) -> Step:
     sequence = finding.facts.record.sequence
-    return Step(subject, cause, kind, units, sequence, expected, alone=alone)
+    newest = finding.facts.newest_sequence
+    return Step(
+        subject,
+        cause,
+        kind,
+        units,
+        sequence,
+        expected,
+        newest=newest,
+        alone=alone,
+    )

@@ -66,8 +66,6 @@ class Repairs:
             except Refused as error:
                 failed[counter] = str(error)
             done.append(Repaired(step, failed.get(counter, "")))
-        for counter in {each.step.subject.counter for each in done} - failed.keys():
-            await self._holds.release(counter)
         return done
 
     async def _carry_out(self, step: Step, actor: Actor, reason: str) -> None:
@@ -95,6 +93,8 @@ class Repairs:
                 )
             case StepKind.OFFSET:
                 await self._letters.compensate(step.subject.counter, -units, signature)
+            case StepKind.RELEASE:
+                await self._holds.release(step.subject.counter, step.newest)
             case StepKind.COUNTER:
                 await self._raise_counter(step, units, actor, words)
             case StepKind.NOTHING:

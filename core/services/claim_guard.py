@@ -1,0 +1,191 @@
+"""Counter loss: a claim that bills what was billed, or takes back what was used.
+
+A counter, its billing record or both may be older than they were: restored from a
+backup, lost with a master, removed by hand. Their next event would bill units twice, or
+take them off the bill. It is found before that event is sent.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import datetime
+
+from meterdeck.core.adapters.billing_holds import BillingHolds
+from meterdeck.core.model.delivery import Claim
+from meterdeck.core.model.events import EventSource, LoggedEvent
+from meterdeck.core.model.periods import Period
+from meterdeck.core.model.reconciliation import GIVING_BACK
+from meterdeck.core.model.text import visible
+from meterdeck.core.model.usage import CounterId
+from meterdeck.core.services.delivery_log import DeliveryLog
+from meterdeck.core.services.reconcile.corrections import Corrections
+
+REMEMBERED = 100_000
+"""Counters whose newest events are remembered."""
+
+_BATCH = 1000
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is remembered of a counter's events.
+
+    Attributes:
+        number: Of the newest one.
+        at: When it was claimed.
+        recent: When events were claimed a moment ago, and what they billed.
+    """
+
+    number: int
+    at: datetime
+    recent: tuple[tuple[datetime, int], ...] = ()
+
+    def after(self, number: int, at: datetime, units: int) -> Seen:
+        """Return what is remembered once another event was seen."""
+        horizon = at - GIVING_BACK
+        young = tuple(each for each in self.recent if each[0] >= horizon)
+        if units > 0:
+            young = (*young, (at, units))
+        return Seen(max(number, self.number), max(at, self.at), young)
+
+    def given_back(self, now: datetime) -> int:
+        """Return the most units that released calls may have taken back by now."""
+        return sum(units for at, units in self.recent if at >= now - GIVING_BACK)
+
+
+class CounterMemory:
+    """The newest events of counters, of those seen last.
+
+    Args:
+        most: Counters that are remembered; the one not seen for longest is forgotten.
+    """
+
+    def __init__(self, most: int = REMEMBERED) -> None:
+        self._most = most
+        self._seen: OrderedDict[CounterId, Seen] = OrderedDict()
+
+    def seen(self, counter: CounterId) -> Seen | None:
+        """Return what is remembered of a counter."""
+        return self._seen.get(counter)
+
+    def note(self, counter: CounterId, number: int, at: datetime, units: int) -> None:
+        """Remember an event."""
+        before = self._seen.pop(counter, None) or Seen(0, at)
+        self._seen[counter] = before.after(number, at, units)
+        if len(self._seen) > self._most:
+            self._seen.popitem(last=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A claim that must not be sent, and why its counter is held.
+
+    Attributes:
+        withdrawn: Whether the event is out of flight; if not, it was sent before.
+    """
+
+    claim: Claim
+    reason: str
+    withdrawn: bool
+
+
+class ClaimGuard:
+    """Looks at claims before they are sent; belongs to one worker.
+
+    What is in order costs nothing. A number that falls shows an older billing record;
+    `learn` makes that so for a worker that has just begun, as far as the delivery log
+    goes. Negative units are in order where operators took them off, or where calls that
+    were billed a moment ago may have been released; else the counter is an older one.
+    """
+
+    def __init__(
+        self,
+        log: DeliveryLog,
+        corrections: Corrections,
+        holds: BillingHolds,
+        memory: CounterMemory | None = None,
+    ) -> None:
+        self._log = log
+        self._corrections = corrections
+        self._holds = holds
+        self._memory = memory or CounterMemory()
+        self._last = ""
+
+    async def learn(self) -> None:
+        """Read what was added to the delivery log, also by other workers.
+
+        Raises:
+            RedisUnreachable, RedisRefused: The next call goes on where this one ended.
+        """
+        while lines := await self._log.after(self._last, _BATCH):
+            for line in lines:
+                self._learn(line)
+            self._last = lines[-1].id
+            if len(lines) < _BATCH:
+                return
+
+    async def check(self, claim: Claim, period: Period) -> Held | None:
+        """Return None where a claim may be sent; else hold its counter.
+
+        To be called with every claim, before it is sent.
+
+        Raises:
+            Unreachable: Do not send it; the same event is claimed again.
+        """
+        reason = await self._suspicion(claim) if claim.fresh else ""
+        if not reason:
+            counter, number = claim.counter, claim.sequence
+            self._memory.note(counter, number, claim.claimed_at, claim.units)
+            return None
+        seen = self._memory.seen(claim.counter)
+        withdrawn = await self._holds.hold(
+            claim.counter,
+            period,
+            reason,
+            number=max(claim.sequence, seen.number if seen else 0),
+            withdrawn=claim.event.identifier,
+        )
+        _log.warning(
+            "counter_held tenant=%s resource=%s period=%s reason=%r",
+            visible(claim.counter.tenant),
+            claim.counter.resource,
+            claim.counter.period,
+            reason,
+        )
+        return Held(claim, reason, withdrawn)
+
+    async def _suspicion(self, claim: Claim) -> str:
+        seen = self._memory.seen(claim.counter)
+        if seen is not None and claim.sequence <= seen.number:
+            return (
+                f"its billing record went back: it says event {claim.sequence},"
+                f" and event {seen.number} was sent before"
+            )
+        if claim.units >= 0:
+            return ""
+        await self.learn()
+        seen = self._memory.seen(claim.counter)
+        if seen is None:
+            return ""
+        corrected = await self._corrections.given_back(claim.counter, seen.at)
+        unexplained = -claim.units - corrected - seen.given_back(claim.claimed_at)
+        if unexplained <= 0:
+            return ""
+        return (
+            f"its counter went back: {-claim.units} units less than were billed, of"
+            f" which nobody took back {unexplained}"
+        )
+
+    def _learn(self, line: LoggedEvent) -> None:
+        if line.source is not EventSource.WORKER or not line.period:
+            return
+        counter = CounterId(line.tenant, line.resource, line.period)
+        at = line.first_sent_at or line.at
+        known = self._memory.seen(counter)
+        if known is None or line.sequence > known.number:
+            units = line.units or 0
+            self._memory.note(counter, line.sequence, at, units)

@@ -1,0 +1,101 @@
+"""One pass of the schedule: compare, confirm, settle what is proven, and alarm."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from meterdeck.core.model.changes import Actor
+from meterdeck.core.model.reconciliation import Cause
+from meterdeck.core.model.text import visible
+from meterdeck.core.services.reconcile.reconciler import Scope, Unasked, Unchanged
+from meterdeck.core.services.reconcile.reconciliation import Reconciliation
+from meterdeck.core.services.reconcile.repair_plan import Step, StepKind, steps_of
+from meterdeck.core.services.reconcile.subjects import Compared
+
+ACTOR = Actor("meterdeck", "reconcile")
+_SETTLING = (StepKind.COUNTED, StepKind.NOT_COUNTED)
+_MOST_LINES = 100  # of the log, in one pass
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Pass:
+    """What a pass found.
+
+    Attributes:
+        compared: Counters that were compared with Stripe.
+        unchanged: Counters that are as they were when Stripe last agreed.
+        unasked: Counters that could not be compared.
+        settled: Ambiguous events that were settled.
+        drift: Units of each cause that needs somebody, all as positive.
+        counters: How many counters have that cause.
+    """
+
+    compared: int = 0
+    unchanged: int = 0
+    unasked: int = 0
+    settled: int = 0
+    drift: dict[Cause, Decimal] = field(default_factory=dict)
+    counters: Counter[Cause] = field(default_factory=Counter)
+
+
+async def reconcile_once(
+    reconciliation: Reconciliation,
+    scope: Scope,
+    *,
+    settles: bool = True,
+    told: Callable[[int], None] = lambda done: None,
+) -> Pass:
+    """Compare the counters that changed with Stripe, and note what agrees.
+
+    Ambiguous events that summaries prove are settled; nothing else is repaired. What
+    needs somebody is logged. May be done by several workers at once.
+
+    Args:
+        settles: Whether ambiguous events are settled; not so in a read-only context.
+
+    Raises:
+        Unreachable: Neither meters, log nor records could be read.
+    """
+    found = Pass()
+    lines = 0
+    settling: list[Step] = []
+    async for result in reconciliation.reconciler().results(scope, told):
+        match result:
+            case Unchanged():
+                found.unchanged += 1
+            case Unasked():
+                found.unasked += 1
+            case Compared():
+                found.compared += 1
+                lines += _alarm(found, result, quiet=lines >= _MOST_LINES)
+                steps = steps_of(result.subject, result.finding)
+                settling += [each for each in steps if each.kind in _SETTLING]
+    if settles and settling:
+        done = await reconciliation.repairs().apply(settling, ACTOR, "")
+        found.settled = sum(not each.problem for each in done)
+    return found
+
+
+def _alarm(found: Pass, result: Compared, *, quiet: bool) -> int:
+    """Count a counter's faults, and log them; return how many lines that were."""
+    counter = result.subject.counter
+    faults = result.finding.faults
+    for share in faults:
+        known = found.drift.get(share.cause, Decimal(0))
+        found.drift[share.cause] = known + abs(share.units)
+        found.counters[share.cause] += 1
+        if not quiet:
+            _log.warning(
+                "drift tenant=%s resource=%s period=%s cause=%s units=%s",
+                visible(counter.tenant),
+                counter.resource,
+                counter.period,
+                share.cause.value,
+                share.units,
+            )
+    return len(faults)
