@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import cast
 
 from meterdeck.core.adapters.redis_client import (
     Argument,
     Redis,
+    from_milliseconds,
     redis_errors,
     to_milliseconds,
 )
@@ -23,6 +24,9 @@ from meterdeck.core.model.usage import CounterId
 HELD_FOR = timedelta(days=365)
 """So long at most: it is ended by a repair, or by somebody."""
 
+LOWER_FOR = timedelta(hours=1)
+"""So long what an operator said of a lower counter holds."""
+
 HOLD_BILLING = ("checks", "billing", "hold_billing")
 _LONGEST_REASON = 500
 _MILLISECOND = timedelta(milliseconds=1)
@@ -34,10 +38,16 @@ class Hold:
 
     Attributes:
         number: Of the counter's newest event, as whoever holds it knows; else 0.
+        lower_until: Until then it may be lower than what was billed; None: not so.
     """
 
     reason: str
     number: int
+    lower_until: datetime | None = None
+
+    def allows_lower(self, at: datetime) -> bool:
+        """Tell whether an operator said that a lower counter is right."""
+        return self.lower_until is not None and at < self.lower_until
 
 
 class BillingHolds:
@@ -71,22 +81,36 @@ class BillingHolds:
         words = name_bytes(reason[:_LONGEST_REASON])
         ends = 0 if period.endless else to_milliseconds(period.end + self._kept)
         for_ms = HELD_FOR // _MILLISECOND
-        reply = await self._run(counter, [words, for_ms, withdrawn, ends, number])
+        reply = await self._run(counter, [words, for_ms, withdrawn, ends, number, 0])
         return reply == b"1"
 
-    async def release(self, counter: CounterId, number: int = 0) -> None:
+    async def release(
+        self, counter: CounterId, number: int = 0, *, lower: bool = False
+    ) -> None:
         """Let a counter be billed again; one that is not held stays as it is.
 
         The number of its next event is above `number`, and above that of the hold.
+
+        Args:
+            lower: The counter is right, though it is lower than what was billed: for
+                `LOWER_FOR` the difference may be billed back.
         """
-        await self._run(counter, ["", 0, "", 0, number])
+        lower_ms = LOWER_FOR // _MILLISECOND if lower else 0
+        await self._run(counter, ["", 0, "", 0, number, lower_ms])
 
     async def read(self, counter: CounterId) -> Hold:
         """Return whether and why a counter is held."""
         with redis_errors():
-            reply = await self._redis.hmget(self._record(counter), ["held", "held_seq"])
-        reason, number = cast("list[bytes | None]", reply)
-        return Hold(name_text(reason or b""), parse_counter(number or b"") or 0)
+            reply = await self._redis.hmget(
+                self._record(counter), ["held", "held_seq", "lower_until"]
+            )
+        reason, number, lower = cast("list[bytes | None]", reply)
+        until = parse_counter(lower or b"") or 0
+        return Hold(
+            name_text(reason or b""),
+            parse_counter(number or b"") or 0,
+            from_milliseconds(until) if until > 0 else None,
+        )
 
     async def _run(self, counter: CounterId, arguments: list[Argument]) -> bytes:
         tagged = self._layout.tagged

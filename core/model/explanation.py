@@ -131,8 +131,8 @@ def _lost(facts: Facts) -> int:
     record, below = facts.record, min(0, facts.record.waiting)
     if record.used is None:  # nobody removes a counter
         return below
-    if not facts.negative:
-        return 0  # what is given back waits for years
+    if facts.lower or not facts.negative:
+        return 0  # it is billed back, or waits until more is used
     # Otherwise it is billed back within a flush interval: what is still to be can only
     # be what operators took off since the last claim, and calls that were just billed.
     horizon = facts.now - GIVING_BACK

@@ -97,6 +97,8 @@ class Facts:
         given_back: Units that operators took off counter and bill since the last
             claim.
         negative: Whether negative events are sent.
+        lower: Whether an operator said that the counter is right, though it is lower
+            than what was billed.
         held: Why the counter is not billed until it is reconciled; empty where it is.
     """
 
@@ -115,6 +117,7 @@ class Facts:
     minutes: Mapping[str, Decimal] = field(default_factory=dict)
     given_back: int = 0
     negative: bool = True
+    lower: bool = False
     held: str = ""
 
     @property

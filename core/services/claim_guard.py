@@ -146,7 +146,7 @@ class ClaimGuard:
             claim.counter,
             period,
             reason,
-            number=max(claim.sequence, seen.number if seen else 0),
+            number=seen.number if seen else 0,
             withdrawn=claim.event.identifier,
         )
         _log.warning(
@@ -173,7 +173,8 @@ class ClaimGuard:
             return ""
         corrected = await self._corrections.given_back(claim.counter, seen.at)
         unexplained = -claim.units - corrected - seen.given_back(claim.claimed_at)
-        if unexplained <= 0:
+        hold = await self._holds.read(claim.counter)
+        if unexplained <= 0 or hold.allows_lower(claim.claimed_at):
             return ""
         return (
             f"its counter went back: {-claim.units} units less than were billed, of"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 from meterdeck.core.adapters.billing_calls import BillingRecords
 from meterdeck.core.adapters.redis_client import open_redis, server_time
 from meterdeck.core.adapters.stripe_gateway import StripeGateway
+from meterdeck.core.errors import Refused
 from meterdeck.core.model.context import Context
 from meterdeck.core.services.cancelling import Cancelling
 from meterdeck.core.services.delivery_log import DeliveryLog
@@ -28,6 +29,7 @@ from meterdeck.core.services.watch_loop import Sources
 
 if TYPE_CHECKING:
     from meterdeck.core.services.doctor.doctor import Doctor
+    from meterdeck.core.services.reconcile.reconciliation import Reconciliation
 
 
 class Engine:
@@ -102,6 +104,20 @@ class Engine:
                 self._redis, self.context, self.directory, self.gateway, self.events
             )
         )
+
+    def reconciliation(self) -> Reconciliation:
+        """Return what compares this context's counters with Stripe.
+
+        Raises:
+            Refused: The context has no Stripe.
+        """
+        from meterdeck.core.services.reconcile.reconciliation import (  # noqa: PLC0415
+            Reconciliation,
+        )
+
+        if self.gateway is None:
+            raise Refused(f"context {self.context.name} has no Stripe to compare with")
+        return Reconciliation(self._redis, self.context, self.gateway)
 
     def doctor(self, spool_root: Path, *, whole_audit: bool = False) -> Doctor:
         """Return what examines this context.

@@ -19,6 +19,7 @@ def add_writing_commands(commands: Commands, common: argparse.ArgumentParser) ->
     _add_unique(commands, common)
     _add_track(commands, common)
     _add_fire(commands, common)
+    _add_reconcile(commands, common)
 
 
 def _add_adjust(commands: Commands, common: argparse.ArgumentParser) -> None:
@@ -177,6 +178,54 @@ def _add_fire(commands: Commands, common: argparse.ArgumentParser) -> None:
         "--dry-run", action="store_true", help="show what would be sent, send nothing"
     )
     add_operation_id(fire)
+
+
+def _add_reconcile(commands: Commands, common: argparse.ArgumentParser) -> None:
+    reconcile = add_command(
+        commands, common, "reconcile", "compare what was used with what Stripe has"
+    )
+    reconcile.add_argument(
+        "--tenant",
+        metavar="TENANT",
+        action="append",
+        default=[],
+        help=f"only this {_TENANT}; may be given again",
+    )
+    reconcile.add_argument(
+        "--resource",
+        metavar="RESOURCE",
+        action="append",
+        default=[],
+        help="only this resource; may be given again",
+    )
+    reconcile.add_argument(
+        "--all",
+        action="store_true",
+        help="also what has not changed since Stripe last agreed",
+    )
+    reconcile.add_argument(
+        "--repair",
+        action="store_true",
+        help="show what a repair would change; with --yes, change it",
+    )
+    reconcile.add_argument(
+        "--yes", action="store_true", help="carry the repair out, and do not ask"
+    )
+    reconcile.add_argument(
+        "--foreign",
+        choices=("leave", "compensate", "ours"),
+        default="leave",
+        help="usage in Stripe that we did not send: leave it, take it off by a negative"
+        " event, or know it for ours, sent before Redis was restored (default: leave)",
+    )
+    reconcile.add_argument(
+        "--lower-is-right",
+        action="store_true",
+        help="counters lower than what was billed are right: bill the difference back",
+    )
+    reconcile.add_argument(
+        "--reason", metavar="TEXT", help="kept in the audit trail (default: the cause)"
+    )
 
 
 def _add_counter(parser: argparse.ArgumentParser) -> None:

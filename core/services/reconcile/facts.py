@@ -137,6 +137,7 @@ class FactFinder:
             newest_sequence=max(self._from.log.newest_sequence(counter), hold.number),
             test_units=sum(units_of(line, scale) for line in tests),
             negative=subject.resource.negative_events,
+            lower=hold.allows_lower(now),
             held=hold.reason,
         )
 

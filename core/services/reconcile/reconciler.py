@@ -134,7 +134,7 @@ class Reconciler:
         fresh = [
             Confirmation(found.facts.record.counter, found.confirmed_units, number)
             for found in findings
-            if (number := found.confirms) is not None and found.facts.record.sequence
+            if (number := found.confirms)
         ]
         if fresh:
             await self._from.records.confirm(fresh)

@@ -26,6 +26,8 @@ class StepKind(StrEnum):
     """The counter is raised, and the bill with it."""
     OFFSET = "offset"
     """What is billed beside the counter, whose period is over."""
+    LOWER = "lower"
+    """The counter stays as it is, and what was billed too much is billed back."""
     RELEASE = "release"
     """The counter is billed again."""
     NOTHING = "nothing"
@@ -40,6 +42,21 @@ class Foreign(StrEnum):
     """It is taken off again by a negative event."""
     OURS = "ours"
     """It was ours: Redis was restored, and has forgotten that it was sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What only a person can know.
+
+    Attributes:
+        lower: Counters that are lower than what was billed are right.
+    """
+
+    foreign: Foreign = Foreign.LEAVE
+    lower: bool = False
+
+
+_NONE = Choices()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +97,13 @@ class Step:
 
 
 def steps_of(
-    subject: Subject, finding: Finding, foreign: Foreign = Foreign.LEAVE
+    subject: Subject, finding: Finding, choices: Choices = _NONE
 ) -> list[Step]:
     """Return what brings the drift of a counter to 0, billing nobody twice.
 
     Also what is left as it is, as steps that do nothing.
     """
-    steps = [*_settling(subject, finding), *_counting(subject, finding, foreign)]
+    steps = [*_settling(subject, finding), *_counting(subject, finding, choices)]
     for share in finding.shares:
         units = share.units
         match share.cause:
@@ -94,9 +111,9 @@ def steps_of(
                 steps.append(_reported(subject, finding, Cause.MISSING, -units))
             case Cause.WRONG_PERIOD:
                 steps += _moving(subject, finding, units)
-            case Cause.FOREIGN if foreign is Foreign.COMPENSATE:
+            case Cause.FOREIGN if choices.foreign is Foreign.COMPENSATE:
                 steps.append(_reported(subject, finding, Cause.FOREIGN, -units))
-            case Cause.FOREIGN if foreign is Foreign.OURS:
+            case Cause.FOREIGN if choices.foreign is Foreign.OURS:
                 pass
             case Cause.FOREIGN | Cause.TEST | Cause.ROUNDING | Cause.UNEXPLAINED:
                 steps.append(_left(subject, finding, share.cause, units))
@@ -107,15 +124,15 @@ def steps_of(
             case _:
                 pass
     if finding.facts.held or not all(each.alone for each in steps):
-        steps.append(_releasing(subject, finding, foreign))
+        steps.append(_releasing(subject, finding, choices.foreign))
     return steps
 
 
-def plan_of(found: Iterable[Compared], foreign: Foreign = Foreign.LEAVE) -> list[Step]:
+def plan_of(found: Iterable[Compared], choices: Choices = _NONE) -> list[Step]:
     """Return the steps of several counters; what moves between two is there once."""
     steps: dict[tuple[object, ...], Step] = {}
     for each in found:
-        for step in steps_of(each.subject, each.finding, foreign):
+        for step in steps_of(each.subject, each.finding, choices):
             letter = step.letter.event.identifier if step.letter else ""
             name = (step.subject.counter, step.cause, step.kind, letter)
             known = steps.get(name)
@@ -148,7 +165,7 @@ def _releasing(subject: Subject, finding: Finding, foreign: Foreign) -> Step:
     return _step(subject, finding, Cause.RESTORED, kind, Decimal(0))
 
 
-def _counting(subject: Subject, finding: Finding, foreign: Foreign) -> Iterator[Step]:
+def _counting(subject: Subject, finding: Finding, choices: Choices) -> Iterator[Step]:
     """Bring record and counter back to what is known to have been billed.
 
     The counter is raised so far that nothing waits, and no further: what was counted
@@ -156,7 +173,7 @@ def _counting(subject: Subject, finding: Finding, foreign: Foreign) -> Iterator[
     """
     record = finding.facts.record
     known = -finding.units(Cause.RESTORED)
-    if foreign is Foreign.OURS:
+    if choices.foreign is Foreign.OURS:
         known -= finding.units(Cause.FOREIGN)
     lost = -finding.units(Cause.COUNTER_LOST)
     cause = Cause.RESTORED if known else Cause.COUNTER_LOST
@@ -171,7 +188,9 @@ def _counting(subject: Subject, finding: Finding, foreign: Foreign) -> Iterator[
             expected=record.reported,
             alone=False,
         )
-    if lacking:
+    if lacking and choices.lower and not known:
+        yield _step(subject, finding, cause, StepKind.LOWER, -lacking)
+    elif lacking:
         is_open = finding.facts.now in subject.period
         kind = StepKind.COUNTER if is_open else StepKind.OFFSET
         seen = finding.facts.used if is_open else record.offset

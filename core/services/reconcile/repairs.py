@@ -93,6 +93,15 @@ class Repairs:
                 )
             case StepKind.OFFSET:
                 await self._letters.compensate(step.subject.counter, -units, signature)
+            case StepKind.LOWER:
+                await self._letters.repair(  # changes nothing, and is in the trail
+                    step.subject.counter,
+                    step.subject.period,
+                    0,
+                    expected=await self._expected(step),
+                    signature=signature,
+                )
+                await self._holds.release(step.subject.counter, step.newest, lower=True)
             case StepKind.RELEASE:
                 await self._holds.release(step.subject.counter, step.newest)
             case StepKind.COUNTER:

@@ -17,7 +17,7 @@ from meterdeck.core.model.periods import Cycle, Interval
 from meterdeck.core.model.reconciliation import Cause
 from meterdeck.core.services.delivery_log import DeliveryLog
 from meterdeck.core.services.fire import TestEvents
-from meterdeck.core.services.reconcile.repair_plan import Foreign, plan_of
+from meterdeck.core.services.reconcile.repair_plan import Choices, Foreign, plan_of
 
 ACTOR = Actor("ada", "local")
 
@@ -192,13 +192,13 @@ async def test_each_fault_is_named_right_and_repair_ends_it(billed: Billed) -> N
     assert await billed.causes() == SEEDED
 
     found = await billed.found(everything=True)
-    plan = plan_of(found, Foreign.COMPENSATE)
+    plan = plan_of(found, Choices(Foreign.COMPENSATE))
     done = await billed.all.repairs().apply(plan, ACTOR, "")
     assert [each.problem for each in done if each.problem] == []
     billed.ahead += timedelta(minutes=1)
     await billed.work()
 
     assert await billed.causes() == LEFT
-    again = plan_of(await billed.found(everything=True), Foreign.COMPENSATE)
+    again = plan_of(await billed.found(everything=True), Choices(Foreign.COMPENSATE))
     assert await billed.all.repairs().apply(again, ACTOR, "") == []
     assert await billed.causes() == LEFT

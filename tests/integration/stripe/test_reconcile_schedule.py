@@ -1,0 +1,246 @@
+"""What the worker does by itself: confirm, settle what is proven, alarm, hold."""
+
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from tests.support.billed import MONTHLY, Billed, wanted
+from tests.support.stripe_account import Clock
+from tests.support.stripe_side import running_stripe
+
+from meterdeck.core.adapters.redis_client import Redis, server_time
+from meterdeck.core.adapters.stripe_gateway import StripeGateway
+from meterdeck.core.model.changes import Actor, AdjustKind, Adjustment, Bill
+from meterdeck.core.model.delivery import (
+    BillingRecord,
+    Claim,
+    NoClaim,
+    NotClaimed,
+    Verdict,
+)
+from meterdeck.core.model.event_life import EventState
+from meterdeck.core.model.reconciliation import Cause
+from meterdeck.core.model.usage import CounterId, TenantId
+from meterdeck.core.sandbox.valkey import Valkey
+from meterdeck.core.services.audit_view import AuditView
+from meterdeck.core.services.claim_guard import ClaimGuard, CounterMemory
+from meterdeck.core.services.delivery_log import DeliveryLog
+from meterdeck.core.services.reconcile.corrections import Corrections
+from meterdeck.core.services.reconcile.once import reconcile_once
+from meterdeck.core.services.reconcile.reconciler import Scope, Unchanged
+from meterdeck.core.services.reconcile.repair_plan import Choices, plan_of
+from meterdeck.core.services.reconcile.subjects import Subject
+
+ACTOR = Actor("ada", "local")
+LAG_S = 120.0
+
+
+@dataclass
+class World:
+    """A fleet billed by hand, at a Stripe whose summaries come late."""
+
+    billed: Billed
+    clock: Clock
+
+    async def record(self, name: str) -> BillingRecord:
+        """Return a tenant's record."""
+        subject = await self.billed.subject(name)
+        (record,) = await self.billed.records.read([subject.counter])
+        return record
+
+    def scope(self) -> Scope:
+        """Return all tenants and the one resource."""
+        return Scope(tuple(self.billed.tenants.values()), [MONTHLY])
+
+    def guard(self, memory: CounterMemory | None = None) -> ClaimGuard:
+        """Return the guard of a worker that has just begun."""
+        redis, context = self.billed.redis, self.billed.context
+        log = DeliveryLog(redis, context)
+        corrections = Corrections(AuditView(redis, context))
+        return ClaimGuard(log, corrections, self.billed.all.holds, memory)
+
+    async def guarded(self, guard: ClaimGuard, subject: Subject) -> Claim | str:
+        """Claim, and bill it if the guard allows; else return why not."""
+        claim = await self.billed.claim(subject)
+        if held := await guard.check(claim, subject.period):
+            assert held.withdrawn
+            return held.reason
+        await self.billed.send(claim.event)
+        await self.billed.settle(claim)
+        return claim
+
+    async def repair(self, *, lower: bool = False) -> list[str]:
+        """Carry the plan of a repair out; return its problems."""
+        plan = plan_of(await self.billed.found(everything=True), Choices(lower=lower))
+        done = await self.billed.all.repairs().apply(plan, ACTOR, "mended")
+        return [each.problem for each in done if each.problem]
+
+
+@pytest.fixture
+async def world(valkey: Valkey, valkey_client: Redis) -> AsyncIterator[World]:
+    """Nothing is billed yet."""
+    clock = Clock(await server_time(valkey_client))
+    async with running_stripe(now=clock, summary_lag_s=LAG_S) as side:
+        context = side.context(valkey.url)
+        context = replace(context, resources=(MONTHLY,))
+        assert context.stripe is not None
+        gateway = StripeGateway(context.stripe, context.mode)
+        yield World(Billed(valkey_client, context, side, gateway), clock)
+        await gateway.close()
+
+
+async def test_events_are_confirmed_once_the_summary_shows_them(world: World) -> None:
+    """Until then it is lag; then confirmed, and Stripe is not asked again."""
+    world.billed.ahead = timedelta(0)
+    await world.billed.bill(await world.billed.subject("acme"), 100)
+
+    assert await world.billed.causes() == {"acme": {Cause.LAG: 100}}
+    assert (await world.record("acme")).confirmed is None
+    world.clock.move(seconds=LAG_S + 1)
+    assert (await reconcile_once(world.billed.all, world.scope())).compared == 1
+
+    record = await world.record("acme")
+    assert (record.confirmed, record.confirmed_sequence) == (100, 1)
+    again = [x async for x in world.billed.all.reconciler().results(world.scope())]
+    assert [type(each) for each in again] == [Unchanged]
+
+
+async def test_a_pass_settles_what_is_proven_and_only_alarms_of_the_rest(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One ambiguous event was counted, one was not; what is missing is left alone."""
+    for name in ("yes", "no", "missing"):
+        await world.billed.bill(await world.billed.subject(name), 100)
+    for name in ("yes", "no"):
+        await world.billed.use(subject := await world.billed.subject(name), 5)
+        claim = await world.billed.claim(subject)
+        if name == "yes":
+            await world.billed.send(claim.event)
+        await world.billed.settle(claim, Verdict.AMBIGUOUS)
+    await world.billed.use(subject := await world.billed.subject("missing"), 9)
+    await world.billed.settle(await world.billed.claim(subject))
+    world.clock.move(seconds=LAG_S + 1)
+
+    with caplog.at_level(logging.WARNING):
+        found = await reconcile_once(world.billed.all, world.scope())
+
+    assert found.settled == 2
+    assert dict(found.drift) == {Cause.AMBIGUOUS: 5, Cause.MISSING: 9}
+    assert "drift tenant=missing" in caplog.text
+    yes, no, missing = [await world.record(x) for x in ("yes", "no", "missing")]
+    assert (yes.reported, yes.parked, yes.waiting) == (105, 0, 0)
+    assert (no.reported, no.parked, no.waiting) == (100, 0, 5)
+    assert missing.reported == 109
+    (entry,) = await world.billed.all.changes.audit("yes")
+    assert (entry.actor, entry.action) == ("meterdeck", "event:resolve")
+    assert (await reconcile_once(world.billed.all, world.scope())).settled == 0
+
+
+async def test_a_read_only_pass_settles_nothing(world: World) -> None:
+    """It says what it would settle."""
+    await world.billed.use(subject := await world.billed.subject("acme"), 5)
+    await world.billed.settle(await world.billed.claim(subject), Verdict.AMBIGUOUS)
+
+    found = await reconcile_once(world.billed.all, world.scope(), settles=False)
+
+    assert found.settled == 0
+    (letter,) = await world.billed.all.letters.of("acme")
+    assert letter.state is EventState.AMBIGUOUS
+
+
+async def test_a_redis_that_went_back_bills_nothing_twice(world: World) -> None:
+    """Counter, record and log are older: held before the next event, then mended."""
+    billed, guard = world.billed, world.guard()
+    subject = await billed.subject("acme")
+    await billed.use(subject, 100)
+    assert isinstance(await world.guarded(guard, subject), Claim)
+    keys = await billed.redis.keys("*")
+    older = {key: await billed.redis.dump(key) for key in keys}
+    await billed.use(subject, 30)
+    assert isinstance(await world.guarded(guard, subject), Claim)
+    await billed.redis.flushall()
+    for key, value in older.items():
+        assert value
+        await billed.redis.restore(key, 0, value)
+    await billed.use(subject, 4)  # goes on counting
+
+    reason = await world.guarded(guard, subject)
+
+    assert "billing record went back" in str(reason)
+    (answer,) = await billed.records.claim([wanted(subject)])
+    assert isinstance(answer, NoClaim)
+    assert answer.why is NotClaimed.HELD
+    world.clock.move(seconds=LAG_S + 1)
+    assert await billed.causes() == {"acme": {Cause.WAITING: 4, Cause.RESTORED: -30}}
+    assert await world.repair() == []
+    world.clock.move(seconds=LAG_S + 1)
+    assert await billed.causes() == {}
+    assert (await world.record("acme")).used == 130
+    await billed.use(subject, 7)
+    assert isinstance(await world.guarded(guard, subject), Claim)
+    world.clock.move(seconds=LAG_S + 1)
+    assert await billed.causes() == {}
+
+
+async def test_a_lower_counter_is_held_until_somebody_says_that_it_is_right(
+    world: World,
+) -> None:
+    """Nobody took the units back: it may be lost. An operator may know better."""
+    billed = world.billed
+    subject = await billed.subject("acme")
+    before = await billed.bill(subject, 100)
+    old = CounterMemory()
+    old.note(subject.counter, 1, before.claimed_at - timedelta(hours=1), 100)
+    guard = world.guard(old)
+    await billed.redis.set(billed.key(subject), 40)
+
+    assert "counter went back" in str(await world.guarded(guard, subject))
+    world.clock.move(seconds=LAG_S + 1)
+    assert await billed.causes() == {"acme": {Cause.COUNTER_LOST: -60}}
+    assert await world.repair(lower=True) == []
+
+    claim = await world.guarded(guard, subject)
+    assert isinstance(claim, Claim)
+    assert claim.units == -60
+    world.clock.move(seconds=LAG_S + 1)
+    assert await billed.causes() == {}
+
+
+async def test_what_was_taken_back_is_billed_back_unheld(world: World) -> None:
+    """By an operator with the bill, or by a release of what was just billed."""
+    billed, guard = world.billed, world.guard()
+    subject = await billed.subject("acme")
+    await billed.bill(subject, 100)
+    await guard.learn()
+    await billed.use(subject, -30)  # released
+    assert isinstance(await world.guarded(guard, subject), Claim)
+    forgetful = CounterMemory()
+    forgetful.note(subject.counter, 2, await server_time(billed.redis), -30)
+    wish = Adjustment(
+        subject.tenant.id,
+        MONTHLY.name,
+        AdjustKind.SUBTRACT,
+        50,
+        None,
+        Bill.QUOTA_AND_BILL,
+        "wrong",
+    )
+    await billed.all.changes.adjust(wish, actor=ACTOR, operation_id="take-50")
+
+    claim = await world.guarded(world.guard(forgetful), subject)
+
+    assert isinstance(claim, Claim)
+    assert claim.units == -50
+
+
+def test_memory_forgets_who_was_not_seen_for_longest() -> None:
+    """It is bounded: the third counter takes the place of the first."""
+    memory = CounterMemory(2)
+    a, b, c = (CounterId(TenantId(x), MONTHLY.name, "2026-11") for x in "abc")
+    for counter in (a, b, c):
+        memory.note(counter, 5, datetime(2026, 11, 20, tzinfo=UTC), 1)
+
+    assert memory.seen(a) is None
+    assert memory.seen(c) is not None
