@@ -1,4 +1,4 @@
-"""What is kept of Stripe's late error reports, and letters of queued events."""
+"""What is kept of Stripe's late error reports: how far they were read, and which."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from meterdeck.core.adapters.redis_client import (
     redis_errors,
     to_milliseconds,
 )
-from meterdeck.core.adapters.scripts import Script
 from meterdeck.core.model.keys import KeyLayout
 from meterdeck.core.model.names import name_bytes
 from meterdeck.core.model.quantity import parse_counter
@@ -20,7 +19,6 @@ from meterdeck.core.model.quantity import parse_counter
 KEPT = timedelta(days=31)
 """Stripe lists reports for 30 days; so long it is known which were handled."""
 
-REFUSE_QUEUED = ("checks", "refuse_queued")
 _CURSOR = "late_errors_until"
 
 
@@ -34,7 +32,6 @@ class LateErrorCalls:
     def __init__(self, redis: Redis, layout: KeyLayout) -> None:
         self._redis = redis
         self._layout = layout
-        self._script = Script(*REFUSE_QUEUED)
 
     async def read_until(self) -> datetime | None:
         """Return up to when reports were read; None before the first time."""
@@ -74,20 +71,3 @@ class LateErrorCalls:
             operation_id=report,
         )
         return added == 1
-
-    async def refuse_queued(self, tenant: str, identifier: str, letter: str) -> bool:
-        """Write the letter of a queue's event; False where there is one already."""
-        layout, tagged = self._layout, self._layout.tagged
-        reply = await self._script.run(
-            self._redis,
-            [layout.letters(tenant), *([] if tagged else [layout.lettered()])],
-            [
-                0 if tagged else 1,
-                name_bytes(tenant),
-                name_bytes(identifier),
-                letter.encode("utf-8", "surrogateescape"),
-            ],
-            what="a letter of an event that was not counted",
-            operation_id=identifier,
-        )
-        return reply[1] == b"0"

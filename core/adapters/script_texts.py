@@ -5,7 +5,6 @@ from __future__ import annotations
 from meterdeck.core.adapters.billing_holds import HOLD_BILLING
 from meterdeck.core.adapters.consume_calls import CONSUME
 from meterdeck.core.adapters.kind_calls import COUNT_UNIQUE, SET_GAUGE
-from meterdeck.core.adapters.late_error_calls import REFUSE_QUEUED
 from meterdeck.core.adapters.queue_calls import SETTLE_QUEUED
 from meterdeck.core.adapters.scripts import Script
 from meterdeck.core.adapters.track_call import TRACK
@@ -16,7 +15,6 @@ _FILES = {
     "count_unique": COUNT_UNIQUE,
     "track": TRACK,
     "settle_queued": SETTLE_QUEUED,
-    "refuse_queued": REFUSE_QUEUED,
     "hold_billing": HOLD_BILLING,
     "settle": ("checks", "settle"),
     "give_back": ("checks", "reserved", "give_back"),

@@ -13,9 +13,8 @@ from meterdeck.core.adapters.letter_fields import letter_of
 from meterdeck.core.adapters.redis_client import Redis, server_time
 from meterdeck.core.adapters.stripe_gateway import StripeGateway
 from meterdeck.core.adapters.webhook_server import Notification
-from meterdeck.core.errors import NotFound, Refused
+from meterdeck.core.errors import BadInput, NotFound, Refused
 from meterdeck.core.model.context import Context
-from meterdeck.core.model.delivery import LetterSource
 from meterdeck.core.model.event_life import EventState
 from meterdeck.core.model.events import LoggedEvent
 from meterdeck.core.model.late_errors import LATE_ERRORS, NO_METER_FOUND, ErrorReport
@@ -27,7 +26,6 @@ from meterdeck.core.services.late_error_lines import (
     share,
 )
 from meterdeck.core.services.letters import Letters
-from meterdeck.core.services.queue_entries import write_letter
 
 FIRST_LOOK = timedelta(days=1)
 """So far back reports are read when nobody has read any before."""
@@ -206,14 +204,9 @@ class ErrorReports:
         letter = replace(
             letter_of(pin.line, EventState.REFUSED, reason=pin.message), code=pin.code
         )
-        if letter.source is LetterSource.QUEUE:
-            letter = replace(letter, at=await self._now())
-            return await self._calls.refuse_queued(
-                letter.tenant, letter.event.identifier, write_letter(letter)
-            )
         try:
             return await self._letters.refuse_late(letter)
-        except Refused as error:
+        except (BadInput, NotFound, Refused) as error:
             _log.warning(
                 "late_error_not_noted identifier=%s reason=%r",
                 letter.event.identifier,

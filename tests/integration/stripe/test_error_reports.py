@@ -163,7 +163,7 @@ async def test_what_cannot_be_pinned_is_counted_and_said(
 
 async def test_an_event_of_the_queue_becomes_a_letter(late: Late) -> None:
     """It is out of the queue; the log still knows it, and it can be replayed."""
-    identifier = "md1-0123456789abcdef-q"
+    identifier = f"md1-{'ab' * 20}-q"
     event = MeterEvent(MONTHLY.meter, identifier, "cus_none", "6", late.clock.at)
     await late.billed.send(event)
     tenant = late.billed.tenant("queued")
