@@ -23,8 +23,10 @@ def billed(
     store.hset("meterdeck:tenant:acme", mapping={"name": "Acme", "customer": customer})
     store.sadd("meterdeck:tenants", "acme")
     store.set(f"usage:acme:api_calls:{month}", 100)
-    record = {"seq": "3", "reported": "100", "sent_at": f"{seconds - 3600}000"}
-    store.hset(f"meterdeck:billing:acme:api_calls:{month}", mapping=record)
+    store.hset(
+        f"meterdeck:billing:acme:api_calls:{month}",
+        mapping={"seq": "3", "reported": "100", "sent_at": f"{seconds - 3600}000"},
+    )
     seller.event(customer, "70", timestamp=seconds)
     return stripe_cli
 

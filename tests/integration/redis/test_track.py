@@ -276,14 +276,16 @@ async def test_it_is_counted_in_the_billing_cycle_of_the_directory(
 async def test_a_time_in_the_next_period_is_not_taken_in_this_one(
     redis: Redis, context: Context
 ) -> None:
-    """Though Stripe would take it: it would be billed in another period than counted."""
+    """Stripe would take it, and bill it in another period than it is counted in."""
     cycled = replace(context.resource(RENDERS), period=PeriodKind.BILLING_CYCLE)
     others = tuple(each for each in context.resources if each.name != RENDERS)
     usage = UsageService(redis, replace(context, resources=(*others, cycled)))
     now = await server_time(redis)
     begins = now.replace(microsecond=0) + timedelta(minutes=2)
-    fields = {"anchor": str(int(begins.timestamp())), "interval": "day"}
-    await redis.hset(LAYOUT.tenant("acme"), mapping=fields)
+    anchor = str(int(begins.timestamp()))
+    await redis.hset(
+        LAYOUT.tenant("acme"), mapping={"anchor": anchor, "interval": "day"}
+    )
 
     with pytest.raises(BadInput, match="in a period that has not begun"):
         await usage.track("acme", RENDERS, timestamp=begins)
