@@ -100,6 +100,10 @@ class Billables:
         """How many tenants are known."""
         return len(self._tenants)
 
+    def all_tenants(self) -> list[Tenant]:
+        """Return everybody in the directory."""
+        return list(self._tenants.values())
+
     def tenant(self, tenant: TenantId) -> Tenant | None:
         """Return a tenant as the directory has it."""
         return self._tenants.get(tenant)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from meterdeck.core.adapters.billing_calls import BillingRecords
 from meterdeck.core.errors import MeterdeckError, Refused, Unreachable
 from meterdeck.core.model.delivery import (
     LARGEST_VALUE,
@@ -20,13 +19,13 @@ from meterdeck.core.model.delivery import (
     Verdict,
     Wanted,
 )
-from meterdeck.core.model.usage import CounterId, TenantId
-from meterdeck.core.services.sender import Sender
+from meterdeck.core.model.periods import Period
+from meterdeck.core.model.usage import CounterId
 from meterdeck.core.services.sync import journal
-from meterdeck.core.services.sync.billable import Billables, NotBilled
+from meterdeck.core.services.sync.billable import NotBilled
 from meterdeck.core.services.sync.due import DueCounters
+from meterdeck.core.services.sync.equipment import Equipment
 from meterdeck.core.services.sync.flow import Places, Settling
-from meterdeck.core.services.sync.observer import Observer
 from meterdeck.core.services.sync.verdicts import pause_s, send_until, verdict_of
 
 BATCH = 64
@@ -66,34 +65,17 @@ class CounterFlow:
     """Keeps the counters that are due, and brings their unsent units to Stripe.
 
     Args:
-        clock: The Redis server's clock.
-        is_mine: Whether this worker is to look after a tenant; asked when a counter is
-            due, as others come and go.
-        at_once: Claims that may be on their way to Stripe together.
         hasty: Do not wait for flush intervals.
     """
 
-    def __init__(
-        self,
-        records: BillingRecords,
-        sender: Sender,
-        billables: Billables,
-        clock: Callable[[], datetime],
-        observer: Observer,
-        *,
-        is_mine: Callable[[TenantId], bool],
-        at_once: int,
-        hasty: bool = False,
-    ) -> None:
-        self._records = records
-        self._sender = sender
-        self._billables = billables
-        self._clock = clock
-        self._observer = observer
-        self._is_mine = is_mine
+    def __init__(self, own: Equipment, *, hasty: bool = False) -> None:
+        self._own = own
+        self._billables = own.billables
+        self._clock = own.now
+        self._observer = own.observer
         self._hasty = hasty
-        self._places = Places(at_once)
-        self._least_free = max(1, min(BATCH, at_once // 4))
+        self._places = Places(own.on_the_way)
+        self._least_free = max(1, min(BATCH, own.on_the_way // 4))
         self._settling: Settling[_Done] = Settling(self._settle, BATCH)
         self._claiming = 0
         self._took = asyncio.Event()
@@ -167,7 +149,7 @@ class CounterFlow:
         self._claiming = len(taken)
         try:
             wanted = self._wanted(taken, now)
-            answers = await self._records.claim(wanted) if wanted else []
+            answers = await self._own.records.claim(wanted) if wanted else []
         except BaseException:
             for counter, since in taken.items():
                 self._landed(counter)
@@ -175,11 +157,13 @@ class CounterFlow:
             raise
         finally:
             self._claiming = 0
+        periods = {each.counter: each.period for each in wanted}
         for answer in answers:
             since = taken.pop(answer.counter)
             if isinstance(answer, Claim):
                 self._unbilled.pop(answer.counter, None)
-                self._places.begin(self._deliver(answer, since))
+                period = periods[answer.counter]
+                self._places.begin(self._deliver(answer, period, since))
             else:
                 self._not_claimed(answer, since)
         for counter in taken:  # those that were not wanted
@@ -196,7 +180,7 @@ class CounterFlow:
     def _wanted(self, taken: dict[CounterId, float], now: datetime) -> list[Wanted]:
         wanted = []
         for counter in taken:
-            if not self._is_mine(counter.tenant):
+            if not self._own.share.is_mine(counter.tenant):
                 continue  # the one whose it is has said that it is alive
             found = self._billables.wanted(counter, now, at_once=self._hasty)
             if isinstance(found, NotBilled):
@@ -262,8 +246,20 @@ class CounterFlow:
 
     # -- sending -------------------------------------------------------------------
 
-    async def _deliver(self, claim: Claim, since: float) -> None:
-        delivery = await self._sender.deliver(
+    async def _deliver(self, claim: Claim, period: Period, since: float) -> None:
+        try:
+            held = await self._own.guard.check(claim, period)
+        except Unreachable as error:
+            # Nobody knows whether it may be sent: it is claimed again, by anybody.
+            self._problem("claim_not_checked", error)
+            self._landed(claim.counter)
+            self._put_back(claim.counter, since, self._own.lease_s)
+            return
+        if held is not None and held.withdrawn:
+            self._landed(claim.counter)
+            self.tally.left["held"] += 1
+            return
+        delivery = await self._own.sender.deliver(
             claim.event, until=send_until(claim.claimed_at)
         )
         last = delivery.last
@@ -288,7 +284,9 @@ class CounterFlow:
         """
         while True:
             try:
-                fresh = await self._records.settle([each.settlement for each in batch])
+                fresh = await self._own.records.settle(
+                    [each.settlement for each in batch]
+                )
             except Unreachable as error:
                 self._problem("settling_waits", error)
                 await asyncio.sleep(_TRY_AGAIN_S)

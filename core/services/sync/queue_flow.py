@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 
 from meterdeck.core.errors import Refused, Unreachable
 from meterdeck.core.model.delivery import Attempt, Verdict
 from meterdeck.core.model.queued import QueuedEvent, QueuedResult
-from meterdeck.core.services.event_queue import EventQueue
-from meterdeck.core.services.sender import Sender
 from meterdeck.core.services.sync import journal
 from meterdeck.core.services.sync.counter_flow import Tally
+from meterdeck.core.services.sync.equipment import Equipment
 from meterdeck.core.services.sync.flow import Places, Settling
-from meterdeck.core.services.sync.observer import Observer
 from meterdeck.core.services.sync.verdicts import verdict_of
 
 _BATCH = 100
@@ -26,26 +23,13 @@ class QueueFlow:
 
     An event that cannot be delivered now stays pending in the queue: whoever takes over
     what is pending for long tries it again.
-
-    Args:
-        clock: The Redis server's clock.
-        at_once: Events that may be on their way to Stripe together.
     """
 
-    def __init__(
-        self,
-        queue: EventQueue,
-        sender: Sender,
-        clock: Callable[[], datetime],
-        observer: Observer,
-        *,
-        at_once: int,
-    ) -> None:
-        self._queue = queue
-        self._sender = sender
-        self._clock = clock
-        self._observer = observer
-        self._places = Places(at_once)
+    def __init__(self, own: Equipment) -> None:
+        self._own = own
+        self._clock = own.now
+        self._observer = own.observer
+        self._places = Places(own.on_the_way)
         self._settling: Settling[QueuedResult] = Settling(self._settle, _BATCH)
         self.tally = Tally()
 
@@ -65,7 +49,7 @@ class QueueFlow:
             RedisUnreachable, RedisRefused: Nothing was taken.
         """
         await self._places.wait_free()
-        taken = await self._queue.take(min(_BATCH, self._places.free))
+        taken = await self._own.queue.take(min(_BATCH, self._places.free))
         for each in taken:
             self._places.begin(self._deliver(each))
         return bool(taken)
@@ -80,7 +64,7 @@ class QueueFlow:
         if sent_before and until <= self._clock():
             self._settling.add(QueuedResult(queued, Verdict.AMBIGUOUS, None, 0))
             return
-        delivery = await self._sender.deliver(queued.event, until=until)
+        delivery = await self._own.sender.deliver(queued.event, until=until)
         verdict = verdict_of(delivery, maybe_sent=sent_before)
         attempts = delivery.attempts
         self._settling.add(
@@ -92,7 +76,7 @@ class QueueFlow:
     async def _settle(self, batch: Sequence[QueuedResult]) -> None:
         while True:
             try:
-                await self._queue.settle(batch)
+                await self._own.queue.settle(batch)
             except Unreachable as error:
                 journal.warning("settling_waits", reason=error)
                 await asyncio.sleep(_TRY_AGAIN_S)

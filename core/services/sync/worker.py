@@ -9,68 +9,33 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager, suppress
-from datetime import datetime
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
-from meterdeck.core.adapters.billing_calls import BillingRecords
-from meterdeck.core.adapters.redis_client import open_redis
-from meterdeck.core.adapters.stripe_gateway import StripeGateway
-from meterdeck.core.adapters.stripe_sinks import open_sink
-from meterdeck.core.errors import (
-    ConfigError,
-    MeterdeckError,
-    ReadOnly,
-    StripeRefused,
-    Unreachable,
-)
-from meterdeck.core.model.context import Context, StripeOptions
+from meterdeck.core.errors import MeterdeckError, StripeRefused, Unreachable
+from meterdeck.core.model.context import Context
 from meterdeck.core.services.change_feed import ChangeFeed
 from meterdeck.core.services.directory import Directory
-from meterdeck.core.services.event_queue import EventQueue
-from meterdeck.core.services.sender import Sender
-from meterdeck.core.services.server_clock import ServerClock
 from meterdeck.core.services.sync import journal
-from meterdeck.core.services.sync.billable import Billables
 from meterdeck.core.services.sync.counter_flow import CounterFlow
+from meterdeck.core.services.sync.duties import Duties
 from meterdeck.core.services.sync.endings import end_tasks
-from meterdeck.core.services.sync.observer import NoObserver, Observer
+from meterdeck.core.services.sync.equipment import Equipment
+from meterdeck.core.services.sync.observer import Observer
 from meterdeck.core.services.sync.queue_flow import QueueFlow
-from meterdeck.core.services.sync.share import Share, worker_name
 from meterdeck.core.services.sync.start_checks import check_redis
 from meterdeck.core.services.sync.sweep import CounterKeys, SweepPace
-from meterdeck.core.services.timing import Timing
 
-_CONNECTIONS = 24
 _LOOK_S = 0.5
 _IDLE_S = 0.1
 _TRY_AGAIN_S = 0.5
 _METERS_S = 300.0
+_LEARN_S = 5.0
 _UNSETTLED_AT_ONCE = 1_000
 _LONGEST_REST_S = 30.0
 _DRAIN_S = 10.0
-_PATIENCE = 0.4  # of the lease: what is claimed waits for its turn, too
-
-
-def required_stripe(context: Context) -> StripeOptions:
-    """Return how Stripe is reached.
-
-    Raises:
-        ConfigError: The context has no Stripe.
-        ReadOnly: It allows no changes.
-    """
-    if context.stripe is None:
-        raise ConfigError(
-            f"contexts.{context.name}.stripe",
-            "is missing: there is nothing to deliver to",
-            "give an api_key there",
-        )
-    if context.read_only:
-        raise ReadOnly(
-            f"context {context.name} is read-only: a worker writes billing records"
-        )
-    return context.stripe
 
 
 class Worker:
@@ -93,66 +58,20 @@ class Worker:
         observer: Observer | None = None,
         hasty: bool = False,
     ) -> None:
-        stripe = required_stripe(context)
-        options = context.delivery
+        own = self._own = Equipment(context, name, observer)
         self.context = context
-        self.observer = observer or NoObserver()
-        self.name = name or worker_name()
-        self.redis = open_redis(context.redis, connections=_CONNECTIONS)
-        self.gateway = StripeGateway(stripe, context.mode)
-        self.billables = Billables(context)
-        self.server_clock = ServerClock()
-        self.records = BillingRecords(self.redis, context, self.name)
-        self._directory = Directory(self.redis, context, self.gateway)
-        self._sink = open_sink(
-            options.sink,
-            stripe,
-            context.mode,
-            at_once=options.at_once,
-            meters=self.billables.meter,
-            clock=self.now,
-        )
-        rate = options.events_per_second or self._sink.rate
-        self.sender = Sender(
-            self._sink,
-            rate=rate,
-            at_once=options.at_once,
-            patience_s=options.takeover_s * _PATIENCE,
-            meters=self.billables.meter,
-            observer=self.observer,
-            timing=Timing(now=self.now),
-        )
-        # As many as are sent in two seconds: more would only wait, with leases running.
-        on_the_way = max(2 * options.at_once, min(2 * rate, 2_000))
-        layout = context.redis.layout
-        self.share = Share(self.redis, layout, self.name, 3 * self._beat_s)
-        self.counters = CounterFlow(
-            self.records,
-            self.sender,
-            self.billables,
-            self.now,
-            self.observer,
-            is_mine=self.share.is_mine,
-            at_once=on_the_way,
-            hasty=hasty,
-        )
-        self.queue = EventQueue(self.redis, context, self.name)
-        self.queued = QueueFlow(
-            self.queue, self.sender, self.now, self.observer, at_once=on_the_way
-        )
-        self.keys = CounterKeys(self.redis, layout, self.share.is_mine)
-        self._feed = ChangeFeed(self.redis, layout)
+        self.name = own.name
+        self.share = own.share
+        self.sender = own.sender
+        self.counters = CounterFlow(own, hasty=hasty)
+        self.queued = QueueFlow(own)
+        self.duties = Duties(own)
+        self.keys = CounterKeys(own.redis, context.redis.layout, own.share.is_mine)
+        self._directory = Directory(own.redis, context, own.gateway)
+        self._feed = ChangeFeed(own.redis, context.redis.layout)
         self._complaints: dict[str, str] = {}
         self.ready = asyncio.Event()
         """Set once tenants and meters are known."""
-
-    @property
-    def _beat_s(self) -> float:
-        return min(2.0, self.context.delivery.takeover_s / 5)
-
-    def now(self) -> datetime:
-        """Return the Redis server's time; this host's until it was learned."""
-        return self.server_clock.now()
 
     async def __aenter__(self) -> Self:
         return self
@@ -163,9 +82,7 @@ class Worker:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for close in (self.sender.close, self.gateway.close, self.redis.aclose):
-            with suppress(OSError):
-                await close()
+        await self._own.close()
 
     # -- beginning -----------------------------------------------------------------
 
@@ -179,16 +96,17 @@ class Worker:
         # Before the first sweep: what changes from here on is told, and what changed
         # before is found.
         pulse = await self._feed.look()
-        self.server_clock.learn(pulse.at)
-        await check_redis(self.redis, self.context)
-        self.billables.put(await self._directory.cached())
+        self._own.server_clock.learn(pulse.at)
+        await check_redis(self._own.redis, self.context)
+        self._own.billables.put(await self._directory.cached())
         await self._refresh_directory()
         await self.read_meters()
+        await self._own.guard.learn()
         self.ready.set()
 
     async def _refresh_directory(self) -> None:
         change = await self._directory.refresh()
-        self.billables.put(change.tenants, change.removed)
+        self._own.billables.put(change.tenants, change.removed)
         for tenant in change.tenants:
             self._complaints.pop(tenant.id, None)
 
@@ -200,14 +118,14 @@ class Worker:
             StripeRefused: It does not accept the key at all.
         """
         try:
-            meters = await self.gateway.meters()
+            meters = await self._own.gateway.meters()
         except StripeRefused as error:
             if error.status != 403:
                 raise
             # A key that may only send: the meters are taken for what they should be.
             self._complain("meters_not_readable", error)
             return
-        self.billables.meters = {each.event_name: each for each in meters}
+        self._own.billables.meters = {each.event_name: each for each in meters}
 
     # -- running -------------------------------------------------------------------
 
@@ -220,7 +138,9 @@ class Worker:
             ConfigError: Redis is not fit to deliver from.
         """
         journal.info("worker_starts", worker=self.name, context=self.context.name)
-        async with self._settling():
+        async with AsyncExitStack() as stack:
+            await self.duties.listen(stack)
+            await stack.enter_async_context(self._settling())
             loops = [asyncio.create_task(each()) for each in self._loops()]
             try:
                 done, _ = await asyncio.wait(loops, return_when=asyncio.FIRST_EXCEPTION)
@@ -318,9 +238,11 @@ class Worker:
             sweeping,
             lambda: every(_LOOK_S, "changes", self._follow),
             lambda: every(options.takeover_s / 4, "unsettled", self._take_over),
-            lambda: every(self._beat_s, "sign_of_life", self._beat),
+            lambda: every(self._own.beat_s, "sign_of_life", self._beat),
             lambda: every(stripe.poll_s, "directory", self._refresh_directory),
             lambda: every(_METERS_S, "meters", self.read_meters),
+            lambda: every(_LEARN_S, "delivery_log", self._own.guard.learn),
+            *(partial(every, *duty) for duty in self.duties.schedule()),
         )
 
     async def _until_ready(self) -> None:
@@ -335,7 +257,7 @@ class Worker:
                 await asyncio.sleep(_TRY_AGAIN_S * 10)
         journal.info(
             "worker_ready",
-            tenants=self.billables.tenants,
+            tenants=self._own.billables.tenants,
             rate=round(self.sender.pace.rate),
         )
 
@@ -372,23 +294,23 @@ class Worker:
         more = True
         while more:
             pulse = await self._feed.look()
-            self.server_clock.learn(pulse.at)
+            self._own.server_clock.learn(pulse.at)
             if pulse.restarted:
                 self.keys.begin()
             now, takeover_s = pulse.at, self.context.delivery.takeover_s
             for tenant in pulse.changed:
                 # What is another's is looked at when that one should have died.
                 later_s = 0.0 if self.share.is_mine(tenant) else takeover_s
-                counters = self.billables.counters_of(tenant, now)
+                counters = self._own.billables.counters_of(tenant, now)
                 self.counters.notice(counters, later_s=later_s)
             more = pulse.more
 
     async def _take_over(self) -> None:
-        found = await self.records.unsettled(self.now(), _UNSETTLED_AT_ONCE)
+        found = await self._own.records.unsettled(self._own.now(), _UNSETTLED_AT_ONCE)
         self.counters.notice(found)
 
     async def _beat(self) -> None:
-        if await self.share.beat(self.now(), self.facts()):
+        if await self.share.beat(self._own.now(), self.facts()):
             journal.info("workers_share", workers=self.share.workers)
             self.keys.begin()
 
@@ -409,13 +331,15 @@ class Worker:
             await asyncio.sleep(pace.pause_s(rounds, through=through))
 
     def _rest_s(self) -> float:
-        shortest = min((each.flush_s for each in self.billables.billed), default=60)
+        shortest = min(
+            (each.flush_s for each in self._own.billables.billed), default=60
+        )
         return max(1.0, min(_LONGEST_REST_S, shortest / 2))
 
     def facts(self) -> dict[str, object]:
         """Return what this worker says of itself to the others and to the console."""
         oldest = self.counters.due.oldest_since()
-        waits = 0.0 if oldest is None else self.now().timestamp() - oldest
+        waits = 0.0 if oldest is None else self._own.now().timestamp() - oldest
         tallies = (self.counters.tally, self.queued.tally)
         return {
             "delivered": sum(each.delivered for each in tallies),
@@ -426,6 +350,8 @@ class Worker:
             "oldest_unsent_s": round(max(0.0, waits), 1),
             "rate": round(self.sender.pace.rate),
             "stopped": self.sender.stopped is not None,
+            "closing": self.duties.found.closing,
+            "refused_late": self.duties.found.refused_late,
             "problem": next(iter(self._complaints.values()), ""),
         }
 

@@ -1,0 +1,194 @@
+"""What a worker does besides delivering: late reports, reconciling, the close guard."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+from meterdeck.core.adapters.redis_client import (
+    execute_write,
+    from_milliseconds,
+    redis_errors,
+    to_milliseconds,
+)
+from meterdeck.core.model.quantity import parse_counter
+from meterdeck.core.services.close_guard import CloseGuard
+from meterdeck.core.services.error_reports import ErrorReports
+from meterdeck.core.services.reconcile.once import Pass, reconcile_once
+from meterdeck.core.services.reconcile.reconciler import Scope
+from meterdeck.core.services.reconcile.reconciliation import Reconciliation
+from meterdeck.core.services.sync import journal
+from meterdeck.core.services.sync.equipment import Equipment
+
+REPORTS_S = 5.0
+CLOSING_S = 300.0
+RECONCILE_LOOK_S = 15.0
+
+_RECONCILED = "reconciled_at"
+
+
+@dataclass(slots=True)
+class Found:
+    """What the duties have found so far.
+
+    Attributes:
+        refused_late: Events that Stripe accepted and did not count.
+        unpinned: Such events of which nobody knows which they are.
+        closing: Counters with unsent units of periods that end soon, at the last look.
+        drift: The last reconciliation; None before.
+    """
+
+    refused_late: int = 0
+    unpinned: int = 0
+    closing: int = 0
+    drift: Pass | None = None
+
+
+class Duties:
+    """Done on a schedule beside the deliveries, by one worker where one is enough."""
+
+    def __init__(self, own: Equipment) -> None:
+        async def now() -> datetime:
+            return own.now()
+
+        context, redis, gateway = own.context, own.redis, own.gateway
+        self._redis = redis
+        self._context = context
+        self._key = context.redis.layout.syncing()
+        self._billables = own.billables
+        self._share = own.share
+        self._clock = own.now
+        self._reports = ErrorReports(redis, context, gateway, now=now)
+        self._reconciliation = Reconciliation(redis, context, gateway, now=now)
+        self._close_guard = CloseGuard(context, own.records)
+        self.found = Found()
+
+    def schedule(self) -> list[tuple[float, str, Callable[[], Awaitable[None]]]]:
+        """Return what is to be done how often (seconds), and what it is called."""
+        duties: list[tuple[float, str, Callable[[], Awaitable[None]]]] = [
+            (REPORTS_S, "late_reports", self.read_reports),
+            (CLOSING_S, "close_guard", self.guard_closing),
+        ]
+        if self._context.delivery.reconcile_m:
+            duties.append((RECONCILE_LOOK_S, "reconciling", self.reconcile_if_due))
+        return duties
+
+    async def listen(self, stack: AsyncExitStack) -> None:
+        """Take Stripe's notifications where a port is set, until the stack ends.
+
+        Raises:
+            ConfigError: The port is taken.
+        """
+        options = self._context.delivery
+        if not options.webhook_port or options.webhook_secret is None:
+            return
+        # A web server, which most workers need not import.
+        from meterdeck.core.adapters.webhook_server import (  # noqa: PLC0415
+            Notification,
+            WebhookServer,
+            webhook_app,
+        )
+
+        async def notified(notification: Notification) -> None:
+            self._handled(await self._reports.notified(notification))
+
+        app = webhook_app(options.webhook_secret, notified)
+        server = WebhookServer(
+            app, host=options.webhook_host, port=options.webhook_port
+        )
+        await stack.enter_async_context(server)
+        journal.info("webhook_listens", port=server.port)
+
+    async def read_reports(self) -> None:
+        """Read what Stripe reports as not counted; by one worker.
+
+        Raises:
+            Unreachable, StripeRefused: The next call goes on where this one ended.
+        """
+        if self._share.is_first:
+            self._handled(await self._reports.poll())
+
+    def _handled(self, handled: Any) -> None:
+        self.found.refused_late += handled.refused
+        self.found.unpinned += handled.unpinned
+        if handled.reports:
+            journal.warning(
+                "late_reports",
+                reports=handled.reports,
+                refused=handled.refused,
+                unpinned=handled.unpinned,
+            )
+
+    async def reconcile_if_due(self) -> None:
+        """Reconcile where nobody has for `delivery.reconcile_m`; by one worker.
+
+        Raises:
+            Unreachable: Redis does not answer, or Stripe has no meters.
+        """
+        if not self._share.is_first:
+            return
+        now, last = self._clock(), await self._reconciled_at()
+        every = timedelta(minutes=self._context.delivery.reconcile_m)
+        if last is None:
+            # The first one: what is unsent should be at Stripe before it is compared.
+            await self._note_reconciled(now)
+        elif now - last >= every:
+            await self._note_reconciled(now)
+            await self.reconcile()
+
+    async def reconcile(self) -> Pass:
+        """Compare what changed with Stripe's summaries; see `reconcile_once`."""
+        scope = Scope(self._billables.all_tenants(), self._billables.billed)
+        found = await reconcile_once(self._reconciliation, scope)
+        self.found.drift = found
+        journal.info(
+            "reconciled",
+            compared=found.compared,
+            unchanged=found.unchanged,
+            unasked=found.unasked,
+            settled=found.settled,
+            differing=sum(found.counters.values()),
+        )
+        return found
+
+    async def _reconciled_at(self) -> datetime | None:
+        with redis_errors():
+            raw = await cast("Any", self._redis).hget(self._key, _RECONCILED)
+        value = parse_counter(raw or b"")
+        return from_milliseconds(value) if value else None
+
+    async def _note_reconciled(self, at: datetime) -> None:
+        await execute_write(
+            self._redis,
+            *("HSET", self._key, _RECONCILED, to_milliseconds(at)),
+            what="the moment of the reconciliation",
+            operation_id="",
+        )
+
+    async def guard_closing(self) -> None:
+        """Count what is unsent of periods that end soon, of this worker's tenants.
+
+        Raises:
+            RedisUnreachable, RedisRefused: As in `redis_errors`.
+        """
+        now = self._clock()
+        mine = [
+            each
+            for each in self._billables.all_tenants()
+            if self._share.is_mine(each.id)
+        ]
+        found = [each async for each in self._close_guard.look(mine, now)]
+        self.found.closing = len(found)
+        for each in found:
+            if each.ends <= now and each.record.waiting + each.in_flight:
+                journal.warning(
+                    "closed_and_unsent",
+                    tenant=each.tenant.id,
+                    resource=each.resource.name,
+                    period=each.counter.period,
+                    unsent=each.record.waiting + each.in_flight,
+                    finalises=each.finalises,
+                )

@@ -1,0 +1,114 @@
+"""What a worker works with: its connections, its clock, and what they carry."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import datetime
+
+from meterdeck.core.adapters.billing_calls import BillingRecords
+from meterdeck.core.adapters.billing_holds import BillingHolds
+from meterdeck.core.adapters.redis_client import open_redis
+from meterdeck.core.adapters.stripe_gateway import StripeGateway
+from meterdeck.core.adapters.stripe_sinks import open_sink
+from meterdeck.core.errors import ConfigError, ReadOnly
+from meterdeck.core.model.context import Context, StripeOptions
+from meterdeck.core.services.audit_view import AuditView
+from meterdeck.core.services.claim_guard import ClaimGuard
+from meterdeck.core.services.delivery_log import DeliveryLog
+from meterdeck.core.services.event_queue import EventQueue
+from meterdeck.core.services.reconcile.corrections import Corrections
+from meterdeck.core.services.sender import Sender
+from meterdeck.core.services.server_clock import ServerClock
+from meterdeck.core.services.sync.billable import Billables
+from meterdeck.core.services.sync.observer import NoObserver, Observer
+from meterdeck.core.services.sync.share import Share, worker_name
+from meterdeck.core.services.timing import Timing
+
+_CONNECTIONS = 24
+_PATIENCE = 0.4  # of the lease: what is claimed waits for its turn, too
+_LONGEST_BEAT_S = 2.0
+_MOST_ON_THE_WAY = 2_000
+
+
+class Equipment:
+    """One worker's own; belongs to one event loop, and `close` ends it.
+
+    Opening it asks no server anything.
+
+    Attributes:
+        lease_s: Seconds for which what was claimed or taken is this worker's.
+        beat_s: Seconds between two signs of life.
+        on_the_way: Events that may be claimed and not settled at once.
+
+    Raises:
+        ConfigError: The context has no Stripe.
+        ReadOnly: The context allows no changes.
+    """
+
+    def __init__(
+        self, context: Context, name: str = "", observer: Observer | None = None
+    ) -> None:
+        stripe = _required_stripe(context)
+        options, layout = context.delivery, context.redis.layout
+        self.context = context
+        self.name = name or worker_name()
+        self.observer = observer or NoObserver()
+        self.server_clock = ServerClock()
+        self.lease_s = options.takeover_s
+        self.beat_s = min(_LONGEST_BEAT_S, options.takeover_s / 5)
+        self.redis = open_redis(context.redis, connections=_CONNECTIONS)
+        self.gateway = StripeGateway(stripe, context.mode)
+        self.billables = Billables(context)
+        self.share = Share(self.redis, layout, self.name, 3 * self.beat_s)
+        self.records = BillingRecords(self.redis, context, self.name)
+        self.queue = EventQueue(self.redis, context, self.name)
+        self.guard = ClaimGuard(
+            DeliveryLog(self.redis, context),
+            Corrections(AuditView(self.redis, context)),
+            BillingHolds(self.redis, context),
+        )
+        sink = open_sink(
+            options.sink,
+            stripe,
+            context.mode,
+            at_once=options.at_once,
+            meters=self.billables.meter,
+            clock=self.now,
+        )
+        rate = options.events_per_second or sink.rate
+        self.sender = Sender(
+            sink,
+            rate=rate,
+            at_once=options.at_once,
+            patience_s=options.takeover_s * _PATIENCE,
+            meters=self.billables.meter,
+            observer=self.observer,
+            timing=Timing(now=self.now),
+        )
+        # What is sent in two seconds: more would only wait, with leases running.
+        requests = 2 * options.at_once * sink.batch
+        self.on_the_way = max(requests, min(2 * rate, _MOST_ON_THE_WAY))
+
+    def now(self) -> datetime:
+        """Return the Redis server's time; this host's until it was learned."""
+        return self.server_clock.now()
+
+    async def close(self) -> None:
+        """Close all connections; requests on their way are waited for."""
+        for close in (self.sender.close, self.gateway.close, self.redis.aclose):
+            with suppress(OSError):
+                await close()
+
+
+def _required_stripe(context: Context) -> StripeOptions:
+    if context.stripe is None:
+        raise ConfigError(
+            f"contexts.{context.name}.stripe",
+            "is missing: there is nothing to deliver to",
+            "give an api_key there",
+        )
+    if context.read_only:
+        raise ReadOnly(
+            f"context {context.name} is read-only: a worker writes billing records"
+        )
+    return context.stripe
