@@ -1,0 +1,121 @@
+"""`meterdeck sync` and `meterdeck closing` on real servers."""
+
+import json
+import signal
+import urllib.request
+from contextlib import closing as closed
+from datetime import UTC, datetime, timedelta
+from socket import socket
+
+import pytest
+import redis
+from tests.integration.cli.conftest import CommandLine
+from tests.support.stripe_account import Seller
+
+from meterdeck.core.local_stripe.ingested import ReceivedMeterEvent
+
+Stripe = tuple[Seller, str]
+
+
+@pytest.fixture
+def used(stripe_cli: CommandLine, store: redis.Redis, stripe_server: Stripe) -> str:
+    """Acme, a customer, used 12 calls, and a stranger used 3; none is billed."""
+    seller, _ = stripe_server
+    seller.meter("api_requests")
+    customer = seller.local.call(
+        "POST", "/v1/customers", {"name": "Acme", "metadata": {"tenant": "acme"}}
+    )
+    store.incrby(f"usage:acme:api_calls:{month(store)}", 12)
+    store.incrby(f"usage:stranger:api_calls:{month(store)}", 3)
+    return str(customer["id"])
+
+
+def month(store: redis.Redis, before: int = 0) -> str:
+    """Return the label of the server's month, or of the one so many before."""
+    at = datetime.fromtimestamp(store.time()[0], UTC)
+    for _ in range(before):
+        at = at.replace(day=1) - timedelta(days=1)
+    return f"{at:%Y-%m}"
+
+
+def test_once_delivers_and_says_what_is_left_and_why(
+    stripe_cli: CommandLine, used: str, stripe_server: Stripe
+) -> None:
+    """Exit code 1 while something cannot be billed; a second run delivers nothing."""
+    received: list[ReceivedMeterEvent] = []
+    stripe_server[0].local.on_meter_event = received.append
+    first = stripe_cli("sync", "--once", "--json")
+    second = stripe_cli("sync", "--once")
+
+    assert (first.code, first.json["delivered"], first.json["left"]) == (
+        1,
+        1,
+        {"no_customer": 1},
+    )
+    assert "nothing was unsent" in second.out
+    assert "1 counters of tenants that are no customer in Stripe" in second.out
+    (event,) = received
+    assert (event.customer, event.value, event.accepted) == (used, "12", True)
+
+
+def test_sync_delivers_until_it_is_told_to_end(
+    stripe_cli: CommandLine, used: str, stripe_server: Stripe
+) -> None:
+    """Its journal is JSON, its metrics are Prometheus's, and SIGTERM ends it well."""
+    with closed(socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with stripe_cli.program("sync", "--json", "--metrics-port", str(port)) as worker:
+        assert worker.stdout is not None
+        events = []
+        for line in worker.stdout:
+            events.append(json.loads(line))
+            if events[-1]["event"] == "worker_ready":
+                break
+        metrics = ""
+        while 'meterdeck_events_total{verdict="delivered"} 1.0' not in metrics:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+                metrics = answer.read().decode()
+        worker.send_signal(signal.SIGTERM)
+        rest, complaints = worker.communicate(timeout=30)
+    ends = json.loads(rest.splitlines()[-1])
+
+    assert (worker.returncode, complaints) == (0, "")
+    assert (ends["event"], ends["delivered"]) == ("worker_ends", 1)
+    assert 'meterdeck_requests_total{answer="accepted"} 1.0' in metrics
+    assert "meterdeck_oldest_unsent_seconds" in metrics
+    assert "sk_test" not in metrics + rest + str(events)
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("--context", "staging"), "nothing to deliver to"),
+        (("--read-only",), "read-only"),
+        (("--metrics-port", "70000"), "--metrics-port 70000 is no port"),
+    ],
+)
+def test_sync_does_not_start_where_it_cannot_deliver(
+    stripe_cli: CommandLine, words: tuple[str, ...], complaint: str
+) -> None:
+    """One sentence, before anything is written."""
+    done = stripe_cli("sync", "--once", *words)
+
+    assert done.code in (1, 2)
+    assert complaint in done.err
+
+
+def test_closing_names_what_a_closed_month_still_owes(
+    stripe_cli: CommandLine, store: redis.Redis, used: str, stripe_server: Stripe
+) -> None:
+    """Units in flight, waiting and in letters, until they are at Stripe."""
+    assert stripe_cli("tenants", "--refresh").code == 0
+    found = stripe_cli("closing", "--hours", "720", "--json").json["closing"]
+    (row,) = [each for each in found if each["period"] == month(store)]
+
+    assert (row["tenant"], row["waiting"], row["unsent"]) == ("acme", 12, 12)
+    stripe_cli("sync", "--once")
+    after = stripe_cli("closing", "--hours", "720")
+    assert (after.code, after.out) == (0, "")
+    assert "nothing is unsent" in after.err
+    assert stripe_cli("closing", "--hours", "0").code == 2
