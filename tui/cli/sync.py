@@ -94,6 +94,9 @@ def _ask(metrics: Metrics, worker: Worker) -> None:
         ("due_counters", "due", "Counters that may have unsent units."),
         ("on_the_way", "on_the_way", "Events that were claimed and are not settled."),
         ("oldest_unsent_seconds", "oldest_unsent_s", "Age of the oldest unsent use."),
+        ("queue_length", "queue_length", "Events of track() that are not settled."),
+        ("letters", "letters", "Events that need somebody."),
+        ("closing_counters", "closing", "Counters unsent of periods that end soon."),
         ("stopped", "stopped", "1 while Stripe does not accept the key."),
     ):
         metrics.ask(f"meterdeck_{name}", text, fact(fact_name))

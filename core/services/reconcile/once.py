@@ -6,6 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 
 from meterdeck.core.model.changes import Actor
@@ -33,6 +34,7 @@ class Pass:
         settled: Ambiguous events that were settled.
         drift: Units of each cause that needs somebody, all as positive.
         counters: How many counters have that cause.
+        since: Since when, at the latest, something is unexplained; None: nothing is.
     """
 
     compared: int = 0
@@ -41,6 +43,7 @@ class Pass:
     settled: int = 0
     drift: dict[Cause, Decimal] = field(default_factory=dict)
     counters: Counter[Cause] = field(default_factory=Counter)
+    since: datetime | None = None
 
 
 async def reconcile_once(
@@ -85,6 +88,8 @@ def _alarm(found: Pass, result: Compared, *, quiet: bool) -> int:
     """Count a counter's faults, and log them; return how many lines that were."""
     counter = result.subject.counter
     faults = result.finding.faults
+    if (since := result.finding.since) is not None:
+        found.since = min(since, found.since or since)
     for share in faults:
         known = found.drift.get(share.cause, Decimal(0))
         found.drift[share.cause] = known + abs(share.units)

@@ -17,6 +17,7 @@ from meterdeck.core.adapters.redis_client import (
 from meterdeck.core.model.quantity import parse_counter
 from meterdeck.core.services.close_guard import CloseGuard
 from meterdeck.core.services.error_reports import ErrorReports
+from meterdeck.core.services.letters import Letters
 from meterdeck.core.services.reconcile.once import Pass, reconcile_once
 from meterdeck.core.services.reconcile.reconciler import Scope
 from meterdeck.core.services.reconcile.reconciliation import Reconciliation
@@ -25,6 +26,7 @@ from meterdeck.core.services.sync.equipment import Equipment
 
 REPORTS_S = 5.0
 CLOSING_S = 300.0
+MEASURE_S = 10.0
 RECONCILE_LOOK_S = 15.0
 
 _RECONCILED = "reconciled_at"
@@ -39,12 +41,16 @@ class Found:
         unpinned: Such events of which nobody knows which they are.
         closing: Counters with unsent units of periods that end soon, at the last look.
         drift: The last reconciliation; None before.
+        queue_length: Events of `track()` that are not settled.
+        letters: Events that need somebody.
     """
 
     refused_late: int = 0
     unpinned: int = 0
     closing: int = 0
     drift: Pass | None = None
+    queue_length: int = 0
+    letters: int = 0
 
 
 class Duties:
@@ -63,6 +69,9 @@ class Duties:
         self._clock = own.now
         self._reports = ErrorReports(redis, context, gateway, now=now)
         self._reconciliation = Reconciliation(redis, context, gateway, now=now)
+        self._queue = own.queue
+        self._letters = Letters(redis, context)
+        self._observer = own.observer
         self._close_guard = CloseGuard(context, own.records)
         self.found = Found()
 
@@ -71,6 +80,7 @@ class Duties:
         duties: list[tuple[float, str, Callable[[], Awaitable[None]]]] = [
             (REPORTS_S, "late_reports", self.read_reports),
             (CLOSING_S, "close_guard", self.guard_closing),
+            (MEASURE_S, "measuring", self.measure),
         ]
         if self._context.delivery.reconcile_m:
             duties.append((RECONCILE_LOOK_S, "reconciling", self.reconcile_if_due))
@@ -144,6 +154,10 @@ class Duties:
         scope = Scope(self._billables.all_tenants(), self._billables.billed)
         found = await reconcile_once(self._reconciliation, scope)
         self.found.drift = found
+        age_s = 0.0
+        if found.since is not None:
+            age_s = max(0.0, (self._clock() - found.since).total_seconds())
+        self._observer.drifted(found.drift, age_s)
         journal.info(
             "reconciled",
             compared=found.compared,
@@ -167,6 +181,15 @@ class Duties:
             what="the moment of the reconciliation",
             operation_id="",
         )
+
+    async def measure(self) -> None:
+        """Look how much waits that is no counter's.
+
+        Raises:
+            RedisUnreachable, RedisRefused: As in `redis_errors`.
+        """
+        self.found.queue_length = await self._queue.length()
+        self.found.letters = await self._letters.count()
 
     async def guard_closing(self) -> None:
         """Count what is unsent of periods that end soon, of this worker's tenants.

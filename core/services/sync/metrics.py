@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from decimal import Decimal
 
 from prometheus_client import (
     CollectorRegistry,
@@ -14,6 +15,7 @@ from prometheus_client import (
 
 from meterdeck.core.errors import ConfigError
 from meterdeck.core.model.delivery import Answer, NotClaimed, Verdict
+from meterdeck.core.model.reconciliation import MEANT, SETTLES, Cause
 
 _LATENCIES_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _LAGS_S = (0.5, 1.0, 2.0, 5.0, 15.0, 30.0, 60.0, 90.0, 120.0, 300.0, 900.0, 3600.0)
@@ -76,8 +78,8 @@ class Metrics:
         )
         self._drift = Gauge(
             "meterdeck_drift_units",
-            "Units that differ between counters and Stripe without a known cause.",
-            ["meter"],
+            "Units of counters that Stripe does not have, or has too many, by cause.",
+            ["cause"],
             registry=registry,
         )
         self._oldest_unexplained = Gauge(
@@ -114,10 +116,11 @@ class Metrics:
         """Count a look for nothing."""
         self._not_claimed.labels(why.value).inc()
 
-    def drifted(self, units_by_meter: dict[str, float], oldest_s: float) -> None:
-        """Note what the last reconciliation left unexplained."""
-        for meter, units in units_by_meter.items():
-            self._drift.labels(meter).set(units)
+    def drifted(self, drift: Mapping[Cause, Decimal], oldest_s: float) -> None:
+        """Note what the last reconciliation found."""
+        for cause in Cause:
+            if cause not in SETTLES | MEANT:
+                self._drift.labels(cause.value).set(float(drift.get(cause, 0)))
         self._oldest_unexplained.set(oldest_s)
 
     def ask(self, name: str, text: str, value: Callable[[], float]) -> None:

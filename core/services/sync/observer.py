@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from decimal import Decimal
 from typing import Protocol
 
 from meterdeck.core.model.delivery import Answer, NotClaimed, Verdict
+from meterdeck.core.model.reconciliation import Cause
 
 
 class Observer(Protocol):
@@ -29,6 +32,13 @@ class Observer(Protocol):
     def not_claimed(self, why: NotClaimed) -> None:
         """A counter that was looked at had nothing to send."""
 
+    def drifted(self, drift: Mapping[Cause, Decimal], oldest_s: float) -> None:
+        """Counters were compared with Stripe: units of each cause that needs somebody.
+
+        Args:
+            oldest_s: Age of the oldest difference that is unexplained; 0 for none.
+        """
+
 
 class NoObserver:
     """Is told everything and keeps nothing."""
@@ -46,4 +56,7 @@ class NoObserver:
         """Do nothing."""
 
     def not_claimed(self, why: NotClaimed) -> None:
+        """Do nothing."""
+
+    def drifted(self, drift: Mapping[Cause, Decimal], oldest_s: float) -> None:
         """Do nothing."""

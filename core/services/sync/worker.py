@@ -352,6 +352,8 @@ class Worker:
             "stopped": self.sender.stopped is not None,
             "closing": self.duties.found.closing,
             "refused_late": self.duties.found.refused_late,
+            "queue_length": self.duties.found.queue_length,
+            "letters": self.duties.found.letters,
             "problem": next(iter(self._complaints.values()), ""),
         }
 
