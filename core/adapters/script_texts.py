@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from meterdeck.core.adapters.billing_calls import CLAIM, CONFIRM, SETTLE_DELIVERY
 from meterdeck.core.adapters.billing_holds import HOLD_BILLING
+from meterdeck.core.adapters.billing_indexes import FORGET_UNSETTLED
 from meterdeck.core.adapters.consume_calls import CONSUME
 from meterdeck.core.adapters.kind_calls import COUNT_UNIQUE, SET_GAUGE
+from meterdeck.core.adapters.letter_calls import (
+    CANCEL_EVENT,
+    REFUSE_LATE,
+    REPAIR_BILLING,
+    REPLAY_LETTER,
+)
 from meterdeck.core.adapters.queue_calls import SETTLE_QUEUED
 from meterdeck.core.adapters.scripts import Script
 from meterdeck.core.adapters.track_call import TRACK
@@ -15,7 +23,15 @@ _FILES = {
     "count_unique": COUNT_UNIQUE,
     "track": TRACK,
     "settle_queued": SETTLE_QUEUED,
+    "claim": CLAIM,
+    "settle_delivery": SETTLE_DELIVERY,
+    "confirm": CONFIRM,
+    "refuse_late": REFUSE_LATE,
+    "replay_letter": REPLAY_LETTER,
+    "cancel_event": CANCEL_EVENT,
+    "repair_billing": REPAIR_BILLING,
     "hold_billing": HOLD_BILLING,
+    "forget_unsettled": FORGET_UNSETTLED,
     "settle": ("checks", "settle"),
     "give_back": ("checks", "reserved", "give_back"),
     "replay": ("checks", "replay"),

@@ -132,12 +132,11 @@ local function start_flight(want, record, units)
   record.seq, record.units, record.scale = record.seq + 1, units, want.scale
   record.timestamp, record.claimed_at = moment(want), now
   record.customer, record.event_name = want.customer, want.event_name
-  record.epoch = record.epoch or epoch
   -- Made of all that is sent: two payloads never have one identifier, not even where a
   -- failover took a claim back.
   record.in_flight = 'md1-' .. redis.sha1hex(joined({
     prefix, want.tenant, want.resource, want.label, want.event_name, want.customer,
-    record.epoch, digits(record.seq), digits(units), digits(want.scale),
+    record.epoch or epoch, digits(record.seq), digits(units), digits(want.scale),
     digits(record.timestamp),
   })) .. '-' .. digits(record.seq)
   local command = {
@@ -151,9 +150,9 @@ local function start_flight(want, record, units)
     command[#command + 1], command[#command + 2] = name, value
   end
   if want.level ~= '' then add('flight_level', want.level) end
-  if record.seq == 1 then
+  if not record.epoch then
     want.new = not want.endless
-    add('epoch', record.epoch)
+    add('epoch', epoch)
     add('start', digits(want.first))
     add('end', digits(want.past))
   end

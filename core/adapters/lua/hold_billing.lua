@@ -39,7 +39,9 @@ if indexed then
 end
 
 local withdrawn = '0'
-if identifier ~= '' and record.in_flight == identifier and record.attempts == 0 then
+-- One that was taken over, or claimed again, may be on its way right now.
+if identifier ~= '' and record.in_flight == identifier and record.attempts == 0
+  and record.maybe_sent ~= '1' then
   clear_flight(KEYS[1])
   record.seq = record.seq - 1 -- nobody has seen its number
   redis.call('HSET', KEYS[1], 'seq', digits(record.seq))

@@ -71,7 +71,8 @@ end
 local pause = math.min(FIRST_PAUSE * 2 ^ math.min(record.refused, 10), LONGEST_PAUSE)
 redis.call('HSET', KEYS[1], 'reported', digits(record.reported),
   'parked', digits(record.parked), mark, sign,
-  'refused', digits(record.refused + 1), 'retry_at', digits(now + pause))
+  'refused', digits(record.refused + 1),
+  'retry_at', digits(math.max(record.retry_at, now + pause)))
 -- A level that is not there is sent again, where no later one was.
 if level ~= '' and number == record.seq and not flying then
   redis.call('HSET', KEYS[1], 'reported', '0', 'level', '')

@@ -51,6 +51,8 @@ if not letter.level then
 elseif how == 'counted' and latest then
   redis.call('HSET', bill_key, 'reported', digits(units), 'level', letter.level)
 end
-if how ~= 'counted' then redis.call('HDEL', bill_key, 'retry_at', 'refused') end
+if how ~= 'counted' then redis.call('HDEL', bill_key, 'refused') end
+-- A counter that is held, see hold_billing.lua, stays so.
+if how ~= 'counted' and not record.held then redis.call('HDEL', bill_key, 'retry_at') end
 remove_letter(letters_key, identifier, KEYS[8], tenant)
 return answer

@@ -106,7 +106,8 @@ local function park(one)
   if one.verdict == 'dead' then
     set('refused', record.refused + 1)
     local pause = FIRST_PAUSE * 2 ^ math.min(record.refused, 10)
-    set('retry_at', now + math.min(pause, LONGEST_PAUSE))
+    -- A counter that is held, see hold_billing.lua, stays so.
+    set('retry_at', math.max(record.retry_at, now + math.min(pause, LONGEST_PAUSE)))
   end
   if #command > 2 then redis.call(unpack(command)) end
   write_letter(one.letters, {

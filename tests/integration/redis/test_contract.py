@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from tests.support.billing import Till, settled, signed
 from tests.support.contexts import (
     CALLS,
     DISK,
@@ -21,17 +22,20 @@ from tests.support.contexts import (
 from tests.support.raw import ask, expiry_ms
 from tests.support.restricted import restricted
 
+from meterdeck.core.adapters.billing_calls import BillingRecords
 from meterdeck.core.adapters.redis_client import Redis, open_redis, server_time
 from meterdeck.core.adapters.script_texts import script_texts
+from meterdeck.core.errors import Refused
 from meterdeck.core.model.changes import Actor, AdjustKind, Adjustment, Bill
 from meterdeck.core.model.context import Context, Secret
-from meterdeck.core.model.delivery import Verdict
+from meterdeck.core.model.delivery import Claim, Confirmation, Verdict
 from meterdeck.core.model.keys import KeyLayout
 from meterdeck.core.model.limit_rules import Enforcement, LimitRule
 from meterdeck.core.model.periods import calendar_month
 from meterdeck.core.model.queued import QueuedResult
 from meterdeck.core.model.usage import TenantId
 from meterdeck.core.services.event_queue import EventQueue
+from meterdeck.core.services.letters import Letters
 from meterdeck.core.services.operator_changes import OperatorChanges
 from meterdeck.core.services.usage import UsageService
 
@@ -76,6 +80,26 @@ def test_every_script_of_the_document_is_written_out() -> None:
     assert named == list(script_texts())
 
 
+async def bill(redis: Redis, context: Context) -> None:
+    """Have every script of delivery run once, for a tenant of its own."""
+    till, letters = await Till.open(redis, context, "billed"), Letters(redis, context)
+    who = till.wanted.counter
+    await till.use(5)
+    await till.settle(await till.claim(), Verdict.DEAD)
+    (letter,) = await letters.of("billed")
+    await letters.replay(letter, signed("op-1"))
+    await till.settle(await till.claim())
+    await till.records.confirm([Confirmation(who, 5, 2)])
+    await letters.compensate(who, 1, signed("op-2"))
+    claim = await till.claim()
+    assert await letters.refuse_late(replace(letter, event=claim.event, units=-1))
+    unknown = replace(letter.event, identifier="md1-none-9")
+    with pytest.raises(Refused):
+        await letters.begin_cancel(
+            replace(letter, event=unknown), rebill=False, signature=signed("op-3")
+        )
+
+
 @pytest.mark.not_on("cluster")
 async def test_the_scripts_that_are_written_out_are_the_ones_that_are_sent(
     redis: Redis,
@@ -102,6 +126,7 @@ async def test_the_scripts_that_are_written_out_are_the_ones_that_are_sent(
     queue = EventQueue(redis, by_events, "worker")
     taken = await queue.take(1)
     await queue.settle([QueuedResult(each, Verdict.DEAD) for each in taken])
+    await bill(redis, context)
     await changes.adjust(add, actor=actor, operation_id="op-1")
     await changes.set_override(
         "acme",
@@ -118,6 +143,8 @@ async def test_the_scripts_that_are_written_out_are_the_ones_that_are_sent(
 
     digests = {name: each.digest for name, each in script_texts().items()}
     del digests["replay"]  # test_replay_script compares that one
+    del digests["forget_unsettled"]  # only where keys are tagged
+    del digests["hold_billing"]  # reconciliation's
     known = await ask(redis, "SCRIPT", "EXISTS", *digests.values())
 
     assert [name for name, there in zip(digests, known, strict=True) if not there] == []
@@ -265,6 +292,9 @@ def test_every_key_of_the_layout_is_in_the_document() -> None:
         layout.queued("{tenant}"),
         layout.queues(),
         layout.events(),
+        layout.unsettled(),
+        layout.letters("{tenant}"),
+        layout.lettered(),
     ]
 
     for key in keys:
@@ -328,6 +358,27 @@ async def test_the_documented_rights_are_enough_for_gauges_and_members(
 
     assert [each.allowed for each in made] == [True, False]
     assert await redis.exists(KeyLayout().refusals("acme")) == 0
+
+
+@pytest.mark.not_on("cluster")  # a client of one wants to know its nodes, too
+async def test_the_documented_rights_are_enough_to_claim_and_settle(
+    redis: Redis, context: Context
+) -> None:
+    """Also where the event is refused, and where it is waited for a replica."""
+    rights = re.search(r"claim and settle a worker needs `([^`]+)`", DOCUMENT)
+    assert rights is not None
+    till = await Till.open(redis, context)
+    await till.use(5)
+    connecting = ("+ping", "+hello", "+client")
+    granted = rights[1].split()
+    async with restricted(
+        redis, context.redis, "-@all", *connecting, *granted
+    ) as client:
+        records = BillingRecords(client, context, "worker")
+        (claim,) = await records.claim([till.wanted])
+        assert isinstance(claim, Claim)
+        assert await records.settle([settled(claim, Verdict.DEAD)]) == [True]
+        assert (await records.read([till.wanted.counter]))[0].parked == 5
 
 
 async def test_a_program_that_only_uses_incr_is_counted_on(
