@@ -9,6 +9,7 @@ from tests.support.contexts import CALLS
 from tests.support.raw import ask, expiry_ms
 from tests.support.restricted import restricted
 
+from meterdeck.core.adapters.billing_holds import BillingHolds
 from meterdeck.core.adapters.letter_fields import letter_of
 from meterdeck.core.adapters.redis_client import Redis
 from meterdeck.core.errors import (
@@ -22,7 +23,7 @@ from meterdeck.core.errors import (
 from meterdeck.core.model.audit import AuditQuery
 from meterdeck.core.model.changes import AdjustKind, Adjustment, Bill
 from meterdeck.core.model.context import Context
-from meterdeck.core.model.delivery import EventState, Letter, Verdict
+from meterdeck.core.model.delivery import EventState, Letter, NoClaim, Verdict
 from meterdeck.core.model.usage import TenantId
 from meterdeck.core.services.delivery_log import DeliveryLog
 from meterdeck.core.services.letters import Letters
@@ -335,3 +336,37 @@ async def test_what_was_delivered_after_it_went_out_again_is_taken_back(
     assert await till.settle(claim)
     assert not await till.settle(claim)
     assert (await till.claim()).units == -5
+
+
+async def test_a_counter_that_is_held_stays_so_whatever_becomes_of_its_events(
+    till: Till, letters: Letters
+) -> None:
+    """A letter that is replayed, or an event that is refused, ends no hold."""
+    holds = BillingHolds(till.redis, till.context)
+    await till.use(5)
+    claim = await till.claim()
+    await holds.hold(claim.counter, till.wanted.period, "went back")
+    await till.settle(claim, Verdict.DEAD)
+    await letters.replay((await letters.of("acme"))[0], signed("op-1"))
+
+    held = await till.ask_for()
+    assert isinstance(held, NoClaim)
+    assert held.again_at is not None
+    assert held.again_at > claim.claimed_at + 300 * DAY
+
+
+async def test_an_event_that_may_be_on_its_way_is_not_taken_out_of_flight(
+    till: Till,
+) -> None:
+    """Only one that nobody but its first worker had, and that is not sent."""
+    holds = BillingHolds(till.redis, till.context)
+    await till.use(5)
+    first = await till.claim()
+    await till.let_pass(DAY / 2)
+    taken = await till.claim(till.worker("second"))
+
+    name = taken.event.identifier
+    assert not await holds.hold(
+        first.counter, till.wanted.period, "went back", withdrawn=name
+    )
+    assert await till.settle(first)
