@@ -28,6 +28,7 @@ SETTLE_QUEUED = ("checks", "letters", "settle_queued")
 MOST_SETTLED = 64
 """Entries that one script call settles."""
 
+_FORGOTTEN_MS = 86_400_000
 _MOST_PENDING = 10_000
 _FROM_THE_START = "0-0"
 
@@ -103,6 +104,7 @@ class QueueCalls:
         self._idle_ms = idle_ms
         self._cursors: dict[bytes, str] = {}
         self._settle = Script(*SETTLE_QUEUED)
+        self._tidy = Script("checks", "tidy_consumers")
 
     async def take(self, queues: Sequence[bytes], count: int) -> list[Taken]:
         """Give at most `count` entries of each queue to this worker.
@@ -146,6 +148,16 @@ class QueueCalls:
             return False  # another worker has made it
         added = cast("Mapping[str, int]", state)["entries-added"]
         return added > cast("Mapping[str, int]", state)["length"]
+
+    async def tidy(self, queue: bytes) -> None:
+        """Forget workers that have had nothing and asked for nothing for a day."""
+        await self._tidy.run(
+            self._redis,
+            [queue],
+            [GROUP, _FORGOTTEN_MS],
+            what="forgetting workers that are gone",
+            operation_id="",
+        )
 
     async def customers(self, entries: Sequence[bytes]) -> tuple[datetime, list[str]]:
         """Return the server's time, and the customer each directory entry names."""

@@ -168,9 +168,10 @@ class EventQueue:
             _log.error("queued_events_lost ids=%s", ",".join(taken.gone))
             await self._calls.forget_sent(queue.sent, taken.gone)
         if not taken.no_group:
-            if not taken.problem:
+            if not taken.problem and queue.key not in self._grouped:
                 self._unusable.discard(queue.key)
                 self._grouped.add(queue.key)
+                await self._calls.tidy(queue.key)
             return False
         if queue.key in tried:
             return False

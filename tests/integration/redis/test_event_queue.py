@@ -8,13 +8,16 @@ from typing import Any
 
 import pytest
 from tests.support.contexts import RENDERS, with_events
+from tests.support.proxy import Proxy
 from tests.support.raw import ask
 from tests.support.restricted import restricted
 
-from meterdeck.core.adapters.redis_client import Redis, server_time
+from meterdeck.core.adapters import queue_calls
+from meterdeck.core.adapters.queue_calls import QueueCalls
+from meterdeck.core.adapters.redis_client import Redis, open_redis, server_time
 from meterdeck.core.errors import NotFound, RedisRefused, Refused
 from meterdeck.core.model.changes import Actor
-from meterdeck.core.model.context import Context
+from meterdeck.core.model.context import Context, RedisOptions
 from meterdeck.core.model.delivery import (
     IDENTIFIER_MARGIN,
     IDENTIFIER_WINDOW,
@@ -26,12 +29,16 @@ from meterdeck.core.model.delivery import (
 )
 from meterdeck.core.model.keys import KeyLayout
 from meterdeck.core.model.queued import QueuedEvent, QueuedResult
+from meterdeck.core.sandbox.valkey import Valkey
 from meterdeck.core.services.change_calls import Signature
 from meterdeck.core.services.event_queue import EventQueue
 from meterdeck.core.services.letters import Letters
+from meterdeck.core.services.queue_settling import QueueSettling
 from meterdeck.core.services.usage import UsageService
 
 LAYOUT = KeyLayout()
+
+pytestmark = pytest.mark.not_on("sentinel")
 
 
 @pytest.fixture
@@ -529,3 +536,48 @@ async def test_what_stripe_cannot_take_is_not_queued_once_more(
 
     assert await acme.left() == []
     assert len(await acme.letters()) == 1
+
+
+async def test_a_lost_answer_to_a_settlement_is_asked_for_again(
+    acme: QueuedTenant, context: Context, redis_server: Valkey
+) -> None:
+    """It was done: nothing is done twice, and there is one line."""
+    await acme.track()
+    async with Proxy(redis_server.url) as proxy:
+        options = RedisOptions(url=proxy.url, timeout_s=10.0)
+        far = open_redis(options, connections=1)
+        queue, _ = workers(far, context)
+        given = await queue.take(10)
+        moment = await server_time(far)
+        proxy.lose_next_answer()
+        settling = QueueSettling(far, context, QueueCalls(far, "one", 0))
+        await settling.settle(
+            LAYOUT.queue("acme"),
+            LAYOUT.queued("acme"),
+            results(given, Verdict.DEAD, "no"),
+            moment,
+        )
+        await far.aclose()
+
+    assert await acme.outcomes() == ["refused"]
+    assert len(await acme.letters()) == 1
+    assert await acme.left() == []
+
+
+async def test_workers_that_are_long_gone_are_forgotten_and_what_they_had_is_not(
+    acme: QueuedTenant, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new worker forgets those that have nothing; one with an event stays."""
+    await acme.track()
+    one, other = workers(acme.redis, context)
+    (given,) = await one.take(10)
+    await other.take(10)
+    monkeypatch.setattr(queue_calls, "_FORGOTTEN_MS", 0)
+
+    await EventQueue(acme.redis, context, "third").take(10)
+
+    key = LAYOUT.queue("acme")
+    consumers = await ask(acme.redis, "XINFO", "CONSUMERS", key, "meterdeck")
+    assert [each[1] for each in consumers] == [b"one"]
+    await one.settle(results([given], Verdict.DELIVERED))
+    assert await acme.left() == []

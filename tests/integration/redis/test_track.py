@@ -158,6 +158,7 @@ async def test_an_override_and_the_limit_of_the_call_hold_as_for_consume(
     assert await both(redis) == (7, 7)
 
 
+@pytest.mark.not_on("sentinel")
 @pytest.mark.parametrize(
     ("rule", "beyond"),
     [
@@ -358,6 +359,7 @@ async def test_each_call_says_which_one_is_for_a_resource(
     assert await redis.keys("*") == []
 
 
+@pytest.mark.not_on("sentinel", "cluster")
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
