@@ -65,10 +65,15 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What is noted of an entry when it is given to a worker that can send it."""
+    """What is noted of an entry when it is given to a worker that can send it.
+
+    Attributes:
+        before: It was noted before, when the entry was given to somebody earlier.
+    """
 
     at: datetime
     customer: str
+    before: bool = False
 
     @property
     def text(self) -> bytes:
@@ -183,17 +188,18 @@ class QueueCalls:
         """
         pipe = self._redis.pipeline(transaction=False)
         for key, entry, sent in notes:
-            if sent is not None:
+            if sent is None:
+                pipe.hexists(key, entry)
+            else:
                 pipe.hsetnx(key, entry, sent.text)
             pipe.hget(key, entry)
         with redis_errors():
             replies = await pipe.execute()
-        rest = iter(replies)
         found: list[Sent | None] = []
-        for _, _, sent in notes:
-            if sent is not None:
-                next(rest)
-            found.append(Sent.read(next(rest)))
+        for number, (_, _, sent) in enumerate(notes):
+            noted = Sent.read(replies[2 * number + 1])
+            made = sent is not None and bool(replies[2 * number])
+            found.append(noted and replace(noted, before=not made))
         return found
 
     async def forget_sent(self, key: bytes, entries: Sequence[str]) -> None:

@@ -34,6 +34,7 @@ class QueuedEvent:
             Redis server's clock: no later than its first request.
         deliveries: How often it was given to a worker, this time included.
         state: QUEUED where no worker has it.
+        maybe_sent: Whether a worker could have sent it before.
     """
 
     id: str
@@ -47,6 +48,7 @@ class QueuedEvent:
     first_sent_at: datetime
     deliveries: int
     state: EventState = EventState.IN_FLIGHT
+    maybe_sent: bool = False
 
     @property
     def send_until(self) -> datetime:

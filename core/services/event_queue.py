@@ -259,4 +259,5 @@ def _event(
         first_sent_at=sent.at if sent else now,
         deliveries=raw.deliveries,
         state=EventState.IN_FLIGHT if raw.deliveries else EventState.QUEUED,
+        maybe_sent=sent is not None and sent.before,
     )

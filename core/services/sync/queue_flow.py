@@ -59,7 +59,7 @@ class QueueFlow:
             self.tally.left["no_customer"] += 1
             self._settling.add(QueuedResult(queued, Verdict.LATER, None, 0))
             return  # stays pending until the tenant is a customer
-        sent_before = queued.deliveries > 1
+        sent_before = queued.maybe_sent
         until = queued.send_until
         if sent_before and until <= self._clock():
             self._settling.add(QueuedResult(queued, Verdict.AMBIGUOUS, None, 0))

@@ -156,6 +156,7 @@ async def test_what_a_dead_worker_had_is_taken_over_with_the_same_payload(
     again = by_id.pop(first.id)
     assert again.event == first.event
     assert (again.first_sent_at, again.deliveries) == (first.first_sent_at, 2)
+    assert (first.maybe_sent, again.maybe_sent) == (False, True)
     assert [each.event.customer for each in by_id.values()] == ["cus_other"]
     window = IDENTIFIER_WINDOW - IDENTIFIER_MARGIN
     assert again.send_until == first.first_sent_at + window
@@ -277,6 +278,7 @@ async def test_an_event_without_a_customer_waits_until_there_is_one(
     assert (without.event.customer, noted) == ("", 0)
     assert given.event.customer == "cus_acme"
     assert given.first_sent_at >= before - timedelta(seconds=1)
+    assert (given.deliveries, given.maybe_sent) == (2, False)
 
 
 @pytest.mark.parametrize(
@@ -347,6 +349,7 @@ async def test_a_lost_group_is_made_again_and_nothing_is_lost(
 
     assert [each.event for each in seen] == [first[1].event]
     assert [each.first_sent_at for each in unseen] == [first[1].first_sent_at]
+    assert [(each.deliveries, each.maybe_sent) for each in unseen] == [(1, True)]
     assert (at_first, queue.alarms.groups_lost, other.alarms.groups_lost) == (0, 1, 1)
     assert "queue_group_lost" in caplog.text
 
