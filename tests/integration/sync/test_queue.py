@@ -1,0 +1,69 @@
+"""What the application tracked is at Stripe, once: by way of the queue and a worker."""
+
+from dataclasses import replace
+
+import pytest
+from tests.support.contexts import CALLS
+from tests.support.delivering import Bench, at_work, until
+
+from meterdeck.core.adapters.redis_client import Redis
+from meterdeck.core.model.context import Context
+from meterdeck.core.model.usage import BilledBy
+from meterdeck.core.services.event_queue import EventQueue
+from meterdeck.core.services.sync.worker import Worker
+from meterdeck.core.services.usage import UsageService
+
+
+@pytest.fixture
+def context(context: Context) -> Context:
+    """The same, whose calls are billed by events of their own."""
+    assert context.stripe is not None
+    return replace(
+        context,
+        stripe=replace(context.stripe, poll_s=0.2),
+        resources=tuple(
+            replace(each, billed_by=BilledBy.EVENTS) if each.name == CALLS else each
+            for each in context.resources
+        ),
+        delivery=replace(context.delivery, takeover_s=0.5),
+    )
+
+
+async def pending(redis: Redis) -> int:
+    """Return how many events are not settled."""
+    return int(await redis.xlen("meterdeck:queue"))
+
+
+async def test_each_use_is_an_event_and_its_counter_is_not_billed_besides(
+    bench: Bench,
+) -> None:
+    """As many events as calls; those of a worker that died are sent by another."""
+    customer = bench.stripe.subscribed("acme")
+    await bench.redis.hset("meterdeck:tenant:acme", "customer", customer)
+    usage = UsageService(bench.redis, bench.context)
+    for units in (1, 20, 300):
+        await usage.track("acme", CALLS, units, dimensions={"size": "xl"})
+    assert len(await EventQueue(bench.redis, bench.context, "dead").take(4)) == 2
+
+    async with at_work(Worker(bench.context)) as worker:
+        await until(lambda: worker.queued.tally.delivered == 3, "all are there")
+
+    assert int(await bench.billed(customer)) == 321
+    assert (bench.sent, await pending(bench.redis)) == (3, 0)
+
+
+async def test_an_event_waits_for_its_tenant_to_become_a_customer(
+    bench: Bench,
+) -> None:
+    """It is given to workers again and again, and is no dead letter."""
+    usage = UsageService(bench.redis, bench.context)
+    await usage.track("acme", CALLS, 7)
+
+    async with at_work(Worker(bench.context)) as worker:
+        tally = worker.queued.tally
+        await until(lambda: tally.left["no_customer"] > 0, "it is not sent")
+        customer = bench.stripe.subscribed("acme")
+        await until(lambda: tally.delivered == 1, "the directory has the customer")
+
+    assert int(await bench.billed(customer)) == 7
+    assert await bench.redis.exists("meterdeck:letters:acme") == 0
