@@ -126,7 +126,11 @@ class StripeTransport:
             total=options.timeout_s, sock_connect=min(_CONNECT_S, options.timeout_s)
         )
         http = _http_client(session, deadline)
-        client = await asyncio.to_thread(_build_client, options, http)
+        try:
+            client = await asyncio.to_thread(_build_client, options, http)
+        except BaseException:
+            await session.close()  # who waited may have been cancelled meanwhile
+            raise
         return cls(options, client, http, session)
 
     async def request(

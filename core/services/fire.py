@@ -9,7 +9,7 @@ from meterdeck.core.adapters.redis_client import Redis, server_time
 from meterdeck.core.adapters.stripe_gateway import StripeGateway
 from meterdeck.core.errors import BadInput, ReadOnly, Refused
 from meterdeck.core.model.context import Context, Mode
-from meterdeck.core.model.events import EventSource, LoggedEvent, MeterEvent
+from meterdeck.core.model.events import STATE_OF, EventSource, LoggedEvent, MeterEvent
 from meterdeck.core.model.names import check_id
 from meterdeck.core.model.quantity import LARGEST, format_quantity
 from meterdeck.core.model.text import visible
@@ -80,6 +80,7 @@ class TestEvents:
             at=event.timestamp,
             source=EventSource.TEST,
             outcome=delivered.outcome,
+            state=STATE_OF[delivered.outcome],
             tenant=tenant.id,
             resource=wanted.name,
             event=event,
