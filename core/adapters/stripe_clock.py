@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 
 Clock = Callable[[], datetime]
 
@@ -14,6 +15,7 @@ def wall_clock() -> datetime:
     return datetime.now(UTC)
 
 
+@lru_cache(maxsize=256)  # the events of a batch are of few different seconds
 def rfc3339(moment: datetime) -> str:
     """Write a moment as v2 takes it: UTC, milliseconds, Z."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds")[:23] + "Z"
