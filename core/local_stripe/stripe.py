@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from starlette.applications import Starlette
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from meterdeck.core.local_stripe import forms
 from meterdeck.core.local_stripe.catalogue import OPERATIONS
@@ -57,7 +58,7 @@ class LocalStripe:
         self._world = World(now, summary_lag_s=summary_lag_s, seed=seed)
         self._endpoint = Endpoint(self._world, api_key)
         self.api_key = api_key
-        self.app = Starlette(routes=[Route("/{path:path}", self._endpoint)])
+        self.app: ASGIApp = Starlette(routes=[Route("/{path:path}", self._endpoint)])
 
     @property
     def on_meter_event(self) -> Callable[[ReceivedMeterEvent], None] | None:

@@ -6,8 +6,9 @@ import socket
 import struct
 from dataclasses import dataclass, field
 from enum import Enum
+from itertools import count
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 from urllib.parse import urlsplit
 
 _CHUNK = 65536
@@ -23,6 +24,19 @@ class Fault(Enum):
     """The connection is reset and no new one is accepted."""
     SILENCE = "silence"
     """The answer and all later ones are swallowed until `heal`."""
+
+
+class Blade(Protocol):
+    """Decides which connections are cut; told of what passes, in order.
+
+    `connection` is the same number for all that one connection carries.
+    """
+
+    def cut_request(self, connection: int, data: bytes) -> bool:
+        """Decide about requests on their way: these are lost, with the connection."""
+
+    def cut_answer(self, connection: int, data: bytes) -> bool:
+        """Decide about answers on their way."""
 
 
 @dataclass
@@ -48,13 +62,13 @@ class Scissors:
     def __post_init__(self) -> None:
         self._random = random.Random(self.seed)  # noqa: S311  # guesses no secret
 
-    def cut_answer(self) -> bool:
+    def cut_answer(self, _connection: int, _data: bytes) -> bool:
         """Decide about an answer."""
         cut = self._random.random() < self.after
         self.answers += cut
         return cut
 
-    def cut_request(self) -> bool:
+    def cut_request(self, _connection: int, _data: bytes) -> bool:
         """Decide about a request."""
         cut = self._random.random() < self.before
         self.requests += cut
@@ -85,7 +99,8 @@ class Proxy:
         self._replaced: list[tuple[bytes, bytes]] = []
         self.faults = 0
         self.lost = asyncio.Event()
-        self.scissors: Scissors | None = None
+        self.scissors: Blade | None = None
+        self._numbers = count()
 
     @property
     def connections(self) -> int:
@@ -145,11 +160,12 @@ class Proxy:
         try:
             up_reader, up_writer = await asyncio.open_connection(*self._target)
             try:
+                number = next(self._numbers)
                 requests = asyncio.create_task(
-                    self._requests(reader, up_writer, writer)
+                    self._requests(number, reader, up_writer, writer)
                 )
                 try:
-                    await self._answers(up_reader, writer)
+                    await self._answers(number, up_reader, writer)
                 finally:
                     requests.cancel()
                     await asyncio.gather(requests, return_exceptions=True)
@@ -162,11 +178,12 @@ class Proxy:
             self._tasks.discard(task)
 
     async def _answers(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         greeted = False
         while data := await reader.read(_CHUNK):
-            if greeted and self.scissors and self.scissors.cut_answer():
+            blade = self.scissors
+            if greeted and blade and blade.cut_answer(number, data):
                 _reset(writer)
                 return
             greeted = True
@@ -190,13 +207,15 @@ class Proxy:
 
     async def _requests(
         self,
+        number: int,
         reader: asyncio.StreamReader,
         server: asyncio.StreamWriter,
         client: asyncio.StreamWriter,
     ) -> None:
         greeted = False
         while data := await reader.read(_CHUNK):
-            if greeted and self.scissors and self.scissors.cut_request():
+            blade = self.scissors
+            if greeted and blade and blade.cut_request(number, data):
                 _reset(client)
                 server.close()
                 return

@@ -15,7 +15,8 @@ import signal
 import subprocess
 import sys
 import traceback
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, Pipe, wait
 from pathlib import Path
@@ -72,10 +73,10 @@ class Worker:
 
 
 class Zygote:
-    """Use as `async with Zygote("package.module", …) as zygote`.
+    """Use as `with Zygote("package.module", …)`, and in each test as below.
 
-    What it forked ends with it. A worker that ends with an error by itself has its
-    traceback in `complaints`.
+    `async with zygote.listening(): worker = await zygote.fork(order)`: what was forked
+    in the block ends with it.
     """
 
     def __init__(self, *modules: str, log: Path) -> None:
@@ -87,7 +88,7 @@ class Zygote:
 
     @property
     def complaints(self) -> str:
-        """What the processes wrote."""
+        """What the processes wrote, such as the traceback of one that failed."""
         return self._log.read_text(errors="replace")
 
     @property
@@ -96,11 +97,11 @@ class Zygote:
         ended = self._workers.values()
         return [each for each in ended if each.code and not each.killed]
 
-    async def __aenter__(self) -> Self:
+    def __enter__(self) -> Self:
         self._pipe, theirs = Pipe()
         with self._log.open("wb") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-c", _MAIN, str(theirs.fileno()), *self._modules),
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", _MAIN, str(theirs.fileno()), *self._modules],
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -108,18 +109,32 @@ class Zygote:
                 env={**os.environ, "PYTHONPATH": str(ROOT)},
             )
         theirs.close()
-        asyncio.get_running_loop().add_reader(self._pipe.fileno(), self._heard)
         return self
 
-    async def __aexit__(
+    def __exit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        asyncio.get_running_loop().remove_reader(self._pipe.fileno())
         self._pipe.close()
-        await self._process.wait()
+        self._process.wait()
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[Self]:
+        """Hear in this event loop what becomes of processes; end them afterwards."""
+        loop = asyncio.get_running_loop()
+        self._workers, self._forked = {}, asyncio.Queue()
+        self._forking = asyncio.Lock()
+        loop.add_reader(self._pipe.fileno(), self._heard)
+        try:
+            yield self
+        finally:
+            for worker in self._workers.values():
+                worker.kill()
+            for worker in self._workers.values():
+                await worker.gone.wait()
+            loop.remove_reader(self._pipe.fileno())
 
     async def fork(self, order: Order) -> Worker:
         """Start a process and return it; it may be killed from then on."""

@@ -28,9 +28,10 @@ NOWHERE = "redis://127.0.0.1:1/0"
 @pytest.fixture
 async def zygote(tmp_path: Path) -> AsyncIterator[Zygote]:
     """What the processes are forked from."""
-    async with Zygote(doomed.__name__, log=tmp_path / "complaints") as running:
-        yield running
-        assert not running.failed, running.complaints
+    with Zygote(doomed.__name__, log=tmp_path / "complaints") as found:
+        async with found.listening():
+            yield found
+            assert not found.failed, found.complaints
 
 
 @asynccontextmanager
