@@ -12,6 +12,7 @@ from meterdeck.core.adapters.redis_client import (
     redis_errors,
     to_milliseconds,
 )
+from meterdeck.core.adapters.scripts import Script
 from meterdeck.core.model.keys import KeyLayout
 from meterdeck.core.model.names import name_bytes
 from meterdeck.core.model.quantity import parse_counter
@@ -19,6 +20,7 @@ from meterdeck.core.model.quantity import parse_counter
 KEPT = timedelta(days=31)
 """Stripe lists reports for 30 days; so long it is known which were handled."""
 
+TAKE_TURN = ("checks", "take_turn")
 _CURSOR = "late_errors_until"
 
 
@@ -32,6 +34,7 @@ class LateErrorCalls:
     def __init__(self, redis: Redis, layout: KeyLayout) -> None:
         self._redis = redis
         self._layout = layout
+        self._take_turn = Script(*TAKE_TURN)
 
     async def read_until(self) -> datetime | None:
         """Return up to when reports were read; None before the first time."""
@@ -48,6 +51,20 @@ class LateErrorCalls:
             what="how far late errors were read",
             operation_id=_CURSOR,
         )
+
+    async def take_turn(self, what: str, number: int) -> bool:
+        """Take turn `number` of what several workers share; False: it is taken.
+
+        A turn that is over is never taken: one that is numbered higher was.
+        """
+        reply = await self._take_turn.run(
+            self._redis,
+            [self._layout.syncing()],
+            [what, number],
+            what="taking a turn",
+            operation_id=f"{what}-{number}",
+        )
+        return reply[1] == b"1"
 
     async def is_handled(self, report: str) -> bool:
         """Tell whether a report was handled before, by whomever."""

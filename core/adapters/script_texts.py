@@ -13,6 +13,7 @@ from meterdeck.core.adapters.letter_calls import (
     REPAIR_BILLING,
     REPLAY_LETTER,
 )
+from meterdeck.core.adapters.late_error_calls import TAKE_TURN
 from meterdeck.core.adapters.queue_calls import SETTLE_QUEUED
 from meterdeck.core.adapters.scripts import Script
 from meterdeck.core.adapters.track_call import TRACK
@@ -32,6 +33,7 @@ _FILES = {
     "repair_billing": REPAIR_BILLING,
     "hold_billing": HOLD_BILLING,
     "forget_unsettled": FORGET_UNSETTLED,
+    "take_turn": TAKE_TURN,
     "settle": ("checks", "settle"),
     "give_back": ("checks", "reserved", "give_back"),
     "replay": ("checks", "replay"),

@@ -7,7 +7,6 @@ take them off the bill. It is found before that event is sent.
 
 from __future__ import annotations
 
-import logging
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,17 +16,15 @@ from meterdeck.core.model.delivery import Claim
 from meterdeck.core.model.events import EventSource, LoggedEvent
 from meterdeck.core.model.periods import Period
 from meterdeck.core.model.reconciliation import GIVING_BACK
-from meterdeck.core.model.text import visible
 from meterdeck.core.model.usage import CounterId
 from meterdeck.core.services.delivery_log import DeliveryLog
 from meterdeck.core.services.reconcile.corrections import Corrections
+from meterdeck.core.services.sync import journal
 
 REMEMBERED = 100_000
 """Counters whose newest events are remembered."""
 
 _BATCH = 1000
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,12 +146,12 @@ class ClaimGuard:
             number=seen.number if seen else 0,
             withdrawn=claim.event.identifier,
         )
-        _log.warning(
-            "counter_held tenant=%s resource=%s period=%s reason=%r",
-            visible(claim.counter.tenant),
-            claim.counter.resource,
-            claim.counter.period,
-            reason,
+        journal.error(
+            "counter_held",
+            tenant=claim.counter.tenant,
+            resource=claim.counter.resource,
+            period=claim.counter.period,
+            reason=reason,
         )
         return Held(claim, reason, withdrawn)
 

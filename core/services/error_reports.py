@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -26,6 +25,7 @@ from meterdeck.core.services.late_error_lines import (
     share,
 )
 from meterdeck.core.services.letters import Letters
+from meterdeck.core.services.sync import journal
 
 FIRST_LOOK = timedelta(days=1)
 """So far back reports are read when nobody has read any before."""
@@ -38,7 +38,6 @@ _BEFORE = timedelta(minutes=1)
 _BATCH = 1000
 _MOST_ASKED = 100  # customers of one report that Stripe is asked about
 _CUSTOMERS_KEPT_S = 60.0
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,12 +140,12 @@ class ErrorReports:
         if not await self._calls.note_handled(report.id, now):
             return Handled(refused=refused)
         if pinned.missing:
-            _log.warning(
-                "late_errors_not_pinned report=%s meter=%s count=%d codes=%s",
-                report.id,
-                report.meter_id or "-",
-                pinned.missing,
-                ",".join(sorted({kind.code for kind in pinned.rest})),
+            journal.warning(
+                "late_errors_not_pinned",
+                report=report.id,
+                meter=report.meter_id,
+                count=pinned.missing,
+                codes=",".join(sorted({kind.code for kind in pinned.rest})),
             )
         return Handled(1, refused, pinned.missing)
 
@@ -207,9 +206,9 @@ class ErrorReports:
         try:
             return await self._letters.refuse_late(letter)
         except (BadInput, NotFound, Refused) as error:
-            _log.warning(
-                "late_error_not_noted identifier=%s reason=%r",
-                letter.event.identifier,
-                str(error),
+            journal.warning(
+                "late_error_not_noted",
+                identifier=letter.event.identifier,
+                reason=str(error),
             )
             return 0

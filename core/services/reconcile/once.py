@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,16 +10,15 @@ from decimal import Decimal
 
 from meterdeck.core.model.changes import Actor
 from meterdeck.core.model.reconciliation import Cause
-from meterdeck.core.model.text import visible
 from meterdeck.core.services.reconcile.reconciler import Scope, Unasked, Unchanged
 from meterdeck.core.services.reconcile.reconciliation import Reconciliation
 from meterdeck.core.services.reconcile.repair_plan import Step, StepKind, steps_of
 from meterdeck.core.services.reconcile.subjects import Compared
+from meterdeck.core.services.sync import journal
 
 ACTOR = Actor("meterdeck", "reconcile")
 _SETTLING = (StepKind.COUNTED, StepKind.NOT_COUNTED)
 _MOST_LINES = 100  # of the log, in one pass
-_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -87,20 +85,25 @@ async def reconcile_once(
 def _alarm(found: Pass, result: Compared, *, quiet: bool) -> int:
     """Count a counter's faults, and log them; return how many lines that were."""
     counter = result.subject.counter
-    faults = result.finding.faults
-    if (since := result.finding.since) is not None:
-        found.since = min(since, found.since or since)
+    finding = result.finding
+    if finding.since is not None:
+        found.since = min(finding.since, found.since or finding.since)
+    faults = [
+        share
+        for share in finding.faults
+        if share.cause is not Cause.AMBIGUOUS or not finding.settled
+    ]
     for share in faults:
         known = found.drift.get(share.cause, Decimal(0))
         found.drift[share.cause] = known + abs(share.units)
         found.counters[share.cause] += 1
         if not quiet:
-            _log.warning(
-                "drift tenant=%s resource=%s period=%s cause=%s units=%s",
-                visible(counter.tenant),
-                counter.resource,
-                counter.period,
-                share.cause.value,
-                share.units,
+            journal.warning(
+                "drift",
+                tenant=counter.tenant,
+                resource=counter.resource,
+                period=counter.period,
+                cause=share.cause.value,
+                units=str(share.units),
             )
     return len(faults)

@@ -79,4 +79,6 @@ class Summaries:
                 total += await self._gateway.summary(meter.id, customer, start, end)
             except NotFound:
                 continue  # a customer Stripe does not have has used nothing
-        return total.scaleb(scale)
+        exact = total.scaleb(scale)
+        whole = exact.to_integral_value()
+        return whole if whole == exact else exact

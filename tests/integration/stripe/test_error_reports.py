@@ -37,6 +37,8 @@ from meterdeck.core.model.late_errors import ErrorReport
 from meterdeck.core.sandbox.valkey import Valkey
 from meterdeck.core.services.delivery_log import DeliveryLog
 from meterdeck.core.services.error_reports import ErrorReports, Handled
+from meterdeck.core.services.reconcile.once import Pass
+from meterdeck.core.services.sync.care import Care
 
 SECRET = "whsec_test"
 
@@ -157,8 +159,9 @@ async def test_what_cannot_be_pinned_is_counted_and_said(
     with caplog.at_level(logging.WARNING):
         assert await patient.handle(report) == Handled(1, 0, 1)
 
-    assert "late_errors_not_pinned" in caplog.text
-    assert "meter_event_customer_not_found" in caplog.text
+    (said,) = [x for x in caplog.records if x.message == "late_errors_not_pinned"]
+    facts = vars(said)["facts"]
+    assert (facts["count"], facts["codes"]) == (1, "meter_event_customer_not_found")
 
 
 async def test_an_event_of_the_queue_becomes_a_letter(late: Late) -> None:
@@ -219,6 +222,30 @@ async def test_a_signed_notification_is_fetched_and_handled(late: Late) -> None:
 
     assert len(await late.letters("one")) == 1
     assert await late.reports.poll() == Handled()
+
+
+async def test_one_of_several_workers_looks_at_a_time(late: Late) -> None:
+    """Two workers in the same five seconds: one of them reads the reports."""
+    await late.deleted("one", 3)
+    late.clock.move(seconds=15)
+    found: list[Handled | Pass] = []
+    now = await server_time(late.billed.redis)
+    first, second = (
+        Care(
+            late.billed.redis,
+            late.billed.context,
+            late.billed.gateway,
+            tenants=tuple,
+            now=lambda: now,
+            told=found.append,
+        )
+        for _ in range(2)
+    )
+
+    await first.look_at_reports()
+    await second.look_at_reports()
+
+    assert found == [Handled(1, 1, 0)]
 
 
 def signed(body: bytes, at: int, secret: str = SECRET) -> str:
