@@ -41,6 +41,7 @@ class Sources:
 
     Attributes:
         now: The Redis server's clock.
+        shared: Meters of several resources, whose parts in them nobody can tell.
     """
 
     records: BillingRecords
@@ -51,6 +52,7 @@ class Sources:
     summaries: Summaries
     corrections: Corrections
     now: Callable[[], Awaitable[datetime]]
+    shared: frozenset[str] = frozenset()
 
 
 class FactFinder:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from datetime import datetime
@@ -30,6 +31,7 @@ class LogIndex:
         self._redis = redis
         self._key = context.redis.layout.events()
         self._log = DeliveryLog(redis, context)
+        self._reading = asyncio.Lock()
         self._last = ""
         self._first_at: datetime | None = None
         self._whole = False
@@ -44,6 +46,10 @@ class LogIndex:
         Raises:
             RedisUnreachable, RedisRefused: The next call goes on where this one ended.
         """
+        async with self._reading:
+            await self._read()
+
+    async def _read(self) -> None:
         if not self._last:
             self._whole = await self._lost_nothing()
         while lines := await self._log.after(self._last, _BATCH):

@@ -118,6 +118,9 @@ class Reconciler:
         if not subject.tenant.customer:
             reason = "the tenant is not a customer in Stripe"
             return Unasked(subject.counter, reason, passing=False)
+        if subject.resource.meter in self._from.shared:
+            reason = "several resources have this meter: Stripe has only their sum"
+            return Unasked(subject.counter, reason, passing=False)
         try:
             return Compared(subject, await self._finder.finding(subject))
         except Moving:

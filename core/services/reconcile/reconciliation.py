@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
 
 from meterdeck.core.adapters.billing_calls import BillingRecords
@@ -10,6 +11,7 @@ from meterdeck.core.adapters.billing_holds import BillingHolds
 from meterdeck.core.adapters.redis_client import Redis, server_time
 from meterdeck.core.adapters.stripe_gateway import StripeGateway
 from meterdeck.core.model.context import Context
+from meterdeck.core.model.usage import Resource
 from meterdeck.core.services.audit_view import AuditView
 from meterdeck.core.services.letters import Letters
 from meterdeck.core.services.operator_changes import OperatorChanges
@@ -62,9 +64,16 @@ class Reconciliation:
             Summaries(self._gateway, self._context),
             Corrections(AuditView(self._redis, self._context)),
             self._now,
+            shared_meters(self._context.resources),
         )
         return Reconciler(sources, writes=not self._context.read_only)
 
     def repairs(self) -> Repairs:
         """Return what carries a plan out."""
         return Repairs(self.records, self.letters, self.changes, self.holds)
+
+
+def shared_meters(resources: Iterable[Resource]) -> frozenset[str]:
+    """Return the event names that more than one resource has."""
+    names = Counter(each.meter for each in resources if each.meter)
+    return frozenset(name for name, count in names.items() if count > 1)

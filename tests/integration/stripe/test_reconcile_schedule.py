@@ -22,14 +22,14 @@ from meterdeck.core.model.delivery import (
 )
 from meterdeck.core.model.event_life import EventState
 from meterdeck.core.model.reconciliation import Cause
-from meterdeck.core.model.usage import CounterId, TenantId
+from meterdeck.core.model.usage import CounterId, ResourceName, TenantId
 from meterdeck.core.sandbox.valkey import Valkey
 from meterdeck.core.services.audit_view import AuditView
 from meterdeck.core.services.claim_guard import ClaimGuard, CounterMemory
 from meterdeck.core.services.delivery_log import DeliveryLog
 from meterdeck.core.services.reconcile.corrections import Corrections
 from meterdeck.core.services.reconcile.once import reconcile_once
-from meterdeck.core.services.reconcile.reconciler import Scope, Unchanged
+from meterdeck.core.services.reconcile.reconciler import Scope, Unasked, Unchanged
 from meterdeck.core.services.reconcile.repair_plan import Choices, plan_of
 from meterdeck.core.services.reconcile.subjects import Subject
 
@@ -236,6 +236,22 @@ async def test_what_was_taken_back_is_billed_back_unheld(world: World) -> None:
 
     assert isinstance(claim, Claim)
     assert claim.units == -50
+
+
+async def test_resources_that_share_a_meter_are_not_compared(world: World) -> None:
+    """Stripe has one total for both: neither is taken for the other's drift."""
+    twin = replace(MONTHLY, name=ResourceName("twin"))
+    billed = replace(
+        world.billed,
+        context=replace(world.billed.context, resources=(MONTHLY, twin)),
+    )
+    for resource in (MONTHLY, twin):
+        await billed.bill(await billed.subject("acme", resource), 10)
+
+    scope = Scope(tuple(billed.tenants.values()), (MONTHLY, twin))
+    found = [each async for each in billed.all.reconciler().results(scope)]
+
+    assert [type(each) for each in found] == [Unasked, Unasked]
 
 
 def test_memory_forgets_who_was_not_seen_for_longest() -> None:
