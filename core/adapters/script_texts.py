@@ -7,13 +7,13 @@ from meterdeck.core.adapters.billing_holds import HOLD_BILLING
 from meterdeck.core.adapters.billing_indexes import FORGET_UNSETTLED
 from meterdeck.core.adapters.consume_calls import CONSUME
 from meterdeck.core.adapters.kind_calls import COUNT_UNIQUE, SET_GAUGE
+from meterdeck.core.adapters.late_error_calls import TAKE_TURN
 from meterdeck.core.adapters.letter_calls import (
     CANCEL_EVENT,
     REFUSE_LATE,
     REPAIR_BILLING,
     REPLAY_LETTER,
 )
-from meterdeck.core.adapters.late_error_calls import TAKE_TURN
 from meterdeck.core.adapters.queue_calls import SETTLE_QUEUED
 from meterdeck.core.adapters.scripts import Script
 from meterdeck.core.adapters.track_call import TRACK

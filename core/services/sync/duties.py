@@ -5,18 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, cast
+from datetime import datetime
 
-from meterdeck.core.adapters.redis_client import (
-    execute_write,
-    from_milliseconds,
-    redis_errors,
-    to_milliseconds,
-)
-from meterdeck.core.model.quantity import parse_counter
+from meterdeck.core.adapters.late_error_calls import LateErrorCalls
 from meterdeck.core.services.close_guard import CloseGuard
-from meterdeck.core.services.error_reports import ErrorReports
+from meterdeck.core.services.error_reports import ErrorReports, Handled
 from meterdeck.core.services.letters import Letters
 from meterdeck.core.services.reconcile.once import Pass, reconcile_once
 from meterdeck.core.services.reconcile.reconciler import Scope
@@ -29,7 +22,7 @@ CLOSING_S = 300.0
 MEASURE_S = 10.0
 RECONCILE_LOOK_S = 15.0
 
-_RECONCILED = "reconciled_at"
+_DAY_M = 1_440
 
 
 @dataclass(slots=True)
@@ -63,7 +56,7 @@ class Duties:
         context, redis, gateway = own.context, own.redis, own.gateway
         self._redis = redis
         self._context = context
-        self._key = context.redis.layout.syncing()
+        self._turns = LateErrorCalls(redis, context.redis.layout)
         self._billables = own.billables
         self._share = own.share
         self._clock = own.now
@@ -118,10 +111,10 @@ class Duties:
         Raises:
             Unreachable, StripeRefused: The next call goes on where this one ended.
         """
-        if self._share.is_first:
+        if await self._is_my_turn("late_errors", REPORTS_S):
             self._handled(await self._reports.poll())
 
-    def _handled(self, handled: Any) -> None:
+    def _handled(self, handled: Handled) -> None:
         self.found.refused_late += handled.refused
         self.found.unpinned += handled.unpinned
         if handled.reports:
@@ -135,23 +128,25 @@ class Duties:
     async def reconcile_if_due(self) -> None:
         """Reconcile where nobody has for `delivery.reconcile_m`; by one worker.
 
+        Once a day also what has not changed: somebody else may write to Stripe.
+
         Raises:
             Unreachable: Redis does not answer, or Stripe has no meters.
         """
-        if not self._share.is_first:
-            return
-        now, last = self._clock(), await self._reconciled_at()
-        every = timedelta(minutes=self._context.delivery.reconcile_m)
-        if last is None:
-            # The first one: what is unsent should be at Stripe before it is compared.
-            await self._note_reconciled(now)
-        elif now - last >= every:
-            await self._note_reconciled(now)
-            await self.reconcile()
+        minutes = self._context.delivery.reconcile_m
+        if await self._is_my_turn("reconcile", 60.0 * minutes):
+            turns_a_day = max(1, _DAY_M // minutes)
+            turn = self._turn(60.0 * minutes)
+            await self.reconcile(everything=turn % turns_a_day == 0)
 
-    async def reconcile(self) -> Pass:
-        """Compare what changed with Stripe's summaries; see `reconcile_once`."""
-        scope = Scope(self._billables.all_tenants(), self._billables.billed)
+    async def reconcile(self, *, everything: bool = False) -> Pass:
+        """Compare counters with Stripe's summaries; see `reconcile_once`.
+
+        Raises:
+            Unreachable: Redis does not answer, or Stripe has no meters.
+        """
+        tenants = self._billables.all_tenants()
+        scope = Scope(tenants, self._context.resources, everything)
         found = await reconcile_once(self._reconciliation, scope)
         self.found.drift = found
         age_s = 0.0
@@ -162,25 +157,18 @@ class Duties:
             "reconciled",
             compared=found.compared,
             unchanged=found.unchanged,
-            unasked=found.unasked,
+            not_compared=found.unasked,
             settled=found.settled,
             differing=sum(found.counters.values()),
         )
         return found
 
-    async def _reconciled_at(self) -> datetime | None:
-        with redis_errors():
-            raw = await cast("Any", self._redis).hget(self._key, _RECONCILED)
-        value = parse_counter(raw or b"")
-        return from_milliseconds(value) if value else None
+    async def _is_my_turn(self, what: str, every_s: float) -> bool:
+        """Take the turn of this stretch of time; False where another worker has it."""
+        return await self._turns.take_turn(what, self._turn(every_s))
 
-    async def _note_reconciled(self, at: datetime) -> None:
-        await execute_write(
-            self._redis,
-            *("HSET", self._key, _RECONCILED, to_milliseconds(at)),
-            what="the moment of the reconciliation",
-            operation_id="",
-        )
+    def _turn(self, every_s: float) -> int:
+        return int(self._clock().timestamp() // every_s)
 
     async def measure(self) -> None:
         """Look how much waits that is no counter's.

@@ -59,11 +59,6 @@ class Share:
         """How many share the work, with this one."""
         return len(self._alive)
 
-    @property
-    def is_first(self) -> bool:
-        """Whether this worker does what one is enough for."""
-        return self._alive[0] == self.worker
-
     def is_mine(self, tenant: TenantId) -> bool:
         """Tell whether this worker is to look after a tenant."""
         if len(self._alive) == 1:
