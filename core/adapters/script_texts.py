@@ -7,7 +7,6 @@ from meterdeck.core.adapters.billing_holds import HOLD_BILLING
 from meterdeck.core.adapters.billing_indexes import FORGET_UNSETTLED
 from meterdeck.core.adapters.consume_calls import CONSUME
 from meterdeck.core.adapters.kind_calls import COUNT_UNIQUE, SET_GAUGE
-from meterdeck.core.adapters.late_error_calls import TAKE_TURN
 from meterdeck.core.adapters.letter_calls import (
     CANCEL_EVENT,
     REFUSE_LATE,
@@ -33,7 +32,6 @@ _FILES = {
     "repair_billing": REPAIR_BILLING,
     "hold_billing": HOLD_BILLING,
     "forget_unsettled": FORGET_UNSETTLED,
-    "take_turn": TAKE_TURN,
     "settle": ("checks", "settle"),
     "give_back": ("checks", "reserved", "give_back"),
     "replay": ("checks", "replay"),
