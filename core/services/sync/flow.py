@@ -8,9 +8,11 @@ from typing import Any, Generic, TypeVar
 
 Item = TypeVar("Item")
 
+_GATHER_S = 0.03  # a script call of many costs little more than one of a few
+
 
 class Settling(Generic[Item]):
-    """Gathers what is to be settled: while one batch is written the next one grows.
+    """Gathers what is to be settled, for a moment and while a batch is written.
 
     Args:
         write: Settles a batch; raises nothing, and keeps what it could not write.
@@ -37,6 +39,8 @@ class Settling(Generic[Item]):
         """Settle until cancelled."""
         while True:
             await self._wake.wait()
+            if len(self._items) < self._at_most:
+                await asyncio.sleep(_GATHER_S)
             batch = self._items[: self._at_most]
             await self._write(batch)
             del self._items[: len(batch)]
