@@ -331,8 +331,8 @@ class BillingRecords:
         """Write what a cluster's script cannot, after it."""
         await self._indexes.nothing_in_flight(
             self._arguments.record(each.claim.counter)
-            for each in settlements
-            if each.verdict is not Verdict.LATER
+            for each, yes in zip(settlements, done, strict=True)
+            if yes and each.verdict is not Verdict.LATER
         )
         written = [line for line, yes in zip(lines, done, strict=True) if yes and line]
         with suppress(MeterdeckError):  # settled it is; the log tells, and counts not

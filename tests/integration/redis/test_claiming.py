@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from tests.support.billing import Till, of_period
@@ -10,6 +11,7 @@ from tests.support.raw import ask, expiry_ms
 from tests.support.restricted import restricted
 
 from meterdeck.core.adapters.billing_calls import BillingRecords
+from meterdeck.core.adapters.billing_indexes import BillingIndexes
 from meterdeck.core.adapters.redis_client import Redis, server_time, to_milliseconds
 from meterdeck.core.errors import RedisRefused
 from meterdeck.core.model.context import Context
@@ -257,15 +259,28 @@ async def test_an_event_that_may_have_been_sent_is_not_sent_again_after_a_day(
 
 
 async def test_a_claim_that_a_failover_took_back_is_another_event(till: Till) -> None:
-    """The same number of the same counter with other contents has another name."""
-    await till.use(5)
-    lost = await till.claim()
-    await ask(till.redis, "DEL", till.key)
-    await till.use(1)
-    made = await till.claim()
+    """Whatever of the event is another, its identifier is; the number is the same."""
+    before = till.wanted.period.start
+    closed = [
+        replace(till.wanted.period, start=before - 9 * DAY, end=before - days * DAY)
+        for days in (1, 2)
+    ]
+    cases: list[tuple[int, dict[str, Any]]] = [
+        (5, {"period": closed[0]}),
+        (0, {"period": closed[1]}),
+        (0, {"period": closed[0], "scale": 2}),
+        (0, {"period": closed[0], "customer": "cus_2"}),
+        (0, {"period": closed[0], "event_name": "other"}),
+        (1, {"period": closed[0]}),
+    ]
+    claims = []
+    for units, changes in cases:
+        await till.use(units)
+        await ask(till.redis, "DEL", till.key)
+        claims.append(await till.claim(**changes))
 
-    assert made.sequence == lost.sequence
-    assert made.event.identifier != lost.event.identifier
+    assert {each.sequence for each in claims} == {1}
+    assert len({each.event.identifier for each in claims}) == len(claims)
 
 
 async def test_a_record_outlives_its_counter_and_moves_no_expiry(
@@ -347,3 +362,18 @@ async def test_names_of_any_bytes_are_claimed_and_found(
 
     assert claim.counter == CounterId(tenant, CALLS, claim.counter.period)  # type: ignore[arg-type]
     assert await till.records.unsettled(later, 10) == [claim.counter]
+
+
+async def test_a_worker_takes_nothing_out_of_the_index_that_another_put_in(
+    redis: Redis, context: Context
+) -> None:
+    """Where no script keeps it: one of them has nothing of it, the other may have."""
+    layout = context.redis.layout
+    first, second = [BillingIndexes(redis, layout, epoch) for epoch in ("1", "2")]
+    for each in (first, second):
+        await each.claiming([b"record"], 1000)
+    await first.nothing_in_flight([b"record"])
+    kept = await redis.zcard(layout.unsettled())
+    await second.nothing_in_flight([b"record"])
+
+    assert (kept, await redis.zcard(layout.unsettled())) == (1, 0)

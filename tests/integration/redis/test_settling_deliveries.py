@@ -8,7 +8,7 @@ from tests.support.raw import ask
 from tests.support.restricted import restricted
 
 from meterdeck.core.adapters.billing_calls import BillingRecords
-from meterdeck.core.adapters.redis_client import Redis
+from meterdeck.core.adapters.redis_client import Redis, server_time
 from meterdeck.core.errors import RedisRefused
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.delivery import (
@@ -112,7 +112,8 @@ async def test_a_dead_event_is_a_letter_and_its_units_wait_there(
     await till.let_pass(2 * HOUR)
     await till.deliver(1)
     await till.use(1)
-    assert isinstance(await till.ask_for(), Claim)
+    await till.settle(await till.claim(), Verdict.DEAD)
+    assert (await till.fields())[b"refused"] == b"1"
 
 
 async def test_an_event_whose_settling_came_late_was_delivered_after_all(
@@ -151,14 +152,16 @@ async def test_a_level_that_died_is_not_owed_and_the_level_as_it_is_goes_out(
     await till.use(70)
     claim = await till.claim(level="2026-11")
     await till.settle(claim, Verdict.DEAD)
+    assert [each.level for each in await letters.of("acme")] == ["2026-11"]
     await till.let_pass(HOUR)
     await till.use(-30)
     again = await till.claim(level="2026-11")
     await till.settle(again)
 
+    assert await till.settle(claim)  # it did arrive, before the later one
     assert again.units == 40
     assert await balance(till) == (40, 0, 0)
-    assert [each.level for each in await letters.of("acme")] == ["2026-11"]
+    assert await letters.of("acme") == ()
 
 
 async def test_many_are_settled_in_their_order_and_a_damaged_one_alone_is_not(
@@ -195,6 +198,11 @@ async def test_without_a_right_nothing_is_settled(
             records = BillingRecords(client, context, "w")
             with pytest.raises(RedisRefused, match="no right"):
                 await records.settle([settled(claim, Verdict.DEAD)])
+    async with restricted(redis, context.redis, "-hdel") as client:
+        with pytest.raises(RedisRefused, match="no right"):
+            await BillingRecords(client, context, "w").settle(
+                [settled(claim, Verdict.DELIVERED)]
+            )
 
     assert await till.fields() == before
     assert await redis.exists(till.layout.letters("acme")) == 0
@@ -259,4 +267,6 @@ async def test_only_who_has_an_event_gives_it_up(till: Till) -> None:
 
     for verdict in (Verdict.LATER, Verdict.DEAD, Verdict.AMBIGUOUS):
         assert not await till.settle(claim, verdict)
+    later = await server_time(till.redis) + MINUTE
+    assert await second.unsettled(later, 10) == [claim.counter]
     assert await second.settle([settled(taken, Verdict.DEAD)]) == [True]
