@@ -2,12 +2,13 @@
 
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import timedelta
 from itertools import count
 
 from tests.support.billing import ACTOR, Till, settled, signed
 from tests.support.contexts import CALLS
+from tests.support.pretended_stripe import Known, PretendedStripe
 from tests.support.raw import ask
 
 from meterdeck.core.adapters.billing_calls import BillingRecords
@@ -28,7 +29,6 @@ from meterdeck.core.model.delivery import (
     Settlement,
     Verdict,
 )
-from meterdeck.core.model.events import MeterEvent
 from meterdeck.core.services.letters import Letters
 from meterdeck.core.services.operator_changes import OperatorChanges
 from meterdeck.core.services.usage import UsageService
@@ -42,49 +42,6 @@ VERDICTS = {
 }
 FATES = ("accept", "accept", "refuse", "busy", "lost", "lost_and_counted")
 PASSING = (timedelta(minutes=1), timedelta(hours=2), timedelta(hours=25))
-
-
-@dataclass
-class Known:
-    """An event that Stripe has seen, since when, and whether it is counted."""
-
-    event: MeterEvent
-    since: timedelta
-    claim: Claim
-    counted: int = 1
-    owed: bool = False
-    """Uncounted by Stripe, and not reported to us yet."""
-
-
-@dataclass
-class PretendedStripe:
-    """Counts an identifier once within 24 hours, and then forgets it."""
-
-    known: dict[str, Known] = field(default_factory=dict)
-    payloads: dict[str, MeterEvent] = field(default_factory=dict)
-
-    def take(self, claim: Claim, now: timedelta, fate: str) -> Answer:
-        """Answer a request for an event."""
-        event = claim.event
-        assert self.payloads.setdefault(event.identifier, event) == event
-        seen = self.known.get(event.identifier)
-        if seen is not None and now - seen.since < IDENTIFIER_WINDOW:
-            return Answer.UNKNOWN if fate.startswith("lost") else Answer.DUPLICATE
-        if fate in ("accept", "lost_and_counted"):
-            if seen is not None:
-                seen.counted += 1  # a second time: it has forgotten the first
-            else:
-                self.known[event.identifier] = Known(event, now, claim)
-        return {
-            "accept": Answer.ACCEPTED,
-            "refuse": Answer.REFUSED,
-            "busy": Answer.BUSY,
-        }.get(fate, Answer.UNKNOWN)
-
-    @property
-    def total(self) -> int:
-        """Units on the bill."""
-        return sum(each.counted * int(each.event.value) for each in self.known.values())
 
 
 class BillingModel:
