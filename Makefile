@@ -1,6 +1,7 @@
 # make demo   set everything up, open the console on a sandbox
 # make test   set everything up, run every test (JOBS=1: one process)
 # make check  lint, format, types, import rules
+# make faults kill workers and servers by the hundred, print what became of each unit
 # make bench  measure, print the ratios
 
 PYTHON ?= python3
@@ -10,7 +11,7 @@ BIN    := $(VENV)/bin
 JOBS   ?= 3
 PYTEST_ARGS ?=
 
-.PHONY: demo test check format bench build clean
+.PHONY: demo test faults check format bench build clean
 .DEFAULT_GOAL := test
 
 demo: $(VENV)/.installed
@@ -18,6 +19,9 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed-dev
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+
+faults: $(VENV)/.installed-dev
+	@METERDECK_FAULTS=full $(BIN)/python -m pytest tests/faults -k delivery $(PYTEST_ARGS)
 
 check: $(VENV)/.installed-dev
 	@$(BIN)/ruff check .

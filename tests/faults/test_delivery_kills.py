@@ -1,29 +1,57 @@
-"""Workers are killed at every step: what was used is at Stripe, once."""
+"""Workers are killed at every step and at any moment: each unit is billed once."""
 
-from contextlib import asynccontextmanager
-from collections.abc import AsyncIterator
+import asyncio
+
 import pytest
-from tests.support.crew import at_work
 from tests.support.delivering import delivering
 from tests.support.doom import Doom, Step
-from tests.support.fault_run import Application, Run, using
-from tests.support.stripe_side import StripeSide
-from tests.support.zygote import Zygote
+from tests.support.fault_run import FULL, Stage, playing, using
+
 from meterdeck.core.adapters.redis_client import Redis
 from meterdeck.core.sandbox.valkey import Valkey
 
+KILLS = 25 if FULL else 1
+"""At each step."""
+ANYWHERE = 50 if FULL else 4
+TENANTS = 40 if FULL else 12
 
-@pytest.mark.parametrize("workers", [1, 2])
-async def test_killed_at_every_step(zygote: Zygote, valkey: Valkey, valkey_client: Redis, stripe: StripeSide, workers: int) -> None:
-    context = delivering(stripe.context(valkey.url), flush_s=0, takeover_s=1.0)
-    customers = {f"t{n}": stripe.subscribed(f"t{n}") for n in range(12)}
-    doom = Doom(7, {step: 3 for step in Step}, trouble=0.3)
-    async with at_work(zygote, context, stripe, doom, workers=workers) as (crew, door):
-        application = Application(context, valkey_client, customers, 1)
-        run = Run("kills", context, valkey_client, stripe, application, crew, door)
+pytestmark = pytest.mark.timeout(3600 if FULL else 120)
+
+
+@pytest.mark.parametrize(
+    ("workers", "plain"),
+    [(1, False), (2, True), (4, False)],
+    ids=["one, consume()", "two, INCR alone", "four, consume()"],
+)
+async def test_workers_killed_at_every_step_bill_each_unit_once(
+    workers: int,
+    plain: bool,
+    stage: Stage,
+    valkey: Valkey,
+    valkey_client: Redis,
+) -> None:
+    """Before and after the claim, the request and the settling, and anywhere else;
+    of thirty requests in a hundred Stripe loses the answer, cuts it, or has a 429 or
+    500 for it. An application that does nothing but INCR is billed no less exactly."""
+    context = delivering(stage.stripe.context(valkey.url), flush_s=0, takeover_s=0.8)
+    customers = stage.customers(TENANTS)
+    doom = Doom(workers, dict.fromkeys(Step, KILLS), chance=0.4, trouble=0.3)
+    async with playing(
+        f"killed at every step, {'INCR alone' if plain else 'consume()'}",
+        stage,
+        context,
+        doom,
+        redis=valkey_client,
+        customers=customers,
+        plain=plain,
+        workers=workers,
+    ) as run:
         async with using(run):
-            await run.until_doomed()
+            await asyncio.gather(run.until_doomed(), run.kill_anywhere(ANYWHERE))
         doom.relent()
         await run.until_settled()
-        await run.check()
-    print(doom.killed, doom.troubled, run.ledger.statuses, crew.restarts, application.calls)
+        stage.found(await run.check())
+
+    assert {doom.killed[step] for step in Step} == {KILLS}
+    assert run.samples > 0
+    assert run.ledger.requests > len(run.ledger.counted)

@@ -88,7 +88,7 @@ class Crew:
         """How many workers took the place of one that was killed."""
         return sum(each.restarts for each in self.seats)
 
-    async def kill_somebody(self) -> None:
+    def kill_somebody(self) -> None:
         """Kill a worker that works, wherever it just is."""
         seat = self.doom.random.choice(list(self.seats))
         if seat.worker is not None and not seat.worker.killed:

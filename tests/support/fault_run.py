@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.support.contexts import CALLS
-from tests.support.crew import Crew
+from tests.support.crew import Crew, at_work
 from tests.support.doom import Doom
 from tests.support.stripe_side import StripeSide
 from tests.support.troubled_stripe import Ledger, TroubledStripe
+from tests.support.zygote import Zygote
 
 from meterdeck.core.adapters.redis_client import Redis, redis_errors, server_time
 from meterdeck.core.adapters.stripe_gateway import StripeGateway
@@ -23,9 +26,12 @@ from meterdeck.core.model.context import Context
 from meterdeck.core.model.periods import calendar_month
 from meterdeck.core.services.usage import UsageService
 
+FULL = os.environ.get("METERDECK_FAULTS") == "full"
+"""Whether hundreds of workers are killed; else as many as `make test` has time for."""
 METER = "api_requests"
 _PAUSE_S = 0.004
-_DEADLINE_S = 60.0
+_SAMPLED_S = 0.1
+_DEADLINE_S = 600.0 if FULL else 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +86,10 @@ class Application:
 
     async def _consume(self, tenant: str, units: int) -> None:
         """Ask with the same id until there is an answer."""
-        call_id = f"call-{self.seed}-{self.calls}"
+        call_id, use = f"call-{self.seed}-{self.calls}", {str(CALLS): units}
         while True:
             try:
-                made = await self._usage.consume(tenant, {CALLS: units}, call_id=call_id)
+                made = await self._usage.consume(tenant, use, call_id=call_id)
             except Unreachable:
                 await asyncio.sleep(_PAUSE_S)
             else:
@@ -106,12 +112,45 @@ class Application:
         return calendar_month(await server_time(self.redis)).label
 
 
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a run showed; `lost` and `double` are units."""
+
+    name: str
+    workers: int
+    kills: int
+    server_kills: int
+    events: int
+    requests: int
+    units: int
+    samples: int
+    lost: int
+    double: int
+    two_payloads: int
+    took_s: float
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Where workers come from, the Stripe they deliver to, and who keeps findings."""
+
+    zygote: Zygote
+    stripe: StripeSide
+    found: Callable[[Finding], None]
+
+    def customers(self, tenants: int) -> dict[str, str]:
+        """Create so many tenants' customers; return them by tenant."""
+        names = [f"t{number}" for number in range(tenants)]
+        return {name: self.stripe.subscribed(name) for name in names}
+
+
 @dataclass
 class Run:
     """Everything that takes part in a run, and what was found.
 
     Attributes:
         samples: How often the sum was looked at while all were at work.
+        labels: Of the periods that are counted in.
     """
 
     name: str
@@ -121,6 +160,7 @@ class Run:
     application: Application
     crew: Crew
     door: TroubledStripe
+    labels: tuple[str, ...]
     began: float = field(default_factory=time.monotonic)
     server_kills: int = 0
     samples: int = 0
@@ -135,10 +175,18 @@ class Run:
         """What decides."""
         return self.crew.doom
 
-    async def held(self, label: str = "") -> dict[str, Held]:
-        """Read every tenant's record, and then its counter."""
+    async def held(self, *labels: str) -> dict[str, Held]:
+        """Read every tenant's record, and then its counter; of all periods together."""
+        labels = labels or self.labels
+        read = [await self._held(each) for each in labels]
+        return {tenant: sum_of([each[tenant] for each in read]) for tenant in read[0]}
+
+    async def used(self, label: str) -> int:
+        """Return what all tenants have used in a period."""
+        return sum(each.used for each in (await self.held(label)).values())
+
+    async def _held(self, label: str) -> dict[str, Held]:
         layout = self.context.redis.layout
-        label = label or await self.application.label()
         tenants = list(self.application.customers)
         async with self.redis.pipeline(transaction=False) as pipe:
             for tenant in tenants:
@@ -169,13 +217,19 @@ class Run:
             assert each.parked == 0, (tenant, each)
         self.samples += 1
 
+    async def kill_anywhere(self, times: int) -> None:
+        """Kill workers at moments that have nothing to do with what they do."""
+        for _ in range(times):
+            await asyncio.sleep(self.doom.random.uniform(0.1, 0.5))
+            self.crew.kill_somebody()
+
     async def until_settled(self) -> None:
         """Wait until nothing is in flight or waiting."""
 
         async def all_settled() -> bool:
             return all(each.settled for each in (await self.held()).values())
 
-        await until(all_settled, lambda: self._unsettled())
+        await until(all_settled, self._unsettled)
 
     async def until_doomed(self) -> None:
         """Wait until everybody who was to be killed is."""
@@ -186,40 +240,72 @@ class Run:
         await until(over, lambda: f"still to be killed: {self.doom.kills}")
 
     async def billed(self) -> dict[str, int]:
-        """Ask Stripe for its summaries of every tenant's month."""
-        month = calendar_month(await server_time(self.redis))
+        """Ask Stripe for its summaries of every tenant's last days."""
+        now = await server_time(self.redis)
+        start, end = _midnight(now, -2), _midnight(now, 2)
         assert self.context.stripe is not None
         gateway = StripeGateway(self.context.stripe, self.context.mode)
         try:
             return {
                 tenant: int(
-                    await gateway.summary(
-                        self.stripe.meter, customer, month.start, month.end
-                    )
+                    await gateway.summary(self.stripe.meter, customer, start, end)
                 )
                 for tenant, customer in self.application.customers.items()
             }
         finally:
             await gateway.close()
 
-    async def check(self) -> None:
+    async def check(self, *, kept: bool = True) -> Finding:
         """What Stripe's summaries have is what was consumed, to the unit; and no
-        identifier had two payloads."""
-        used = {tenant: each.used for tenant, each in (await self.held()).items()}
-        assert await self.billed() == used
-        total, told = sum(used.values()), self.application
-        assert told.confirmed <= total <= told.confirmed + told.unknown
-        assert total > 0
-        self.check_identifiers()
+        identifier had two payloads, or was counted twice.
 
-    def check_identifiers(self) -> None:
-        """Each had one payload, and was counted once."""
-        assert self.ledger.differing == []
+        Args:
+            kept: Whether Redis kept every count that it confirmed.
+        """
+        used = {tenant: each.used for tenant, each in (await self.held()).items()}
+        finding = self.finding(used, await self.billed())
+        assert finding.lost == finding.double == finding.two_payloads == 0, finding
+        told = self.application
+        assert 0 < finding.units <= told.confirmed + told.unknown
+        assert told.confirmed <= finding.units or not kept
         counted = [each.identifier for each in self.ledger.counted]
         assert len(counted) == len(set(counted))
+        return finding
+
+    def finding(self, used: dict[str, int], billed: dict[str, int]) -> Finding:
+        """Sum up the run, by what was used and what Stripe has of it."""
+        differences = [used[each] - billed[each] for each in used]
+        return Finding(
+            self.name,
+            len(self.crew.seats),
+            sum(self.doom.killed.values()),
+            self.server_kills,
+            len(self.ledger.counted),
+            self.ledger.requests,
+            sum(used.values()),
+            self.samples,
+            sum(each for each in differences if each > 0),
+            -sum(each for each in differences if each < 0),
+            len(self.ledger.differing),
+            time.monotonic() - self.began,
+        )
 
     def _unsettled(self) -> str:
         return f"{self.crew.zygote.complaints[-1500:]}"
+
+
+def _midnight(now: datetime, days: int) -> datetime:
+    return datetime(now.year, now.month, now.day, tzinfo=UTC) + timedelta(days=days)
+
+
+def sum_of(several: Sequence[Held]) -> Held:
+    """Add up what several periods hold."""
+    return Held(
+        sum(each.used for each in several),
+        sum(each.reported for each in several),
+        sum(each.parked for each in several),
+        sum(each.in_flight for each in several),
+    )
 
 
 def _held(record: dict[bytes, bytes], used: bytes | None) -> Held:
@@ -233,14 +319,55 @@ def _held(record: dict[bytes, bytes], used: bytes | None) -> Held:
 
 
 @asynccontextmanager
-async def using(run: Run) -> AsyncIterator[None]:
-    """Let the application count during the block."""
-    task = asyncio.create_task(run.application.run())
+async def playing(
+    name: str,
+    stage: Stage,
+    context: Context,
+    doom: Doom,
+    *,
+    redis: Redis,
+    customers: dict[str, str],
+    plain: bool = False,
+    workers: int = 1,
+    wrong_s: Sequence[float] = (0.0,),
+) -> AsyncIterator[Run]:
+    """Let workers deliver during the block what an application counts, once it does."""
+    async with at_work(
+        stage.zygote, context, stage.stripe, doom, workers=workers, wrong_s=wrong_s
+    ) as (crew, door):
+        application = Application(context, redis, customers, doom.seed, plain)
+        now = await server_time(redis)
+        months = (now, now + timedelta(minutes=30))  # it may end meanwhile
+        labels = tuple(sorted({calendar_month(each).label for each in months}))
+        yield Run(name, context, redis, stage.stripe, application, crew, door, labels)
+
+
+@asynccontextmanager
+async def using(run: Run, *, sampled: bool = True) -> AsyncIterator[None]:
+    """Let the application count during the block; look at the sum ten times a second.
+
+    Args:
+        sampled: Whether to look.
+    """
+    counting = asyncio.create_task(run.application.run())
+    sampling = asyncio.create_task(_sampling(run) if sampled else asyncio.sleep(0))
     try:
         yield
+        for each in (counting, sampling):
+            if each.done():
+                each.result()
     finally:
         run.application.stopping = True
-        await task
+        sampling.cancel()
+        await asyncio.gather(sampling, return_exceptions=True)
+        await counting
+
+
+async def _sampling(run: Run) -> None:
+    while True:
+        with suppress(Unreachable):
+            await run.sample()
+        await asyncio.sleep(_SAMPLED_S)
 
 
 async def until(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable
@@ -64,20 +63,56 @@ class Ledger:
             self.units[sent.customer, sent.event_name] += Decimal(sent.value)
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An error answer, after which nothing was counted or nobody says so."""
+
+    status: int
+    code: str
+    sentence: str = "not now"
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+    async def give(self, send: Send) -> None:
+        """Answer with it."""
+        kind = "invalid_request_error" if self.status == 400 else "api_error"
+        error = {"message": self.sentence, "type": kind, "code": self.code}
+        body = json.dumps({"error": error}).encode()
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(body)).encode()),
+            (b"request-id", b"req_trouble"),
+            *self.headers,
+        ]
+        head = {"type": "http.response.start", "status": self.status}
+        await send({**head, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+
+_BROKEN = Refusal(500, "api_error")
+_REFUSALS = {
+    Trouble.TOO_MANY: Refusal(429, "rate_limit", headers=((b"retry-after", b"1"),)),
+    Trouble.LOCKED: Refusal(429, "lock_timeout"),
+    Trouble.BROKEN: _BROKEN,
+}
+
+
 class TroubledStripe:
     """The application of a local Stripe, as workers reach it.
 
     Each worker has a port of its own, by which is told whose request one is: `strikes`
-    has what decides whether it is killed.
+    has what decides whether it is killed. What mentions one of the texts in `poison` is
+    refused for ever, with the sentence that stands there.
     """
 
     def __init__(self, app: ASGIApp, doom: Doom) -> None:
         self._app = app
         self._doom = doom
         self.strikes: dict[int, Strike] = {}
+        self.poison: dict[str, str] = {}
         self.ledger = Ledger()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, or do not."""
         if scope["path"] != _EVENTS:
             await self._app(scope, receive, send)
             return
@@ -85,26 +120,22 @@ class TroubledStripe:
         body = await _body(receive)
         sent = _sent(body)
         self.ledger.came(sent)
-        if strike(Step.BEFORE_SEND):
-            return
         trouble = self._doom.troubles()
-        match trouble:
-            case Trouble.CUT_BEFORE:
-                return
-            case Trouble.TOO_MANY:
-                await _refuse(send, 429, "rate_limit", {b"retry-after": b"1"})
-                return
-            case Trouble.LOCKED:
-                await _refuse(send, 429, "lock_timeout", {})
-                return
-            case Trouble.BROKEN:
-                await _refuse(send, 500, "api_error", {})
-                return
+        if strike(Step.BEFORE_SEND) or trouble is Trouble.CUT_BEFORE:
+            return
+        if refusal := self._refusal(body, trouble):
+            await refusal.give(send)
+            return
         answer = await self._answer(scope, body)
         self.ledger.answered(sent, answer[0]["status"])
-        if strike(Step.AFTER_SEND):
-            return
-        await _deliver(answer, trouble, receive, send)
+        if not strike(Step.AFTER_SEND):
+            await _deliver(answer, trouble, receive, send)
+
+    def _refusal(self, body: bytes, trouble: Trouble | None) -> Refusal | None:
+        for mentioned, sentence in self.poison.items():
+            if mentioned.encode() in body:
+                return Refusal(400, "parameter_invalid", sentence)
+        return _REFUSALS.get(trouble) if trouble else None
 
     async def _answer(self, scope: Scope, body: bytes) -> list[Message]:
         messages: list[Message] = []
@@ -124,7 +155,7 @@ async def _deliver(
 ) -> None:
     match trouble:
         case Trouble.BROKEN_AFTER:
-            await _refuse(send, 500, "api_error", {})
+            await _BROKEN.give(send)
         case Trouble.SILENT_AFTER:
             while (await receive())["type"] != "http.disconnect":
                 pass
@@ -133,31 +164,9 @@ async def _deliver(
             await send(answer[0])
             half = answer[1]["body"][: len(answer[1]["body"]) // 2]
             await send({"type": "http.response.body", "body": half, "more_body": True})
-            await asyncio.sleep(0)
         case _:
             for message in answer:
                 await send(message)
-
-
-async def _refuse(
-    send: Send, status: int, code: str, headers: dict[bytes, bytes]
-) -> None:
-    error = {"message": "not now", "type": "api_error", "code": code}
-    body = json.dumps({"error": error}).encode()
-    headers = {
-        b"content-type": b"application/json",
-        b"content-length": str(len(body)).encode(),
-        b"request-id": b"req_trouble",
-        **headers,
-    }
-    await send(
-        {
-            "type": "http.response.start",
-            "status": status,
-            "headers": list(headers.items()),
-        }
-    )
-    await send({"type": "http.response.body", "body": body})
 
 
 async def _body(receive: Receive) -> bytes:
