@@ -83,7 +83,7 @@ ACTIONS: tuple[Action, ...] = (
            _TENANTS, 10, Confirm.DIALOG, writes=True, simulates=True),
     Action("events", "e", "e", "events", "Show every meter event", _TENANTS, 8),
     Action("inspect", "enter", "↵", "open",
-           "Open an event: what was sent, every answer, what can still be done",
+           "Open an event: what was sent, every answer",
            Area.EVENTS, 3),
     Action("letters", "l", "l", "letters",
            "Show what needs somebody, or everything again", Area.EVENTS, 4),

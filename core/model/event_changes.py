@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from meterdeck.core.model.delivery import EventState, LetterSource
+from meterdeck.core.model.delivery import EventState, Letter, LetterSource
 from meterdeck.core.model.events import EventSource
 from meterdeck.core.model.ledger import LedgerEvent
 from meterdeck.core.model.text import visible
@@ -55,6 +55,8 @@ class EventChanged:
     replayed: bool
 
 
+FOREIGN_ENTRY = "check_queue_entry"
+"""Code of a letter that something else than `track()` had put into the queue."""
 CANCELS = frozenset({EventChange.CANCEL, EventChange.REBILL})
 RESOLVES = frozenset({EventChange.COUNTED, EventChange.NOT_COUNTED})
 _COUNTED = frozenset({EventState.ACCEPTED, EventState.CONFIRMED})
@@ -100,23 +102,30 @@ def _not_taken_back(
 
 
 def _not_replayed(event: LedgerEvent, windows: Sequence[Window], now: datetime) -> str:
-    letter = event.letter
     if event.state in _COUNTED:
         return "was accepted by Stripe; sent again it would count twice"
-    if event.state is EventState.AMBIGUOUS and letter:
-        return (
-            "may have been counted; look at Stripe's summary, then say which:"
-            " meterdeck resolve … --counted or --not-counted"
-        )
     if event.state is EventState.CANCELLED:
         return "was cancelled; to bill its units adjust the counter with the bill"
+    letter = event.letter
     if letter is None:
         return (
             "does not wait any more: it was replayed or resolved before, or was a test"
         )
-    if letter.source is LetterSource.QUEUE:
-        return _too_old(windows, now)
-    return ""
+    if event.state is EventState.AMBIGUOUS:
+        return (
+            "may have been counted; look at Stripe's summary, then say which:"
+            " meterdeck resolve … --counted or --not-counted"
+        )
+    return _not_queued_again(letter, windows, now)
+
+
+def _not_queued_again(letter: Letter, windows: Sequence[Window], now: datetime) -> str:
+    """Say why an event that came from `track()` cannot be queued once more."""
+    if letter.source is not LetterSource.QUEUE:
+        return ""
+    if letter.code == FOREIGN_ENTRY:
+        return "was not written by track(), and cannot be sent"
+    return _too_old(windows, now)
 
 
 def _too_old(windows: Sequence[Window], now: datetime) -> str:

@@ -29,7 +29,7 @@ from tests.tui.pictures import (
 )
 from textual.pilot import Pilot
 
-from meterdeck.core.errors import MeterdeckError
+from meterdeck.core.errors import MeterdeckError, NotFound
 from meterdeck.core.model.changes import (
     Actor,
     Adjusted,
@@ -122,6 +122,8 @@ class ScriptedEngine:
 
     async def open(self, identifier: str) -> EventStory:
         self._raise()
+        if identifier not in self.stories:
+            raise NotFound(f"no meter event {identifier} is known")
         return self.stories[identifier]
 
     async def plan(self, change: EventChange, identifier: str) -> EventPlan:

@@ -25,7 +25,7 @@ def test_the_gate_refuses_writing_before_the_context_is_known(action: Action) ->
     assert refusal(action, None)
 
 
-@pytest.mark.parametrize("area", [Area.FLEET, Area.TENANT])
+@pytest.mark.parametrize("area", list(Area))
 def test_a_read_only_context_offers_no_writing_action(area: Area) -> None:
     """Footer, palette and help are made from what is offered."""
     actions = offered(area, context(read_only=True))
@@ -40,7 +40,7 @@ def test_every_writing_action_asks_before_it_acts() -> None:
 
 def test_ids_and_keys_are_used_once_on_a_screen() -> None:
     """One key has one meaning."""
-    for area in (Area.FLEET, Area.TENANT, Area.EVENTS):
+    for area in Area:
         actions = [action for action in ACTIONS if area in action.area]
         keys = [key for action in actions for key in action.keys.split(",")]
         assert len(keys) == len(set(keys))
@@ -53,7 +53,8 @@ async def test_a_key_of_a_writing_action_is_refused_when_read_only(
 ) -> None:
     """The key opens no dialog and says why; the engine is asked nothing."""
     async with operating(fleet_update(), of=context(read_only=True)) as operator:
-        await operator.press(action.keys)
+        elsewhere = Area.FLEET not in action.area
+        await operator.press(*(("e",) if elsewhere else ()), action.keys)
 
         assert "read-only, nothing was changed" in operator.notices()
         assert not operator.app.screen.query(Button)

@@ -9,7 +9,12 @@ from meterdeck.tui.actions import ACTIONS, Area, offered
 from meterdeck.tui.screens.help import HelpScreen, grouped, key_name
 from meterdeck.tui.screens.tenant import TenantScreen
 
-OPENING = {Area.FLEET: (), Area.TENANT: ("enter",), Area.EVENTS: ("e",)}
+OPENING = {
+    Area.FLEET: (),
+    Area.TENANT: ("enter",),
+    Area.EVENTS: ("e",),
+    Area.EVENT: ("e", "enter"),
+}
 
 
 @pytest.mark.parametrize("area", OPENING)
