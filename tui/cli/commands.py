@@ -34,6 +34,8 @@ _ACTIONS = (
     "event:resolve",
     "event:cancel",
     "event:compensate",
+    "billing",
+    "billing:repair",
 )
 _SANDBOX = {
     "sandbox": "run a local Stripe and Redis with simulated traffic",
