@@ -11,6 +11,7 @@ from operator import attrgetter
 from meterdeck.core.model.delivery import EventState, Letter
 from meterdeck.core.model.reconciliation import (
     GIVING_BACK,
+    SLOW_SUMMARY,
     SUMMARY_LAG,
     Cause,
     Facts,
@@ -324,12 +325,30 @@ def _take_rest(book: _Book) -> None:
         # It may be in the period beside, where Stripe has more than it should.
         surplus = max((each for each in beside if each > 0), default=_ZERO)
         book.take(Cause.UNEXPLAINED, min(book.gap, surplus))
+        book.take(Cause.LAG, _may_be_late(facts, book.gap))
         whole = _is_of_whole_events(facts, book.gap)
         book.take(Cause.MISSING if whole else Cause.UNEXPLAINED, book.gap)
     elif book.gap < 0:
         lack = max((-each for each in beside if each < 0), default=_ZERO)
         book.take(Cause.UNEXPLAINED, -min(-book.gap, lack))
         book.take(Cause.FOREIGN, book.gap)
+
+
+def _may_be_late(facts: Facts, units: Decimal) -> Decimal:
+    """Return `units` if they are the newest events and Stripe may just be slow.
+
+    Sending these again would bill them twice once Stripe has caught up.
+    """
+    if not facts.slow:
+        return _ZERO
+    hidden = _ZERO
+    for event in reversed(facts.sent):
+        if event.accepted_at <= facts.now - SLOW_SUMMARY:
+            break
+        hidden += event.units
+        if hidden == units:
+            return units
+    return _ZERO
 
 
 def _is_of_whole_events(facts: Facts, units: Decimal) -> bool:

@@ -16,6 +16,8 @@ from meterdeck.core.model.periods import Period
 
 SUMMARY_LAG = timedelta(minutes=5)
 """So long an accepted event may be missing in Stripe's summaries."""
+SLOW_SUMMARY = timedelta(hours=6)
+"""So long it may, while Stripe shows nothing newer of the meter either."""
 GIVING_BACK = timedelta(minutes=15)
 """So long after it was billed an application may release what a call took."""
 
@@ -97,6 +99,8 @@ class Facts:
         given_back: Units that operators took off counter and bill since the last
             claim.
         negative: Whether negative events are sent.
+        slow: Whether Stripe shows nothing of this meter that was accepted later than
+            the newest event of this counter.
         lower: Whether an operator said that the counter is right, though it is lower
             than what was billed.
         held: Why the counter is not billed until it is reconciled; empty where it is.
@@ -117,6 +121,7 @@ class Facts:
     minutes: Mapping[str, Decimal] = field(default_factory=dict)
     given_back: int = 0
     negative: bool = True
+    slow: bool = False
     lower: bool = False
     held: str = ""
 

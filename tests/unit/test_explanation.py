@@ -150,6 +150,18 @@ SEEDED: dict[str, tuple[Facts, dict[Cause, int]]] = {
     ),
     "foreign usage": (replace(AGREED, stripe=Decimal(142)), {Cause.FOREIGN: -42}),
     "missing in Stripe": (replace(AGREED, stripe=Decimal(70)), {Cause.MISSING: 30}),
+    "the newest missing, and newer ones are shown": (
+        replace(AGREED, stripe=Decimal(80)),
+        {Cause.MISSING: 20},
+    ),
+    "the newest missing, and nothing newer is shown": (
+        replace(AGREED, stripe=Decimal(80), slow=True),
+        {Cause.LAG: 20},
+    ),
+    "the newest missing for hours": (
+        replace(AGREED, stripe=Decimal(80), slow=True, now=NOW + timedelta(hours=5)),
+        {Cause.MISSING: 20},
+    ),
     "no sum of our events": (
         replace(AGREED, stripe=Decimal(93)),
         {Cause.UNEXPLAINED: 7},
@@ -312,6 +324,7 @@ def any_facts(draw: st.DrawFn) -> Facts:
         before=draw(beside),
         after=draw(beside),
         given_back=draw(some),
+        slow=draw(st.booleans()),
         negative=draw(st.booleans()),
     )
 

@@ -28,6 +28,7 @@ from meterdeck.core.services.reconcile.summaries import MINUTE, Summaries
 from meterdeck.core.services.usage_reading import UsageReader
 
 _TRIES = 4
+_MOST_PROBES = 3
 _NOT_COUNTED = (EventState.REFUSED, EventState.CANCELLED, EventState.DEAD)
 
 
@@ -161,6 +162,7 @@ class FactFinder:
             ),
             minutes=await self._minutes(subject, facts, letters),
             given_back=await self._from.corrections.given_back(record.counter, since),
+            slow=await self._is_slow(subject, facts),
         )
 
     async def _edge(self, subject: Subject, dropped: frozenset[str]) -> Decimal:
@@ -197,6 +199,23 @@ class FactFinder:
             others = [x for x in known if x.event.identifier != event.identifier]
             found[event.identifier] = held - total_of(others, facts.scale)
         return found
+
+    async def _is_slow(self, subject: Subject, facts: Facts) -> bool:
+        """Tell whether Stripe shows nothing that was accepted after all of these."""
+        if not facts.sent or facts.surplus >= 0:
+            return False
+        newest = max(each.accepted_at for each in facts.sent)
+        name, scale = subject.resource.meter, facts.scale
+        for line in self._from.log.later(name, newest)[:_MOST_PROBES]:
+            minute = minute_of(line.event.timestamp)
+            pair = (name, line.event.customer)
+            known = self._from.log.accepted(*pair, minute, minute + MINUTE)
+            held = await self._from.summaries.units(
+                [pair], minute, minute + MINUTE, scale
+            )
+            if held and held >= total_of(known, scale):
+                return False
+        return True
 
     async def _surplus(self, subject: Subject, dropped: frozenset[str]) -> Decimal:
         """Return what Stripe has of a period beyond what is reported in it."""

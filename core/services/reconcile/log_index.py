@@ -112,6 +112,17 @@ class LogIndex:
             if start <= line.event.timestamp < end and identifier not in but
         )
 
+    def later(self, event_name: str, moment: datetime) -> list[LoggedEvent]:
+        """Return accepted events of a meter after a moment, oldest first."""
+        found = [
+            line
+            for (name, _), lines in self._of_meter.items()
+            if name == event_name
+            for line in lines.values()
+            if line.at > moment
+        ]
+        return sorted(found, key=lambda line: line.at)
+
     def _take(self, line: LoggedEvent) -> None:
         if line.sequence and line.period:
             where = (line.tenant, line.resource, line.period)

@@ -45,6 +45,8 @@ async def seed(billed: Billed) -> None:
     await _seed_lost(billed)
     await _seed_stripe(billed)
     await _seed_periods(billed)
+    # So that Stripe shows something that is newer than what is missing.
+    await billed.bill(await billed.subject("fine"), 1)
 
 
 _NAMES = (

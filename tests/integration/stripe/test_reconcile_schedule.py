@@ -121,6 +121,7 @@ async def test_a_pass_settles_what_is_proven_and_only_alarms_of_the_rest(
         await world.billed.settle(claim, Verdict.AMBIGUOUS)
     await world.billed.use(subject := await world.billed.subject("missing"), 9)
     await world.billed.settle(await world.billed.claim(subject))
+    await world.billed.bill(await world.billed.subject("newer"), 1)
     world.clock.move(seconds=LAG_S + 1)
 
     with caplog.at_level(logging.WARNING):
