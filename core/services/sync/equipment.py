@@ -25,7 +25,8 @@ from meterdeck.core.services.sync.share import Share, worker_name
 from meterdeck.core.services.timing import Timing
 
 _CONNECTIONS = 24
-_PATIENCE = 0.4  # of the lease: what is claimed waits for its turn, too
+_LEAST_PATIENCE = 0.25  # of the lease
+_SPARE_S = 2.0
 _LONGEST_BEAT_S = 2.0
 _MOST_ON_THE_WAY = 2_000
 
@@ -80,7 +81,7 @@ class Equipment:
             sink,
             rate=rate,
             at_once=options.at_once,
-            patience_s=options.takeover_s * _PATIENCE,
+            patience_s=_patience_s(options.takeover_s, stripe.timeout_s),
             meters=self.billables.meter,
             observer=self.observer,
             timing=Timing(now=self.now),
@@ -98,6 +99,14 @@ class Equipment:
         for close in (self.sender.close, self.gateway.close, self.redis.aclose):
             with suppress(OSError):
                 await close()
+
+
+def _patience_s(lease_s: float, timeout_s: float) -> float:
+    """Return how long an event is tried: its last request ends within the lease.
+
+    Else two workers might send it at once.
+    """
+    return max(lease_s - timeout_s - _SPARE_S, lease_s * _LEAST_PATIENCE)
 
 
 def _required_stripe(context: Context) -> StripeOptions:
