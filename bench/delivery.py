@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+from bench import worker
 from bench.load import Load, drive
 from bench.machine import memory_mb, on_core, taken_on, versions
 from bench.report import Row, Section, Target, number, ratios, spread
@@ -101,7 +102,12 @@ async def stream(ground: Ground) -> list[Row]:
     ]
 
 
-PARTS: Sequence[Measure] = (v1, stream)
+async def whole_worker(ground: Ground) -> list[Row]:
+    """Measure the worker, from the counter to Stripe."""
+    return await worker.run(rounds=ground.rounds, seconds=ground.seconds * 10)
+
+
+PARTS: Sequence[Measure] = (v1, stream, whole_worker)
 
 
 async def _interleaved(ground: Ground, ways: dict[str, Way], at_once: int) -> Loads:

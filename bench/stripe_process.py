@@ -32,18 +32,18 @@ class RunningStripe:
 
 
 @contextmanager
-def running_stripe() -> Iterator[RunningStripe]:
-    """Run one on another core for the time of the block."""
-    argv = [sys.executable, "-m", "bench.stripe_process"]
+def running_stripe(customers: int = TENANTS) -> Iterator[RunningStripe]:
+    """Run one with so many customers on another core for the time of the block."""
+    argv = [sys.executable, "-m", "bench.stripe_process", str(customers)]
     with subprocess.Popen(
         argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         move(process.pid, 1)
-        base_url, *customers = json.loads(process.stdout.readline())
+        base_url, *ids = json.loads(process.stdout.readline())
         try:
-            yield RunningStripe(base_url, tuple(customers), process.pid)
+            yield RunningStripe(base_url, tuple(ids), process.pid)
         finally:
             process.stdin.close()  # which it takes for the end
 
@@ -56,7 +56,7 @@ async def serve() -> None:
     local.call("POST", "/v1/billing/meters", meter)
     customers = [
         local.call("POST", "/v1/customers", {"name": "Bench"})["id"]
-        for _ in range(TENANTS)
+        for _ in range(int(sys.argv[1]))
     ]
     async with LocalStripeServer(local) as server:
         print(json.dumps([server.base_url, *customers]), flush=True)

@@ -88,7 +88,11 @@ def line_parts(settlement: Settlement) -> list[bytes]:
     if settlement.attempt is None and settlement.verdict is Verdict.LATER:
         return []
     fields = line_fields(line_of(settlement))
-    return [stored(text) for field in fields.items() for text in field]
+    texts = [text for field in fields.items() for text in field]
+    try:
+        return [text.encode("utf-8", "surrogateescape") for text in texts]
+    except UnicodeEncodeError:
+        return [stored(text) for text in texts]
 
 
 def stored(text: str) -> bytes:

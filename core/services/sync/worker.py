@@ -162,10 +162,18 @@ class Worker:
             Unreachable, Refused: A server cannot be asked.
         """
         await self.prepare()
-        async with self._settling():
-            await self._deliver_all(progress)
+        await self.deliver_all(progress)
 
-    async def _deliver_all(self, progress: Callable[[str], None]) -> None:
+    async def deliver_all(self, progress: Callable[[str], None]) -> None:
+        """Do what `run_once` does, of a worker that is prepared.
+
+        Raises:
+            Unreachable: Redis does not answer.
+        """
+        async with self._settling():
+            await self._until_nothing_is_unsent(progress)
+
+    async def _until_nothing_is_unsent(self, progress: Callable[[str], None]) -> None:
         loop = asyncio.get_running_loop()
         patience_s = self.context.delivery.takeover_s + 2 * _DRAIN_S
         done, told = self._progress(), loop.time()
