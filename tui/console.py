@@ -19,7 +19,7 @@ from meterdeck.core.model.usage import TenantId
 from meterdeck.tui.actions import Action
 from meterdeck.tui.crash import Crash
 from meterdeck.tui.key_order import OneKeyAtATime
-from meterdeck.tui.picture import Picture
+from meterdeck.tui.picture import LETTERS_COUNTED, Picture
 from meterdeck.tui.requests import Adjust, Request
 from meterdeck.tui.runtime import Ended, Opened, Report, Runtime
 from meterdeck.tui.screens.area import AreaScreen
@@ -33,6 +33,9 @@ def _commands() -> type[Provider]:
 
     return ActionCommands
 
+
+LETTERS_S = 10.0
+"""Seconds between two looks at how many letters there are."""
 
 Severity = Literal["information", "warning", "error"]
 
@@ -68,6 +71,13 @@ class ConsoleApp(OneKeyAtATime):
             self.future = future
             super().__init__()
 
+    class Counted(Message):
+        """The letters were counted, or could not be."""
+
+        def __init__(self, future: Future[int]) -> None:
+            self.future = future
+            super().__init__()
+
     class Finished(Message):
         """A request was answered, one way or the other."""
 
@@ -91,6 +101,7 @@ class ConsoleApp(OneKeyAtATime):
         self.picture: Picture | None = None
         self.ended: BaseException | None = None
         self.crash: Crash | None = None
+        self._counting = False
         self._actor = actor
         self._jump = over_ssh(environ)
         for theme in THEMES:
@@ -102,6 +113,7 @@ class ConsoleApp(OneKeyAtATime):
 
     def on_mount(self) -> None:
         self.call_after_refresh(self.runtime.start, self.deliver)
+        self.set_interval(LETTERS_S, self._count_letters)
 
     # -- what the engine says --------------------------------------------------
 
@@ -115,6 +127,7 @@ class ConsoleApp(OneKeyAtATime):
                 self.picture = Picture(context)
                 for screen in self._areas():
                     screen.open(self.picture)
+                self._count_letters()
             case Ended(error):
                 self.ended = error
                 code = error.exit_code if isinstance(error, MeterdeckError) else 1
@@ -133,6 +146,26 @@ class ConsoleApp(OneKeyAtATime):
                 else:
                     screen.behind = True
         self.runtime.taken()
+
+    def _count_letters(self) -> None:
+        if self.picture is None or self._counting:
+            return
+        self._counting = True
+        future = self.runtime.submit(
+            lambda engine: engine.ledger.needing(LETTERS_COUNTED)
+        )
+        future.add_done_callback(lambda done: self.post_message(self.Counted(done)))
+
+    def on_console_app_counted(self, message: Counted) -> None:
+        self._counting = False
+        error = message.future.exception()
+        if error is None and self.picture is not None:
+            self.picture.letters = message.future.result()
+            for screen in self._areas():
+                if screen.on_top:
+                    screen.frame(self.picture)
+        elif error is not None and not isinstance(error, MeterdeckError):
+            raise error
 
     def _areas(self) -> list[AreaScreen]:
         return [
@@ -235,6 +268,7 @@ class ConsoleApp(OneKeyAtATime):
     def on_console_app_finished(self, message: Finished) -> None:
         request, error = message.request, message.future.exception()
         self.runtime.poke()
+        self._count_letters()
         if error is None:
             self.say(message.future.result(), title=str(request.target))
         elif isinstance(error, UnknownOutcome):

@@ -19,6 +19,8 @@ from meterdeck.core.model.usage import TenantId
 from meterdeck.core.services.fleet import Fleet, FleetChange
 
 EVENTS_KEPT = 5000
+LETTERS_COUNTED = 1000
+"""Letters that are counted; there may be more."""
 _CONNECTING = Health(Reach.CONNECTING)
 
 
@@ -87,6 +89,7 @@ class Picture:
         stale: Redis does not answer; what is shown is old.
         loaded: The first counters have arrived.
         spool: What waits on this machine's disk; None where it is not known.
+        letters: Meter events that need somebody; `LETTERS_COUNTED` or more.
         standings: What a close look found, of the tenant looked at last.
     """
 
@@ -99,6 +102,7 @@ class Picture:
         self.counters_at: datetime | None = None
         self.expiries: dict[tuple[TenantId, str], OverrideChange] = {}
         self.spool: SpoolSight | None = None
+        self.letters = 0
         self.standings: dict[TenantId, tuple[Standing, ...]] = {}
         self.updates = 0
         self._at: datetime | None = None

@@ -27,6 +27,8 @@ _OUTCOMES = {
     EventState.DEAD: EventOutcome.REFUSED,
     EventState.AMBIGUOUS: EventOutcome.UNKNOWN,
 }
+NEEDING = frozenset({EventState.REFUSED, EventState.DEAD, EventState.AMBIGUOUS})
+"""States in which an event needs somebody."""
 _COUNTED = frozenset({EventState.ACCEPTED, EventState.CONFIRMED})
 _SOURCES = {
     LetterSource.COUNTER: EventSource.WORKER,

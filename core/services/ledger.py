@@ -13,6 +13,7 @@ from meterdeck.core.model.delivery import BillingRecord, Letter
 from meterdeck.core.model.event_lines import attempts_of
 from meterdeck.core.model.events import EventSource, LoggedEvent
 from meterdeck.core.model.ledger import (
+    NEEDING,
     EventFilter,
     EventStory,
     LedgerEvent,
@@ -99,6 +100,11 @@ class Ledger:
         waiting = [*await self._flying(), *await self._queued()]
         letters = [letter async for letter in self._letters.all(MOST_LETTERS)]
         return LedgerSight(waiting, letters, await self._confirmed(lines))
+
+    async def needing(self, limit: int) -> int:
+        """Return how many letters need somebody; of `limit` that are looked at."""
+        found = [letter async for letter in self._letters.all(limit)]
+        return sum(letter.state in NEEDING for letter in found)
 
     async def letters(
         self, tenant: str = ""

@@ -49,7 +49,7 @@ from meterdeck.core.model.events import (
 from meterdeck.core.model.fleet_update import (
     WatchUpdate,
 )
-from meterdeck.core.model.ledger import EventStory
+from meterdeck.core.model.ledger import NEEDING, EventStory
 from meterdeck.core.model.ledger_sight import LedgerSight
 from meterdeck.core.model.standing import Standing
 from meterdeck.core.model.usage import (
@@ -119,6 +119,9 @@ class ScriptedEngine:
 
     async def sight(self, lines: Sequence[LoggedEvent] = ()) -> LedgerSight:
         return self.seen
+
+    async def needing(self, limit: int) -> int:
+        return sum(each.state in NEEDING for each in self.seen.letters.values())
 
     async def open(self, identifier: str) -> EventStory:
         self._raise()

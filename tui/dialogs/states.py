@@ -15,6 +15,7 @@ from textual.widgets.option_list import Option
 
 from meterdeck.core.model.delivery import EventState
 from meterdeck.core.model.event_changes import STATE_WORDS
+from meterdeck.core.model.ledger import NEEDING
 from meterdeck.tui.dialogs.dialog import Dialog
 from meterdeck.tui.event_words import STATES
 
@@ -32,7 +33,7 @@ class Shown:
 EVERYTHING = Shown("e", "everything", "each line of the delivery log")
 LETTERS = Shown(
     "l", "needs somebody", "refused, dead or ambiguous",
-    frozenset({EventState.REFUSED, EventState.DEAD, EventState.AMBIGUOUS}),
+    NEEDING,
 )  # fmt: skip
 _WAITING = Shown(
     "w", "on its way", "queued or in flight",

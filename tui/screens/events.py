@@ -15,7 +15,6 @@ from meterdeck.core.model.ledger import EventFilter, LedgerEvent
 from meterdeck.core.model.ledger_sight import LedgerSight
 from meterdeck.core.model.usage import TenantId
 from meterdeck.core.services.fleet import FleetChange
-from meterdeck.tui import phrases
 from meterdeck.tui.actions import Area, bindings
 from meterdeck.tui.dialogs.states import EVERYTHING, LETTERS, Shown, StatesDialog
 from meterdeck.tui.picture import Picture
@@ -174,14 +173,10 @@ class EventsScreen(EventArea):
 
 
 def _counts(sight: LedgerSight) -> str:
-    """Return how many events wait, and for whom; "" for none."""
+    """Return how many events are on their way; "" for none."""
     states = [event.state for event in sight.waiting.values()]
-    needing = sum(each.state in LETTERS.states for each in sight.letters.values())
     parts = [
         (states.count(EventState.QUEUED), "queued"),
         (states.count(EventState.IN_FLIGHT), "in flight"),
     ]
-    said = [f"{count:,} {word}" for count, word in parts if count]
-    if needing:
-        said.append(phrases.counted(needing, "letter"))
-    return " · ".join(said)
+    return " · ".join(f"{count:,} {word}" for count, word in parts if count)

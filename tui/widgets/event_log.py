@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import islice
 from time import monotonic
@@ -11,7 +12,7 @@ from textual.strip import Strip
 from textual.timer import Timer
 
 from meterdeck.core.model.events import LoggedEvent
-from meterdeck.core.model.ledger import EventFilter, LedgerEvent
+from meterdeck.core.model.ledger import EventFilter, LedgerEvent, event_of_line
 from meterdeck.core.model.ledger_sight import LedgerSight, newest_events
 from meterdeck.core.model.usage import TenantId
 from meterdeck.tui import event_words, phrases
@@ -122,7 +123,7 @@ class EventLog(Panel):
         tail = self.picture.events
         if not self.wanted.states:
             lines = tail.lines(tenant=self.tenant, text=self.text, until=self.held)
-            return [self.sight.event_of(line) for line in islice(lines, count)]
+            return self._history(islice(lines, count))
         # Not held: what is chosen is found again by its identifier.
         lines = tail.lines(tenant=self.tenant, text=self.text)
         tenants = frozenset({self.tenant} if self.tenant is not None else ())
@@ -146,6 +147,18 @@ class EventLog(Panel):
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
         event.stop()
         self.scroll_by(-3)
+
+    def _history(self, lines: Iterable[LoggedEvent]) -> list[LedgerEvent]:
+        """Return what each line tells, and the newest of an event as it stands."""
+        seen: set[tuple[str, str]] = set()
+        found: list[LedgerEvent] = []
+        for line in lines:
+            told = event_of_line(line)
+            if told.key not in seen:
+                seen.add(told.key)
+                told = replace(self.sight.event_of(line), at=line.at)
+            found.append(told)
+        return found
 
     def lines(self) -> list[Strip]:
         picture = self.picture
@@ -256,7 +269,9 @@ class _Places:
 
 def _said(event: LedgerEvent) -> str:
     state = event_words.state_words(event)
-    if event.line.message:
-        return f"{state}: {event.line.message}"
+    said = event.line.message
+    if said:
+        # An operator's own line begins with what was done.
+        return said if said.startswith(state) else f"{state}: {said}"
     latency = event.line.latency_ms
     return f"{state} {phrases.latency(latency)}" if latency else state

@@ -11,7 +11,7 @@ from meterdeck.core.model.fleet_update import Health, Reach
 from meterdeck.core.model.text import visible
 from meterdeck.core.services.fleet import FleetTotals
 from meterdeck.tui import phrases
-from meterdeck.tui.picture import Picture
+from meterdeck.tui.picture import LETTERS_COUNTED, Picture
 from meterdeck.tui.render import Align, Line, fit
 from meterdeck.tui.themes import Ground, Role
 from meterdeck.tui.widgets.line_view import LineView
@@ -171,9 +171,10 @@ class TotalsLine(HeaderLine):
             (totals.over90, "over 90 %", Role.HIGH),
             (totals.near, "near", Role.NEAR),
             (totals.broken, "unreadable", Role.HIGH),
+            (picture.letters, _letters_word(picture.letters), Role.HIGH),
         ]
         for count, word, role in parts:
-            if not count and word == "unreadable":
+            if not count and word in ("unreadable", ""):
                 continue
             line.add("   ", muted)
             line.add(
@@ -193,6 +194,14 @@ class TotalsLine(HeaderLine):
             line.add("━" * length, self.palette.style(role, self.ground))
             left -= length
         line.add("━" * left, self.palette.style(Role.LOW, self.ground))
+
+
+def _letters_word(count: int) -> str:
+    if not count:
+        return ""
+    if count >= LETTERS_COUNTED:
+        return "letters or more"
+    return "letter" if count == 1 else "letters"
 
 
 class StatusHeader(Widget):
