@@ -295,6 +295,8 @@ def test_every_key_of_the_layout_is_in_the_document() -> None:
         layout.unsettled(),
         layout.letters("{tenant}"),
         layout.lettered(),
+        layout.reports(),
+        layout.syncing(),
     ]
 
     for key in keys:
