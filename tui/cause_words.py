@@ -83,7 +83,8 @@ def step_words(step: Step) -> str:
 def _reported_words(step: Step, resource: Resource) -> str:
     units = units_text(abs(step.units), resource)
     if step.units < 0:
-        return f"{units} go out again"
+        late = "; the invoice of that period is closed, and will not have them"
+        return f"{units} go out again{late if step.invoiced else ''}"
     if step.cause is Cause.RESTORED:
         return f"{units} are taken for billed: Stripe has them"
     return f"{units} are taken off in Stripe, by a negative event"

@@ -269,6 +269,13 @@ def test_a_release_of_what_was_just_billed_is_no_lost_counter() -> None:
     }
 
 
+def test_of_a_held_counter_nothing_is_taken_for_released() -> None:
+    """A repair that was cut short leaves it lower: it is lost, however young."""
+    facts = replace(with_record(used=80), sent=YOUNG, held="it is being repaired")
+
+    assert causes(explain(facts)) == {Cause.COUNTER_LOST: -20}
+
+
 def test_the_age_of_what_is_unexplained_is_counted_from_the_last_agreement() -> None:
     """Nothing unexplained: no age. Else since Stripe agreed, or the period began."""
     odd = replace(AGREED, stripe=Decimal(93))

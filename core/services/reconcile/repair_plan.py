@@ -68,6 +68,8 @@ class Step:
         expected: What `reported` has to be, or the counter; the step refuses else.
         letter: Of an ambiguous event that is settled.
         newest: Number of the counter's newest event that is known.
+        invoiced: Whether its period's invoice is closed: Stripe counts what is sent
+            for it, and bills it no more.
         alone: Whether it leaves what is billed right in itself; else the counter is
             held until all its steps are done.
     """
@@ -80,6 +82,7 @@ class Step:
     expected: int | None = None
     letter: Letter | None = None
     newest: int = 0
+    invoiced: bool = False
     alone: bool = True
 
     @property
@@ -251,5 +254,6 @@ def _step(
         sequence,
         expected,
         newest=newest,
+        invoiced=finding.facts.now >= subject.period.end + INVOICE_GRACE,
         alone=alone,
     )
