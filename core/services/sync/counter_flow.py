@@ -248,23 +248,34 @@ class CounterFlow:
 
     async def _deliver(self, claim: Claim, period: Period, since: float) -> None:
         try:
-            held = await self._own.guard.check(claim, period)
-        except Unreachable as error:
-            # Nobody knows whether it may be sent: it is claimed again, by anybody.
-            self._problem("claim_not_checked", error)
+            settlement = await self._sent(claim, period)
+        except BaseException:
             self._landed(claim.counter)
             self._put_back(claim.counter, since, self._own.lease_s)
-            return
-        if held is not None and held.withdrawn:
+            raise
+        if settlement is None:
             self._landed(claim.counter)
             self.tally.left["held"] += 1
-            return
+        else:
+            self._settling.add(_Done(settlement, since))
+
+    async def _sent(self, claim: Claim, period: Period) -> Settlement | None:
+        """Send an event and return how it is to be settled; None: it is held back."""
+        try:
+            held = await self._own.guard.check(claim, period)
+        except MeterdeckError as error:
+            # Nobody knows whether it may be sent: it is claimed again, by anybody.
+            self._problem("claim_not_checked", error)
+            wait_s = self._own.lease_s
+            return Settlement(claim, Verdict.LATER, attempts=0, again_after_s=wait_s)
+        if held is not None and held.withdrawn:
+            return None
         delivery = await self._own.sender.deliver(
             claim.event, until=send_until(claim.claimed_at)
         )
         last = delivery.last
         verdict = verdict_of(delivery, maybe_sent=claim.maybe_sent)
-        settlement = Settlement(
+        return Settlement(
             claim,
             verdict,
             last,
@@ -272,7 +283,6 @@ class CounterFlow:
             again_after_s=pause_s(last) if verdict is Verdict.LATER else 0.0,
             earlier=tuple(delivery.attempts[:-1]),
         )
-        self._settling.add(_Done(settlement, since))
 
     # -- settling ------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from meterdeck.core.model.delivery import (
 
 STOPPED_PAUSE_S = 30.0
 _SHORTEST_S = 2.0
-_LONGEST_S = 60.0
+_LONGEST_ASKED_S = 3600.0  # more is no answer of Stripe's
 
 
 def send_until(first_sent_at: datetime) -> datetime:
@@ -53,4 +53,4 @@ def pause_s(last: Attempt) -> float:
         return STOPPED_PAUSE_S
     asked = last.retry_after_s or 0.0
     spread = random.uniform(_SHORTEST_S, 2 * _SHORTEST_S)  # noqa: S311  # jitter
-    return min(asked, _LONGEST_S) + spread
+    return min(asked, _LONGEST_ASKED_S) + spread

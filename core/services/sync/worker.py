@@ -33,7 +33,7 @@ _IDLE_S = 0.1
 _TRY_AGAIN_S = 0.5
 _METERS_S = 300.0
 _LEARN_S = 5.0
-_UNSETTLED_AT_ONCE = 1_000
+_MOST_AT_ONCE = 1_000
 _LONGEST_REST_S = 30.0
 _DRAIN_S = 10.0
 
@@ -106,9 +106,14 @@ class Worker:
 
     async def _refresh_directory(self) -> None:
         change = await self._directory.refresh()
-        self._own.billables.put(change.tenants, change.removed)
-        for tenant in change.tenants:
-            self._complaints.pop(tenant.id, None)
+        billables = self._own.billables
+        billables.put(change.tenants, change.removed)
+        if not self.ready.is_set() or len(change.tenants) > _MOST_AT_ONCE:
+            return  # the sweep looks at everybody
+        for tenant in change.tenants:  # one may have become a customer
+            if self.share.is_mine(tenant.id):
+                counters = billables.counters_of(tenant.id, self._own.now())
+                self.counters.notice(counters)
 
     async def read_meters(self) -> None:
         """Ask Stripe for its meters.
@@ -314,7 +319,7 @@ class Worker:
             more = pulse.more
 
     async def _take_over(self) -> None:
-        found = await self._own.records.unsettled(self._own.now(), _UNSETTLED_AT_ONCE)
+        found = await self._own.records.unsettled(self._own.now(), _MOST_AT_ONCE)
         self.counters.notice(found)
 
     async def _beat(self) -> None:
