@@ -37,6 +37,7 @@ LEFT_WORDS = {
     Cause.RESTORED: "it stays held: first say what is foreign, and look at the rest",
     Cause.UNEXPLAINED: "left: look at what else sends to this meter",
 }
+_EVENTS_LEFT = "left: it is billed by events of its own; look at them one by one"
 _DONE_WORDS = {
     StepKind.COUNTED: "{units} are taken for billed: Stripe has the event",
     StepKind.NOT_COUNTED: "{units} go out again: Stripe does not have the event",
@@ -73,7 +74,7 @@ def step_words(step: Step) -> str:
     """Return what a step of a repair does, or why it does nothing."""
     resource = step.subject.resource
     if step.kind is StepKind.NOTHING:
-        return LEFT_WORDS[step.cause]
+        return LEFT_WORDS.get(step.cause, _EVENTS_LEFT)
     if step.kind is StepKind.REPORTED:
         return _reported_words(step, resource)
     units = units_text(abs(step.units), resource)

@@ -109,7 +109,8 @@ def _explain_counter(book: _Book) -> None:
     facts, record = book.facts, book.facts.record
     book.note(Cause.RESERVED, record.reserved)
     book.note(Cause.QUOTA_ONLY, -record.offset)
-    book.note(Cause.IN_FLIGHT, record.claim.units if record.claim else 0)
+    flying = record.claim.units if record.claim else 0
+    book.note(Cause.IN_FLIGHT, flying + facts.taken)
     named = 0
     for letter in _parked(facts):
         book.note(_PARKED[letter.state], letter.units)
@@ -117,7 +118,7 @@ def _explain_counter(book: _Book) -> None:
     book.note(Cause.UNEXPLAINED, record.parked - named)
     lost = _lost(facts)
     book.note(Cause.COUNTER_LOST, lost)
-    book.note(Cause.WAITING, record.waiting - lost)
+    book.note(Cause.WAITING, record.waiting - lost - facts.taken)
 
 
 def _parked(facts: Facts) -> Iterable[Letter]:
@@ -188,6 +189,7 @@ def orphans(facts: Facts) -> tuple[SentEvent, ...]:
 
 
 def _take_edge_and_tests(book: _Book) -> None:
+    book.take_surplus(Cause.IN_FLIGHT, book.facts.taken)
     book.take_surplus(Cause.TEST, book.facts.test_units)
     book.take_surplus(Cause.EDGE, book.facts.edge)
 

@@ -89,6 +89,7 @@ class Facts:
         letters: Of this counter.
         sent: Oldest first, as far back as the log goes.
         newest_sequence: The highest number of an event of this counter in the log.
+        taken: Of events that wait, what a worker has: Stripe may have it already.
         test_units: Of accepted test events in this period.
         edge: What Stripe has in the period's first and last minute and is not ours.
         before: Stripe's surplus in the period before: its summary less what is
@@ -114,6 +115,7 @@ class Facts:
     letters: tuple[Letter, ...] = ()
     sent: tuple[SentEvent, ...] = ()
     newest_sequence: int = 0
+    taken: int = 0
     test_units: int = 0
     edge: Decimal = Decimal(0)
     before: Decimal | None = None

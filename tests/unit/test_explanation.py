@@ -128,6 +128,14 @@ SEEDED: dict[str, tuple[Facts, dict[Cause, int]]] = {
         ),
         {},
     ),
+    "queued, and taken by a worker": (
+        replace(with_record(used=110), taken=10),
+        {Cause.IN_FLIGHT: 10},
+    ),
+    "queued, taken and counted": (
+        replace(with_record(used=110), taken=10, stripe=Decimal(110)),
+        {},
+    ),
     "accepted a minute ago": (
         replace(AGREED, sent=YOUNG, stripe=Decimal(80)),
         {Cause.LAG: 20},
@@ -326,6 +334,7 @@ def any_facts(draw: st.DrawFn) -> Facts:
         letters=draw(letters),
         sent=draw(sent_events),
         newest_sequence=draw(st.integers(0, 8)),
+        taken=draw(some),
         test_units=draw(some),
         edge=draw(some.map(Decimal)),
         before=draw(beside),

@@ -18,6 +18,7 @@ from meterdeck.core.model.usage import Broken
 from meterdeck.core.services.letter_reading import LetterReading
 from meterdeck.core.services.reconcile.corrections import Corrections
 from meterdeck.core.services.reconcile.log_index import LogIndex, total_of, units_of
+from meterdeck.core.services.reconcile.queued_ledger import QueuedLedger, record_of
 from meterdeck.core.services.reconcile.subjects import (
     Subject,
     edge_minutes,
@@ -50,6 +51,7 @@ class Sources:
     holds: BillingHolds
     usage: UsageReader
     log: LogIndex
+    queued: QueuedLedger
     summaries: Summaries
     corrections: Corrections
     now: Callable[[], Awaitable[datetime]]
@@ -91,7 +93,16 @@ class FactFinder:
         (record,) = await self._from.records.read([subject.counter])
         if record.used is None:
             await self._check_gone(subject)
-        return record, letters
+        return await self._as_record(subject, record, letters), letters
+
+    async def _as_record(
+        self, subject: Subject, record: BillingRecord, letters: tuple[Letter, ...]
+    ) -> BillingRecord:
+        if not subject.by_events:
+            return record
+        queued = await self._from.queued.units(record)
+        mine = [each for each in letters if _is_of(each, subject)]
+        return record_of(record, queued, mine)
 
     async def _check_gone(self, subject: Subject) -> None:
         """Raise for a counter that is there, and no number."""
@@ -127,7 +138,13 @@ class FactFinder:
             )
             if line.source is EventSource.TEST
         ]
-        sent = self._from.log.sent(counter, subject.period)
+        sent = self._from.log.sent(counter, subject.period, by_events=subject.by_events)
+        taken, newest = 0, self._from.log.newest_sequence(counter)
+        if subject.by_events:
+            taken = (await self._from.queued.units(record)).taken
+            whole = self._from.log.covers(subject.period.start)
+            newest = len(sent)
+            record = replace(record, sequence=newest if whole else newest + 1)
         hold = await self._from.holds.read(counter)
         return Facts(
             standing_in(record, subject, now),
@@ -137,7 +154,8 @@ class FactFinder:
             stripe,
             letters=tuple(each for each in letters if _is_of(each, subject)),
             sent=tuple(each for each in sent if each.identifier not in dropped),
-            newest_sequence=max(self._from.log.newest_sequence(counter), hold.number),
+            newest_sequence=max(newest, hold.number),
+            taken=taken,
             test_units=sum(units_of(line, scale) for line in tests),
             negative=subject.resource.negative_events,
             lower=hold.allows_lower(now),
@@ -168,7 +186,9 @@ class FactFinder:
     async def _edge(self, subject: Subject, dropped: frozenset[str]) -> Decimal:
         """Return what is not this counter's in the minutes it shares with another."""
         edge, scale = Decimal(0), subject.resource.scale
-        sent = self._from.log.sent(subject.counter, subject.period)
+        sent = self._from.log.sent(
+            subject.counter, subject.period, by_events=subject.by_events
+        )
         own = {each.identifier for each in sent} - dropped
         for minute in edge_minutes(subject.period):
             for pair in self._pairs(subject):
@@ -219,7 +239,7 @@ class FactFinder:
 
     async def _surplus(self, subject: Subject, dropped: frozenset[str]) -> Decimal:
         """Return what Stripe has of a period beyond what is reported in it."""
-        (record,) = await self._from.records.read([subject.counter])
+        record, _ = await self._ledger(subject)
         start, end = whole_minutes(subject.period)
         scale = subject.resource.scale
         pairs = self._pairs(subject)

@@ -66,19 +66,27 @@ class LogIndex:
         began = self._first_at
         return self._whole or (began is not None and began < moment)
 
-    def sent(self, counter: CounterId, period: Period) -> tuple[SentEvent, ...]:
-        """Return the accepted events of a counter, oldest first."""
+    def sent(
+        self, counter: CounterId, period: Period, *, by_events: bool = False
+    ) -> tuple[SentEvent, ...]:
+        """Return the accepted events of a counter, oldest first.
+
+        Those of the queue have no number: they get their place.
+        """
+        source = EventSource.QUEUE if by_events else EventSource.WORKER
         lines = self._of_counter.get((counter.tenant, counter.resource), {})
         return tuple(
             SentEvent(
                 line.event.identifier,
-                line.sequence,
+                place if by_events else line.sequence,
                 units_of(line),
                 line.event.timestamp,
                 line.at,
             )
-            for line in lines.values()
-            if line.source is EventSource.WORKER and _is_of(line, period)
+            for place, line in enumerate(
+                (x for x in lines.values() if x.source is source and _is_of(x, period)),
+                start=1,
+            )
         )
 
     def newest_sequence(self, counter: CounterId) -> int:

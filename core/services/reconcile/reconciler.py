@@ -133,11 +133,11 @@ class Reconciler:
     async def _confirm(self, results: Iterable[Result]) -> None:
         if not self._writes:
             return
-        findings = [each.finding for each in results if isinstance(each, Compared)]
+        compared = [each for each in results if isinstance(each, Compared)]
         fresh = [
-            Confirmation(found.facts.record.counter, found.confirmed_units, number)
-            for found in findings
-            if (number := found.confirms)
+            Confirmation(each.subject.counter, each.finding.confirmed_units, number)
+            for each in compared
+            if (number := each.finding.confirms) and not each.subject.by_events
         ]
         if fresh:
             await self._from.records.confirm(fresh)

@@ -13,11 +13,13 @@ from meterdeck.core.adapters.stripe_gateway import StripeGateway
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.usage import Resource
 from meterdeck.core.services.audit_view import AuditView
+from meterdeck.core.services.event_queue import EventQueue
 from meterdeck.core.services.letters import Letters
 from meterdeck.core.services.operator_changes import OperatorChanges
 from meterdeck.core.services.reconcile.corrections import Corrections
 from meterdeck.core.services.reconcile.facts import Sources
 from meterdeck.core.services.reconcile.log_index import LogIndex
+from meterdeck.core.services.reconcile.queued_ledger import QueuedLedger
 from meterdeck.core.services.reconcile.reconciler import Reconciler
 from meterdeck.core.services.reconcile.repairs import Repairs
 from meterdeck.core.services.reconcile.summaries import Summaries
@@ -61,6 +63,7 @@ class Reconciliation:
             self.holds,
             UsageReader(self._redis, self._context),
             LogIndex(self._redis, self._context),
+            QueuedLedger(EventQueue(self._redis, self._context, _NAME)),
             Summaries(self._gateway, self._context),
             Corrections(AuditView(self._redis, self._context)),
             self._now,

@@ -106,6 +106,8 @@ def steps_of(
 
     Also what is left as it is, as steps that do nothing.
     """
+    if subject.by_events:
+        return _of_events(subject, finding)
     steps = [*_settling(subject, finding), *_counting(subject, finding, choices)]
     for share in finding.shares:
         units = share.units
@@ -129,6 +131,17 @@ def steps_of(
     if finding.facts.held or not all(each.alone for each in steps):
         steps.append(_releasing(subject, finding, choices.foreign))
     return steps
+
+
+def _of_events(subject: Subject, finding: Finding) -> list[Step]:
+    """Return the steps for events of their own: each is one of its own, too."""
+    settled = finding.settled
+    left = [
+        _left(subject, finding, each.cause, each.units)
+        for each in finding.faults
+        if each.cause is not Cause.AMBIGUOUS or not settled
+    ]
+    return [*_settling(subject, finding), *left]
 
 
 def plan_of(found: Iterable[Compared], choices: Choices = _NONE) -> list[Step]:

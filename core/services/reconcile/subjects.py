@@ -40,6 +40,11 @@ class Subject:
         return Subject(self.tenant, self.resource, period)
 
     @property
+    def by_events(self) -> bool:
+        """Whether it is billed by events of its own."""
+        return self.resource.billed_by is BilledBy.EVENTS
+
+    @property
     def before(self) -> Subject:
         """The subject of the period before."""
         return self.beside(self.period.start - _INSTANT)
@@ -59,13 +64,11 @@ class Compared:
 
 
 def is_reconciled(resource: Resource) -> bool:
-    """Tell whether a resource's counters and billing records bill it.
+    """Tell whether Stripe's sum of a resource is what was counted of it.
 
-    Not so a gauge, whose meter has the newest level and no sum, and what is billed by
-    events of its own.
+    Not so of a gauge, whose meter has the newest level.
     """
-    summed = resource.kind is not ResourceKind.GAUGE
-    return bool(resource.meter) and summed and resource.billed_by is BilledBy.COUNTER
+    return bool(resource.meter) and resource.kind is not ResourceKind.GAUGE
 
 
 def subjects_of(

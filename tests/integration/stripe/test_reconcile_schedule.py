@@ -14,6 +14,8 @@ from meterdeck.core.adapters.redis_client import Redis, server_time
 from meterdeck.core.adapters.stripe_gateway import StripeGateway
 from meterdeck.core.model.changes import Actor, AdjustKind, Adjustment, Bill
 from meterdeck.core.model.delivery import (
+    Answer,
+    Attempt,
     BillingRecord,
     Claim,
     NoClaim,
@@ -21,17 +23,25 @@ from meterdeck.core.model.delivery import (
     Verdict,
 )
 from meterdeck.core.model.event_life import EventState
+from meterdeck.core.model.queued import QueuedResult
 from meterdeck.core.model.reconciliation import Cause
-from meterdeck.core.model.usage import CounterId, ResourceName, TenantId
+from meterdeck.core.model.usage import BilledBy, CounterId, ResourceName, TenantId
 from meterdeck.core.sandbox.valkey import Valkey
 from meterdeck.core.services.audit_view import AuditView
 from meterdeck.core.services.claim_guard import ClaimGuard, CounterMemory
 from meterdeck.core.services.delivery_log import DeliveryLog
+from meterdeck.core.services.event_queue import EventQueue
 from meterdeck.core.services.reconcile.corrections import Corrections
 from meterdeck.core.services.reconcile.once import reconcile_once
 from meterdeck.core.services.reconcile.reconciler import Scope, Unasked, Unchanged
-from meterdeck.core.services.reconcile.repair_plan import Choices, plan_of
+from meterdeck.core.services.reconcile.repair_plan import (
+    Choices,
+    Foreign,
+    StepKind,
+    plan_of,
+)
 from meterdeck.core.services.reconcile.subjects import Subject
+from meterdeck.core.services.usage import UsageService
 
 ACTOR = Actor("ada", "local")
 LAG_S = 120.0
@@ -237,6 +247,47 @@ async def test_what_was_taken_back_is_billed_back_unheld(world: World) -> None:
 
     assert isinstance(claim, Claim)
     assert claim.units == -50
+
+
+async def test_events_of_their_own_are_compared_with_the_queue(world: World) -> None:
+    """Sent, queued, dead and foreign units of a resource that has no record."""
+    renders = replace(
+        MONTHLY,
+        name=ResourceName("renders"),
+        meter="renders",
+        billed_by=BilledBy.EVENTS,
+    )
+    world.billed.stripe.seller.meter("renders")
+    context = replace(world.billed.context, resources=(renders,))
+    billed = replace(world.billed, context=context)
+    subject = await billed.subject("acme", renders)
+    usage, queue = (
+        UsageService(billed.redis, context),
+        EventQueue(billed.redis, context, "worker"),
+    )
+    key = context.redis.layout.tenant("acme")
+    await billed.redis.hset(key, "customer", subject.tenant.customer)
+    for units in (5, 7):
+        await usage.track("acme", renders.name, units)
+    good, dead = await queue.take(10)
+    await usage.track("acme", renders.name, 4)
+    await billed.send(good.event)
+    attempt = Attempt(Answer.ACCEPTED, good.queued_at)
+    await queue.settle(
+        [
+            QueuedResult(good, Verdict.DELIVERED, attempt),
+            QueuedResult(dead, Verdict.DEAD, replace(attempt, answer=Answer.REFUSED)),
+        ]
+    )
+    somebody = replace(good.event, identifier="somebody", value="9")
+    await billed.send(somebody)
+    world.clock.move(seconds=LAG_S + 1)
+
+    assert await billed.causes() == {
+        "acme": {Cause.WAITING: 4, Cause.REFUSED: 7, Cause.FOREIGN: -9}
+    }
+    plan = plan_of(await billed.found(everything=True), Choices(Foreign.COMPENSATE))
+    assert {each.kind for each in plan} == {StepKind.NOTHING}
 
 
 async def test_resources_that_share_a_meter_are_not_compared(world: World) -> None:
