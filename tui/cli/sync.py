@@ -92,6 +92,7 @@ def _ask(metrics: Metrics, worker: Worker) -> None:
 
     for name, fact_name, text in (
         ("due_counters", "due", "Counters that may have unsent units."),
+        ("unbilled_counters", "unbilled", "Counters that cannot be billed as it is."),
         ("on_the_way", "on_the_way", "Events that were claimed and are not settled."),
         ("oldest_unsent_seconds", "oldest_unsent_s", "Age of the oldest unsent use."),
         ("queue_length", "queue_length", "Events of track() that are not settled."),

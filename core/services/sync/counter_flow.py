@@ -34,6 +34,7 @@ BATCH = 64
 _TRY_AGAIN_S = 0.5
 _MOST_OVERDUE = 5_000
 _MOST_REMEMBERED = 10_000
+_MOST_NAMED = 20  # in the journal, of those that are left for one reason
 
 
 @dataclass(slots=True)
@@ -197,6 +198,19 @@ class CounterFlow:
         if len(self._unbilled) < _MOST_REMEMBERED:
             self._unbilled[counter] = why
         self.tally.left[why.value] += 1
+        if self.tally.left[why.value] <= _MOST_NAMED:
+            journal.warning(
+                "counter_not_billed",
+                why=why.value,
+                tenant=counter.tenant,
+                resource=counter.resource,
+                period=counter.period,
+            )
+
+    @property
+    def unbilled(self) -> int:
+        """Counters whose units go nowhere before somebody mends something."""
+        return len(self._unbilled)
 
     def _not_claimed(self, answer: NoClaim, since: float) -> None:
         self._observer.not_claimed(answer.why)

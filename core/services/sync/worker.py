@@ -359,6 +359,7 @@ class Worker:
             "dead": sum(each.dead for each in tallies),
             "ambiguous": sum(each.ambiguous for each in tallies),
             "due": len(self.counters.due),
+            "unbilled": self.counters.unbilled,
             "on_the_way": self.counters.on_the_way + self.queued.on_the_way,
             "oldest_unsent_s": round(max(0.0, waits), 1),
             "rate": round(self.sender.pace.rate),
@@ -383,7 +384,7 @@ class Worker:
             self.queued.abandon()
         with suppress(MeterdeckError, TimeoutError):
             await asyncio.wait_for(self.share.leave(), 1.0)
-        journal.info("worker_ends", delivered=self.counters.tally.delivered)
+        journal.info("worker_ends", delivered=self._progress()[0])
 
     # -- complaints ----------------------------------------------------------------
 
