@@ -89,9 +89,9 @@ class Duties:
         if not options.webhook_port or options.webhook_secret is None:
             return
         # A web server, which most workers need not import.
-        from meterdeck.core.adapters.webhook_server import (  # noqa: PLC0415
+        from meterdeck.core.adapters.http_server import HttpServer  # noqa: PLC0415
+        from meterdeck.core.adapters.webhook_app import (  # noqa: PLC0415
             Notification,
-            WebhookServer,
             webhook_app,
         )
 
@@ -99,8 +99,11 @@ class Duties:
             self._handled(await self._reports.notified(notification))
 
         app = webhook_app(options.webhook_secret, notified)
-        server = WebhookServer(
-            app, host=options.webhook_host, port=options.webhook_port
+        server = HttpServer(
+            app,
+            host=options.webhook_host,
+            port=options.webhook_port,
+            named="delivery.webhook_port:",
         )
         await stack.enter_async_context(server)
         journal.info("webhook_listens", port=server.port)

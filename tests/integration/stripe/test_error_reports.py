@@ -15,11 +15,11 @@ from tests.support.billed import MONTHLY, Billed
 from tests.support.stripe_account import Clock
 from tests.support.stripe_side import running_stripe
 
+from meterdeck.core.adapters.http_server import HttpServer
 from meterdeck.core.adapters.redis_client import Redis, server_time
 from meterdeck.core.adapters.stripe_gateway import StripeGateway
-from meterdeck.core.adapters.webhook_server import (
+from meterdeck.core.adapters.webhook_app import (
     Notification,
-    WebhookServer,
     webhook_app,
 )
 from meterdeck.core.adapters.webhook_signature import check_signature
@@ -204,7 +204,7 @@ async def test_a_signed_notification_is_fetched_and_handled(late: Late) -> None:
 
     app = webhook_app(Secret(SECRET), handler, now_s=lambda: now_s)
     async with (
-        WebhookServer(app, host="127.0.0.1", port=0) as server,
+        HttpServer(app, host="127.0.0.1", port=0, named="webhook") as server,
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{server.port}") as client,
     ):
 
