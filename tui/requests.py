@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 from uuid import uuid4
 
+from meterdeck.core.errors import NotFound, Refused
 from meterdeck.core.model.changes import Actor, Adjustment, Bill
 from meterdeck.core.model.event_changes import EventChange
 from meterdeck.core.model.events import EventOutcome
@@ -212,3 +214,29 @@ class ChangeEvent:
         return (
             f"{visible(self.identifier, 60)}: {phrases.EVENT_DONE[self.change]}{again}"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayAll:
+    """Replay letters, each by itself: one that cannot be keeps no other from it."""
+
+    target: Target
+    identifiers: tuple[str, ...]
+    reason: str
+    operation_id: str = field(default_factory=new_operation_id)
+
+    async def perform(self, engine: Engine, actor: Actor) -> str:
+        done = 0
+        for number, identifier in enumerate(self.identifiers, 1):
+            with suppress(Refused, NotFound):
+                await engine.event_changes.perform(
+                    EventChange.REPLAY,
+                    identifier,
+                    actor=actor,
+                    reason=self.reason,
+                    operation_id=f"{self.operation_id}.{number}",
+                )
+                done += 1
+        left = len(self.identifiers) - done
+        said = f"{phrases.counted(done, 'letter')} replayed"
+        return f"{said}, {left:,} could not be" if left else said

@@ -43,13 +43,14 @@ from meterdeck.core.model.context import (
 )
 from meterdeck.core.model.decisions import RefusalRecord
 from meterdeck.core.model.event_changes import EventChange, EventChanged, EventPlan
+from meterdeck.core.model.event_life import EventState
 from meterdeck.core.model.events import (
     LoggedEvent,
 )
 from meterdeck.core.model.fleet_update import (
     WatchUpdate,
 )
-from meterdeck.core.model.ledger import NEEDING, EventStory
+from meterdeck.core.model.ledger import NEEDING, EventStory, event_of_letter
 from meterdeck.core.model.ledger_sight import LedgerSight
 from meterdeck.core.model.standing import Standing
 from meterdeck.core.model.usage import (
@@ -133,6 +134,14 @@ class ScriptedEngine:
         self._raise()
         story = self.stories[identifier]
         return EventPlan(change, story.event, story.windows, story.now, self.problem)
+
+    async def plan_replays(self) -> tuple[EventPlan, ...]:
+        found = map(event_of_letter, self.seen.letters.values())
+        return tuple(
+            EventPlan(EventChange.REPLAY, event, (), NOW, self.problem)
+            for event in found
+            if event.state is EventState.DEAD
+        )
 
     async def perform(
         self, change: EventChange, identifier: str, **kwargs: Any

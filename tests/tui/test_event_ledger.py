@@ -148,6 +148,32 @@ async def test_events_are_taken_back_and_resolved() -> None:
         ]
 
 
+async def test_all_letters_that_are_shown_are_replayed() -> None:
+    """How many and why stands there first; what the filter hides is left out."""
+    async with looking() as operator:
+        more = ledger.letter(ledger.line(21, message="poisoned"), EventState.DEAD)
+        letters = [*ledger.sight().letters.values(), more]
+        operator.engine.seen = LedgerSight([], letters)
+        operator.engine.stories[more.event.identifier] = ledger.story(ledger.DEAD)
+        await operator.press("R")
+        await operator.until(lambda: "l shows them" in operator.notices())
+        await operator.press("l")
+        await operator.sees("poisoned")
+
+        await operator.press("R")
+        text = await operator.sees("2 letters  →  sent again")
+        assert "1 × poisoned" in text
+        assert "2 tenants" in text
+        await operator.press("escape", "slash")
+        await operator.type("customer")
+        await operator.press("enter", "R")
+        await operator.sees("1 letter  →  sent again")
+        await operator.press("y", "ctrl+s")
+
+        assert [change[:2] for change in operator.engine.changed] == [("replay", DEAD)]
+        await operator.until(lambda: "1 letter replayed" in operator.notices())
+
+
 async def test_what_cannot_be_done_is_one_sentence_and_no_dialog() -> None:
     """Nothing is chosen; the engine says no; the event is gone by now."""
     async with looking() as operator:

@@ -105,21 +105,27 @@ class ChangeDialog(Dialog["Request | None"]):
         self.set_class(context.mode is Mode.LIVE, "-live")
 
     def _heading(self) -> Content:
-        context, tenant = self.picture.context, self.tenant
+        context = self.picture.context
         where = visible(context.name, 30)
         if where != context.mode.value:
             where = f"{where} {context.mode.value.upper()}"
         else:
             where = where.upper()
-        identity = visible(tenant.id, 64)
-        name = visible(tenant.name, 64)
-        shown = name if name == identity else f"{name} · {identity}"
         return Content.assemble(
             (f"{self.TITLE_TEXT}\n", "bold $md-accent"),
-            (f"{shown}\n", "bold $md-bright"),
+            (f"{self.whom()}\n", "bold $md-bright"),
             ("in ", "$md-muted"),
             (where, "bold $md-high" if context.mode is Mode.LIVE else "$md-text"),
         )
+
+    def whom(self) -> str:
+        """Return whom the change is about, for the heading."""
+        identity, name = visible(self.tenant.id, 64), visible(self.tenant.name, 64)
+        return name if name == identity else f"{name} · {identity}"
+
+    def what(self) -> str:
+        """Return what is changed, before the preview."""
+        return visible(self.target.resource.label, 24)
 
     def _all_fields(self) -> Iterator[tuple[str, Widget]]:
         if self.ASKS_RESOURCE:
@@ -206,7 +212,7 @@ class ChangeDialog(Dialog["Request | None"]):
         self.query_one("#confirm", Button).disabled = draft.request is None
 
     def _preview(self, draft: Draft) -> Content:
-        label = visible(self.target.resource.label, 24)
+        label = self.what()
         if not draft.before:
             return Content.styled(label, "$md-muted")
         return Content.assemble(

@@ -11,11 +11,12 @@ from textual.message import Message
 
 from meterdeck.core.errors import MeterdeckError
 from meterdeck.core.model.delivery import EventState
+from meterdeck.core.model.event_changes import EventPlan
 from meterdeck.core.model.ledger import EventFilter, LedgerEvent
 from meterdeck.core.model.ledger_sight import LedgerSight
 from meterdeck.core.model.usage import TenantId
 from meterdeck.core.services.fleet import FleetChange
-from meterdeck.tui.actions import Area, bindings
+from meterdeck.tui.actions import Action, Area, bindings
 from meterdeck.tui.dialogs.states import EVERYTHING, LETTERS, Shown, StatesDialog
 from meterdeck.tui.picture import Picture
 from meterdeck.tui.screens.event import EventScreen
@@ -46,6 +47,18 @@ class EventsScreen(EventArea):
         """What stands beside the log was read, or could not be."""
 
         def __init__(self, future: Future[LedgerSight]) -> None:
+            self.future = future
+            super().__init__()
+
+    class PlannedAll(Message):
+        """The engine has said what replaying letters would do, or could not."""
+
+        def __init__(
+            self,
+            shown: frozenset[tuple[TenantId, str]],
+            future: Future[tuple[EventPlan, ...]],
+        ) -> None:
+            self.shown = shown
             self.future = future
             super().__init__()
 
@@ -109,6 +122,35 @@ class EventsScreen(EventArea):
             self._log.repaint()
         elif not isinstance(error, MeterdeckError):
             raise error
+
+    def ask(self, action: Action) -> None:
+        if action.id != "replay_all":
+            super().ask(action)
+            return
+        shown = frozenset(self._log.shown_letters())
+        future = self.console.runtime.submit(
+            lambda engine: engine.event_changes.plan_replays()
+        )
+        future.add_done_callback(
+            lambda done: self.post_message(self.PlannedAll(shown, done))
+        )
+
+    def on_events_screen_planned_all(self, message: PlannedAll) -> None:
+        from meterdeck.tui.dialogs.replay_all import ReplayAllDialog  # noqa: PLC0415  # rare
+
+        error, picture = message.future.exception(), self.console.picture
+        if isinstance(error, MeterdeckError):
+            self.console.say(str(error), title="replay all", severity="warning")
+            return
+        if error is not None:
+            raise error
+        plans = [p for p in message.future.result() if p.event.key in message.shown]
+        if not plans:
+            text = "no letter that is dead or refused is shown; l shows them"
+            self.console.say(text, title="replay all", severity="warning")
+        elif picture is not None and self.on_top:
+            dialog = ReplayAllDialog(picture, plans)
+            self.app.push_screen(dialog, self.console.perform)
 
     # -- actions ---------------------------------------------------------------
 

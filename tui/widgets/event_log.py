@@ -111,6 +111,12 @@ class EventLog(Panel):
         found = self._found(self.skipped + self.size.height)[self.skipped :]
         return [event.line for event in found]
 
+    def shown_letters(self) -> list[tuple[TenantId, str]]:
+        """Return the keys of all letters in the list, seen or scrolled away."""
+        count = len(self.picture.events) if self.picture else 0
+        found = self._found(count + len(self.sight.letters))
+        return [event.key for event in found if event.letter is not None]
+
     def newest(self) -> LedgerEvent | None:
         """Return the first event that is shown."""
         shown = self._found(self.skipped + 1)[self.skipped :]
