@@ -278,14 +278,22 @@ def test_events_are_chosen_by_state_tenant_source_and_text(shop: Shop) -> None:
         events = shop.cli("events", "--json", *words).json["events"]
         return [(each["identifier"], each["state"]) for each in events]
 
-    everything = chosen()
+    own = '\n[resources.images]\nmeter = "images"\nbilled_by = "events"\n'
+    shop.cli.config.write_text(shop.cli.config.read_text() + own)
+    tracked = shop.cli(
+        "track", "acme", "images", "3", "--dimension", f"where={HOSTILE}"
+    )
+    assert tracked.code == 0
+    (queued,) = chosen("--state", "queued", "--source", "queue", "--resource", "images")
+    assert queued[0].endswith("-q")
+    everything = chosen("--resource", "api_calls")
     assert everything[:2] == [(good, "accepted"), (dead, "dead")]
     assert everything[2][1] == "in_flight"
     assert chosen("--state", "dead", "--state", "accepted") == everything[:2]
     assert chosen("--state", "in-flight") == everything[2:]
-    assert chosen("--tenant", shop.customer, "-n", "1") == everything[2:]
+    assert chosen("--tenant", shop.customer, "-n", "1") == [queued]
     assert chosen("--tenant", "globex") == chosen("--source", "test") == []
-    assert chosen("--grep", "[RED]") == everything[1:2]
+    assert chosen("--grep", "[RED]") == [everything[1], queued]
     assert "\x1b" not in shop.cli("events").out + shop.cli("event", dead).out
     assert "\x1b" not in shop.cli("letters").out + shop.cli("replay", dead).out
 
