@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
 
 from starlette.applications import Starlette
 from starlette.routing import Route
@@ -21,7 +22,8 @@ from meterdeck.core.local_stripe.renewal import placed, store
 from meterdeck.core.local_stripe.running import run
 from meterdeck.core.local_stripe.subscription_schemas import STATUSES
 from meterdeck.core.local_stripe.subscription_view import render
-from meterdeck.core.local_stripe.wire import Json
+from meterdeck.core.local_stripe.totals import Point
+from meterdeck.core.local_stripe.wire import Json, seconds
 from meterdeck.core.local_stripe.world import World
 
 
@@ -133,3 +135,17 @@ class LocalStripe:
             subscription = placed(world, subscription, world.now())
         store(world, subscription)
         return _copied(render(world, subscription))
+
+    def add_usage(
+        self, event_name: str, customer: str, value: Decimal, at: datetime
+    ) -> None:
+        """Count usage that no request brought, at any moment: for seeding a sandbox.
+
+        Raises:
+            LocalStripeRefusal: No such meter or customer.
+        """
+        world = self._world
+        meter = world.meters.get(world.meter_of_event.get(event_name, event_name))
+        owner = world.customers.get(customer, "customer")
+        point = Point(seconds(at), world.usage.next_sequence(), value)
+        world.usage.add_past(meter, owner.id, point)

@@ -37,6 +37,7 @@ class UsageStore:
     def __init__(self, lag_s: float) -> None:
         self.lag_s = lag_s
         self._totals: dict[tuple[str, str], Totals] = {}
+        self._past: dict[tuple[str, str], Point] = {}
         self._accepted: dict[str, Accepted] = {}
         self._waiting: deque[tuple[datetime, Callable[[], None]]] = deque()
         self._sequence = 0
@@ -60,11 +61,21 @@ class UsageStore:
         self._accepted[event.identifier] = event
         if event.customer is None:
             return
-        totals = self._totals.get((meter.id, event.customer))
+        totals = self._found(meter, event.customer)
         if totals is None:
-            totals = totals_for(meter)
-            self._totals[meter.id, event.customer] = totals
+            totals = self._totals[meter.id, event.customer] = totals_for(meter)
         self._later(event.received, totals.add, event.point)
+
+    def add_past(self, meter: Meter, customer: str, point: Point) -> None:
+        """Count usage that no event brought; it is visible at once."""
+        # Most of a large fleet's is never asked for: it costs totals only if it is.
+        if (meter.id, customer) in self._past:
+            self._found(meter, customer)
+        found = self._totals.get((meter.id, customer))
+        if found is None:
+            self._past[meter.id, customer] = point
+        else:
+            found.add(point)
 
     def cancel(self, event: Accepted, now: datetime) -> None:
         """Take an event out of the totals; its identifier stays used."""
@@ -76,7 +87,15 @@ class UsageStore:
     def totals(self, meter: Meter, customer: str, now: datetime) -> Totals | None:
         """Give what has become visible of a customer's usage."""
         self._settle(now)
-        return self._totals.get((meter.id, customer))
+        return self._found(meter, customer)
+
+    def _found(self, meter: Meter, customer: str) -> Totals | None:
+        key = meter.id, customer
+        past = self._past.pop(key, None)
+        if past is not None:
+            totals = self._totals[key] = totals_for(meter)
+            totals.add(past)
+        return self._totals.get(key)
 
     def _later(
         self, now: datetime, change: Callable[[Point], None], point: Point

@@ -16,12 +16,13 @@ from meterdeck.core.model.events import (
     MeterEvent,
 )
 from meterdeck.core.model.usage import ResourceName, TenantId
-from meterdeck.core.sandbox.reporter import OWN_IDENTIFIERS
 from meterdeck.core.sandbox.roster import Roster
 from meterdeck.core.services.delivery_log import DeliveryLog
 
 _MOST_WAITING: Final = 10_000
 _PAUSE_S = 1.0
+# Of the worker's events, and of test events.
+_OWN_IDENTIFIERS: Final = ("md1-", "meterdeck-")
 
 
 class ApplicationEvents:
@@ -93,5 +94,5 @@ def _outcome(event: ReceivedMeterEvent) -> EventOutcome:
 def _is_own(event: ReceivedMeterEvent) -> bool:
     """Tell whether meterdeck sent this event: then its sender logs it."""
     return "meterdeck" in event.user_agent or event.identifier.startswith(
-        OWN_IDENTIFIERS
+        _OWN_IDENTIFIERS
     )

@@ -30,11 +30,21 @@ PRO: Final = PlanName("pro")
 SCALE: Final = PlanName("scale")
 ENTERPRISE: Final = PlanName("enterprise")
 
+# Who watches the event log of a demo should not wait a minute for each line.
+_FLUSH_S: Final = 10
+
 RESOURCES: Final = (
-    Resource(API_CALLS, "API calls", "call", meter="api_requests"),
-    Resource(STORAGE_GB, "Storage", "GB", scale=3, meter="storage_gb"),
+    Resource(API_CALLS, "API calls", "call", meter="api_requests", flush_s=_FLUSH_S),
     Resource(
-        IMAGES, "Images", "image", meter="images", period=PeriodKind.BILLING_CYCLE
+        STORAGE_GB, "Storage", "GB", scale=3, meter="storage_gb", flush_s=_FLUSH_S
+    ),
+    Resource(
+        IMAGES,
+        "Images",
+        "image",
+        meter="images",
+        period=PeriodKind.BILLING_CYCLE,
+        flush_s=_FLUSH_S,
     ),
 )
 

@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
-from uuid import uuid4
 
 from meterdeck.core.adapters.redis_client import open_redis
 from meterdeck.core.adapters.stripe_gateway import StripeGateway
@@ -24,11 +23,11 @@ from meterdeck.core.errors import (
 )
 from meterdeck.core.local_stripe import LocalStripe, LocalStripeServer
 from meterdeck.core.sandbox.application_events import ApplicationEvents
+from meterdeck.core.sandbox.billed_already import BilledAlready
 from meterdeck.core.sandbox.cast import cast
 from meterdeck.core.sandbox.catalogue import sandbox_context
 from meterdeck.core.sandbox.options import SandboxOptions
 from meterdeck.core.sandbox.ports import check_port
-from meterdeck.core.sandbox.reporter import Reporter
 from meterdeck.core.sandbox.rhythm import calls
 from meterdeck.core.sandbox.roster import Roster
 from meterdeck.core.sandbox.seed import fill_counters, fill_stripe
@@ -37,6 +36,7 @@ from meterdeck.core.sandbox.traffic import Traffic
 from meterdeck.core.sandbox.valkey import Valkey
 from meterdeck.core.services.delivery_log import DeliveryLog
 from meterdeck.core.services.directory import Directory
+from meterdeck.core.services.sync.endings import end_tasks
 from meterdeck.core.services.usage import UsageService
 
 _REFRESH_S = 1.0
@@ -114,17 +114,19 @@ class Sandbox:
             self._application_events.run(),
         ]
         if self._options.traffic:
-            reporter = self._reporter()
-            work += [self._traffic(reporter).run(), reporter.run()]
+            work.append(self._traffic().run())
         tasks = [asyncio.create_task(each) for each in work]
+        delivering = asyncio.create_task(self._deliver())
         try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+            every = [*tasks, delivering]
+            done, _ = await asyncio.wait(every, return_when=asyncio.FIRST_EXCEPTION)
             for task in done:
                 task.result()
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            # It ends in order, and is not to be cut short in that; the others are.
+            delivering.cancel()
+            await asyncio.gather(delivering, return_exceptions=True)
+            await end_tasks(tasks)
 
     async def _start_servers(self) -> None:
         options = self._options
@@ -177,30 +179,29 @@ class Sandbox:
         await fill_counters(
             self._redis, self.context, self._characters, self._roster, self._now()
         )
+        await BilledAlready(self._redis, self.context, self._stripe, self._roster).run(
+            self._now()
+        )
         self._stripe.on_meter_event = self._application_events.received
 
-    def _reporter(self) -> Reporter:
-        return Reporter(
-            context=self.context,
-            gateway=self._gateway,
-            log=self._log,
-            roster=self._roster,
-            run_id=uuid4().hex[:8],
-            seed=self._options.seed,
-            now=self._now,
-        )
-
-    def _traffic(self, reporter: Reporter) -> Traffic:
+    def _traffic(self) -> Traffic:
         return Traffic(
             context=self.context,
             redis=self._redis,
             usage=self.usage,
-            reporter=reporter,
             calls=calls(self._options.seed, self._characters),
             rate=self._options.rate,
             roster=self._roster,
             now=self._now,
         )
+
+    async def _deliver(self) -> None:
+        """Be the worker: what is used goes to the local Stripe."""
+        # It takes a while to import, and nobody waits for it: the fleet is ready.
+        from meterdeck.core.services.sync.worker import Worker  # noqa: PLC0415
+
+        async with Worker(self.context) as worker:
+            await worker.run()
 
     async def _keep_directory(self) -> None:
         """Carry to Redis what a developer changes in the local Stripe."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -12,7 +13,6 @@ from meterdeck.core.errors import Refused, Unreachable
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.periods import current_period
 from meterdeck.core.model.usage import ResourceName, TenantId
-from meterdeck.core.sandbox.reporter import Reporter
 from meterdeck.core.sandbox.rhythm import TrafficCall, day_rhythm
 from meterdeck.core.sandbox.roster import Roster
 from meterdeck.core.services.usage import UsageService
@@ -24,7 +24,7 @@ _LEGACY_TTL: Final = timedelta(days=35)
 
 
 class Traffic:
-    """Play calls at a pace, and hand what was used to the reporter.
+    """Play calls at a pace.
 
     Args:
         calls: What to play; its end ends the traffic.
@@ -39,7 +39,6 @@ class Traffic:
         context: Context,
         redis: Redis,
         usage: UsageService,
-        reporter: Reporter,
         calls: Iterator[TrafficCall],
         rate: float,
         roster: Roster,
@@ -48,7 +47,6 @@ class Traffic:
         self._context = context
         self._redis = redis
         self._usage = usage
-        self._reporter = reporter
         self._calls = calls
         self._rate = rate
         self._roster = roster
@@ -82,20 +80,15 @@ class Traffic:
     async def _make(self, call: TrafficCall) -> None:
         if call.legacy:
             await self._count_blindly(call)
-        elif not await self._consume(call):
-            return
-        for resource, units in call.amounts.items():
-            self._reporter.used(call.tenant, resource, units)
+        else:
+            await self._consume(call)
 
-    async def _consume(self, call: TrafficCall) -> bool:
+    async def _consume(self, call: TrafficCall) -> None:
         amounts = {str(name): units for name, units in call.amounts.items()}
-        try:
-            decision = await self._usage.consume(call.tenant, amounts)
-        except Refused:
-            # Somebody put something else into the counter: a case to look at in the
-            # console, not a reason for the application to stop.
-            return False
-        return decision.allowed
+        # Somebody put something else into the counter: a case to look at in the
+        # console, not a reason for the application to stop.
+        with suppress(Refused):
+            await self._usage.consume(call.tenant, amounts)
 
     async def _count_blindly(self, call: TrafficCall) -> None:
         """Count as applications do that know no limits: INCRBY and EXPIRE."""

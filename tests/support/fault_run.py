@@ -98,7 +98,11 @@ class Application:
                 return
 
     async def _incr(self, tenant: str, units: int) -> None:
-        key = self.context.redis.layout.counter(tenant, CALLS, await self.label())
+        try:
+            label = await self.label()
+        except Unreachable:
+            return  # nothing was counted
+        key = self.context.redis.layout.counter(tenant, CALLS, label)
         try:
             with redis_errors(write="a count"):
                 await self.redis.incrby(key.decode(), units)
@@ -349,22 +353,16 @@ async def using(run: Run, *, sampled: bool = True) -> AsyncIterator[None]:
     Args:
         sampled: Whether to look.
     """
-    counting = asyncio.create_task(run.application.run())
-    sampling = asyncio.create_task(_sampling(run) if sampled else asyncio.sleep(0))
-    try:
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(run.application.run())
+        sampling = tasks.create_task(_sampling(run, sampled=sampled))
         yield
-        for each in (counting, sampling):
-            if each.done():
-                each.result()
-    finally:
         run.application.stopping = True
         sampling.cancel()
-        await asyncio.gather(sampling, return_exceptions=True)
-        await counting
 
 
-async def _sampling(run: Run) -> None:
-    while True:
+async def _sampling(run: Run, *, sampled: bool) -> None:
+    while sampled:
         with suppress(Unreachable):
             await run.sample()
         await asyncio.sleep(_SAMPLED_S)

@@ -10,6 +10,8 @@ from meterdeck.core.model.text import visible
 
 NAME = "meterdeck.sync"
 _log = logging.getLogger(NAME)
+# The terminal belongs to whoever runs the worker; a handler of theirs may listen.
+_log.addHandler(logging.NullHandler())
 _LONGEST = 500
 
 
