@@ -20,7 +20,7 @@ from meterdeck.core.services.event_queue import EventQueue
 from meterdeck.core.services.letters import Letters
 from meterdeck.core.services.usage import UsageService
 
-GOOD, POISONED = (100_000, 10_000) if FULL else (5_000, 500)
+GOOD, POISONED = (100_000, 10_000) if FULL else (2_000, 200)
 IN_COUNTERS = 20
 """One in so many of either kind is a counter's, each of a tenant of its own."""
 AT_ONCE = 200
@@ -39,7 +39,7 @@ async def test_good_events_are_delivered_and_poisoned_ones_say_why(
     poisoned one is a letter with Stripe's words."""
     stage.stripe.seller.meter("renders")
     context = with_events(stage.stripe.context(valkey.url))
-    context = delivering(context, at_once=25, events_per_second=20_000, takeover_s=20.0)
+    context = delivering(context, at_once=25, events_per_second=20_000, takeover_s=100.0)
     good = stage.customers(GOOD // IN_COUNTERS)
     blocked = [f"bad{n}" for n in range(POISONED // IN_COUNTERS)]
     poison = {stage.stripe.subscribed(each): BLOCKED for each in blocked}

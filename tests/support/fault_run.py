@@ -355,14 +355,15 @@ async def using(run: Run, *, sampled: bool = True) -> AsyncIterator[None]:
     """
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(run.application.run())
-        sampling = tasks.create_task(_sampling(run, sampled=sampled))
+        if sampled:
+            tasks.create_task(_sampling(run))
         yield
+        # Told, not cancelled: the Redis client may swallow that, before Python 3.12.
         run.application.stopping = True
-        sampling.cancel()
 
 
-async def _sampling(run: Run, *, sampled: bool) -> None:
-    while sampled:
+async def _sampling(run: Run) -> None:
+    while not run.application.stopping:
         with suppress(Unreachable):
             await run.sample()
         await asyncio.sleep(_SAMPLED_S)
