@@ -10,7 +10,7 @@ import pytest
 from tests.support.delivering import delivering
 from tests.support.doom import Doom, Step
 from tests.support.fault_run import FULL, Run, Stage, playing, using
-from tests.support.sentinels import Sentinels, running_sentinels
+from tests.support.sentinels import Sentinels, running_sentinels, stopped
 
 from meterdeck.core.adapters.redis_client import Redis, open_redis
 from meterdeck.core.errors import Unreachable
@@ -46,6 +46,14 @@ async def delivered(run: Run, more: int) -> None:
     goal = len(run.ledger.counted) + more
     async with asyncio.timeout(60):
         while len(run.ledger.counted) < goal:  # noqa: ASYNC110  # it tells nobody
+            await asyncio.sleep(0.02)
+
+
+async def counted(run: Run, more: int) -> None:
+    """Wait until the application has made so many more calls."""
+    goal = run.application.calls + more
+    async with asyncio.timeout(60):
+        while run.application.calls < goal:  # noqa: ASYNC110  # it tells nobody
             await asyncio.sleep(0.02)
 
 
@@ -92,8 +100,9 @@ async def test_another_master_takes_back_no_event_that_was_sent(
     sentinels: Sentinels,
     stage: Stage,
 ) -> None:
-    """A replica has each claim before its event is sent. So whichever counts a failover
-    loses, Stripe has in the end what the new master's counters have."""
+    """A replica has each claim before its event is sent; while they hang nothing is
+    sent. Whichever counts a failover loses, Stripe has in the end what the new master's
+    counters have."""
     plain = delivering(stage.stripe.context("redis:///0"), flush_s=0, takeover_s=0.8)
     context = replace(plain, redis=sentinels.options)
     customers = stage.customers(TENANTS)
@@ -113,7 +122,10 @@ async def test_another_master_takes_back_no_event_that_was_sent(
                 for _ in range(FAILOVERS):
                     await delivered(run, 10)
                     before = await sentinels.master()
-                    await before.kill()
+                    replicas = [each for each in sentinels.nodes if each is not before]
+                    with stopped(replicas):
+                        await counted(run, 150)
+                        await before.kill()
                     await sentinels.until_all_name(other_than=before)
                     run.server_kills += 1
                     await delivered(run, 10)

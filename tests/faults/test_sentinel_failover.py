@@ -1,11 +1,8 @@
 """The Sentinels choose another master under load: callers leave the old one at once."""
 
 import asyncio
-import os
 import re
-import signal
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,6 +18,7 @@ from tests.support.sentinels import (
     Announcement,
     Sentinels,
     running_sentinels,
+    stopped,
 )
 
 from meterdeck.core.adapters.redis_client import Redis, open_redis
@@ -362,18 +360,6 @@ async def test_a_master_whose_replicas_are_silent_soon_refuses(stage: Stage) -> 
     assert took < MAX_LAG_S + 3
     assert (balance.lost, account.unknown) == (0, [])
     assert set(account.refused.values()) == {TOO_FEW}
-
-
-@contextmanager
-def stopped(servers: list[Valkey]) -> Iterator[None]:
-    """Let servers hang while the block runs."""
-    for each in servers:
-        os.kill(each.pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for each in servers:
-            os.kill(each.pid, signal.SIGCONT)
 
 
 async def refused(account: Account) -> bool:

@@ -1,6 +1,8 @@
 """A master with two replicas and three Sentinels, all of the bundled server."""
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -161,3 +163,15 @@ def running_sentinels(folder: Path) -> Iterator[Sentinels]:
         yield sentinels
     finally:
         run(sentinels.stop())
+
+
+@contextmanager
+def stopped(servers: list[Valkey]) -> Iterator[None]:
+    """Let servers hang while the block runs."""
+    for each in servers:
+        os.kill(each.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for each in servers:
+            os.kill(each.pid, signal.SIGCONT)
