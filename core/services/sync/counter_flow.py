@@ -352,6 +352,7 @@ class CounterFlow:
                 self._put_back(claim.counter, done.since, settlement.again_after_s)
             case Verdict.DEAD:
                 tally.dead += 1
+                self._own.meters_doubted.set()
             case Verdict.AMBIGUOUS:
                 tally.ambiguous += 1
         if settlement.verdict in (Verdict.DEAD, Verdict.AMBIGUOUS):

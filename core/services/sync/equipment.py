@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
 from datetime import datetime
 
@@ -55,6 +56,8 @@ class Equipment:
         self.name = name or worker_name()
         self.observer = observer or NoObserver()
         self.server_clock = ServerClock()
+        self.meters_doubted = asyncio.Event()
+        """Set when Stripe refused an event: its meter may not be what it was."""
         self.lease_s = options.takeover_s
         self.beat_s = min(_LONGEST_BEAT_S, options.takeover_s / 5)
         self.redis = open_redis(context.redis, connections=_CONNECTIONS)

@@ -32,6 +32,7 @@ _LOOK_S = 0.5
 _IDLE_S = 0.1
 _TRY_AGAIN_S = 0.5
 _METERS_S = 300.0
+_METERS_PAUSE_S = 10.0
 _LEARN_S = 5.0
 _MOST_AT_ONCE = 1_000
 _LONGEST_REST_S = 30.0
@@ -131,6 +132,17 @@ class Worker:
             self._complain("meters_not_readable", error)
             return
         self._own.billables.meters = {each.event_name: each for each in meters}
+
+    async def _read_meters_again(self) -> None:
+        """Ask for the meters once in a while, and soon after Stripe refused an event.
+
+        What has no meter any more is then left in its counter, not made into letters.
+        """
+        doubted = self._own.meters_doubted
+        with suppress(TimeoutError):
+            await asyncio.wait_for(doubted.wait(), _METERS_S)
+        doubted.clear()
+        await self.read_meters()
 
     # -- running -------------------------------------------------------------------
 
@@ -253,7 +265,7 @@ class Worker:
             lambda: every(options.takeover_s / 4, "unsettled", self._take_over),
             lambda: every(self._own.beat_s, "sign_of_life", self._beat),
             lambda: every(stripe.poll_s, "directory", self._refresh_directory),
-            lambda: every(_METERS_S, "meters", self.read_meters),
+            lambda: every(_METERS_PAUSE_S, "meters", self._read_meters_again),
             lambda: every(_LEARN_S, "delivery_log", self._own.guard.learn),
             *(partial(every, *duty) for duty in self.duties.schedule()),
         )

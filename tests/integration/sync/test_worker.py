@@ -205,3 +205,27 @@ async def test_a_worker_goes_on_when_redis_is_back(
         await bench.use("acme", 3)
         await until(lambda: worker.counters.tally.units == 5, "the second, too")
     assert int(await bench.billed(customer)) == 5
+
+
+async def test_a_meter_that_is_deactivated_makes_one_letter_and_then_none(
+    bench: Bench,
+) -> None:
+    """The worker asks for the meters, and leaves in the counters what has none."""
+    for number in range(3):
+        bench.stripe.subscribed(f"t{number}")
+    async with at_work(Worker(bench.context)) as worker:
+        path = f"/v1/billing/meters/{bench.stripe.meter}/deactivate"
+        bench.stripe.local.call("POST", path, {})
+        asked = bench.stripe.requests.count
+        lists = asked("GET /v1/billing/meters")
+        usage = UsageService(bench.redis, bench.context)
+        await usage.consume("t0", {CALLS: 1})
+        tally = worker.counters.tally
+        await until(lambda: tally.dead == 1, "the first is refused")
+        await until(
+            lambda: asked("GET /v1/billing/meters") > lists, "the meters are read"
+        )
+        for number in (1, 2):
+            await usage.consume(f"t{number}", {CALLS: 1})
+        await until(lambda: tally.left["meter_inactive"] >= 2, "both are left")
+        assert tally.dead == 1
