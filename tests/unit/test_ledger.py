@@ -82,7 +82,8 @@ def test_a_letter_says_more_than_a_line_and_what_waits_more_than_an_old_one() ->
 
 def test_each_event_is_told_once_and_what_has_no_line_too() -> None:
     """Those that changed last, in that order; the filter takes states as they are."""
-    lines = [line(3, Verdict.DEAD, Answer.REFUSED), line(2), line(2), line(1)]
+    put_off = line(2, Verdict.LATER, Answer.BUSY)
+    lines = [line(3, Verdict.DEAD, Answer.REFUSED), line(2), put_off, line(1)]
     queued = QueuedEvent(
         "1-0", COUNTER.tenant, COUNTER.resource, COUNTER.period,
         replace(claim(9).event, identifier="md1-aa-q"), 5, 0,
