@@ -20,6 +20,7 @@ KEPT = 10_000
 """Lines the log is cut to; a few dozen more may be there at any moment."""
 
 _BATCH = 500
+_LOOK = 1000
 
 _Entry = tuple[bytes | str | None, Mapping[bytes | str, bytes | str] | None]
 _Batch = Sequence[_Entry]
@@ -75,6 +76,19 @@ class DeliveryLog:
                 return
             start = f"({decode(batch[-1][0] or b'')}"
 
+    async def beginning(self, identifier: str) -> list[LoggedEvent]:
+        """Return the lines of events whose identifier begins so, the newest first."""
+        wanted, start = encode(identifier), "+"
+        found: list[LoggedEvent] = []
+        while True:
+            batch = await self._before(start, _LOOK)
+            # Before they are read: of a full log that takes most of a second.
+            lines = (_line(entry) for entry in batch if _begins(entry, wanted))
+            found += (line for line in lines if line is not None)
+            if len(batch) < _LOOK:
+                return found
+            start = f"({decode(batch[-1][0] or b'')}"
+
     async def _from(self, start: str, count: int) -> _Batch:
         with redis_errors():
             return await self._redis.xrange(self._key, min=start, count=count) or []
@@ -118,6 +132,11 @@ def _line(entry: _Entry) -> LoggedEvent | None:
         return None
     fields = {decode(name): decode(value) for name, value in (raw or {}).items()}
     return read_line(line, at, fields)
+
+
+def _begins(entry: _Entry, identifier: bytes) -> bool:
+    raw = (entry[1] or {}).get(b"identifier", b"")
+    return isinstance(raw, bytes) and raw.startswith(identifier)
 
 
 def _time_or_none(line: str) -> datetime | None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from meterdeck.core.adapters.billing_calls import BillingRecords
 from meterdeck.core.adapters.redis_client import Redis, server_time
 from meterdeck.core.errors import BadInput, NotFound
 from meterdeck.core.model.context import Context
-from meterdeck.core.model.delivery import BillingRecord, Letter
+from meterdeck.core.model.delivery import BillingRecord, EventState, Letter
 from meterdeck.core.model.event_lines import attempts_of
 from meterdeck.core.model.events import EventSource, LoggedEvent
 from meterdeck.core.model.ledger import (
@@ -23,7 +24,7 @@ from meterdeck.core.model.ledger import (
     received_at,
 )
 from meterdeck.core.model.ledger_sight import LedgerSight, newest_events
-from meterdeck.core.model.periods import billing_cycle
+from meterdeck.core.model.periods import Cycle, billing_cycle
 from meterdeck.core.model.text import visible
 from meterdeck.core.model.usage import CounterId
 from meterdeck.core.model.windows import Window, windows_of
@@ -72,15 +73,16 @@ class Ledger:
         """
         sight = await self.sight()
         lines: list[LoggedEvent] = []
-        events = newest_events(sight, lines, wanted, count)
         async for page in self._log.pages(_PAGE):
             lines += page
             sight.confirmed |= await self._confirmed(page)
+            if len(lines) > len(page):
+                continue  # the newest page was not enough: all are looked at, once
             events = newest_events(sight, lines, wanted, count)
             # What is further back changed before the last of these.
             if len(events) == count and events[-1].at >= page[-1].at:
-                break
-        return tuple(reversed(events))
+                return tuple(reversed(events))
+        return tuple(reversed(newest_events(sight, lines, wanted, count)))
 
     async def after(
         self, line: str, wanted: EventFilter, count: int
@@ -95,11 +97,17 @@ class Ledger:
         wanted_ones = tuple(event for event in events if wanted.takes(event))
         return wanted_ones, found[-1].id if found else line
 
-    async def sight(self, lines: Iterable[LoggedEvent] = ()) -> LedgerSight:
-        """Return what Redis says of events now, and which of `lines` are confirmed."""
+    async def sight(
+        self, lines: Iterable[LoggedEvent] = (), *, letters: int = MOST_LETTERS
+    ) -> LedgerSight:
+        """Return what Redis says of events now, and which of `lines` are confirmed.
+
+        Args:
+            letters: So many are looked at.
+        """
         waiting = [*await self._flying(), *await self._queued()]
-        letters = [letter async for letter in self._letters.all(MOST_LETTERS)]
-        return LedgerSight(waiting, letters, await self._confirmed(lines))
+        found = [letter async for letter in self._letters.all(letters)]
+        return LedgerSight(waiting, found, await self._confirmed(lines))
 
     async def needing(self, limit: int) -> int:
         """Return how many letters need somebody; of `limit` that are looked at."""
@@ -118,7 +126,9 @@ class Ledger:
         else:
             found = [letter async for letter in self._letters.all(MOST_LETTERS)]
         found.sort(key=lambda letter: letter.at, reverse=True)
-        return tuple([await self._with_windows(letter) for letter in found])
+        tenants = {letter.tenant for letter in found}
+        cycles = {tenant: await self._cycle(tenant) for tenant in tenants}
+        return tuple([_with_windows(letter, cycles[letter.tenant]) for letter in found])
 
     async def open(self, identifier: str) -> EventStory:
         """Return all that is known of an event, by its identifier or its beginning.
@@ -127,28 +137,35 @@ class Ledger:
             NotFound: Neither the log nor anything that waits has it.
             BadInput: Several events begin like this.
         """
-        lines = [
-            line
-            async for page in self._log.pages(_PAGE)
-            for line in page
-            if line.event.identifier.startswith(identifier)
-        ]
+        lines = await self._log.beginning(identifier)
+        own = [line for line in lines if line.event.identifier == identifier]
+        if own:
+            return await self._story((await self._sight_of(own)).event_of(own[0]), own)
         sight = await self.sight(lines)
         found = {line.event.identifier: sight.event_of(line) for line in lines[::-1]}
         for event in sight.apart(EventFilter()):
-            name = event.line.event.identifier
-            if name.startswith(identifier):
-                found.setdefault(name, event)
+            if event.identifier.startswith(identifier):
+                found.setdefault(event.identifier, event)
         event = _only(identifier, found)
         own = [line for line in lines if line.event.identifier == event.identifier]
         return await self._story(event, own)
+
+    async def _sight_of(self, lines: list[LoggedEvent]) -> LedgerSight:
+        """Return what Redis says now of the event of these lines."""
+        waiting = [*await self._flying(), *await self._queued()]
+        letters = []
+        for tenant in {line.tenant for line in lines}:
+            with suppress(NotFound):
+                name = lines[0].event.identifier
+                letters.append(await self._letters.get(tenant, name))
+        return LedgerSight(waiting, letters, await self._confirmed(lines))
 
     async def _story(self, event: LedgerEvent, lines: list[LoggedEvent]) -> EventStory:
         """Tell an event in full; `lines` are its own, newest first."""
         line, now = event.line, await server_time(self._redis)
         counter = CounterId(line.tenant, line.resource, line.period)
         record = await self._record(counter) if line.sequence and line.period else None
-        told = lines or [line]
+        told, confirmed = lines or [line], event.state is EventState.CONFIRMED
         first_sent_at = _first_sent(told, event)
         return EventStory(
             event,
@@ -161,24 +178,13 @@ class Ledger:
                 timestamp=line.event.timestamp,
                 first_sent_at=first_sent_at,
                 received_at=received_at(told),
-                period_end=await self._period_end(line),
+                period_end=_period_end(
+                    await self._cycle(line.tenant), line.event.timestamp
+                ),
             ),
             now=now,
-            confirmed_at=record.confirmed_at if record else None,
+            confirmed_at=record.confirmed_at if record and confirmed else None,
         )
-
-    async def _with_windows(
-        self, letter: Letter
-    ) -> tuple[LedgerEvent, tuple[Window, ...]]:
-        event = event_of_letter(letter)
-        windows = windows_of(
-            letter.state,
-            timestamp=letter.event.timestamp,
-            first_sent_at=letter.first_sent_at,
-            received_at=letter.first_sent_at,
-            period_end=await self._period_end(event.line),
-        )
-        return event, windows
 
     @staticmethod
     def _told(line: LoggedEvent) -> LedgerEvent:
@@ -208,15 +214,30 @@ class Ledger:
         (record,) = await self._records.read([counter])
         return record
 
-    async def _period_end(self, line: LoggedEvent) -> datetime | None:
-        """Return the end of the billing period at Stripe that holds the event."""
+    async def _cycle(self, tenant: str) -> Cycle | None:
+        """Return a tenant's billing cycle at Stripe, where it has one."""
         try:
-            tenant = await self._directory.get(line.tenant)
+            return (await self._directory.get(tenant)).cycle if tenant else None
         except NotFound:
             return None
-        if tenant.cycle is None:
-            return None
-        return billing_cycle(tenant.cycle, line.event.timestamp).end
+
+
+def _period_end(cycle: Cycle | None, at: datetime) -> datetime | None:
+    """Return the end of the billing period that holds a moment."""
+    return None if cycle is None else billing_cycle(cycle, at).end
+
+
+def _with_windows(
+    letter: Letter, cycle: Cycle | None
+) -> tuple[LedgerEvent, tuple[Window, ...]]:
+    windows = windows_of(
+        letter.state,
+        timestamp=letter.event.timestamp,
+        first_sent_at=letter.first_sent_at,
+        received_at=letter.first_sent_at,
+        period_end=_period_end(cycle, letter.event.timestamp),
+    )
+    return event_of_letter(letter), windows
 
 
 def _only(identifier: str, found: Mapping[str, LedgerEvent]) -> LedgerEvent:

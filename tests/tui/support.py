@@ -118,7 +118,9 @@ class ScriptedEngine:
     def event_changes(self) -> ScriptedEngine:
         return self
 
-    async def sight(self, lines: Sequence[LoggedEvent] = ()) -> LedgerSight:
+    async def sight(
+        self, lines: Sequence[LoggedEvent] = (), *, letters: int = 0
+    ) -> LedgerSight:
         return self.seen
 
     async def needing(self, limit: int) -> int:

@@ -18,7 +18,7 @@ from meterdeck.core.model.usage import TenantId
 from meterdeck.core.services.fleet import FleetChange
 from meterdeck.tui.actions import Action, Area, bindings
 from meterdeck.tui.dialogs.states import EVERYTHING, LETTERS, Shown, StatesDialog
-from meterdeck.tui.picture import Picture
+from meterdeck.tui.picture import LETTERS_COUNTED, Picture
 from meterdeck.tui.screens.event import EventScreen
 from meterdeck.tui.screens.event_area import SIGHT_S, EventArea
 from meterdeck.tui.widgets.banner import Banner
@@ -110,7 +110,9 @@ class EventsScreen(EventArea):
             return
         self._asking = True
         lines = tuple(self._log.shown_lines())
-        future = self.console.runtime.submit(lambda engine: engine.ledger.sight(lines))
+        future = self.console.runtime.submit(
+            lambda engine: engine.ledger.sight(lines, letters=LETTERS_COUNTED)
+        )
         future.add_done_callback(lambda done: self.post_message(self.Sighted(done)))
 
     def on_events_screen_sighted(self, message: Sighted) -> None:
