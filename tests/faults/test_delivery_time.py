@@ -70,7 +70,7 @@ async def test_a_period_that_ends_under_load_is_billed_within_it(
     cyclic = replace(calls, period=PeriodKind.BILLING_CYCLE)
     context = replace(plain, resources=(cyclic,))
     now = await server_time(valkey_client)
-    end = now.replace(microsecond=0) + timedelta(seconds=5)
+    end = now.replace(microsecond=0) + timedelta(seconds=4)
     customers = {f"t{n}": anchored(stage.stripe, f"t{n}", end) for n in range(TENANTS)}
     assert context.stripe is not None
     gateway = StripeGateway(context.stripe, context.mode)
