@@ -13,7 +13,10 @@ from meterdeck.core.sandbox.valkey import Valkey
 KILLS = 25 if FULL else 1
 """At each step."""
 ANYWHERE = 50 if FULL else 4
-TENANTS = 40 if FULL else 12
+CHANCE = 0.05 if FULL else 0.4
+"""That a worker is killed when it comes to a step: hundreds come to many."""
+EVENTS = 4_000 if FULL else 20
+TENANTS = 300 if FULL else 12
 
 pytestmark = pytest.mark.timeout(3600 if FULL else 120)
 
@@ -35,7 +38,7 @@ async def test_workers_killed_at_every_step_bill_each_unit_once(
     500 for it. An application that does nothing but INCR is billed no less exactly."""
     context = delivering(stage.stripe.context(valkey.url), flush_s=0, takeover_s=0.8)
     customers = stage.customers(TENANTS)
-    doom = Doom(workers, dict.fromkeys(Step, KILLS), chance=0.4, trouble=0.3)
+    doom = Doom(workers, dict.fromkeys(Step, KILLS), chance=CHANCE, trouble=0.3)
     async with playing(
         f"killed at every step, {'INCR alone' if plain else 'consume()'}",
         stage,
@@ -48,6 +51,7 @@ async def test_workers_killed_at_every_step_bill_each_unit_once(
     ) as run:
         async with using(run):
             await asyncio.gather(run.until_doomed(), run.kill_anywhere(ANYWHERE))
+            await run.until_delivered(EVENTS)
         doom.relent()
         await run.until_settled()
         stage.found(await run.check())

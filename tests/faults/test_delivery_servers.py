@@ -20,7 +20,9 @@ from meterdeck.core.sandbox.valkey import Valkey
 RESTARTS = 25 if FULL else 2
 FAILOVERS = 6 if FULL else 1
 KILLS = 5 if FULL else 1
-TENANTS = 20 if FULL else 10
+MORE = 50 if FULL else 10
+"""Events that are delivered between one fault and the next."""
+TENANTS = 100 if FULL else 10
 
 pytestmark = pytest.mark.timeout(3600 if FULL else 120)
 
@@ -39,14 +41,6 @@ async def client_of(options: RedisOptions) -> AsyncIterator[Redis]:
         yield client
     finally:
         await client.aclose()
-
-
-async def delivered(run: Run, more: int) -> None:
-    """Wait until Stripe has accepted so many more events."""
-    goal = len(run.ledger.counted) + more
-    async with asyncio.timeout(60):
-        while len(run.ledger.counted) < goal:  # noqa: ASYNC110  # it tells nobody
-            await asyncio.sleep(0.02)
 
 
 async def counted(run: Run, more: int) -> None:
@@ -78,12 +72,12 @@ async def test_redis_killed_and_started_again_bills_each_unit_once(
         ) as run:
             async with using(run):
                 for _ in range(RESTARTS):
-                    await delivered(run, 10)
+                    await run.until_delivered(len(run.ledger.counted) + MORE)
                     await server.kill()
                     await server.start()
                     run.server_kills += 1
                 await run.until_doomed()
-                await delivered(run, 10)
+                await run.until_delivered(len(run.ledger.counted) + MORE)
             doom.relent()
             await run.until_settled()
             stage.found(await run.check())
@@ -120,7 +114,7 @@ async def test_another_master_takes_back_no_event_that_was_sent(
         ) as run:
             async with using(run, sampled=False):
                 for left in reversed(range(FAILOVERS)):
-                    await delivered(run, 10)
+                    await run.until_delivered(len(run.ledger.counted) + MORE)
                     before = await sentinels.master()
                     replicas = [each for each in sentinels.nodes if each is not before]
                     with stopped(replicas):
@@ -128,13 +122,13 @@ async def test_another_master_takes_back_no_event_that_was_sent(
                         await before.kill()
                     await sentinels.until_all_name(other_than=before)
                     run.server_kills += 1
-                    await delivered(run, 10)
+                    await run.until_delivered(len(run.ledger.counted) + MORE)
                     if left:
                         await before.start()
                         await sentinels.healed()
                 await run.until_doomed()
                 await run.kill_anywhere(2)
-                await delivered(run, 10)
+                await run.until_delivered(len(run.ledger.counted) + MORE)
             doom.relent()
             with suppress(Unreachable):
                 await run.until_settled()

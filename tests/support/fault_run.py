@@ -243,6 +243,14 @@ class Run:
 
         await until(over, lambda: f"still to be killed: {self.doom.kills}")
 
+    async def until_delivered(self, events: int) -> None:
+        """Wait until Stripe has accepted so many events."""
+
+        async def enough() -> bool:
+            return len(self.ledger.counted) >= events
+
+        await until(enough, self._unsettled)
+
     async def billed(self) -> dict[str, int]:
         """Ask Stripe for its summaries of every tenant's last days."""
         now = await server_time(self.redis)
@@ -295,7 +303,7 @@ class Run:
         )
 
     def _unsettled(self) -> str:
-        return f"{self.crew.zygote.complaints[-1500:]}"
+        return self.crew.zygote.complaints[-1500:]
 
 
 def _midnight(now: datetime, days: int) -> datetime:
