@@ -15,7 +15,7 @@ KILLS = 25 if FULL else 1
 ANYWHERE = 50 if FULL else 4
 CHANCE = 0.05 if FULL else 0.4
 """That a worker is killed when it comes to a step: hundreds come to many."""
-EVENTS = 4_000 if FULL else 20
+EVENTS = 1_500 if FULL else 20
 TENANTS = 300 if FULL else 12
 
 pytestmark = pytest.mark.timeout(3600 if FULL else 120)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import pytest
 import stripe
@@ -308,6 +309,28 @@ def test_cancelling_the_last_value_brings_back_the_one_before(
 
     found = _summaries(local, meter, customer, clock.seconds, clock.seconds + 60)
     assert [value for _, _, value in found] == [3.0]
+
+
+def test_usage_that_no_request_brought_is_counted_like_any_other(
+    local: LocalStripe, seller: Seller, clock: Clock
+) -> None:
+    """A sandbox's past is in the summaries at once, and events are added to it, in
+    whichever order; who has no such customer or meter cannot have it."""
+    meter, customer = seller.meter(), seller.customer()
+    later = seller.customer()
+    seller.event(later, "2", identifier="one")
+    for each in (customer, customer, later):
+        local.add_usage("api_requests", each, Decimal("1.5"), clock.at)
+    seller.event(customer, "4", identifier="two")
+
+    start, end = clock.seconds // 60 * 60, clock.seconds // 60 * 60 + 60
+    for each, total in ((customer, 7.0), (later, 3.5)):
+        found = _summaries(local, meter, each, start, end)
+        assert [value for _, _, value in found] == [total]
+    with pytest.raises(LocalStripeRefusal, match="No such"):
+        local.add_usage("api_requests", "cus_nobody", Decimal(1), clock.at)
+    with pytest.raises(LocalStripeRefusal, match="No such"):
+        local.add_usage("nothing", customer, Decimal(1), clock.at)
 
 
 def _cancel(

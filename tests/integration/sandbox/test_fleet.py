@@ -10,11 +10,13 @@ import urllib.request
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from tests.integration.sandbox.process import eventually
 
 from meterdeck.core.adapters.redis_client import Redis, open_redis
+from meterdeck.core.adapters.stripe_gateway import StripeGateway
 from meterdeck.core.model.events import EventOutcome, EventSource, LoggedEvent
 from meterdeck.core.model.usage import Tenant, TenantId, TenantStatus
 from meterdeck.core.sandbox.cast import cast
@@ -24,6 +26,9 @@ from meterdeck.core.sandbox.roles import CYRILLIC, GERMAN, JAPANESE, LONG_NAME
 from meterdeck.core.sandbox.sandbox import Sandbox
 from meterdeck.core.services.delivery_log import DeliveryLog
 from meterdeck.core.services.directory import Directory
+from meterdeck.core.services.reconcile.reconciler import Scope, Unasked
+from meterdeck.core.services.reconcile.reconciliation import Reconciliation
+from meterdeck.core.services.reconcile.subjects import Compared
 
 Counters = Mapping[bytes, bytes]
 QUIET = SandboxOptions(traffic=False)
@@ -152,6 +157,63 @@ async def test_counters_lie_in_the_periods_of_their_tenants() -> None:
     assert read == set(seeded)
     assert sum(row.percent == 100 for row in rows) >= 3
     assert sum((row.percent or 0) > 100 for row in rows) == 2
+
+
+async def test_what_was_used_before_the_start_is_billed_already(
+    tmp_path: Path,
+) -> None:
+    """Reconciliation finds no difference in a fresh sandbox, nor in one whose data
+    folder has counters and billing records: Stripe has what they say."""
+    for _ in range(2):
+        options = SandboxOptions(traffic=False, data_dir=tmp_path / "data")
+        async with Sandbox(options) as sandbox:
+            redis = open_redis(sandbox.context.redis)
+            tenants = await directory(sandbox, redis)
+            found = await compared(sandbox, redis, tenants)
+            used = {key for key, value in (await counters(redis)).items() if int(value)}
+            await redis.aclose()
+
+        assert len(found) == len(used)
+        assert not any(each.finding.shares for each in found)
+
+
+async def compared(
+    sandbox: Sandbox, redis: Redis, tenants: Mapping[TenantId, Tenant]
+) -> list[Compared]:
+    """Return what reconciliation says of every counter that was used."""
+    context = sandbox.context
+    assert context.stripe is not None
+    gateway = StripeGateway(context.stripe, context.mode)
+    reconciler = Reconciliation(redis, context, gateway).reconciler()
+    scope = Scope(tuple(tenants.values()), context.resources)
+    results = [each async for each in reconciler.results(scope)]
+    await gateway.close()
+    assert not [each for each in results if isinstance(each, Unasked)]
+    return [each for each in results if isinstance(each, Compared)]
+
+
+async def test_what_is_used_is_delivered_by_the_real_worker() -> None:
+    """What somebody counts with INCR is in Stripe's summary soon, beside what was used
+    before the start."""
+    async with living(QUIET) as (sandbox, redis):
+        tenant = (await directory(sandbox, redis))[JAPANESE.id]
+        (calls, *_) = await sandbox.usage.usage(tenant)
+        before = calls.used
+        assert isinstance(before, int)
+        layout = sandbox.context.redis.layout
+        key = layout.counter(tenant.id, calls.resource, calls.period.label)
+        await redis.incrby(key.decode(), 77)
+        assert sandbox.context.stripe is not None
+        gateway = StripeGateway(sandbox.context.stripe, sandbox.context.mode)
+        (meter,) = (m for m in await gateway.meters() if m.event_name == "api_requests")
+
+        async def billed() -> bool:
+            span = calls.period.start, calls.period.end
+            total = await gateway.summary(meter.id, tenant.customer, *span)
+            return total == before + 77
+
+        await eventually(billed)
+        await gateway.close()
 
 
 async def test_counters_end_some_time_after_their_period() -> None:
