@@ -36,4 +36,5 @@ class SandboxOptions:
     rate: float = DEFAULT_RATE
     seed: int = DEFAULT_SEED
     traffic: bool = True
+    worker: bool = True
     data_dir: Path | None = None

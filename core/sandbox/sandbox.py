@@ -197,6 +197,8 @@ class Sandbox:
 
     async def _deliver(self) -> None:
         """Be the worker: what is used goes to the local Stripe."""
+        if not self._options.worker:
+            return
         # It takes a while to import, and nobody waits for it: the fleet is ready.
         from meterdeck.core.services.sync.worker import Worker  # noqa: PLC0415
 

@@ -45,7 +45,8 @@ def running_sandbox(
     """Run a sandbox with a state directory of its own.
 
     Args:
-        traffic: Simulated programs move the counters; without, nobody does.
+        traffic: Simulated programs move the counters, and a worker delivers; without,
+            nobody does.
 
     Raises:
         RuntimeError: It ended instead of getting ready.
@@ -53,7 +54,7 @@ def running_sandbox(
     with tempfile.TemporaryDirectory(prefix="md-") as state:
         environment = child_environment(METERDECK_STATE_DIR=state)
         argv = [METERDECK, "sandbox", "--json"]
-        argv += [] if traffic else ["--no-traffic"]
+        argv += [] if traffic else ["--no-traffic", "--no-worker"]
         argv += ["--tenants", str(tenants), "--seed", "1"]
         started = time.monotonic()
         with subprocess.Popen(

@@ -53,6 +53,11 @@ def register(commands: Commands) -> None:
     add_fleet_flags(parser)
     parser.add_argument("--no-traffic", action="store_true", help="nobody calls")
     parser.add_argument(
+        "--no-worker",
+        action="store_true",
+        help="nothing is delivered, until you start meterdeck sync",
+    )
+    parser.add_argument(
         "--json",
         dest="as_json",
         action="store_true",
@@ -80,6 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
         rate=arguments.rate,
         seed=arguments.seed,
         traffic=not arguments.no_traffic,
+        worker=not arguments.no_worker,
         data_dir=arguments.data_dir,
     )
     work = _serve(options, as_json=arguments.as_json)

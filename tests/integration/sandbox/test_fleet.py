@@ -28,7 +28,7 @@ from meterdeck.core.services.delivery_log import DeliveryLog
 from meterdeck.core.services.directory import Directory
 from meterdeck.core.services.reconcile.reconciler import Scope, Unasked
 from meterdeck.core.services.reconcile.reconciliation import Reconciliation
-from meterdeck.core.services.reconcile.subjects import Compared
+from meterdeck.core.services.reconcile.subjects import Comparedfrom meterdeck.core.services.sync.worker import Worker
 
 Counters = Mapping[bytes, bytes]
 QUIET = SandboxOptions(traffic=False)
@@ -214,6 +214,21 @@ async def test_what_is_used_is_delivered_by_the_real_worker() -> None:
 
         await eventually(billed)
         await gateway.close()
+
+
+async def test_a_sandbox_without_a_worker_leaves_delivery_to_yours() -> None:
+    """What is counted waits until somebody starts `meterdeck sync`."""
+    options = SandboxOptions(traffic=False, worker=False)
+    async with living(options) as (sandbox, redis):
+        (calls, *_) = await sandbox.usage.usage(JAPANESE.id)
+        layout = sandbox.context.redis.layout
+        key = layout.counter(JAPANESE.id, calls.resource, calls.period.label)
+        await redis.incrby(key.decode(), 5)
+
+        async with Worker(sandbox.context, hasty=True) as worker:
+            await worker.run_once(lambda _: None)
+
+        assert worker.counters.tally.units == 5
 
 
 async def test_counters_end_some_time_after_their_period() -> None:
