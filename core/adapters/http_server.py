@@ -33,9 +33,12 @@ class HttpServer:
         host: Address to bind.
         port: Port to bind, 0 for any free one; `port` is then which.
         named: What the address is called where it cannot be bound.
+        dated: Whether answers tell this host's time; else the application does.
     """
 
-    def __init__(self, app: Any, *, host: str, port: int, named: str) -> None:
+    def __init__(
+        self, app: Any, *, host: str, port: int, named: str, dated: bool = True
+    ) -> None:
         self._host = host
         self.port = port
         self._named = named
@@ -49,6 +52,7 @@ class HttpServer:
                 log_level="critical",
                 access_log=False,
                 server_header=False,
+                date_header=dated,
                 timeout_graceful_shutdown=_GRACE_S,
             )
         )

@@ -18,4 +18,10 @@ class LocalStripeServer(HttpServer):
     def __init__(
         self, stripe: LocalStripe, *, host: str = "127.0.0.1", port: int = 0
     ) -> None:
-        super().__init__(stripe.app, host=host, port=port, named="local Stripe address")
+        super().__init__(
+            stripe.app,
+            host=host,
+            port=port,
+            named="local Stripe address",
+            dated=False,  # the application tells the account's time
+        )

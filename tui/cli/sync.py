@@ -6,8 +6,8 @@ import asyncio
 import logging
 import sys
 from argparse import Namespace
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from meterdeck.core.errors import BadInput
@@ -45,10 +45,10 @@ def run(args: Namespace) -> int:
         port = args.metrics_port
         if not 0 <= port <= _PORT:
             raise BadInput(f"--metrics-port {port} is no port; write 0 to {_PORT}")
-    _write_journal(as_json=args.as_json, once=args.once)
-    if args.once:
-        return asyncio.run(_once(args, context))
-    return asyncio.run(_for_ever(context, port))
+    with _journal(as_json=args.as_json, once=args.once):
+        if args.once:
+            return asyncio.run(_once(args, context))
+        return asyncio.run(_for_ever(context, port))
 
 
 async def _once(args: Namespace, context: Context) -> int:
@@ -137,7 +137,8 @@ def _tell(out: Output, form: Form, left: dict[str, int]) -> None:
         out.line(Cell(f"{count:,} counters {_LEFT.get(why, why)}", Tone.NEAR))
 
 
-def _write_journal(*, as_json: bool, once: bool) -> None:
+@contextmanager
+def _journal(*, as_json: bool, once: bool) -> Iterator[None]:
     """Let the worker's journal go to standard error, or as JSON to standard output.
 
     With --once standard output has the one object of the result, and no journal.
@@ -150,3 +151,8 @@ def _write_journal(*, as_json: bool, once: bool) -> None:
     log = logging.getLogger("meterdeck")
     log.addHandler(handler)
     log.setLevel(logging.WARNING if once else logging.INFO)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(logging.NOTSET)

@@ -417,12 +417,11 @@ async def test_an_empty_server_has_nothing_to_take_and_nothing_is_made(
     assert queue.alarms.groups_lost == 0
 
 
+@pytest.mark.not_on("valkey", "redis7")  # one queue, in the order of the events
 async def test_no_tenants_queue_holds_up_anothers(
     redis: Redis, usage: UsageService, context: Context
 ) -> None:
     """Where each has its own, one with much takes no more than its share."""
-    if not LAYOUT.tagged:
-        pytest.skip("there is one queue, in the order of the events")
     for _ in range(40):
         await usage.track("big", RENDERS)
     for number in range(5):
