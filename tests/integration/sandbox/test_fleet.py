@@ -28,7 +28,8 @@ from meterdeck.core.services.delivery_log import DeliveryLog
 from meterdeck.core.services.directory import Directory
 from meterdeck.core.services.reconcile.reconciler import Scope, Unasked
 from meterdeck.core.services.reconcile.reconciliation import Reconciliation
-from meterdeck.core.services.reconcile.subjects import Comparedfrom meterdeck.core.services.sync.worker import Worker
+from meterdeck.core.services.reconcile.subjects import Compared
+from meterdeck.core.services.sync.worker import Worker
 
 Counters = Mapping[bytes, bytes]
 QUIET = SandboxOptions(traffic=False)
