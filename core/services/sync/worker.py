@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
@@ -37,6 +38,23 @@ _LEARN_S = 5.0
 _MOST_AT_ONCE = 1_000
 _LONGEST_REST_S = 30.0
 _DRAIN_S = 10.0
+
+
+def survived(
+    name: str, duty: Callable[[], Awaitable[None]]
+) -> Callable[[], Awaitable[None]]:
+    """Return a duty whose own mistakes are written down: deliveries go on."""
+
+    async def attempt() -> None:
+        try:
+            await duty()
+        except MeterdeckError:
+            raise
+        except Exception as error:  # a bug there must not keep anything from Stripe
+            trace = traceback.format_exc(limit=-4)
+            journal.error("duty_failed", duty=name, error=repr(error), trace=trace)
+
+    return attempt
 
 
 class Worker:
@@ -215,6 +233,7 @@ class Worker:
 
     @property
     def unfinished(self) -> int:
+        """Counters that are due, and events that are claimed and not settled."""
         flying = self.counters.on_the_way + self.queued.on_the_way
         return len(self.counters.due) + flying
 
@@ -267,7 +286,10 @@ class Worker:
             lambda: every(stripe.poll_s, "directory", self._refresh_directory),
             lambda: every(_METERS_PAUSE_S, "meters", self._read_meters_again),
             lambda: every(_LEARN_S, "delivery_log", self._own.guard.learn),
-            *(partial(every, *duty) for duty in self.duties.schedule()),
+            *(
+                partial(every, seconds, name, survived(name, duty))
+                for seconds, name, duty in self.duties.schedule()
+            ),
         )
 
     async def _until_ready(self) -> None:

@@ -7,12 +7,12 @@ from tests.support.contexts import CALLS
 from tests.support.delivering import Bench, at_work, delivering, until
 
 from meterdeck.core.adapters.billing_calls import BillingRecords
-from meterdeck.core.errors import ConfigError, ReadOnly
+from meterdeck.core.errors import ConfigError, ReadOnly, RedisUnreachable
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.delivery import Claim, Wanted
 from meterdeck.core.model.usage import CounterId, TenantId
 from meterdeck.core.sandbox.valkey import Valkey
-from meterdeck.core.services.sync.worker import Worker
+from meterdeck.core.services.sync.worker import Worker, survived
 from meterdeck.core.services.usage import UsageService
 
 
@@ -229,3 +229,24 @@ async def test_a_meter_that_is_deactivated_makes_one_letter_and_then_none(
             await usage.consume(f"t{number}", {CALLS: 1})
         await until(lambda: tally.left["meter_inactive"] >= 2, "both are left")
         assert tally.dead == 1
+
+
+async def test_a_bug_in_a_duty_is_written_down_and_keeps_nothing_from_stripe(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Reconciling may have mistakes of its own; what a server does is told as ever."""
+
+    async def broken() -> None:
+        raise ZeroDivisionError
+
+    async def away() -> None:
+        raise RedisUnreachable("gone")
+
+    await survived("reconciling", broken)()
+    with pytest.raises(RedisUnreachable):
+        await survived("reconciling", away)()
+
+    (said,) = caplog.records
+    facts = vars(said)["facts"]
+    assert (said.message, facts["duty"]) == ("duty_failed", "reconciling")
+    assert "ZeroDivisionError" in facts["trace"]
