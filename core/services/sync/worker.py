@@ -17,7 +17,6 @@ from typing import Any, Self
 
 from meterdeck.core.errors import MeterdeckError, StripeRefused, Unreachable
 from meterdeck.core.model.context import Context
-from meterdeck.core.services.change_feed import ChangeFeed
 from meterdeck.core.services.directory import Directory
 from meterdeck.core.services.sync import journal
 from meterdeck.core.services.sync.counter_flow import CounterFlow
@@ -26,8 +25,8 @@ from meterdeck.core.services.sync.endings import end_tasks
 from meterdeck.core.services.sync.equipment import Equipment
 from meterdeck.core.services.sync.observer import Observer
 from meterdeck.core.services.sync.queue_flow import QueueFlow
+from meterdeck.core.services.sync.search import MOST_AT_ONCE, Search
 from meterdeck.core.services.sync.start_checks import check_redis
-from meterdeck.core.services.sync.sweep import CounterKeys, SweepPace
 
 _LOOK_S = 0.5
 _IDLE_S = 0.1
@@ -35,8 +34,6 @@ _TRY_AGAIN_S = 0.5
 _METERS_S = 300.0
 _METERS_PAUSE_S = 10.0
 _LEARN_S = 5.0
-_MOST_AT_ONCE = 1_000
-_LONGEST_REST_S = 30.0
 _DRAIN_S = 10.0
 
 
@@ -85,9 +82,8 @@ class Worker:
         self.counters = CounterFlow(own, hasty=hasty)
         self.queued = QueueFlow(own)
         self.duties = Duties(own)
-        self.keys = CounterKeys(own.redis, context.redis.layout, own.share.is_mine)
+        self._search = Search(own, self.counters)
         self._directory = Directory(own.redis, context, own.gateway)
-        self._feed = ChangeFeed(own.redis, context.redis.layout)
         self._complaints: dict[str, str] = {}
         self.ready = asyncio.Event()
         """Set once tenants and meters are known."""
@@ -112,10 +108,7 @@ class Worker:
             ConfigError: Redis is not fit to deliver from.
             Unreachable, Refused: A server cannot be asked.
         """
-        # Before the first sweep: what changes from here on is told, and what changed
-        # before is found.
-        pulse = await self._feed.look()
-        self._own.server_clock.learn(pulse.at)
+        await self._search.begin()
         await check_redis(self._own.redis, self.context)
         self._own.billables.put(await self._directory.cached())
         await self._refresh_directory()
@@ -127,7 +120,7 @@ class Worker:
         change = await self._directory.refresh()
         billables = self._own.billables
         billables.put(change.tenants, change.removed)
-        if not self.ready.is_set() or len(change.tenants) > _MOST_AT_ONCE:
+        if not self.ready.is_set() or len(change.tenants) > MOST_AT_ONCE:
             return  # the sweep looks at everybody
         for tenant in change.tenants:  # one may have become a customer
             if self.share.is_mine(tenant.id):
@@ -214,10 +207,7 @@ class Worker:
         done, told = self._progress(), loop.time()
         patient_until = told + patience_s
         while True:
-            busy = False
-            if self.keys.rounds == 0:
-                self.counters.notice(await self.keys.some())
-                busy = True
+            busy = await self._search.step_of_the_first_round()
             busy |= await self.counters.claim_due()
             busy |= await self.queued.take_some()
             if self._progress() != done:
@@ -280,8 +270,8 @@ class Worker:
             claiming,
             queue,
             sweeping,
-            lambda: every(_LOOK_S, "changes", self._follow),
-            lambda: every(options.takeover_s / 4, "unsettled", self._take_over),
+            lambda: every(_LOOK_S, "changes", self._search.follow),
+            lambda: every(options.takeover_s / 4, "unsettled", self._search.take_over),
             lambda: every(self._own.beat_s, "sign_of_life", self._beat),
             lambda: every(stripe.poll_s, "directory", self._refresh_directory),
             lambda: every(_METERS_PAUSE_S, "meters", self._read_meters_again),
@@ -337,51 +327,21 @@ class Worker:
 
     # -- what is repeated ----------------------------------------------------------
 
-    async def _follow(self) -> None:
-        more = True
-        while more:
-            pulse = await self._feed.look()
-            self._own.server_clock.learn(pulse.at)
-            if pulse.restarted:
-                self.keys.begin()
-            now, takeover_s = pulse.at, self.context.delivery.takeover_s
-            for tenant in pulse.changed:
-                # What is another's is looked at when that one should have died.
-                later_s = 0.0 if self.share.is_mine(tenant) else takeover_s
-                counters = self._own.billables.counters_of(tenant, now)
-                self.counters.notice(counters, later_s=later_s)
-            more = pulse.more
-
-    async def _take_over(self) -> None:
-        found = await self._own.records.unsettled(self._own.now(), _MOST_AT_ONCE)
-        self.counters.notice(found)
-
     async def _beat(self) -> None:
         if await self.share.beat(self._own.now(), self.facts()):
             journal.info("workers_share", workers=self.share.workers)
-            self.keys.begin()
+            self._search.anew()
 
     async def _sweep(self) -> None:
-        pace = SweepPace(self.context.sweep_share, self._rest_s())
         while True:
-            rounds = self.keys.rounds
-            pace.step_begins()
             try:
-                self.counters.notice(await self.keys.some())
-                await self.counters.caught_up()
+                rest_s = await self._search.step()
             except MeterdeckError as error:
                 self._complain("sweep", error)
-                await asyncio.sleep(_TRY_AGAIN_S)
-                continue
-            self._fine("sweep")
-            through = self.keys.rounds > rounds
-            await asyncio.sleep(pace.pause_s(rounds, through=through))
-
-    def _rest_s(self) -> float:
-        shortest = min(
-            (each.flush_s for each in self._own.billables.billed), default=60
-        )
-        return max(1.0, min(_LONGEST_REST_S, shortest / 2))
+                rest_s = _TRY_AGAIN_S
+            else:
+                self._fine("sweep")
+            await asyncio.sleep(rest_s)
 
     def facts(self) -> dict[str, object]:
         """Return what this worker says of itself to the others and to the console."""
