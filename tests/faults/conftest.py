@@ -10,7 +10,7 @@ from tests.support.zygote import Zygote
 
 _FOUND = pytest.StashKey[list[Finding]]()
 _COLUMNS = (
-    ("run", "name", "<34"),
+    ("run", "name", "<44"),
     ("workers", "workers", ">7"),
     ("killed", "kills", ">6"),
     ("Redis killed", "server_kills", ">12"),

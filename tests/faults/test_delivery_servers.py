@@ -51,23 +51,27 @@ async def counted(run: Run, more: int) -> None:
             await asyncio.sleep(0.02)
 
 
+@pytest.mark.parametrize("plain", [False, True] if FULL else [True])
 async def test_redis_killed_and_started_again_bills_each_unit_once(
     server: Valkey,
     stage: Stage,
+    plain: bool,
 ) -> None:
     """With its append-only file, in the middle of claims, requests and settling, while
-    workers are killed and Stripe fails, too: no count is lost and none billed twice."""
+    workers are killed and Stripe fails, too: no count is lost and none billed twice,
+    also of an application that does nothing but INCR."""
     context = delivering(stage.stripe.context(server.url), flush_s=0, takeover_s=0.8)
     customers = stage.customers(TENANTS)
     doom = Doom(5, dict.fromkeys(Step, KILLS), chance=0.2, trouble=0.3)
     async for redis in client_of(context.redis):
         async with playing(
-            "Redis killed, started again",
+            f"Redis killed, started again, {'INCR alone' if plain else 'consume()'}",
             stage,
             context,
             doom,
             redis=redis,
             customers=customers,
+            plain=plain,
             workers=2,
         ) as run:
             async with using(run):

@@ -24,21 +24,30 @@ _MODES = {
 }
 
 
+_NEWEST = 0.2  # how much the newest round trip counts among those before
+_LEAST_MS = 20.0
+
+
 class SteadyLatency:
     """A latency that is shown anew only when it really is another one.
 
-    A round trip differs a little each second; sending that to the terminal would
-    cost more than everything else on an idle screen.
+    A round trip differs a little each second, and once in a while by much, on a busy
+    machine; sending that to the terminal would cost more than everything else on an
+    idle screen. One that stays away is shown within seconds.
     """
 
     def __init__(self) -> None:
         self._shown: float | None = None
+        self._usual = 0.0
 
     def show(self, measured: float | None) -> float | None:
         """Return what to show for what was measured, in milliseconds."""
-        old = self._shown
-        if measured is None or old is None or abs(measured - old) > max(2.0, 0.5 * old):
-            self._shown = measured
+        if measured is None or self._shown is None:
+            self._shown, self._usual = measured, measured or 0.0
+            return self._shown
+        self._usual += (measured - self._usual) * _NEWEST
+        if abs(self._usual - self._shown) > max(_LEAST_MS, self._shown / 2):
+            self._shown = self._usual
         return self._shown
 
 

@@ -76,7 +76,7 @@ class CounterFlow:
         self._observer = own.observer
         self._hasty = hasty
         self._places = Places(own.on_the_way)
-        self._least_free = max(1, min(BATCH, own.on_the_way // 4))
+        self._least_free = max(1, min(BATCH, own.on_the_way // 2))
         self._settling: Settling[_Done] = Settling(self._settle, BATCH)
         self._claiming = 0
         self._took = asyncio.Event()

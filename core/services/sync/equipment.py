@@ -29,7 +29,7 @@ _CONNECTIONS = 24
 _LEAST_PATIENCE = 0.25  # of the lease
 _SPARE_S = 2.0
 _LONGEST_BEAT_S = 2.0
-_MOST_ON_THE_WAY = 2_000
+_ROUNDS, _MOST_ON_THE_WAY = 12, 2_000
 
 
 class Equipment:
@@ -89,9 +89,9 @@ class Equipment:
             observer=self.observer,
             timing=Timing(now=self.now),
         )
-        # What is sent in two seconds: more would only wait, with leases running.
-        requests = 2 * options.at_once * sink.batch
-        self.on_the_way = max(requests, min(2 * rate, _MOST_ON_THE_WAY))
+        # More would only wait for their turn, with leases running.
+        requests = options.at_once * sink.batch
+        self.on_the_way = min(_ROUNDS * requests, _MOST_ON_THE_WAY)
 
     def now(self) -> datetime:
         """Return the Redis server's time; this host's until it was learned."""
