@@ -31,7 +31,7 @@ def _memory(quick: bool) -> Section:
 
 
 def _delivery(quick: bool) -> Section:
-    rounds, seconds = (3, 0.3) if quick else (9, 2.0)
+    rounds, seconds = (3, 0.3) if quick else (5, 2.0)
     return asyncio.run(delivery.run(rounds=rounds, seconds=seconds))
 
 
