@@ -26,8 +26,9 @@ from meterdeck.core.services.sync.share import Share, worker_name
 from meterdeck.core.services.timing import Timing
 
 _CONNECTIONS = 24
-_LEAST_PATIENCE = 0.25  # of the lease
-_SPARE_S = 2.0
+# Of the lease: when it is over, a request that has no answer is given up, so that two
+# workers never send an event at once.
+_PATIENCE = 0.7
 _LONGEST_BEAT_S = 2.0
 _ROUNDS, _MOST_ON_THE_WAY = 12, 2_000
 
@@ -84,7 +85,7 @@ class Equipment:
             sink,
             rate=rate,
             at_once=options.at_once,
-            patience_s=_patience_s(options.takeover_s, stripe.timeout_s),
+            patience_s=options.takeover_s * _PATIENCE,
             meters=self.billables.meter,
             observer=self.observer,
             timing=Timing(now=self.now),
@@ -102,14 +103,6 @@ class Equipment:
         for close in (self.sender.close, self.gateway.close, self.redis.aclose):
             with suppress(OSError):
                 await close()
-
-
-def _patience_s(lease_s: float, timeout_s: float) -> float:
-    """Return how long an event is tried: its last request ends within the lease.
-
-    Else two workers might send it at once.
-    """
-    return max(lease_s - timeout_s - _SPARE_S, lease_s * _LEAST_PATIENCE)
 
 
 def _required_stripe(context: Context) -> StripeOptions:
