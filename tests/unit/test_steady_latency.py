@@ -23,3 +23,14 @@ def test_a_server_that_has_become_slow_is_shown_as_slow() -> None:
     assert quick is not None
     assert quick < 60.0
     assert steady.show(None) is None
+
+
+def test_a_slow_first_answer_is_not_shown_for_long() -> None:
+    """What is usual is shown soon, though it is only some milliseconds less."""
+    steady = SteadyLatency()
+
+    shown = [steady.show(each) for each in (18.0, *[2.0] * 6)]
+
+    assert shown[0] == 18.0
+    assert shown[-1] is not None
+    assert shown[-1] < 9.0

@@ -25,7 +25,7 @@ _MODES = {
 
 
 _NEWEST = 0.2  # how much the newest round trip counts among those before
-_LEAST_MS = 20.0
+_LEAST_MS, _QUICK_MS = 20.0, 8.0
 
 
 class SteadyLatency:
@@ -46,7 +46,10 @@ class SteadyLatency:
             self._shown, self._usual = measured, measured or 0.0
             return self._shown
         self._usual += (measured - self._usual) * _NEWEST
-        if abs(self._usual - self._shown) > max(_LEAST_MS, self._shown / 2):
+        slower = self._usual - self._shown > max(_LEAST_MS, self._shown / 2)
+        # The first answer is often a slow one.
+        quicker = self._shown > _QUICK_MS and self._usual < self._shown / 2
+        if slower or quicker:
             self._shown = self._usual
         return self._shown
 
