@@ -168,8 +168,11 @@ class ConsoleApp(OneKeyAtATime):
             raise error
 
     def _areas(self) -> list[AreaScreen]:
+        """The screens that have their widgets; a new one shows the picture itself."""
         return [
-            screen for screen in self.screen_stack if isinstance(screen, AreaScreen)
+            screen
+            for screen in self.screen_stack
+            if isinstance(screen, AreaScreen) and screen.is_mounted
         ]
 
     def focus_on(self, tenants: Sequence[TenantId]) -> None:

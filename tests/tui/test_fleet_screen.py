@@ -1,5 +1,6 @@
 """The first screen: table, filter, order, selection, what it says when it is empty."""
 
+from concurrent.futures import Future
 from datetime import timedelta
 
 from tests.tui.pictures import NOW, RESOURCES, believable, context, counters, update
@@ -289,3 +290,19 @@ async def test_a_screen_behind_another_paints_nothing_and_catches_up() -> None:
 
         await operator.press("escape")
         await operator.until(lambda: column._lines != before)
+
+
+async def test_an_update_may_come_while_a_screen_is_still_opening() -> None:
+    """A screen without its widgets yet is left alone; it shows all once it has them."""
+    async with operating(fleet_update()) as operator:
+        app = operator.app
+        assert app.picture is not None
+        tenant = app.picture.fleet.tenant(0)
+
+        app.open_tenant(tenant.id)
+        counted: Future[int] = Future()
+        counted.set_result(3)
+        app.on_console_app_counted(app.Counted(counted))
+
+        assert "3 letters" in await operator.sees("3 letters")
+        assert app.screen_stack[-1].is_mounted
