@@ -40,9 +40,7 @@ def verdict_of(delivery: Delivery, *, maybe_sent: bool) -> Verdict:
     if answer.delivered:
         return Verdict.DELIVERED
     if answer is Answer.REFUSED:
-        lost = maybe_sent or any(
-            each.answer is Answer.UNKNOWN for each in delivery.attempts
-        )
+        lost = maybe_sent or delivery.doubtful
         return Verdict.AMBIGUOUS if lost else Verdict.DEAD
     return Verdict.LATER
 
