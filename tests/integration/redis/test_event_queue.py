@@ -1,38 +1,29 @@
 """The queue of track(): its events are given to workers until they are settled."""
 
-import json
-from collections.abc import Sequence
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
 import pytest
 from tests.support.contexts import RENDERS, with_events
 from tests.support.proxy import Proxy
+from tests.support.queued import QueuedTenant, impatient, results, workers
 from tests.support.raw import ask
 from tests.support.restricted import restricted
 
 from meterdeck.core.adapters import queue_calls
 from meterdeck.core.adapters.queue_calls import QueueCalls
 from meterdeck.core.adapters.redis_client import Redis, open_redis, server_time
-from meterdeck.core.errors import NotFound, RedisRefused, Refused
-from meterdeck.core.model.changes import Actor
+from meterdeck.core.errors import RedisRefused
 from meterdeck.core.model.context import Context, RedisOptions
 from meterdeck.core.model.delivery import (
     IDENTIFIER_MARGIN,
     IDENTIFIER_WINDOW,
-    Answer,
-    Attempt,
     EventState,
-    Letter,
     Verdict,
 )
 from meterdeck.core.model.keys import KeyLayout
-from meterdeck.core.model.queued import QueuedEvent, QueuedResult
+from meterdeck.core.model.queued import QueuedEvent
 from meterdeck.core.sandbox.valkey import Valkey
-from meterdeck.core.services.change_calls import Signature
 from meterdeck.core.services.event_queue import EventQueue
-from meterdeck.core.services.letters import Letters
 from meterdeck.core.services.queue_settling import QueueSettling
 from meterdeck.core.services.usage import UsageService
 
@@ -45,60 +36,6 @@ pytestmark = pytest.mark.not_on("sentinel")
 def context(context: Context) -> Context:
     """The same with a resource that is billed by events."""
     return with_events(context)
-
-
-class QueuedTenant:
-    """Tenant acme's use, and what became of it."""
-
-    def __init__(self, redis: Redis, usage: UsageService) -> None:
-        self.redis = redis
-        self._usage = usage
-
-    async def track(
-        self, units: int = 1, dimensions: dict[str, str] | None = None
-    ) -> None:
-        """Count and queue."""
-        await self._usage.track("acme", RENDERS, units, dimensions=dimensions)
-
-    async def letters(self) -> dict[str, dict[str, Any]]:
-        """Return the letters there are."""
-        found = await ask(self.redis, "HGETALL", LAYOUT.letters("acme"))
-        found |= await ask(self.redis, "HGETALL", LAYOUT.letters("unknown"))
-        return {name.decode(): json.loads(text) for name, text in found.items()}
-
-    async def outcomes(self) -> list[str]:
-        """Return the outcomes that the delivery log has."""
-        lines = await ask(self.redis, "XRANGE", LAYOUT.events(), "-", "+")
-        return [fields[b"outcome"].decode() for _, fields in lines]
-
-    async def left(self) -> list[str]:
-        """Return the ids of what is in the queue."""
-        entries = await ask(self.redis, "XRANGE", LAYOUT.queue("acme"), "-", "+")
-        return [entry.decode() for entry, _ in entries]
-
-
-def workers(redis: Redis, context: Context) -> tuple[EventQueue, EventQueue]:
-    """Return two workers' queues."""
-    return EventQueue(redis, context, "one"), EventQueue(redis, context, "other")
-
-
-def impatient(context: Context) -> Context:
-    """Return the same, whose workers take over at once what is not settled."""
-    return replace(context, delivery=replace(context.delivery, takeover_s=0.0))
-
-
-def results(
-    events: Sequence[QueuedEvent], verdict: Verdict, message: str = ""
-) -> list[QueuedResult]:
-    """Return that these events came to that."""
-    answer = {
-        Verdict.DELIVERED: Answer.ACCEPTED,
-        Verdict.DEAD: Answer.REFUSED,
-        Verdict.AMBIGUOUS: Answer.UNKNOWN,
-        Verdict.LATER: Answer.BUSY,
-    }[verdict]
-    attempt = Attempt(answer, datetime.now(UTC), message)
-    return [QueuedResult(each, verdict, attempt) for each in events]
 
 
 async def test_an_event_is_given_to_one_worker_and_gone_when_it_is_settled(
@@ -137,7 +74,7 @@ async def test_an_event_is_given_to_one_worker_and_gone_when_it_is_settled(
 async def acme(redis: Redis, usage: UsageService) -> QueuedTenant:
     """Tenant acme, who is a customer."""
     await redis.hset(LAYOUT.tenant("acme"), "customer", "cus_acme")
-    return QueuedTenant(redis, usage)
+    return QueuedTenant(redis, usage, LAYOUT)
 
 
 async def test_what_a_dead_worker_had_is_taken_over_with_the_same_payload(
@@ -264,7 +201,7 @@ async def test_an_event_without_a_customer_waits_until_there_is_one(
     redis: Redis, usage: UsageService, context: Context
 ) -> None:
     """Its identifier's window begins when it can be sent."""
-    acme = QueuedTenant(redis, usage)
+    acme = QueuedTenant(redis, usage, LAYOUT)
     await acme.track()
     queue, _ = workers(redis, impatient(context))
 
@@ -435,109 +372,6 @@ async def test_no_tenants_queue_holds_up_anothers(
 
     assert {f"small-{n}" for n in range(5)} <= {each.tenant for each in first}
     assert len({each.id + each.tenant for each in [*first, *rest]}) == 45
-
-
-async def settled_letter(
-    acme: QueuedTenant, context: Context, verdict: Verdict
-) -> Letter:
-    """Return the letter of an event that came to that."""
-    await acme.track(250, dimensions={"size": "xl"})
-    queue, _ = workers(acme.redis, context)
-    await queue.settle(results(await queue.take(10), verdict, "no such meter"))
-    (letter,) = await Letters(acme.redis, context).of("acme")
-    return letter
-
-
-def signed(operation_id: str) -> Signature:
-    """Sign a change."""
-    return Signature(Actor("ada", "local"), "meter is there now", operation_id)
-
-
-async def test_a_dead_event_is_queued_once_more_under_its_identifier(
-    acme: QueuedTenant, context: Context
-) -> None:
-    """The letter goes, an audit entry comes; once an operation id, once a letter."""
-    letter = await settled_letter(acme, context, Verdict.DEAD)
-    letters = Letters(acme.redis, context)
-
-    done = await letters.replay(letter, signed("op-1"))
-    again = await letters.replay(letter, signed("op-1"))
-    with pytest.raises(NotFound):
-        await letters.replay(letter, signed("op-2"))
-
-    queue, _ = workers(acme.redis, context)
-    (given,) = await queue.take(10)
-    assert given.event == letter.event
-    assert (done.units, done.replayed, again.replayed) == (250, False, True)
-    assert await acme.letters() == {}
-    trail = await ask(acme.redis, "XRANGE", LAYOUT.audit("acme"), "-", "+")
-    assert [fields[b"action"] for _, fields in trail] == [b"event:replay"]
-
-
-async def test_an_event_that_stripe_did_not_count_is_queued_under_another_identifier(
-    acme: QueuedTenant, context: Context
-) -> None:
-    """Once, however often Stripe reports it, and again if it happens again."""
-    letters = Letters(acme.redis, context)
-    letter = await settled_letter(acme, context, Verdict.DEAD)
-    first = letter.event.identifier
-    await ask(acme.redis, "DEL", LAYOUT.letters("acme"))
-
-    news = [await letters.refuse_late(letter) for _ in range(2)]
-    (refused,) = await letters.of("acme")
-    await letters.replay(refused, signed("op-1"))
-    news.append(await letters.refuse_late(letter))
-    queue, _ = workers(acme.redis, context)
-    (given,) = await queue.take(10)
-    anew = replace(refused, event=given.event)
-    await letters.refuse_late(anew)
-    await letters.replay((await letters.of("acme"))[0], signed("op-2"))
-    more = await queue.take(10)
-
-    assert (news, refused.state) == ([True, False, False], EventState.REFUSED)
-    assert refused.event == letter.event
-    assert given.event == replace(letter.event, identifier=f"{first}.r1")
-    assert [each.event.identifier for each in more] == [f"{first}.r2"]
-
-
-async def test_an_ambiguous_event_is_billed_or_queued_as_an_operator_says(
-    acme: QueuedTenant, context: Context
-) -> None:
-    """Counted, it needs nothing more; not counted, it is queued once more."""
-    letters = Letters(acme.redis, context)
-    queue, _ = workers(acme.redis, context)
-    letter = await settled_letter(acme, context, Verdict.AMBIGUOUS)
-    with pytest.raises(Refused, match="is ambiguous"):
-        await letters.replay(letter, signed("op-1"))
-
-    await letters.resolve(letter, counted=True, signature=signed("op-2"))
-    nothing = await queue.take(10)
-    other = await settled_letter(acme, context, Verdict.AMBIGUOUS)
-    await letters.resolve(other, counted=False, signature=signed("op-3"))
-
-    assert nothing == []
-    assert [each.event for each in await queue.take(10)] == [other.event]
-    assert await acme.letters() == {}
-
-
-async def test_what_stripe_cannot_take_is_not_queued_once_more(
-    acme: QueuedTenant, context: Context
-) -> None:
-    """An entry that track did not write, and an event that is too old."""
-    letters = Letters(acme.redis, context)
-    letter = await settled_letter(acme, context, Verdict.DEAD)
-    raw = (await acme.letters())[letter.event.identifier]
-    for change, words in (
-        ({"timestamp": "1700000000"}, "more than 35 days old"),
-        ({"code": "check_queue_entry"}, "was not queued by track"),
-    ):
-        text = json.dumps({**raw, **change})
-        await acme.redis.hset(LAYOUT.letters("acme"), letter.event.identifier, text)
-        with pytest.raises(Refused, match=words):
-            await letters.replay(letter, signed("op-1"))
-
-    assert await acme.left() == []
-    assert len(await acme.letters()) == 1
 
 
 async def test_a_lost_answer_to_a_settlement_is_asked_for_again(
