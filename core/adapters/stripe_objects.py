@@ -71,6 +71,9 @@ def meter(raw: Mapping[str, Any]) -> MeterInfo:
         active=text(raw, "status") == "active",
         customer_key=text(mapping, "event_payload_key") or "stripe_customer_id",
         value_key=text(settings, "event_payload_key") or "value",
+        event_time_window=text(raw, "event_time_window"),
+        created=_moment(raw, "created"),
+        deactivated_at=_moment(inner(raw, "status_transitions"), "deactivated_at"),
     )
 
 

@@ -12,6 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from meterdeck.core.errors import ConfigError, NotFound
+from meterdeck.core.model.catalogue import NO_CATALOGUE, Catalogue
 from meterdeck.core.model.keys import KeyLayout
 from meterdeck.core.model.limit_rules import PLAIN, LimitRule
 from meterdeck.core.model.text import visible
@@ -250,6 +251,7 @@ class Context:
         override_needs_expiry: Whether an override without an expiry is refused.
         library: How the applications' own calls behave.
         delivery: How the worker delivers.
+        catalogue: The meters, products and prices that are declared.
     """
 
     name: str
@@ -266,6 +268,7 @@ class Context:
     override_needs_expiry: bool = True
     library: LibraryOptions = LibraryOptions()
     delivery: DeliveryOptions = DeliveryOptions()
+    catalogue: Catalogue = NO_CATALOGUE
 
     def resource(self, name: str) -> Resource:
         """Return the configured resource called `name`.

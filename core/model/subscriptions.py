@@ -91,7 +91,11 @@ class StripeEvent:
 
 @dataclass(frozen=True, slots=True)
 class MeterInfo:
-    """A meter as Stripe has it; `formula` is sum, count or last."""
+    """A meter as Stripe has it; `formula` is sum, count or last.
+
+    Attributes:
+        event_time_window: "hour" or "day" where only the last value of each counts.
+    """
 
     id: str
     event_name: str
@@ -100,6 +104,9 @@ class MeterInfo:
     active: bool
     customer_key: str = "stripe_customer_id"
     value_key: str = "value"
+    event_time_window: str = ""
+    created: datetime | None = None
+    deactivated_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from meterdeck.core.model.usage import Plan, PlanName, Resource, ResourceName
 from meterdeck.core.settings.endpoints import check_key, stripe_base
 from meterdeck.core.settings.nearest import suggest
 from meterdeck.core.settings.problems import Origins
+from meterdeck.core.settings.resolve_catalogue import resolve_catalogue
 from meterdeck.core.settings.resolve_redis import resolve_redis
 from meterdeck.core.settings.schema import (
     ContextSettings,
@@ -72,6 +73,7 @@ class Resolver:
             override_needs_expiry=chosen.override_needs_expiry,
             library=self._library(name, chosen.library),
             delivery=self._delivery(name, chosen.delivery, with_stripe),
+            catalogue=resolve_catalogue(self.settings, self.origins),
         )
 
     def resources(self) -> tuple[Resource, ...]:

@@ -25,6 +25,11 @@ from meterdeck.core.model.context import STRIPE_API, Mode, SinkKind
 from meterdeck.core.model.keys import DEFAULT_TEMPLATE
 from meterdeck.core.model.limit_rules import Enforcement
 from meterdeck.core.model.usage import BilledBy, OnFault, ResourceKind
+from meterdeck.core.settings.catalogue_schema import (
+    MeterSettings,
+    PriceSettings,
+    ProductSettings,
+)
 from meterdeck.core.settings.layers import Layer
 
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
@@ -237,6 +242,9 @@ class Settings(BaseSettings):
     default_context: str = ""
     resources: dict[Name, ResourceSettings] = {}
     plans: dict[Name, PlanSettings] = {}
+    meters: dict[Name, MeterSettings] = {}
+    products: dict[Name, ProductSettings] = {}
+    prices: dict[Name, PriceSettings] = {}
     contexts: dict[Name, ContextSettings] = {}
 
     @classmethod

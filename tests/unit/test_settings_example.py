@@ -10,6 +10,11 @@ from pydantic import BaseModel
 
 from meterdeck.core.model.context import Mode
 from meterdeck.core.settings import load_context
+from meterdeck.core.settings.catalogue_schema import (
+    MeterSettings,
+    PriceSettings,
+    ProductSettings,
+)
 from meterdeck.core.settings.schema import (
     ContextSettings,
     DeliverySettings,
@@ -31,6 +36,9 @@ TABLES: dict[type[BaseModel], str] = {
     StripeSettings: r"contexts\.\w+\.stripe",
     LibrarySettings: r"contexts\.\w+\.library",
     DeliverySettings: r"contexts\.\w+\.delivery",
+    MeterSettings: r"meters\.\w+",
+    ProductSettings: r"products\.\w+",
+    PriceSettings: r"prices\.\w+",
 }
 SECRETS = {"STAGING_REDIS_PASSWORD": "pw", "STAGING_STRIPE_KEY": "rk_test_1"}
 
