@@ -23,9 +23,12 @@ _WITHOUT_CENTS = frozenset(
     | {"vuv", "xaf", "xof", "xpf"}
 )
 _THOUSANDTHS = frozenset({"bhd", "jod", "kwd", "omr", "tnd"})
-_MONEY = re.compile(r"(-?[0-9]+(?:\.[0-9]+)?)\s+([A-Za-z]{3})")
-_SEPARATED = re.compile(r"(?<=[0-9])[,_](?=[0-9]{3})")
-_LARGEST = Decimal(10) ** 15
+_MONEY = re.compile(
+    r"(?P<whole>-?(?:[0-9]{1,3}(?:[,_][0-9]{3})+|[0-9]+))(?P<part>\.[0-9]+)?"
+    r"\s+(?P<currency>[A-Za-z]{3})",
+    re.ASCII,
+)
+_LARGEST = Decimal(10) ** 12
 
 
 def decimals_of(currency: str) -> int:
@@ -75,20 +78,22 @@ def parse_money(text: str) -> Money:
     Raises:
         BadInput: Not such a text, or finer or larger than Stripe takes.
     """
-    match = _MONEY.fullmatch(_SEPARATED.sub("", text.strip()))
+    match = _MONEY.fullmatch(text.strip())
     if match is None:
         raise BadInput(
             f"{visible(text)!r} is no amount of money;"
             ' write the amount and its currency, such as "0.001 USD"'
         )
-    money = Money(Decimal(match[1]), match[2].lower())
-    if money.minor != round(money.minor, MOST_DECIMALS):
+    digits = re.sub("[,_]", "", match["whole"]) + (match["part"] or "")
+    money = Money(Decimal(digits), match["currency"].lower())
+    if abs(money.amount) >= _LARGEST:
+        raise BadInput(f"{visible(text)!r} is too large for a price")
+    part = (match["part"] or "").rstrip("0")
+    if len(part) - 1 > MOST_DECIMALS + decimals_of(money.currency):
         raise BadInput(
             f"{visible(text)!r} is too fine; Stripe takes at most"
             f" {MOST_DECIMALS} decimals of the smallest unit"
         )
-    if abs(money.amount) >= _LARGEST:
-        raise BadInput(f"{visible(text)!r} is too large for a price")
     return money
 
 
