@@ -28,7 +28,7 @@ def customer(raw: Mapping[str, Any]) -> Customer:
         id=object_id(raw),
         name=text(raw, "name"),
         email=text(raw, "email"),
-        metadata=_metadata(raw),
+        metadata=metadata(raw),
         deleted=raw.get("deleted") is True,
     )
 
@@ -37,12 +37,12 @@ def subscription(raw: Mapping[str, Any]) -> Subscription:
     """Read a subscription; periods come from its items, as Stripe keeps them."""
     return Subscription(
         id=object_id(raw),
-        customer_id=_reference(raw, "customer"),
+        customer_id=reference(raw, "customer"),
         status=_status(text(raw, "status")),
         items=tuple(_item(entry) for entry in rows(inner(raw, "items"))),
-        billing_cycle_anchor=_moment(raw, "billing_cycle_anchor"),
-        metadata=_metadata(raw),
-        created=_moment(raw, "created"),
+        billing_cycle_anchor=moment(raw, "billing_cycle_anchor"),
+        metadata=metadata(raw),
+        created=moment(raw, "created"),
     )
 
 
@@ -54,9 +54,9 @@ def event(raw: Mapping[str, Any]) -> StripeEvent:
     return StripeEvent(
         id=object_id(raw),
         type=text(raw, "type"),
-        created=_moment(raw, "created"),
+        created=moment(raw, "created"),
         object_id=about_id,
-        customer_id=about_id if is_customer else _reference(about, "customer"),
+        customer_id=about_id if is_customer else reference(about, "customer"),
     )
 
 
@@ -72,8 +72,8 @@ def meter(raw: Mapping[str, Any]) -> MeterInfo:
         customer_key=text(mapping, "event_payload_key") or "stripe_customer_id",
         value_key=text(settings, "event_payload_key") or "value",
         event_time_window=text(raw, "event_time_window"),
-        created=_moment(raw, "created"),
-        deactivated_at=_moment(inner(raw, "status_transitions"), "deactivated_at"),
+        created=moment(raw, "created"),
+        deactivated_at=moment(inner(raw, "status_transitions"), "deactivated_at"),
     )
 
 
@@ -129,6 +129,25 @@ def text(raw: Mapping[str, Any], key: str) -> str:
     return _encodable(value) if isinstance(value, str) else ""
 
 
+def reference(raw: Mapping[str, Any], key: str) -> str:
+    """Return the id of a reference, expanded or not."""
+    return text(raw, key) or text(inner(raw, key), "id")
+
+
+def metadata(raw: Mapping[str, Any]) -> dict[str, str]:
+    """Return the object's metadata, which are texts."""
+    found = inner(raw, "metadata")
+    return {_encodable(str(key)): text(found, key) for key in found}
+
+
+def moment(raw: Mapping[str, Any], key: str) -> datetime | None:
+    """Return the moment under a key in Unix seconds, None where there is none."""
+    value = raw.get(key)
+    if isinstance(value, bool) or not isinstance(value, int):
+        return None
+    return datetime.fromtimestamp(value, UTC) if 0 <= value <= _LATEST else None
+
+
 def _unreadable(what: str) -> StripeUnreachable:
     return StripeUnreachable(f"Stripe's answer cannot be read: it holds {what}")
 
@@ -140,13 +159,13 @@ def _item(raw: Mapping[str, Any]) -> SubscriptionItem:
     return SubscriptionItem(
         price_id=text(price, "id"),
         lookup_key=text(price, "lookup_key"),
-        product_id=_reference(price, "product"),
+        product_id=reference(price, "product"),
         meter_id=text(recurring, "meter"),
         usage_type=text(recurring, "usage_type"),
         interval=text(recurring, "interval"),
         interval_count=count if isinstance(count, int) and count > 0 else 1,
-        period_start=_moment(raw, "current_period_start"),
-        period_end=_moment(raw, "current_period_end"),
+        period_start=moment(raw, "current_period_start"),
+        period_end=moment(raw, "current_period_end"),
     )
 
 
@@ -155,23 +174,6 @@ def _encodable(written: str) -> str:
     if written.isascii():
         return written
     return written.encode("utf-8", "replace").decode("utf-8")
-
-
-def _reference(raw: Mapping[str, Any], key: str) -> str:
-    """Return the id of a reference, expanded or not."""
-    return text(raw, key) or text(inner(raw, key), "id")
-
-
-def _metadata(raw: Mapping[str, Any]) -> dict[str, str]:
-    found = inner(raw, "metadata")
-    return {_encodable(str(key)): text(found, key) for key in found}
-
-
-def _moment(raw: Mapping[str, Any], key: str) -> datetime | None:
-    value = raw.get(key)
-    if isinstance(value, bool) or not isinstance(value, int):
-        return None
-    return datetime.fromtimestamp(value, UTC) if 0 <= value <= _LATEST else None
 
 
 def _status(word: str) -> TenantStatus:
