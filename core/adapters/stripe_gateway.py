@@ -10,6 +10,7 @@ from urllib.parse import quote
 from meterdeck.core.adapters import stripe_objects as read
 from meterdeck.core.adapters.stripe_core_events import error_report, error_reports
 from meterdeck.core.adapters.stripe_errors import Fault, FaultKind
+from meterdeck.core.adapters.stripe_pricing import StripePricing
 from meterdeck.core.adapters.stripe_requests import PAGE, StripeRequests
 from meterdeck.core.adapters.stripe_transport import Json, RequestFailed
 from meterdeck.core.adapters.stripe_v1_sink import V1Sink
@@ -61,6 +62,8 @@ class StripeGateway:
             )
         self._requests = StripeRequests(options, mode)
         self._sink = V1Sink(self._requests, mode, _default_keys)
+        self.pricing = StripePricing(self._requests)
+        """What Stripe bills."""
 
     @property
     def latency_ms(self) -> float | None:

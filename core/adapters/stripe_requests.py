@@ -72,8 +72,14 @@ class StripeRequests:
         if transport is not None:
             await transport.close()
 
-    async def read(self, path: str, params: Mapping[str, Any] | None = None) -> Json:
-        """Return what a GET answers.
+    async def read(
+        self,
+        path: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        method: str = "get",
+    ) -> Json:
+        """Return what a GET answers, or a POST that changes nothing.
 
         Raises:
             StripeUnreachable: No answer, after three tries.
@@ -83,7 +89,7 @@ class StripeRequests:
         async with self._reading:
             for failures in range(1, _TRIES + 1):
                 try:
-                    answer = await self.send("get", path, params or {})
+                    answer = await self.send(method, path, params or {})
                 except RequestFailed as failure:
                     pause_s = _pause_s(failure.fault, failures)
                     if pause_s is None:

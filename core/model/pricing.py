@@ -117,11 +117,12 @@ def _lines(form: PriceForm, quantity: Decimal) -> Iterator[Line]:
             yield _line(quantity, unit)
         case Package(amount, size, side):
             yield _line(_packages(quantity, size, side), amount)
-        case Tiered(TiersMode.GRADUATED, tiers):
-            yield from _graduated(tiers, quantity)
-        case Tiered(TiersMode.VOLUME, tiers):
-            reached = _reached(tiers, quantity)
-            yield _line(quantity, reached.unit, reached.flat)
+        case Tiered(mode, tiers):
+            if mode is TiersMode.GRADUATED:
+                yield from _graduated(tiers, quantity)
+            else:
+                reached = _reached(tiers, quantity)
+                yield _line(quantity, reached.unit, reached.flat)
         case _:
             assert_never(form)
 
