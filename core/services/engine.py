@@ -13,6 +13,7 @@ from meterdeck.core.adapters.stripe_gateway import StripeGateway
 from meterdeck.core.errors import Refused
 from meterdeck.core.model.context import Context
 from meterdeck.core.services.cancelling import Cancelling
+from meterdeck.core.services.costs import Costs
 from meterdeck.core.services.delivery_log import DeliveryLog
 from meterdeck.core.services.directory import Directory
 from meterdeck.core.services.event_bodies import EventBodies
@@ -52,6 +53,13 @@ class Engine:
         self.directory = Directory(self._redis, context, self.gateway)
         self.events = DeliveryLog(self._redis, context)
         self.records = BillingRecords(self._redis, context, worker_name())
+        self.costs = Costs(
+            self._redis,
+            context,
+            self.gateway,
+            records=self.records,
+            usage=self.usage,
+        )
         self.test_events = TestEvents(self._redis, context, self.gateway, self.events)
         self.ledger = Ledger(
             self._redis,
