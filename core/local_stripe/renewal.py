@@ -23,7 +23,7 @@ def store(world: World, subscription: Subscription) -> None:
     world.subscriptions.put(subscription)
     for item in subscription.items:
         world.subscription_of_item[item.id] = subscription.id
-    due = _due(subscription)
+    due = next_change(subscription)
     if due is not None:
         heappush(world.due, (due, subscription.id))
 
@@ -35,7 +35,7 @@ def catch_up(world: World) -> None:
         due, subscription_id = heappop(world.due)
         subscription = world.subscriptions.get(subscription_id)
         # An entry of before an update is stale: the update planned its own.
-        if _due(subscription) == due:
+        if next_change(subscription) == due:
             _renew(world, subscription, due)
 
 
@@ -57,8 +57,7 @@ def cancelled(subscription: Subscription, at: datetime, reason: str) -> Subscrip
 
 
 def _renew(world: World, before: Subscription, at: datetime) -> None:
-    ends = before.cancel_at is not None and before.cancel_at <= at
-    if ends or (before.cancel_at_period_end and _first_end(before) <= at):
+    if ends_at(before, at):
         after = cancelled(before, at, "cancellation_requested")
         store(world, after)
         world.events.emit("customer.subscription.deleted", render(world, after), at=at)
@@ -88,7 +87,8 @@ def _item_at(
     return in_period(item, period)
 
 
-def _due(subscription: Subscription) -> datetime | None:
+def next_change(subscription: Subscription) -> datetime | None:
+    """Give when it renews, its trial ends or it does; None when never."""
     if subscription.status not in _RENEWING:
         return None
     moments = [_first_end(subscription)]
@@ -97,6 +97,13 @@ def _due(subscription: Subscription) -> datetime | None:
     if subscription.status == "trialing" and subscription.trial_end is not None:
         moments.append(subscription.trial_end)
     return min(moments)
+
+
+def ends_at(subscription: Subscription, at: datetime) -> bool:
+    """Tell whether its planned end has come."""
+    if subscription.cancel_at is not None and subscription.cancel_at <= at:
+        return True
+    return subscription.cancel_at_period_end and _first_end(subscription) <= at
 
 
 def _first_end(subscription: Subscription) -> datetime:

@@ -62,7 +62,12 @@ CANCELLATION = Section(
     }
 )
 _ANCHOR = Text(choices=("now", "unchanged"))
-# How invoices are paid changes nothing here: the sandbox has no invoices.
+# How invoices are paid changes nothing here: the sandbox has no payments, and no
+# proration either.
+PRORATION_BEHAVIOR = Text(choices=("always_invoice", "create_prorations", "none"))
+UPDATED_ITEMS = ListOf(
+    Section({**_ITEM, "clear_usage": Flag(), "deleted": Flag(), "id": Text()}), 20
+)
 _PAYMENT: dict[str, Kind] = {
     "off_session": Flag(),
     "payment_behavior": Text(
@@ -73,7 +78,7 @@ _PAYMENT: dict[str, Kind] = {
             "pending_if_incomplete",
         )
     ),
-    "proration_behavior": Text(choices=("always_invoice", "create_prorations", "none")),
+    "proration_behavior": PRORATION_BEHAVIOR,
 }
 _COMMON: dict[str, Kind] = {
     "cancel_at": Integer(0, clearable=True),
@@ -151,10 +156,7 @@ UPDATE = Section(
         # A plain word before the endive API version, a group since.
         "billing_cycle_anchor": Either(_ANCHOR, Section({"type": _ANCHOR}, ("type",))),
         "cancellation_details": CANCELLATION,
-        "items": ListOf(
-            Section({**_ITEM, "clear_usage": Flag(), "deleted": Flag(), "id": Text()}),
-            20,
-        ),
+        "items": UPDATED_ITEMS,
         "pause_collection": Section(
             {
                 "behavior": Text(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Protocol
 
 from meterdeck.core.local_stripe.records import Meter
 
+SECOND_S = 1
 MINUTE_S = 60
 HOUR_S = 3_600
 DAY_S = 86_400
@@ -57,9 +59,13 @@ class _Cell:
 
 @dataclass(slots=True)
 class AddedTotals:
-    """Sum or count: minutes for the edges of a range, hours for its middle."""
+    """Sum or count: hours for the middle of a range, less for its edges.
+
+    Summaries begin and end at whole minutes, billing periods at any second.
+    """
 
     counts: bool
+    _seconds: dict[int, _Cell] = field(default_factory=dict)
     _minutes: dict[int, _Cell] = field(default_factory=dict)
     _hours: dict[int, _Cell] = field(default_factory=dict)
 
@@ -72,17 +78,8 @@ class AddedTotals:
         self._shift(point, -1)
 
     def aggregate(self, start: int, end: int) -> Decimal | None:
-        """Give the sum or the count over whole minutes; None without usage."""
-        first_hour = start + -start % HOUR_S
-        last_hour = end - end % HOUR_S
-        if first_hour >= last_hour:
-            cells = self._between(start, end)
-        else:
-            cells = [
-                *self._between(start, first_hour),
-                *self._hours_between(first_hour, last_hour),
-                *self._between(last_hour, end),
-            ]
+        """Give the sum or the count; None without usage."""
+        cells = list(self._between(start, end))
         if not cells:
             return None
         if self.counts:
@@ -95,7 +92,7 @@ class AddedTotals:
         return sorted(starts, reverse=True)
 
     def _shift(self, point: Point, sign: int) -> None:
-        for cells, width in ((self._minutes, MINUTE_S), (self._hours, HOUR_S)):
+        for width, cells in self._levels():
             start = point.timestamp - point.timestamp % width
             cell = cells.setdefault(start, _Cell())
             cell.total += sign * point.value
@@ -103,13 +100,30 @@ class AddedTotals:
             if cell.count == 0:
                 del cells[start]
 
-    def _between(self, start: int, end: int) -> list[_Cell]:
-        """Give the minutes of less than two hours."""
-        starts = range(start, end, MINUTE_S)
-        return [self._minutes[each] for each in starts if each in self._minutes]
+    def _levels(self) -> tuple[tuple[int, dict[int, _Cell]], ...]:
+        return (
+            (HOUR_S, self._hours),
+            (MINUTE_S, self._minutes),
+            (SECOND_S, self._seconds),
+        )
 
-    def _hours_between(self, start: int, end: int) -> list[_Cell]:
-        return [cell for hour, cell in self._hours.items() if start <= hour < end]
+    def _between(self, start: int, end: int, level: int = 0) -> Iterator[_Cell]:
+        """Give the fewest cells that make up a range."""
+        width, cells = self._levels()[level]
+        first, last = start + -start % width, end - end % width
+        if first >= last:
+            if start < end:
+                yield from self._between(start, end, level + 1)
+            return
+        if width == HOUR_S:
+            yield from (cell for at, cell in cells.items() if first <= at < last)
+        else:
+            steps = range(first, last, width)
+            yield from (cells[each] for each in steps if each in cells)
+        if start < first:
+            yield from self._between(start, first, level + 1)
+        if last < end:
+            yield from self._between(last, end, level + 1)
 
 
 @dataclass(slots=True)
@@ -122,7 +136,7 @@ class LatestTotals:
 
     width: int
     formula: str
-    _cells: dict[int, list[tuple[int, int, Decimal]]] = field(default_factory=dict)
+    _cells: dict[int, list[tuple[int, int, Decimal, int]]] = field(default_factory=dict)
     _starts: list[int] = field(default_factory=list)
 
     def add(self, point: Point) -> None:
@@ -143,15 +157,21 @@ class LatestTotals:
             self._starts.remove(start)
 
     def aggregate(self, start: int, end: int) -> Decimal | None:
-        """Give the formula over the buckets' values; None without usage."""
-        starts = self._within(start, end)
-        if not starts:
-            return None
+        """Give the formula over the buckets' values; None without usage.
+
+        Of a bucket that reaches over an edge of the range, the events within count.
+        """
+        starts = self._within(start - start % self.width, end)
+        newest = (self._newest(each, start, end) for each in reversed(starts))
+        present = (value for value in newest if value is not None)
         if self.formula == "last":
-            return self._cells[starts[-1]][-1][2]
+            return next(present, None)
+        values = list(present)
+        if not values:
+            return None
         if self.formula == "count":
-            return Decimal(len(starts))
-        return sum((self._cells[each][-1][2] for each in starts), Decimal(0))
+            return Decimal(len(values))
+        return sum(values, Decimal(0))
 
     def occupied(self, step: int, start: int, end: int) -> list[int]:
         """Give the starts of the hours or days with usage, newest first."""
@@ -162,6 +182,12 @@ class LatestTotals:
         first, stop = bisect_left(self._starts, start), bisect_left(self._starts, end)
         return self._starts[first:stop]
 
-    def _entry(self, point: Point) -> tuple[int, int, Decimal]:
+    def _newest(self, bucket: int, start: int, end: int) -> Decimal | None:
+        for _, _, value, timestamp in reversed(self._cells[bucket]):
+            if start <= timestamp < end:
+                return value
+        return None
+
+    def _entry(self, point: Point) -> tuple[int, int, Decimal, int]:
         by_time = point.timestamp if self.width == MINUTE_S else 0
-        return by_time, point.sequence, point.value
+        return by_time, point.sequence, point.value, point.timestamp

@@ -51,14 +51,13 @@ class Seller:
     def metered_price(self, meter: str, product: str, **more: object) -> str:
         """Create a metered price of a tenth of a cent."""
         recurring = {"interval": "month", "usage_type": "metered", "meter": meter}
-        amount = {} if "tiers" in more else {"unit_amount_decimal": "0.1"}
+        given = {"tiers", "unit_amount", "unit_amount_decimal"} & more.keys()
+        amount = {} if given else {"unit_amount_decimal": "0.1"}
         return self._create(
             "/v1/prices",
             product=product,
-            currency="usd",
             recurring=recurring,
-            **amount,
-            **more,
+            **{"currency": "usd", **amount, **more},
         )
 
     def licensed_price(self, product: str, **more: object) -> str:
