@@ -95,6 +95,11 @@ def _subscriptions(world: World, node: Json) -> Json:
     }
 
 
+def _total_count(world: World, node: Json) -> object:
+    """Give what a search that was asked for it has counted."""
+    return node.get("total_count")
+
+
 _LOADERS: dict[tuple[str, str], _Loader] = {
     ("subscription", "customer"): _customer,
     ("price", "product"): _product,
@@ -103,4 +108,5 @@ _LOADERS: dict[tuple[str, str], _Loader] = {
     ("plan", "tiers"): _tiers,
     ("product", "default_price"): _default_price,
     ("customer", "subscriptions"): _subscriptions,
+    ("search_result", "total_count"): _total_count,
 }

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from meterdeck.core.local_stripe import alert_watch
 from meterdeck.core.local_stripe import meter_event_problems as problems
 from meterdeck.core.local_stripe.ingested import ReceivedMeterEvent
 from meterdeck.core.local_stripe.meter_event_problems import Problem
@@ -82,7 +83,9 @@ def count(
         received=now,
     )
     world.usage.add(meter, accepted)
-    if not known:
+    if known:
+        alert_watch.note(world, meter.id, customer_id, now)
+    else:
         world.reports.record(
             now,
             meter.id,

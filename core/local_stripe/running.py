@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from meterdeck.core.local_stripe import alert_watch, credit_ledger
 from meterdeck.core.local_stripe.expansion import expand
 from meterdeck.core.local_stripe.operations import Caller, Operation
 from meterdeck.core.local_stripe.renewal import catch_up
 from meterdeck.core.local_stripe.wire import Json, Raw
 from meterdeck.core.local_stripe.world import World
+
+
+def bring_up_to_date(world: World) -> None:
+    """Let happen what came due since the last request."""
+    now = world.now()
+    catch_up(world)
+    credit_ledger.catch_up(world, now)
+    alert_watch.catch_up(world, now)
 
 
 def run(
@@ -23,7 +32,7 @@ def run(
     Raises:
         LocalStripeRefusal: The answer is an error.
     """
-    catch_up(world)
+    bring_up_to_date(world)
     answer = operation.run(world, ids, raw, caller)
     paths = raw.get("expand")
     if not paths:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
+from meterdeck.core.local_stripe.alert_records import Alert, AlertFired, UsageToCheck
 from meterdeck.core.local_stripe.collection import Collection
+from meterdeck.core.local_stripe.credit_records import CreditGrant, CreditTransaction
 from meterdeck.core.local_stripe.error_reports import ErrorReports
 from meterdeck.core.local_stripe.event_log import EventLog
 from meterdeck.core.local_stripe.ids import Ids
@@ -40,6 +42,17 @@ class World:
         self.subscription_of_item: dict[str, str] = {}
         # When each subscription changes by itself next; stale entries are skipped.
         self.due: list[tuple[datetime, str]] = []
+        self.alerts = Collection[Alert]("billing alert", lambda alert: alert.meter)
+        self.alerts_fired = Collection[AlertFired]("fired alert")
+        self.usage_to_check: dict[str, UsageToCheck] = {}
+        self.credit_grants = Collection[CreditGrant](
+            "credit grant", lambda grant: grant.customer
+        )
+        self.credit_transactions = Collection[CreditTransaction](
+            "credit balance transaction", lambda entry: entry.grant
+        )
+        # When what is left of each grant is lost; stale entries are skipped.
+        self.credits_expiring: list[tuple[datetime, str]] = []
         self.usage = UsageStore(summary_lag_s)
         self.events = EventLog(self.ids, now)
         self.reports = ErrorReports(self.ids)
