@@ -22,6 +22,7 @@ from meterdeck.core.local_stripe import (
     summaries,
     v2_core_events,
     v2_meter_events,
+    webhook_endpoints,
 )
 from meterdeck.core.local_stripe.operations import Operations
 
@@ -47,6 +48,7 @@ OPERATIONS = Operations(
         summaries,
         v2_core_events,
         v2_meter_events,
+        webhook_endpoints,
     )
     for operation in family.OPERATIONS
 )

@@ -16,12 +16,18 @@ EVENTS_KEPT = 20_000
 
 
 class EventLog:
-    """Remember the newest events of the account."""
+    """Remember the newest events of the account; `emitted` is told of each."""
 
-    def __init__(self, ids: Ids, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        ids: Ids,
+        now: Callable[[], datetime],
+        emitted: Callable[[Event], None],
+    ) -> None:
         self.kept = Collection[Event]("event")
         self._ids = ids
         self._now = now
+        self._emitted = emitted
         self._oldest_first: list[str] = []
         # Who asked for the change being made; set for the time of one request.
         self.request: tuple[str, str | None] | None = None
@@ -52,6 +58,7 @@ class EventLog:
         )
         self.kept.put(event)
         self._oldest_first.append(event.id)
+        self._emitted(event)
         if len(self._oldest_first) > 2 * EVENTS_KEPT:
             self._forget_oldest()
 

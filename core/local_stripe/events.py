@@ -32,7 +32,7 @@ _LIST = Section(
 )
 
 
-def render(event: Event) -> Json:
+def render(world: World, event: Event) -> Json:
     """Give the event object."""
     return {
         "id": event.id,
@@ -41,7 +41,7 @@ def render(event: Event) -> Json:
         "created": seconds(event.created),
         "data": json.loads(event.data),
         "livemode": False,
-        "pending_webhooks": 0,
+        "pending_webhooks": world.outbox.pending(event.id),
         "request": {
             "id": event.request_id,
             "idempotency_key": event.idempotency_key,
@@ -52,12 +52,13 @@ def render(event: Event) -> Json:
 
 def retrieve(world: World, call: Call) -> Json:
     """Give one event."""
-    return render(world.events.kept.get(call.id))
+    return render(world, world.events.kept.get(call.id))
 
 
 def list_(world: World, call: Call) -> Json:
     """List events, newest first; `type` may end in `*`."""
     sent = call.parameters
+    delivered = sent.flag("delivery_success")
     pattern, types = sent.text("type"), sent.strings("types")
     if pattern is not None and types:
         raise invalid("You may only specify one of these parameters: type, types.")
@@ -66,10 +67,19 @@ def list_(world: World, call: Call) -> Json:
         return (
             (not types or event.type in types)
             and (pattern is None or _fits(event.type, pattern))
+            and (
+                delivered is None or delivered == (world.outbox.pending(event.id) == 0)
+            )
             and in_range(seconds(event.created), sent, "created")
         )
 
-    return page_of(world.events.kept, sent, url=_URL, keep=keep, render=render)
+    return page_of(
+        world.events.kept,
+        sent,
+        url=_URL,
+        keep=keep,
+        render=lambda event: render(world, event),
+    )
 
 
 def _fits(event_type: str, pattern: str) -> bool:

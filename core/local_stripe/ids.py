@@ -48,6 +48,10 @@ class Ids:
         """Make the secret of a meter event session."""
         return f"mesess_test_{self._unique(40)}"
 
+    def secret(self) -> str:
+        """Make the signing secret of a webhook."""
+        return f"whsec_{self._unique(32)}"
+
     def identifier(self) -> str:
         """Make the UUID-like identifier of an event that came without one."""
         digits = f"{self._objects.getrandbits(128):032x}"

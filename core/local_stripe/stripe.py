@@ -17,6 +17,7 @@ from meterdeck.core.local_stripe.catalogue import OPERATIONS
 from meterdeck.core.local_stripe.endpoint import Endpoint, Pace
 from meterdeck.core.local_stripe.ingested import ReceivedMeterEvent
 from meterdeck.core.local_stripe.operations import Caller
+from meterdeck.core.local_stripe.pusher import Pusher, PushSwitches
 from meterdeck.core.local_stripe.refusals import invalid, unknown_url
 from meterdeck.core.local_stripe.renewal import placed, store
 from meterdeck.core.local_stripe.running import run
@@ -60,6 +61,7 @@ class LocalStripe:
         self._world = World(now, summary_lag_s=summary_lag_s, seed=seed)
         self._endpoint = Endpoint(self._world, api_key)
         self.api_key = api_key
+        self.pushes = PushSwitches()
         self.app: ASGIApp = Starlette(routes=[Route("/{path:path}", self._endpoint)])
 
     @property
@@ -82,6 +84,10 @@ class LocalStripe:
     @pace.setter
     def pace(self, pace: Pace | None) -> None:
         self._endpoint.pace = pace
+
+    async def push(self) -> None:
+        """Send events to webhooks until cancelled; the server does it."""
+        await Pusher(self._world, self.pushes).run()
 
     def call(
         self, method: str, path: str, params: Mapping[str, object]

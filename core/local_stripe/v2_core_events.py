@@ -36,6 +36,14 @@ def retrieve(world: World, call: Call) -> Json:
     return event.render()
 
 
+def notification(world: World, event_id: str) -> Json | None:
+    """Give the event as it is pushed, without its data; None when there is none."""
+    event = world.reports.find(event_id, world.now())
+    if event is None:
+        return None
+    return {key: value for key, value in event.render().items() if key != "data"}
+
+
 def list_(world: World, call: Call) -> Json:
     """List events, newest first; `page` is the id the page before ended with."""
     sent = call.parameters

@@ -12,6 +12,13 @@ from meterdeck.core.local_stripe.error_reports import ErrorReports
 from meterdeck.core.local_stripe.event_log import EventLog
 from meterdeck.core.local_stripe.ids import Ids
 from meterdeck.core.local_stripe.ingested import ReceivedMeterEvent
+from meterdeck.core.local_stripe.outbox import Outbox
+from meterdeck.core.local_stripe.push_records import (
+    Delivery,
+    EventDestination,
+    ThinTwin,
+    WebhookEndpoint,
+)
 from meterdeck.core.local_stripe.records import (
     Customer,
     Meter,
@@ -54,7 +61,12 @@ class World:
         # When what is left of each grant is lost; stale entries are skipped.
         self.credits_expiring: list[tuple[datetime, str]] = []
         self.usage = UsageStore(summary_lag_s)
-        self.events = EventLog(self.ids, now)
+        self.webhook_endpoints = Collection[WebhookEndpoint]("webhook endpoint")
+        self.event_destinations = Collection[EventDestination]("event destination")
+        self.thin_twins = Collection[ThinTwin]("event")
+        self.deliveries = Collection[Delivery]("delivery", lambda each: each.event)
+        self.outbox = Outbox(self)
+        self.events = EventLog(self.ids, now, self.outbox.plan)
         self.reports = ErrorReports(self.ids)
         self.sessions: dict[str, datetime] = {}
         self.on_meter_event: Callable[[ReceivedMeterEvent], None] | None = None
