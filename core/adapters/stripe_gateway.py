@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from meterdeck.core.adapters import stripe_objects as read
@@ -27,6 +28,9 @@ from meterdeck.core.model.subscriptions import (
     StripeEvent,
     Subscription,
 )
+
+if TYPE_CHECKING:
+    from meterdeck.core.adapters.stripe_catalogue import StripeCatalogue
 
 _LIVE_KEYS = ("sk_live_", "rk_live_")
 _METERS = "/v1/billing/meters"
@@ -102,6 +106,16 @@ class StripeGateway:
         """Return one subscription."""
         path = _path("/v1/subscriptions", subscription_id)
         return read.subscription(await self._whole(await self._requests.read(path)))
+
+    @property
+    def catalogue(self) -> StripeCatalogue:
+        """Meters, products and prices, to read and to write."""
+        # Rare, and the console's start should not pay for it.
+        from meterdeck.core.adapters.stripe_catalogue import (  # noqa: PLC0415
+            StripeCatalogue,
+        )
+
+        return StripeCatalogue(self._requests)
 
     async def meters(self) -> tuple[MeterInfo, ...]:
         """Return every meter, deactivated ones too."""

@@ -8,6 +8,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from meterdeck.core.errors import StripeUnreachable
+from meterdeck.core.model.prices import ProductInfo
 from meterdeck.core.model.subscriptions import (
     Customer,
     MeterInfo,
@@ -74,6 +75,20 @@ def meter(raw: Mapping[str, Any]) -> MeterInfo:
         event_time_window=text(raw, "event_time_window"),
         created=moment(raw, "created"),
         deactivated_at=moment(inner(raw, "status_transitions"), "deactivated_at"),
+    )
+
+
+def product(raw: Mapping[str, Any]) -> ProductInfo:
+    """Read a product."""
+    return ProductInfo(
+        id=object_id(raw),
+        name=text(raw, "name"),
+        active=raw.get("active") is True,
+        description=text(raw, "description"),
+        unit_label=text(raw, "unit_label"),
+        default_price=reference(raw, "default_price"),
+        metadata=metadata(raw),
+        created=moment(raw, "created"),
     )
 
 

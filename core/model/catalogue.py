@@ -14,6 +14,7 @@ from meterdeck.core.model.prices import (
     ProductInfo,
 )
 from meterdeck.core.model.subscriptions import MeterInfo
+from meterdeck.core.model.usage import TenantId
 
 DEFAULT_CUSTOMER_KEY = "stripe_customer_id"
 DEFAULT_VALUE_KEY = "value"
@@ -117,3 +118,19 @@ class Account:
     meters: tuple[MeterInfo, ...] = ()
     products: tuple[ProductInfo, ...] = ()
     prices: tuple[PriceInfo, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PriceUsers:
+    """Who is billed by a price.
+
+    Attributes:
+        subscriptions: To it that have not ended.
+        more: Whether there are more than were counted.
+        tenants: The first of them, each once.
+    """
+
+    price_id: str
+    subscriptions: int = 0
+    more: bool = False
+    tenants: tuple[TenantId, ...] = ()

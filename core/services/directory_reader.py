@@ -22,6 +22,7 @@ from meterdeck.core.model.subscriptions import (
 from meterdeck.core.model.usage import Tenant, TenantId
 from meterdeck.core.services.directory_book import Book
 from meterdeck.core.services.matching import tenant_of
+from meterdeck.core.services.together import together
 
 FULL_READ_EVERY = timedelta(hours=24)
 _T = TypeVar("_T")
@@ -187,9 +188,6 @@ class DirectoryReader:
 
 async def _together(work: list[Coroutine[None, None, _T]]) -> list[_T]:
     """Run these at once; the first failure ends the others and is raised."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one) for one in work]
-    except ExceptionGroup as failed:
-        raise failed.exceptions[0] from failed
+    async with together() as group:
+        tasks = [group.create_task(one) for one in work]
     return [task.result() for task in tasks]

@@ -29,6 +29,7 @@ from meterdeck.core.services.watch import Watch
 from meterdeck.core.services.watch_loop import Sources
 
 if TYPE_CHECKING:
+    from meterdeck.core.services.catalogue import CatalogueService
     from meterdeck.core.services.doctor.doctor import Doctor
     from meterdeck.core.services.reconcile.reconciliation import Reconciliation
 
@@ -104,6 +105,14 @@ class Engine:
             RedisUnreachable, RedisRefused: As in `redis_errors`.
         """
         return await server_time(self._redis)
+
+    @property
+    def catalogue(self) -> CatalogueService:
+        """Meters, products and prices of the context's Stripe account."""
+        # Rare, and the console's start should not pay for it.
+        from meterdeck.core.services.catalogue import CatalogueService  # noqa: PLC0415
+
+        return CatalogueService(self.context, self.gateway)
 
     def watch(self) -> Watch:
         """Return a watch on this context; it starts with `updates`."""
