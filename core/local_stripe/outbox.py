@@ -1,4 +1,4 @@
-"""Which event goes where: each is planned when it happens and tried until it arrives."""
+"""Which event goes where: planned when it happens, tried until it arrives."""
 
 from __future__ import annotations
 
