@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import dropwhile, islice
 
 from meterdeck.core.local_stripe import (
@@ -95,7 +95,7 @@ def _found(resource: str, call: Call, objects: Iterable[Json]) -> Json:
     sent = call.parameters
     query = parse(sent.required_text("query"), _FIELDS[resource], resource)
     limit = limit_of(sent)
-    matching = (each for each in objects if _matches(query, each))
+    matching: Iterator[Json] = (each for each in objects if _matches(query, each))
     counted = "total_count" in sent.strings("expand")
     if counted:
         matching = iter(everything := list(matching))
