@@ -9,6 +9,7 @@ The hierarchy::
      ├ Refused                  1   understood, and not done
      │  ├ ReadOnly                  the context does not allow changes
      │  ├ Conflict                  the value is not the one the operator saw
+     │  │  └ CatalogueChanged          nor is the account the plan's
      │  ├ BrokenCounter             the key holds something that is no counter
      │  └ StripeRefused             Stripe answered no
      └ Unreachable              3   a server did not do its part
@@ -77,6 +78,22 @@ class Conflict(Refused):
         super().__init__(
             f"{what} is {actual:,} now, not {expected:,};"
             " nothing was changed, look again"
+        )
+
+
+class CatalogueChanged(Conflict):
+    """The account is no longer what the plan was made of.
+
+    Attributes:
+        expected: How many steps the plan has.
+        actual: How many it would have now.
+    """
+
+    def __init__(self, expected: int, actual: int) -> None:
+        super().__init__("the plan's length", expected, actual)
+        self.args = (
+            "Stripe has changed since the plan was shown; nothing was changed,"
+            " look at the plan again",
         )
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 
 from meterdeck.core.adapters.stripe_catalogue import StripeCatalogue
 from meterdeck.core.adapters.stripe_gateway import StripeGateway
-from meterdeck.core.errors import ReadOnly, Refused
+from meterdeck.core.errors import CatalogueChanged, MeterdeckError, ReadOnly, Refused
 from meterdeck.core.model.catalogue import (
     Account,
     MeterSpec,
@@ -14,10 +14,13 @@ from meterdeck.core.model.catalogue import (
     PriceUsers,
     ProductSpec,
 )
+from meterdeck.core.model.catalogue_plan import asked_about, plan
+from meterdeck.core.model.catalogue_steps import CataloguePlan
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.prices import PriceInfo, ProductInfo
 from meterdeck.core.model.subscriptions import Customer, MeterInfo
 from meterdeck.core.model.usage import TenantId
+from meterdeck.core.services.catalogue_steps import Applied, Applying
 from meterdeck.core.services.matching import tenant_of
 from meterdeck.core.services.together import together
 
@@ -72,6 +75,44 @@ class CatalogueService:
             }
         return {name: task.result() for name, task in found.items()}
 
+    async def plan(self) -> CataloguePlan:
+        """Return how the account differs from what the context declares.
+
+        Raises:
+            Refused: The context has no Stripe.
+        """
+        return await self._planned(await self.account())
+
+    async def apply(
+        self, shown: CataloguePlan, operation_id: str
+    ) -> AsyncIterator[Applied]:
+        """Do the steps of a plan one by one, and yield each with what became of it.
+
+        The first that fails is the last. What was done stays, and the next plan goes
+        on from there, also in the middle of a replacement.
+
+        Raises:
+            ReadOnly: The context allows no changes.
+            Refused: The plan has problems.
+            CatalogueChanged: The account is not what the plan was made of. Of all of
+                these nothing was changed.
+        """
+        stripe = self._writing
+        if shown.problems:
+            raise Refused("the plan has problems; nothing was changed")
+        account = await self.account()
+        now = await self._planned(account)
+        if now != shown:
+            raise CatalogueChanged(len(shown.steps), len(now.steps))
+        applying = Applying(stripe, account, operation_id)
+        for step in shown.steps:
+            try:
+                await applying.do(step)
+            except MeterdeckError as error:
+                yield Applied(step, applying.operation_id, error)
+                return
+            yield Applied(step, applying.operation_id)
+
     async def create_meter(self, spec: MeterSpec, operation_id: str) -> MeterInfo:
         """Create a meter; its event name is its own for good."""
         return await self._writing.create_meter(spec, operation_id)
@@ -122,6 +163,11 @@ class CatalogueService:
         if self._context.read_only:
             raise ReadOnly(f"context {self._context.name} is read-only")
         return self._stripe
+
+    async def _planned(self, account: Account) -> CataloguePlan:
+        catalogue = self._context.catalogue
+        asked = asked_about(plan(catalogue, account))
+        return plan(catalogue, account, await self.users(asked))
 
     async def _users(
         self, stripe: StripeCatalogue, price_id: str, at_most: int

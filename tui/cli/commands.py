@@ -7,6 +7,7 @@ from typing import NoReturn
 
 from meterdeck.core.errors import BadInput
 from meterdeck.tui.cli.command import Commands, add_command
+from meterdeck.tui.cli.commands_of_catalogue import add_catalogue_commands
 from meterdeck.tui.cli.commands_of_events import (
     add_event_changes,
     add_event_commands,
@@ -66,6 +67,7 @@ def build_parser(arguments: list[str]) -> argparse.ArgumentParser:
     add_writing_commands(commands, common)
     _add_sync(commands, common)
     add_event_changes(commands, common)
+    add_catalogue_commands(commands, common)
     _add_setup_commands(commands, common)
     _add_sandbox_commands(commands, arguments)
     return parser

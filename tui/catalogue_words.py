@@ -1,0 +1,164 @@
+"""Steps of a catalogue's plan in words, for the command line and the console."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from meterdeck.core.model.catalogue import Account, PriceUsers
+from meterdeck.core.model.catalogue_prices import REPLACED_MARK
+from meterdeck.core.model.catalogue_steps import (
+    CataloguePlan,
+    CreateMeter,
+    CreatePrice,
+    CreateProduct,
+    Doing,
+    EndMeter,
+    EndPrice,
+    EndProduct,
+    FieldChange,
+    ReplacePrice,
+    Step,
+)
+from meterdeck.core.model.prices import Package, PerUnit, PriceForm, Tiered
+from meterdeck.tui.price_words import form_words, interval_words, tier_words
+
+MARKS = {Doing.CREATE: "+", Doing.CHANGE: "~", Doing.REPLACE: "±", Doing.ARCHIVE: "-"}
+"""The sign of what a step does."""
+
+_FIRST_NAMES = 3
+
+
+def step_words(step: Step) -> Iterator[str]:
+    """Yield what a step does, a line each: what is new, or old → new."""
+    match step:
+        case CreateMeter(spec):
+            yield f"{spec.display_name}, {spec.formula} of {spec.value_key}"
+        case CreateProduct(spec):
+            yield spec.title
+        case CreatePrice(spec, _, event_name):
+            metered = bool(event_name)
+            words = form_words(spec.form, spec.currency, metered=metered)
+            every = interval_words(spec.interval, spec.interval_count)
+            yield f"{words}, {every}{f' for {event_name}' if metered else ''}"
+        case ReplacePrice():
+            yield from _replacement(step)
+        case EndMeter(replaced_by=replaced_by):
+            instead = f"; {replaced_by} is in its place" if replaced_by else ""
+            yield f"deactivated: Stripe refuses its events from then on{instead}"
+        case EndProduct():
+            yield "archived: it cannot be bought any more"
+        case EndPrice(_, price, _):
+            yield f"{price.id} archived: an earlier run that was cut short left it over"
+        case _:
+            yield from map(_change, step.changes)
+
+
+def effect_words(step: Step, users: PriceUsers | None) -> str:
+    """Return what it is for those who are billed by what a step ends; or nothing."""
+    if users is None:
+        return ""
+    who, stay = users_words(users), ", and stay" if users.subscriptions else ""
+    match step:
+        case ReplacePrice(old=price) | EndPrice(price=price):
+            return f"{who} on {price.id}{stay}"
+        case _:
+            return f"{who} billed by it, and for nothing more from then on" * bool(stay)
+
+
+def users_words(users: PriceUsers) -> str:
+    """Return who is billed, such as `2 subscriptions (acme, globex) are`."""
+    count = users.subscriptions
+    if not count:
+        return "no subscription is"
+    number = f"{count:,} or more" if users.more else f"{count:,}"
+    first = users.tenants[:_FIRST_NAMES]
+    named = ", ".join(first) + (", …" if count > len(first) else "")
+    noun, verb = ("subscription", "is") if number == "1" else ("subscriptions", "are")
+    return f"{number} {noun} ({named}) {verb}"
+
+
+def totals_words(plan: CataloguePlan) -> str:
+    """Return how much a plan does: `2 to create, 1 to replace`."""
+    counts = dict.fromkeys(Doing, 0)
+    for step in plan.steps:
+        counts[step.doing] += 1
+    return ", ".join(f"{n:,} to {doing}" for doing, n in counts.items() if n)
+
+
+def left_alone_words(left: Account) -> str:
+    """Return what is left alone, empty where nothing is."""
+    families = (
+        ("meter", [each.event_name for each in left.meters]),
+        ("product", [each.id for each in left.products]),
+        ("price", [each.lookup_key or each.id for each in left.prices]),
+    )
+    return "; ".join(
+        f"{len(names):,} {what}{'s' if names[1:] else ''} ({_first(names)})"
+        for what, names in families
+        if names
+    )
+
+
+def _first(names: list[str]) -> str:
+    shown = ", ".join(sorted(names)[:_FIRST_NAMES])
+    return f"{shown}, …" if len(names) > _FIRST_NAMES else shown
+
+
+def _replacement(step: ReplacePrice) -> Iterator[str]:
+    for each in step.changes:
+        if each.field == "amount":
+            yield from _amounts(step)
+        else:
+            yield _change(each)
+    if step.default_of:
+        yield f"the new one becomes the default price of {step.default_of}"
+
+
+def _amounts(step: ReplacePrice) -> Iterator[str]:
+    old, spec = step.old, step.spec
+    if _alike(old.form, spec.form) and old.currency == spec.currency:
+        assert isinstance(old.form, Tiered)
+        assert isinstance(spec.form, Tiered)
+        before = tier_words(old.form, old.currency)
+        after = tier_words(spec.form, spec.currency)
+        yield f"{spec.form.mode}:"
+        for one, other in zip(before, after, strict=True):
+            # The words begin with where the tier ends, and that is the same.
+            yield f"  {one}" if one == other else f"  {one} → {_amount_of(other)}"
+        return
+    before_words = form_words(old.form, old.currency, metered=old.metered)
+    after_words = form_words(spec.form, spec.currency, metered=bool(step.event_name))
+    if isinstance(old.form, PerUnit | Package) and isinstance(
+        spec.form, PerUnit | Package
+    ):
+        yield f"{before_words} → {after_words}"
+        return
+    yield f"from {before_words}"
+    yield f"to {after_words}"
+
+
+def _alike(old: PriceForm | None, new: PriceForm) -> bool:
+    """Tell whether only amounts differ: the same tiers of the same mode."""
+    return (
+        isinstance(old, Tiered)
+        and isinstance(new, Tiered)
+        and old.mode is new.mode
+        and [tier.up_to for tier in old.tiers] == [tier.up_to for tier in new.tiers]
+    )
+
+
+def _amount_of(tier: str) -> str:
+    words = tier.split(" ")
+    return " ".join(words[1:] if words[0] == "then" else words[2:])
+
+
+def _change(change: FieldChange) -> str:
+    if change.field == REPLACED_MARK:
+        return "no longer marked as being replaced"
+    if change.field == "active":
+        return "active again" if change.after else "archived: it cannot be bought"
+    return f"{change.field}: {_value(change.before)} → {_value(change.after)}"
+
+
+def _value(value: object) -> str:
+    return str(value) if value not in ("", None) else "none"
