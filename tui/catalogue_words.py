@@ -57,24 +57,25 @@ def effect_words(step: Step, users: PriceUsers | None) -> str:
     """Return what it is for those who are billed by what a step ends; or nothing."""
     if users is None:
         return ""
-    who, stay = users_words(users), ", and stay" if users.subscriptions else ""
+    who, count = users_words(users), users.subscriptions
+    stay = "stays" if count == 1 else "stay"
     match step:
         case ReplacePrice(old=price) | EndPrice(price=price):
-            return f"{who} on {price.id}{stay}"
+            return f"{who} {stay if count else 'is'} on {price.id}"
+        case _ if count:
+            return f"billed by it, and for nothing more from then on: {who}"
         case _:
-            return f"{who} billed by it, and for nothing more from then on" * bool(stay)
+            return ""
 
 
 def users_words(users: PriceUsers) -> str:
-    """Return who is billed, such as `2 subscriptions (acme, globex) are`."""
-    count = users.subscriptions
+    """Return who is billed, such as `2 subscriptions (acme, globex)`."""
+    count, first = users.subscriptions, users.tenants[:_FIRST_NAMES]
     if not count:
-        return "no subscription is"
+        return "no subscription"
     number = f"{count:,} or more" if users.more else f"{count:,}"
-    first = users.tenants[:_FIRST_NAMES]
     named = ", ".join(first) + (", …" if count > len(first) else "")
-    noun, verb = ("subscription", "is") if number == "1" else ("subscriptions", "are")
-    return f"{number} {noun} ({named}) {verb}"
+    return f"{number} subscription{'s' if count > 1 else ''} ({named})"
 
 
 def totals_words(plan: CataloguePlan) -> str:

@@ -12,7 +12,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from urllib.parse import quote
 
 from meterdeck.core.adapters import stripe_objects as read
-from meterdeck.core.adapters.price_fields import fields_of
+from meterdeck.core.adapters.catalogue_fields import (
+    meter_fields,
+    price_fields,
+    product_fields,
+)
 from meterdeck.core.adapters.stripe_errors import FaultKind
 from meterdeck.core.adapters.stripe_prices import price
 from meterdeck.core.adapters.stripe_requests import StripeRequests
@@ -73,18 +77,6 @@ class StripeCatalogue:
 
     async def create_meter(self, spec: MeterSpec, operation_id: str) -> MeterInfo:
         """Create a meter."""
-        params: Json = {
-            "display_name": spec.display_name,
-            "event_name": spec.event_name,
-            "default_aggregation": {"formula": spec.formula.value},
-            "customer_mapping": {
-                "type": "by_id",
-                "event_payload_key": spec.customer_key,
-            },
-            "value_settings": {"event_payload_key": spec.value_key},
-        }
-        if spec.event_time_window:
-            params["event_time_window"] = spec.event_time_window
 
         async def find() -> Json | None:
             async for raw in self._requests.listed(_METERS, {}):
@@ -92,16 +84,16 @@ class StripeCatalogue:
                     return raw
             return None
 
-        return read.meter(await self._write(_METERS, params, operation_id, find))
+        raw = await self._write(_METERS, meter_fields(spec), operation_id, find)
+        return read.meter(raw)
 
     async def rename_meter(
         self, meter_id: str, display_name: str, operation_id: str
     ) -> MeterInfo:
         """Give a meter another display name, all of it that can be changed."""
         changes = {"display_name": display_name}
-        return read.meter(
-            await self._change(_path(_METERS, meter_id), changes, operation_id)
-        )
+        path = _path(_METERS, meter_id)
+        return read.meter(await self._change(path, changes, operation_id))
 
     async def set_meter_active(
         self, meter_id: str, active: bool, operation_id: str
@@ -118,11 +110,6 @@ class StripeCatalogue:
 
     async def create_product(self, spec: ProductSpec, operation_id: str) -> ProductInfo:
         """Create a product under the id that the specification chose."""
-        params: Json = {"id": spec.id, "name": spec.title, "active": spec.active}
-        if spec.description:
-            params["description"] = spec.description
-        if spec.unit_label:
-            params["unit_label"] = spec.unit_label
 
         async def find() -> Json | None:
             try:
@@ -130,7 +117,7 @@ class StripeCatalogue:
             except NotFound:
                 return None
 
-        raw = await self._write(_PRODUCTS, params, operation_id, find)
+        raw = await self._write(_PRODUCTS, product_fields(spec), operation_id, find)
         return read.product(raw)
 
     async def change_product(
@@ -156,7 +143,7 @@ class StripeCatalogue:
             meter_id: Empty for a price of no meter.
             transfer: Take the lookup key from the price that has it.
         """
-        params = fields_of(spec, product_id, meter_id)
+        params = price_fields(spec, product_id, meter_id)
         if metadata:
             params["metadata"] = dict(metadata)
         if transfer:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Final
 
+from meterdeck.core.model.catalogue import (
+    Catalogue,
+    MeterSpec,
+    PriceSpec,
+    ProductSpec,
+)
 from meterdeck.core.model.context import (
     Context,
     Mode,
@@ -14,11 +20,12 @@ from meterdeck.core.model.context import (
     Secret,
     StripeOptions,
 )
+from meterdeck.core.model.money import parse_money
 from meterdeck.core.model.periods import PeriodKind
+from meterdeck.core.model.prices import PerUnit, PriceForm, Tier, Tiered, TiersMode
 from meterdeck.core.model.usage import Plan, PlanName, Resource, ResourceName
 
 CONTEXT_NAME: Final = "sandbox"
-CURRENCY: Final = "usd"
 
 API_CALLS: Final = ResourceName("api_calls")
 STORAGE_GB: Final = ResourceName("storage_gb")
@@ -72,75 +79,81 @@ PLANS: Final = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Fee:
-    """A plan's price by the month, in cents."""
-
-    plan: PlanName
-    cents: int
-
-    @property
-    def lookup_key(self) -> str:
-        """Name of the price; the plan of a subscription is told by it."""
-        return f"{self.plan}_monthly"
+def _usd(text: str) -> Decimal:
+    return parse_money(f"{text} USD").minor
 
 
-@dataclass(frozen=True, slots=True)
-class Tier:
-    """One step of a graduated price; `up_to` is in whole units, None for the rest.
-
-    `cents` is a decimal text: a unit may cost less than a cent.
-    """
-
-    up_to: int | None
-    cents: str
+def _price(
+    name: str, form: PriceForm, meter: str = "", nickname: str = ""
+) -> PriceSpec:
+    return PriceSpec(
+        name, name, _PRODUCT.name, "usd", form, meter=meter, nickname=nickname
+    )
 
 
-@dataclass(frozen=True, slots=True)
-class MeteredPrice:
-    """What usage of a resource costs; one tier without an end is a price per unit."""
-
-    lookup_key: str
-    resource: ResourceName
-    tiers: tuple[Tier, ...]
+def _fee(plan: PlanName, amount: str) -> PriceSpec:
+    nickname = f"{plan.capitalize()}, by the month"
+    return _price(fee_of(plan), PerUnit(_usd(amount)), nickname=nickname)
 
 
-FEES: Final = (
-    Fee(FREE, 0),
-    Fee(STARTER, 1_900),
-    Fee(PRO, 9_900),
-    Fee(SCALE, 49_900),
-    Fee(ENTERPRISE, 250_000),
+def _graduated(*tiers: tuple[int | None, str]) -> Tiered:
+    steps = tuple(Tier(up_to, _usd(unit)) for up_to, unit in tiers)
+    return Tiered(TiersMode.GRADUATED, steps)
+
+
+def fee_of(plan: PlanName) -> str:
+    """Return the lookup key of a plan's price by the month, which tells the plan."""
+    return f"{plan}_monthly"
+
+
+_PRODUCT: Final = ProductSpec("platform", "prod_platform", "Platform")
+_API, _GB, _IMAGES = (resource.meter for resource in RESOURCES)
+
+CATALOGUE: Final = Catalogue(
+    meters=MappingProxyType(
+        {
+            resource.meter: MeterSpec(resource.meter, resource.meter, resource.label)
+            for resource in RESOURCES
+        }
+    ),
+    products=MappingProxyType({_PRODUCT.name: _PRODUCT}),
+    prices=MappingProxyType(
+        {
+            price.name: price
+            for price in (
+                _price("api_calls_per_unit", PerUnit(_usd("0.01")), _API),
+                _price(
+                    "api_calls_graduated",
+                    _graduated((10_000, "0.005"), (100_000, "0.002"), (None, "0.001")),
+                    _API,
+                ),
+                _price("storage_gb_per_unit", PerUnit(_usd("0.12")), _GB),
+                _price(
+                    "images_graduated",
+                    _graduated((100, "0.04"), (1_000, "0.03"), (None, "0.025")),
+                    _IMAGES,
+                ),
+                _fee(FREE, "0"),
+                _fee(STARTER, "19"),
+                _fee(PRO, "99"),
+                _fee(SCALE, "499"),
+                _fee(ENTERPRISE, "2500"),
+            )
+        }
+    ),
 )
-
-API_PER_UNIT: Final = MeteredPrice("api_calls_per_unit", API_CALLS, (Tier(None, "1"),))
-API_GRADUATED: Final = MeteredPrice(
-    "api_calls_graduated",
-    API_CALLS,
-    (Tier(10_000, "0.5"), Tier(100_000, "0.2"), Tier(None, "0.1")),
-)
-STORAGE_PER_UNIT: Final = MeteredPrice(
-    "storage_gb_per_unit", STORAGE_GB, (Tier(None, "12"),)
-)
-IMAGES_GRADUATED: Final = MeteredPrice(
-    "images_graduated", IMAGES, (Tier(100, "4"), Tier(1_000, "3"), Tier(None, "2.5"))
-)
-METERED_PRICES: Final = (
-    API_PER_UNIT,
-    API_GRADUATED,
-    STORAGE_PER_UNIT,
-    IMAGES_GRADUATED,
-)
+"""What the sandbox's Stripe sells, and what its context declares: they agree."""
 
 METERED_BY_PLAN: Final = MappingProxyType(
     {
         FREE: (),
-        STARTER: (API_PER_UNIT,),
-        PRO: (API_PER_UNIT, STORAGE_PER_UNIT, IMAGES_GRADUATED),
-        SCALE: (API_GRADUATED, STORAGE_PER_UNIT, IMAGES_GRADUATED),
-        ENTERPRISE: (API_GRADUATED, STORAGE_PER_UNIT, IMAGES_GRADUATED),
+        STARTER: ("api_calls_per_unit",),
+        PRO: ("api_calls_per_unit", "storage_gb_per_unit", "images_graduated"),
+        SCALE: ("api_calls_graduated", "storage_gb_per_unit", "images_graduated"),
+        ENTERPRISE: ("api_calls_graduated", "storage_gb_per_unit", "images_graduated"),
     }
 )
+"""Prices of usage that come with a plan's fee."""
 
 
 def sandbox_context(*, redis_url: str, stripe_api_base: str, api_key: str) -> Context:
@@ -160,8 +173,9 @@ def sandbox_context(*, redis_url: str, stripe_api_base: str, api_key: str) -> Co
         resources=RESOURCES,
         plans=PLANS,
         plan_rules=tuple(
-            PlanRule(fee.plan, lookup_keys=frozenset({fee.lookup_key})) for fee in FEES
+            PlanRule(plan, lookup_keys=frozenset({fee_of(plan)})) for plan in PLANS
         ),
         default_plan=FREE,
         override_needs_expiry=False,
+        catalogue=CATALOGUE,
     )

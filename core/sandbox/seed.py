@@ -8,24 +8,24 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Final, TypeVar
 
+from meterdeck.core.adapters.catalogue_fields import (
+    meter_fields,
+    price_fields,
+    product_fields,
+)
 from meterdeck.core.adapters.redis_client import Redis, redis_errors
 from meterdeck.core.local_stripe import LocalStripe
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.periods import Cycle, current_period
 from meterdeck.core.model.usage import (
     PlanName,
-    ResourceName,
     TenantStatus,
 )
 from meterdeck.core.sandbox.cast import TRIAL, Character
 from meterdeck.core.sandbox.catalogue import (
-    CURRENCY,
-    FEES,
+    CATALOGUE,
     METERED_BY_PLAN,
-    METERED_PRICES,
-    RESOURCES,
-    Fee,
-    MeteredPrice,
+    fee_of,
 )
 from meterdeck.core.sandbox.roster import Roster
 
@@ -91,37 +91,20 @@ def _batches(items: Iterable[_T], size: int) -> Iterator[list[_T]]:
 def _sell(stripe: LocalStripe) -> dict[PlanName, list[_Params]]:
     """Create what is sold, and return the subscription items of each plan."""
     meters = {
-        resource.name: _id_of(
-            stripe.call(
-                "POST",
-                "/v1/billing/meters",
-                {
-                    "display_name": resource.label,
-                    "event_name": resource.meter,
-                    "default_aggregation": {"formula": "sum"},
-                    "customer_mapping": {
-                        "type": "by_id",
-                        "event_payload_key": "stripe_customer_id",
-                    },
-                    "value_settings": {"event_payload_key": "value"},
-                },
-            )
-        )
-        for resource in RESOURCES
+        spec.name: _id_of(stripe.call("POST", "/v1/billing/meters", meter_fields(spec)))
+        for spec in CATALOGUE.meters.values()
     }
-    product = _id_of(stripe.call("POST", "/v1/products", {"name": "Platform"}))
-    metered = {
-        each: _id_of(stripe.call("POST", "/v1/prices", _metered(each, product, meters)))
-        for each in METERED_PRICES
+    for product in CATALOGUE.products.values():
+        stripe.call("POST", "/v1/products", product_fields(product))
+    prices: dict[str, _Params] = {}
+    for spec in CATALOGUE.prices.values():
+        product_id = CATALOGUE.products[spec.product].id
+        fields = price_fields(spec, product_id, meters.get(spec.meter, ""))
+        prices[spec.name] = {"price": _id_of(stripe.call("POST", "/v1/prices", fields))}
+    return {
+        plan: [prices[name] for name in (fee_of(plan), *metered)]
+        for plan, metered in METERED_BY_PLAN.items()
     }
-    items: dict[PlanName, list[_Params]] = {}
-    for fee in FEES:
-        price = _id_of(stripe.call("POST", "/v1/prices", _fee(fee, product)))
-        items[fee.plan] = [
-            {"price": price},
-            *({"price": metered[each]} for each in METERED_BY_PLAN[fee.plan]),
-        ]
-    return items
 
 
 def _sign_up(
@@ -159,41 +142,3 @@ def _sign_up(
 
 def _id_of(answer: Mapping[str, object]) -> str:
     return str(answer["id"])
-
-
-def _fee(fee: Fee, product: str) -> _Params:
-    return {
-        "product": product,
-        "currency": CURRENCY,
-        "unit_amount": fee.cents,
-        "recurring": {"interval": "month"},
-        "lookup_key": fee.lookup_key,
-        "nickname": f"{fee.plan.capitalize()}, by the month",
-    }
-
-
-def _metered(
-    price: MeteredPrice, product: str, meters: Mapping[ResourceName, str]
-) -> _Params:
-    recurring = {
-        "interval": "month",
-        "usage_type": "metered",
-        "meter": meters[price.resource],
-    }
-    common = {
-        "product": product,
-        "currency": CURRENCY,
-        "recurring": recurring,
-        "lookup_key": price.lookup_key,
-    }
-    if len(price.tiers) == 1:
-        return common | {"unit_amount_decimal": price.tiers[0].cents}
-    tiers = [
-        {"up_to": tier.up_to or "inf", "unit_amount_decimal": tier.cents}
-        for tier in price.tiers
-    ]
-    return common | {
-        "billing_scheme": "tiered",
-        "tiers_mode": "graduated",
-        "tiers": tiers,
-    }

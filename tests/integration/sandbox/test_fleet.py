@@ -17,6 +17,7 @@ from tests.integration.sandbox.process import eventually
 
 from meterdeck.core.adapters.redis_client import Redis, open_redis
 from meterdeck.core.adapters.stripe_gateway import StripeGateway
+from meterdeck.core.model.catalogue import Account
 from meterdeck.core.model.events import EventOutcome, EventSource, LoggedEvent
 from meterdeck.core.model.usage import Tenant, TenantId, TenantStatus
 from meterdeck.core.sandbox.cast import cast
@@ -26,6 +27,7 @@ from meterdeck.core.sandbox.roles import CYRILLIC, GERMAN, JAPANESE, LONG_NAME
 from meterdeck.core.sandbox.sandbox import Sandbox
 from meterdeck.core.services.delivery_log import DeliveryLog
 from meterdeck.core.services.directory import Directory
+from meterdeck.core.services.engine import Engine
 from meterdeck.core.services.reconcile.reconciler import Scope, Unasked
 from meterdeck.core.services.reconcile.reconciliation import Reconciliation
 from meterdeck.core.services.reconcile.subjects import Compared
@@ -113,7 +115,11 @@ async def test_the_catalogue_is_sold_in_stripe_as_it_is_declared() -> None:
     async with living(QUIET) as (sandbox, _):
         meters = await listed(sandbox, "/v1/billing/meters")
         prices = await listed(sandbox, "/v1/prices")
+        async with Engine(sandbox.context) as engine:
+            plan = await engine.catalogue.plan()
 
+    assert plan.agrees
+    assert plan.left_alone == Account()
     resources = sandbox.context.resources
     assert {meter["event_name"] for meter in meters} == {one.meter for one in resources}
     schemes = {price["lookup_key"]: price["billing_scheme"] for price in prices}

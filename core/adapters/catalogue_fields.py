@@ -1,10 +1,10 @@
-"""A declared price as the fields of Stripe's request, amounts as texts."""
+"""What is declared as the fields of the request that creates it; amounts as texts."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from meterdeck.core.model.catalogue import PriceSpec
+from meterdeck.core.model.catalogue import MeterSpec, PriceSpec, ProductSpec
 from meterdeck.core.model.money import plain
 from meterdeck.core.model.prices import (
     Interval,
@@ -18,8 +18,32 @@ from meterdeck.core.model.prices import (
 Fields = dict[str, Any]
 
 
-def fields_of(spec: PriceSpec, product_id: str, meter_id: str) -> Fields:
-    """Return what creates a price; amounts are exact decimals, as texts."""
+def meter_fields(spec: MeterSpec) -> Fields:
+    """Return what creates a meter; it is active, whatever is declared."""
+    fields: Fields = {
+        "display_name": spec.display_name,
+        "event_name": spec.event_name,
+        "default_aggregation": {"formula": spec.formula.value},
+        "customer_mapping": {"type": "by_id", "event_payload_key": spec.customer_key},
+        "value_settings": {"event_payload_key": spec.value_key},
+    }
+    if spec.event_time_window:
+        fields["event_time_window"] = spec.event_time_window
+    return fields
+
+
+def product_fields(spec: ProductSpec) -> Fields:
+    """Return what creates a product under its declared id."""
+    fields: Fields = {"id": spec.id, "name": spec.title, "active": spec.active}
+    if spec.description:
+        fields["description"] = spec.description
+    if spec.unit_label:
+        fields["unit_label"] = spec.unit_label
+    return fields
+
+
+def price_fields(spec: PriceSpec, product_id: str, meter_id: str) -> Fields:
+    """Return what creates a price of a product, and of a meter where there is one."""
     fields: Fields = {
         "product": product_id,
         "currency": spec.currency,
