@@ -21,6 +21,7 @@ from meterdeck.core.model.prices import PriceInfo
 from meterdeck.core.model.usage import TenantStatus
 
 _PREVIEW = "/v1/invoices/create_preview"
+_EXPANDED = ("price.tiers", "price.product")
 _MOST_KEYS = 10  # of one request; Stripe takes no more
 
 
@@ -33,7 +34,8 @@ class StripePricing:
     async def subscription(self, subscription_id: str) -> BilledSubscription:
         """Return a subscription with all its items, and their prices with tiers."""
         path = f"/v1/subscriptions/{quote(subscription_id, safe='')}"
-        raw = await self._requests.read(path, {"expand": ["items.data.price.tiers"]})
+        expand = [f"items.data.{each}" for each in _EXPANDED]
+        raw = await self._requests.read(path, {"expand": expand})
         found = read.subscription(raw)
         return BilledSubscription(
             found.id,
@@ -89,7 +91,7 @@ class StripePricing:
             return read.rows(items)
         params = {
             "subscription": read.object_id(raw),
-            "expand": ["data.price.tiers"],
+            "expand": [f"data.{each}" for each in _EXPANDED],
         }
         listed = self._requests.listed("/v1/subscription_items", params)
         return [item async for item in listed]
@@ -100,13 +102,14 @@ class StripePricing:
 
 
 def _item(raw: Mapping[str, Any]) -> BilledItem:
-    quantity = raw.get("quantity")
+    quantity, sold = raw.get("quantity"), read.inner(raw, "price")
     return BilledItem(
         read.object_id(raw),
-        price(read.inner(raw, "price")),
+        price(sold),
         quantity if isinstance(quantity, int) else None,
         read.moment(raw, "current_period_start"),
         read.moment(raw, "current_period_end"),
+        read.text(read.inner(sold, "product"), "name"),
     )
 
 

@@ -18,6 +18,7 @@ class BilledItem:
     Attributes:
         id: Stripe's; empty of an item that is only imagined.
         quantity: Of a price without meter; what a meter counts has none.
+        product: The product's name; empty where it is not known.
     """
 
     id: str
@@ -25,6 +26,7 @@ class BilledItem:
     quantity: int | None = None
     start: datetime | None = None
     end: datetime | None = None
+    product: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,8 +52,7 @@ class ItemCosts:
         price = item.price
         if not price.metered:
             quantity = _ONE if item.quantity is None else Decimal(item.quantity)
-            named = price.nickname or price.lookup_key or price.product_id or price.id
-            return ItemCost(item, named, Measured(quantity, Basis.QUANTITY))
+            return ItemCost(item, _label(item), Measured(quantity, Basis.QUANTITY))
         meter = await self.meter(price.meter_id)
         event_name = meter.event_name if meter else price.meter_id
         served = [each for each in self._context.resources if each.meter == event_name]
@@ -95,3 +94,8 @@ class ItemCosts:
             item.end,
         )
         return await self._reader.of(tenant, metered, now)
+
+
+def _label(item: BilledItem) -> str:
+    price = item.price
+    return price.nickname or price.lookup_key or item.product or price.id

@@ -8,6 +8,7 @@ from typing import NoReturn
 from meterdeck.core.errors import BadInput
 from meterdeck.tui.cli.command import Commands, add_command
 from meterdeck.tui.cli.commands_of_catalogue import add_catalogue_commands
+from meterdeck.tui.cli.commands_of_costs import add_cost
 from meterdeck.tui.cli.commands_of_events import (
     add_event_changes,
     add_event_commands,
@@ -120,6 +121,8 @@ def _add_reading_commands(
 
     usage = add_command(commands, common, "usage", "show one tenant's counters")
     usage.add_argument("tenant", metavar="TENANT", help="tenant or Stripe customer id")
+
+    add_cost(commands, common)
 
     why = add_command(commands, common, "why", "show why a tenant was refused")
     why.add_argument("tenant", metavar="TENANT", help="tenant or Stripe customer id")
