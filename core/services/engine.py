@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -13,7 +14,6 @@ from meterdeck.core.adapters.stripe_gateway import StripeGateway
 from meterdeck.core.errors import Refused
 from meterdeck.core.model.context import Context
 from meterdeck.core.services.cancelling import Cancelling
-from meterdeck.core.services.costs import Costs
 from meterdeck.core.services.delivery_log import DeliveryLog
 from meterdeck.core.services.directory import Directory
 from meterdeck.core.services.event_bodies import EventBodies
@@ -30,6 +30,7 @@ from meterdeck.core.services.watch_loop import Sources
 
 if TYPE_CHECKING:
     from meterdeck.core.services.catalogue import CatalogueService
+    from meterdeck.core.services.costs import Costs
     from meterdeck.core.services.doctor.doctor import Doctor
     from meterdeck.core.services.reconcile.reconciliation import Reconciliation
 
@@ -54,13 +55,6 @@ class Engine:
         self.directory = Directory(self._redis, context, self.gateway)
         self.events = DeliveryLog(self._redis, context)
         self.records = BillingRecords(self._redis, context, worker_name())
-        self.costs = Costs(
-            self._redis,
-            context,
-            self.gateway,
-            records=self.records,
-            usage=self.usage,
-        )
         self.test_events = TestEvents(self._redis, context, self.gateway, self.events)
         self.ledger = Ledger(
             self._redis,
@@ -120,6 +114,20 @@ class Engine:
             Sources(
                 self._redis, self.context, self.directory, self.gateway, self.events
             )
+        )
+
+    @cached_property
+    def costs(self) -> Costs:
+        """What reckons what tenants' running periods cost."""
+        # The console's start should not pay for it.
+        from meterdeck.core.services.costs import Costs  # noqa: PLC0415
+
+        return Costs(
+            self._redis,
+            self.context,
+            self.gateway,
+            records=self.records,
+            usage=self.usage,
         )
 
     def reconciliation(self) -> Reconciliation:

@@ -12,6 +12,7 @@ from textual.message import Message
 
 from meterdeck.core.errors import MeterdeckError
 from meterdeck.core.model.changes import AuditEntry
+from meterdeck.core.model.costs import TenantCost
 from meterdeck.core.model.decisions import RefusalRecord
 from meterdeck.core.model.usage import TenantId
 from meterdeck.core.services.fleet import FleetChange
@@ -20,6 +21,7 @@ from meterdeck.tui.picture import Picture
 from meterdeck.tui.screens.area import AreaScreen
 from meterdeck.tui.widgets.audit_log import AuditLog
 from meterdeck.tui.widgets.banner import Banner
+from meterdeck.tui.widgets.cost_panel import CostPanel
 from meterdeck.tui.widgets.detail import TenantDetail
 from meterdeck.tui.widgets.event_log import EventLog
 from meterdeck.tui.widgets.header import StatusHeader
@@ -29,6 +31,8 @@ from meterdeck.tui.widgets.refusal_log import RefusalLog
 AUDIT_S = 5.0
 """Seconds between two looks at the trail while the screen is open."""
 AUDIT_ENTRIES = 100
+COST_S = 30.0
+"""Seconds between two looks at the cost: Stripe is asked each time."""
 REFUSALS = 10
 SHORT = 32
 """Lines of a terminal below which there is room for two refusals only."""
@@ -58,15 +62,24 @@ class TenantScreen(AreaScreen):
             self.future = future
             super().__init__()
 
+    class Costed(Message):
+        """The running period's cost was reckoned, or could not be."""
+
+        def __init__(self, future: Future[TenantCost]) -> None:
+            self.future = future
+            super().__init__()
+
     def __init__(self, tenant: TenantId) -> None:
         super().__init__()
         self._tenant = tenant
         self._reading = False
+        self._reckoning = False
 
     def compose(self) -> ComposeResult:
         yield StatusHeader()
         yield Banner()
         yield TenantDetail(id="whole")
+        yield CostPanel()
         with Container(id="records"):
             with Vertical(id="happened"):
                 yield RefusalLog()
@@ -89,6 +102,7 @@ class TenantScreen(AreaScreen):
         self.query_one(EventLog).tenant = self._tenant
         super().on_mount()
         self.set_interval(AUDIT_S, self._read_records)
+        self.set_interval(COST_S, self._reckon)
         self._read_records()
         self.look_closely()
 
@@ -99,6 +113,7 @@ class TenantScreen(AreaScreen):
         detail.show(picture, self._tenant)
         self.query_one(EventLog).show(picture)
         self.console.focus_on([self._tenant])
+        self._reckon()
 
     def take(self, picture: Picture, change: FleetChange) -> None:
         super().take(picture, change)
@@ -132,6 +147,31 @@ class TenantScreen(AreaScreen):
                 message.future.result(), picture, short=self.size.height < SHORT
             )
         elif error is not None and not isinstance(error, MeterdeckError):
+            raise error
+
+    def _reckon(self) -> None:
+        """Have the cost reckoned; nothing where there is no Stripe, or no tenant."""
+        picture = self.console.picture
+        row = picture.fleet.row_of(self._tenant) if picture else None
+        if picture is None or row is None or picture.context.stripe is None:
+            return
+        if self._reckoning or not self.on_top:
+            return
+        self._reckoning = True
+        tenant = picture.fleet.tenant(row)
+        future = self.console.runtime.submit(lambda engine: engine.costs.of(tenant))
+        future.add_done_callback(lambda done: self.post_message(self.Costed(done)))
+
+    def on_tenant_screen_costed(self, message: Costed) -> None:
+        self._reckoning = False
+        picture, error = self.console.picture, message.future.exception()
+        panel = self.query_one(CostPanel)
+        if error is None and picture is not None:
+            short = self.size.height < SHORT
+            panel.show(message.future.result(), picture, short=short)
+        elif isinstance(error, MeterdeckError):
+            panel.fail(str(error))
+        elif error is not None:
             raise error
 
     def _read_trail(self) -> None:
