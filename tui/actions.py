@@ -47,6 +47,7 @@ class Action:
             never there.
         writes: Changes Redis or Stripe.
         simulates: Sends something to Stripe that did not happen.
+        of_stripe: Means nothing in a context without Stripe.
     """
 
     id: str
@@ -59,6 +60,7 @@ class Action:
     confirm: Confirm = Confirm.NONE
     writes: bool = False
     simulates: bool = False
+    of_stripe: bool = False
 
 
 _TENANTS = Area.FLEET | Area.TENANT
@@ -82,6 +84,9 @@ ACTIONS: tuple[Action, ...] = (
     Action("fire", "t", "t", "test event", "Send a test event to Stripe's meter",
            _TENANTS, 10, Confirm.DIALOG, writes=True, simulates=True),
     Action("events", "e", "e", "events", "Show every meter event", _TENANTS, 8),
+    Action("what_if", "w", "w", "what if",
+           "Reckon another plan, price or usage for this tenant",
+           Area.TENANT, 9, of_stripe=True),
     Action("inspect", "enter", "↵", "open",
            "Open an event: what was sent, every answer",
            Area.EVENTS, 3),
@@ -138,12 +143,11 @@ def bindings(area: Area) -> list[Binding]:
 
 def refusal(action: Action, context: Context | None) -> str:
     """Return why an action is not allowed in a context, one sentence; "" if it is."""
-    if not action.writes:
-        return ""
     if context is None:
-        return "not connected yet; try again when the tenants are there"
+        waits = "not connected yet; try again when the tenants are there"
+        return waits if action.writes else ""
     name = visible(context.name)
-    if context.read_only:
+    if action.writes and context.read_only:
         return (
             f"{name} is read-only, nothing was changed;"
             " its setting read_only = false allows changes"
@@ -152,6 +156,8 @@ def refusal(action: Action, context: Context | None) -> str:
         return f"{name} is live; test events go to test and sandbox contexts only"
     if action.simulates and context.stripe is None:
         return f"{name} has no Stripe, so a test event has nowhere to go"
+    if action.of_stripe and context.stripe is None:
+        return f"{name} has no Stripe, so nothing has a price"
     return ""
 
 

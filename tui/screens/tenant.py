@@ -174,6 +174,16 @@ class TenantScreen(AreaScreen):
         elif error is not None:
             raise error
 
+    def do_what_if(self) -> None:
+        from meterdeck.tui.dialogs.what_if import WhatIfDialog  # noqa: PLC0415  # rare
+
+        picture, cost = self.console.picture, self.query_one(CostPanel).cost
+        if picture is None or cost is None or cost.problem:
+            why = cost.problem if cost else "its cost is not reckoned yet"
+            self.console.say(why, title="what if", severity="warning")
+            return
+        self.app.push_screen(WhatIfDialog(picture, cost))
+
     def _read_trail(self) -> None:
         if self._reading:
             return

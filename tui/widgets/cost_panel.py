@@ -50,14 +50,15 @@ class CostPanel(Panel):
 
     def __init__(self) -> None:
         super().__init__()
-        self._cost: TenantCost | None = None
+        self.cost: TenantCost | None = None
+        """As it was reckoned last."""
         self._problem = ""
         self._picture: Picture | None = None
         self._short = False
 
     def show(self, cost: TenantCost, picture: Picture, *, short: bool) -> None:
         """Show a cost that was reckoned just now; on a short terminal in one line."""
-        self._cost, self._problem = cost, ""
+        self.cost, self._problem = cost, ""
         self._picture, self._short = picture, short
         items = min(len(cost.items), MOST_ITEMS)
         self.styles.height = 1 if short or not items else 1 + items + 2
@@ -67,7 +68,7 @@ class CostPanel(Panel):
     def fail(self, problem: str) -> None:
         """Say why it could not be reckoned; what was known stays."""
         self._problem = problem
-        if self._cost is None:
+        if self.cost is None:
             self.styles.height = 1
             self.display = True
         self.repaint()
@@ -78,7 +79,7 @@ class CostPanel(Panel):
         return self.palette.style(role, self.GROUND, bold=bold)
 
     def lines(self) -> list[Strip]:
-        cost, width = self._cost, self.size.width
+        cost, width = self.cost, self.size.width
         made = [self._title()]
         if cost is None or self._short or not cost.items:
             return made
@@ -103,7 +104,7 @@ class CostPanel(Panel):
 
     def _said(self) -> tuple[Role, str]:
         """Return what stands beside the title."""
-        cost = self._cost
+        cost = self.cost
         if self._problem:
             return Role.NEAR, f"! {self._problem}"
         if cost is None:
