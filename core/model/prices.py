@@ -107,6 +107,7 @@ class PriceInfo:
             one whose amount the customer chooses.
         meter_id: The meter behind a metered price, else empty.
         tax_behavior: Stripe's word; empty stands for `unspecified`.
+        usage_type: "metered" or "licensed"; empty for what is not billed again.
     """
 
     id: str
@@ -122,6 +123,7 @@ class PriceInfo:
     tax_behavior: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
     created: datetime | None = None
+    usage_type: str = ""
 
     @property
     def metered(self) -> bool:

@@ -1,0 +1,193 @@
+"""Amounts that are not what their comment, their name or their siblings say."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+
+from meterdeck.core.model.catalogue_warnings import CatalogueWarning, Code
+from meterdeck.core.model.lint_words import NamedPrice, prices_in, prices_in_name
+from meterdeck.core.model.money import decimals_of, plain
+from meterdeck.core.model.prices import Tiered
+from meterdeck.core.model.seen_prices import Amount, Path, SeenPrice
+
+# Cents taken for dollars are off by 100; a tier may be a little cheaper besides.
+_LEAST, _MOST = 50, 200
+_CENTS = Decimal(100)
+# Round factors by which an amount is off when a point is misplaced.
+_MISPLACED = {Decimal(10) ** power for power in (-3, -2, -1, 1, 2, 3)}
+
+
+def unlike_comment(price: SeenPrice) -> Iterator[CatalogueWarning]:
+    """Yield amounts of which a comment or a name tells another price."""
+    amounts = [amount for amount in price.amounts() if amount.minor]
+    for amount in amounts:
+        for key in _keys_about(amount.key):
+            named = prices_in(price.comments.get(key, ""))
+            if key == amount.key[:1] and len(amounts) > 1:
+                continue  # said of all tiers: below
+            wrong = _mismatch(price, [amount], named)
+            if wrong is not None:
+                yield _unlike(price, amount, f"its comment says {wrong.text!r}", wrong)
+                break
+        else:
+            yield from _unlike_name(price, amount, amounts)
+    yield from _unlike_heading(price, amounts)
+
+
+def _keys_about(key: Path) -> Iterator[Path]:
+    """Yield the keys whose comment is about an amount, the nearest first."""
+    for length in range(len(key), 0, -1):
+        yield key[:length]
+
+
+def _unlike_heading(
+    price: SeenPrice, amounts: Sequence[Amount]
+) -> Iterator[CatalogueWarning]:
+    """Yield the first amount, where no amount is as the table's comment says.
+
+    Such a comment may name other things, so only a misplaced point counts.
+    """
+    for key in ((), ("tiers",)) if len(amounts) > 1 else ((),):
+        named = prices_in(price.comments.get(key, ""))
+        wrong = _mismatch(price, amounts, named)
+        if wrong is not None and _factor(price, amounts[0], wrong) in _MISPLACED:
+            text = f"the comment above says {wrong.text!r}"
+            yield _unlike(price, amounts[0], text, wrong)
+            return
+
+
+def _unlike_name(
+    price: SeenPrice, amount: Amount, amounts: Sequence[Amount]
+) -> Iterator[CatalogueWarning]:
+    if amount is not amounts[0]:
+        return
+    for name in price.names:
+        wrong = _mismatch(price, amounts, prices_in_name(name))
+        if wrong is not None and _factor(price, amount, wrong) in _MISPLACED:
+            yield _unlike(price, amount, f"its name is {name!r}", wrong)
+            return
+
+
+def _mismatch(
+    price: SeenPrice, amounts: Sequence[Amount], named: Sequence[NamedPrice]
+) -> NamedPrice | None:
+    """Return the first price named, where none of the named is one of `amounts`."""
+    told = [each for each in named if each.number and each.minor(price.currency)]
+    if not told or not amounts:
+        return None
+    meant = {minor for each in told for minor in each.minor(price.currency)}
+    there = {amount.minor for amount in amounts}
+    there |= {amount.minor / amount.units for amount in amounts if amount.units}
+    return None if meant & there else told[0]
+
+
+def _factor(price: SeenPrice, amount: Amount, named: NamedPrice) -> Decimal:
+    """Return by what the amount is larger than the named price, at its nearest."""
+    each = {amount.minor, amount.minor / (amount.units or 1)}
+    ratios = [have / said for have in each for said in named.minor(price.currency)]
+    return min(ratios, key=lambda ratio: abs(ratio.ln()))
+
+
+def _unlike(
+    price: SeenPrice, amount: Amount, told: str, named: NamedPrice
+) -> CatalogueWarning:
+    meant = named.minor(price.currency)[0]
+    factor = _factor(price, amount, named)
+    times = ""
+    if factor in _MISPLACED:
+        by = f"{plain(factor)} times" if factor > 1 else f"{plain(1 / factor)} times less"
+        times = f", {by}" if factor < 1 else f", {by} as much"
+    return CatalogueWarning(
+        Code.AMOUNT_UNLIKE_COMMENT,
+        price.at(amount.key),
+        f"costs {price.money(amount.minor)}{times}; {told}",
+        f'write "{price.money(meant)}", or mend what is said',
+    )
+
+
+def unlike_siblings(prices: Sequence[SeenPrice]) -> Iterator[CatalogueWarning]:
+    """Yield prices about a hundred times another one of the same usage or fee."""
+    groups: dict[tuple[object, ...], list[SeenPrice]] = defaultdict(list)
+    for price in prices:
+        if price.active and price.first_unit:
+            groups[_kin(price)].append(price)
+    for kin in groups.values():
+        for price in kin:
+            others = [each for each in kin if _hundredfold(price, each)]
+            if others:
+                cheap = min(others, key=lambda each: each.first_unit)
+                yield _beside(price, cheap)
+
+
+def _kin(price: SeenPrice) -> tuple[object, ...]:
+    """Return what prices have in common that should cost about the same."""
+    if price.metered:
+        return price.product, price.meter, price.currency
+    # One time and monthly, small plan and large: fees may differ by much.
+    again = price.interval, price.interval_count
+    return price.product, price.currency, *again
+
+
+def _hundredfold(price: SeenPrice, other: SeenPrice) -> bool:
+    ratio = price.first_unit / other.first_unit
+    return _LEAST <= ratio <= _MOST if price.metered else ratio == _CENTS
+
+
+def _beside(price: SeenPrice, other: SeenPrice) -> CatalogueWarning:
+    times = plain(round(price.first_unit / other.first_unit, 1))
+    return CatalogueWarning(
+        Code.AMOUNT_UNLIKE_SIBLINGS,
+        price.place,
+        f"the first unit costs {price.money(price.first_unit)}, {times} times the"
+        f" {price.money(other.first_unit)} of {other.place}",
+        f"if cents were meant: {price.money(price.first_unit / 100)}",
+    )
+
+
+def tiers_unlike(price: SeenPrice) -> Iterator[CatalogueWarning]:
+    """Yield a tier about a hundred times cheaper or dearer than the one before."""
+    if not isinstance(price.form, Tiered):
+        return
+    tiers = price.form.tiers
+    for index, (one, next_one) in enumerate(zip(tiers, tiers[1:], strict=False)):
+        if not (one.unit and next_one.unit):
+            continue
+        more, less = max(one.unit, next_one.unit), min(one.unit, next_one.unit)
+        if not _LEAST <= more / less <= _MOST:
+            continue
+        dear = index if one.unit == more else index + 1
+        yield CatalogueWarning(
+            Code.AMOUNT_UNLIKE_SIBLINGS,
+            price.at(("tiers", str(dear), "unit")),
+            f"tier {dear + 1} costs {price.money(more)} a unit,"
+            f" {plain(round(more / less, 1))} times the {price.money(less)} of the"
+            " tier beside it",
+            f"if cents were meant: {price.money(more / 100)}",
+        )
+
+
+def odd_decimals(price: SeenPrice) -> Iterator[CatalogueWarning]:
+    """Yield amounts finer than the currency or the invoice shows."""
+    decimals = decimals_of(price.currency)
+    for amount in price.amounts():
+        if amount.minor == amount.minor.to_integral_value():
+            continue
+        rounded = price.money(round(amount.minor))
+        if decimals == 0:
+            yield CatalogueWarning(
+                Code.CURRENCY_WITHOUT_DECIMALS,
+                price.at(amount.key),
+                f"costs {price.money(amount.minor)}, but {price.currency.upper()} has"
+                " no decimals",
+                f'write whole ones, such as "{rounded}", or sell by the package',
+            )
+        elif not (price.metered and amount.units):
+            yield CatalogueWarning(
+                Code.AMOUNT_TOO_FINE,
+                price.at(amount.key),
+                f"costs {price.money(amount.minor)}, with more decimals than an"
+                " invoice shows",
+                f'write "{rounded}", which is what is charged once',
+            )
