@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
+from itertools import pairwise
 
 from meterdeck.core.model.catalogue_warnings import CatalogueWarning, Code
 from meterdeck.core.model.lint_words import NamedPrice, prices_in, prices_in_name
@@ -97,8 +98,8 @@ def _unlike(
     factor = _factor(price, amount, named)
     times = ""
     if factor in _MISPLACED:
-        by = f"{plain(factor)} times" if factor > 1 else f"{plain(1 / factor)} times less"
-        times = f", {by}" if factor < 1 else f", {by} as much"
+        rate = "as much" if factor > 1 else "less"
+        times = f", {plain(max(factor, 1 / factor))} times {rate}"
     return CatalogueWarning(
         Code.AMOUNT_UNLIKE_COMMENT,
         price.at(amount.key),
@@ -151,7 +152,7 @@ def tiers_unlike(price: SeenPrice) -> Iterator[CatalogueWarning]:
     if not isinstance(price.form, Tiered):
         return
     tiers = price.form.tiers
-    for index, (one, next_one) in enumerate(zip(tiers, tiers[1:], strict=False)):
+    for index, (one, next_one) in enumerate(pairwise(tiers)):
         if not (one.unit and next_one.unit):
             continue
         more, less = max(one.unit, next_one.unit), min(one.unit, next_one.unit)
@@ -174,7 +175,7 @@ def odd_decimals(price: SeenPrice) -> Iterator[CatalogueWarning]:
     for amount in price.amounts():
         if amount.minor == amount.minor.to_integral_value():
             continue
-        rounded = price.money(round(amount.minor))
+        rounded = price.money(amount.minor.to_integral_value())
         if decimals == 0:
             yield CatalogueWarning(
                 Code.CURRENCY_WITHOUT_DECIMALS,

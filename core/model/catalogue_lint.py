@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from meterdeck.core.model.amount_checks import (
@@ -11,10 +11,16 @@ from meterdeck.core.model.amount_checks import (
     unlike_comment,
     unlike_siblings,
 )
-from meterdeck.core.model.catalogue import Account, Catalogue
-from meterdeck.core.model.catalogue_warnings import CatalogueWarning, Code
-from meterdeck.core.model.context import Context
-from meterdeck.core.model.link_checks import check_plans, check_resources
+from meterdeck.core.model.catalogue import Account
+from meterdeck.core.model.catalogue_warnings import CatalogueWarning
+from meterdeck.core.model.declared import Declared
+from meterdeck.core.model.link_checks import (
+    check_plans,
+    check_resources,
+    inactive_behind,
+    unused_meters,
+    without_meter,
+)
 from meterdeck.core.model.seen_prices import (
     Comments,
     SeenPrice,
@@ -34,34 +40,38 @@ class Subject:
         comments: Those of the configuration file.
     """
 
-    context: Context
+    declared: Declared
     file: str
     account: Account | None = None
     comments: Comments = field(default_factory=dict)
 
-    @property
-    def catalogue(self) -> Catalogue:
-        """What the configuration declares."""
-        return self.context.catalogue
-
 
 def lint(subject: Subject) -> tuple[CatalogueWarning, ...]:
-    """Return what is probably wrong, the configuration's first; empty: sound."""
+    """Return what is probably wrong; empty where the catalogue is sound."""
     return tuple(_warnings(subject))
 
 
 def _warnings(subject: Subject) -> Iterator[CatalogueWarning]:
-    catalogue, account = subject.catalogue, subject.account
+    declared, account, file = subject.declared, subject.account, subject.file
+    prices = _active_prices(subject)
+    for price in prices:
+        yield from unlike_comment(price)
+        yield from tiers_unlike(price)
+        yield from odd_decimals(price)
+        yield from check_tiers(price)
+    yield from unlike_siblings(prices)
+    yield from without_meter(prices)
+    yield from inactive_behind(declared, account, file)
+    yield from unused_meters(declared, account, file)
+    yield from check_resources(declared, account, file)
+    yield from check_plans(declared, account, file)
+
+
+def _active_prices(subject: Subject) -> tuple[SeenPrice, ...]:
+    """Return declared prices, and those of the account that are not the same."""
+    catalogue = subject.declared.catalogue
     declared = declared_prices(catalogue, subject.file, subject.comments)
-    existing = account_prices(account) if account else ()
-    for price in (*declared, *existing):
-        if price.active:
-            yield from _price(price)
-    yield from unlike_siblings(_once(declared, existing))
-    yield from _inactive_in_file(subject)
-    yield from _unused_in_file(subject, existing)
-    if account is not None:
-        yield from _in_account(account)
-        yield from _unused_in_account(subject, account)
-    yield from check_resources(subject.context, account, subject.file)
-    yield from check_plans(subject.context, account, subject.file)
+    existing = account_prices(subject.account or Account())
+    said = {(each.names[0], each.form) for each in declared}
+    others = [each for each in existing if (each.names[0], each.form) not in said]
+    return tuple(price for price in (*declared, *others) if price.active)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from meterdeck.core.model.catalogue_warnings import CatalogueWarning, Code
 from meterdeck.core.model.prices import Tier, Tiered, TiersMode
@@ -44,7 +45,7 @@ def _gaps(price: SeenPrice, tiers: tuple[Tier, ...]) -> Iterator[CatalogueWarnin
 
 
 def _rising(price: SeenPrice, tiers: tuple[Tier, ...]) -> Iterator[CatalogueWarning]:
-    for index, (one, after) in enumerate(zip(tiers, tiers[1:], strict=False)):
+    for index, (one, after) in enumerate(pairwise(tiers)):
         # A free allowance comes first, and a tier may be a flat amount alone.
         if one.unit and after.unit > one.unit:
             yield CatalogueWarning(
@@ -57,7 +58,7 @@ def _rising(price: SeenPrice, tiers: tuple[Tier, ...]) -> Iterator[CatalogueWarn
 
 
 def _cliffs(price: SeenPrice, tiers: tuple[Tier, ...]) -> Iterator[CatalogueWarning]:
-    for index, (one, after) in enumerate(zip(tiers, tiers[1:], strict=False)):
+    for index, (one, after) in enumerate(pairwise(tiers)):
         if one.up_to is None:
             return
         full = one.up_to * one.unit + one.flat

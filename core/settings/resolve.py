@@ -15,6 +15,7 @@ from meterdeck.core.model.context import (
     PlanRule,
     StripeOptions,
 )
+from meterdeck.core.model.declared import Declared
 from meterdeck.core.model.limit_rules import PLAIN, Enforcement, LimitRule
 from meterdeck.core.model.periods import PeriodKind
 from meterdeck.core.model.quantity import parse_quantity
@@ -75,6 +76,15 @@ class Resolver:
             delivery=self._delivery(name, chosen.delivery, with_stripe),
             catalogue=resolve_catalogue(self.settings, self.origins),
         )
+
+    def declared(self) -> Declared:
+        """Return what Stripe has to fit; it needs no context and no secret.
+
+        Raises:
+            ConfigError: Something does not fit together.
+        """
+        catalogue = resolve_catalogue(self.settings, self.origins)
+        return Declared(catalogue, self.resources(), self._rules())
 
     def resources(self) -> tuple[Resource, ...]:
         """Return the resources in the order of the file."""

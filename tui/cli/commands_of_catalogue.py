@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 
 from meterdeck.tui.cli.command import Commands, add_command
+from meterdeck.tui.cli.commands_of_catalogue_checks import add_catalogue_checks
 
 
 def add_catalogue_commands(commands: Commands, common: argparse.ArgumentParser) -> None:
-    """Add catalogue, and what it does: apply, plan."""
+    """Add catalogue, and what it does: apply, import, lint, plan."""
     catalogue = add_command(
         commands, common, "catalogue", "show meters, products and prices of Stripe"
     )
@@ -17,6 +18,7 @@ def add_catalogue_commands(commands: Commands, common: argparse.ArgumentParser) 
     )
     actions = catalogue.add_subparsers(metavar="ACTION", title="actions")
     _add_apply(actions, common)
+    add_catalogue_checks(actions, common)
     _add_plan(actions, common)
 
 
