@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections import Counter
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Mapping, Set
 
 MOST = 64
 _DIGEST = 6
@@ -22,16 +21,26 @@ def table_names(
     A name that is valid is kept where nobody else wants it; others get the letters
     and digits they have, and a digest of their identity where that is not unique.
     """
-    plain = {identity: table_name(name) for identity, name in wanted.items()}
-    exact = {plain[each] for each, name in wanted.items() if plain[each] == name}
-    liked = Counter(plain.values())
-    names = {}
-    for identity, name in wanted.items():
-        short = plain[identity]
-        own = liked[short] == 1 or (short == name and _first(short, wanted) == identity)
-        free = short not in taken and (short == name or short not in exact)
-        names[identity] = short if own and free else _digested(short, identity)
-    return names
+    short = {identity: table_name(name) for identity, name in wanted.items()}
+    wanting: dict[str, list[str]] = {}
+    for identity in sorted(wanted):
+        wanting.setdefault(short[identity], []).append(identity)
+    owners = {name: _owner(name, who, wanted) for name, who in wanting.items()}
+    used = {name for name, owner in owners.items() if owner} | taken
+    return {
+        identity: name
+        if owners[name] == identity and name not in taken
+        else _digested(name, identity, used)
+        for identity, name in short.items()
+    }
+
+
+def _owner(name: str, who: list[str], wanted: Mapping[str, str]) -> str | None:
+    """Return who gets a name: the only one, or the first whose very name it is."""
+    if not name:
+        return None
+    exact = [identity for identity in who if wanted[identity] == name]
+    return who[0] if len(who) == 1 else next(iter(exact), None)
 
 
 def table_name(name: str) -> str:
@@ -47,12 +56,11 @@ def is_table_name(name: str) -> bool:
     return len(name) <= MOST and _VALID.fullmatch(name) is not None
 
 
-def _first(short: str, wanted: Mapping[str, str]) -> str:
-    same: Iterable[str] = (each for each, name in wanted.items() if name == short)
-    return min(same)
-
-
-def _digested(short: str, identity: str) -> str:
+def _digested(name: str, identity: str, used: Set[str]) -> str:
     digest = hashlib.sha256(identity.encode("utf-8", "surrogatepass")).hexdigest()
-    room = MOST - _DIGEST - 1
-    return "_".join(filter(None, (short[:room], digest[:_DIGEST])))
+    for length in range(_DIGEST, len(digest)):
+        room = MOST - length - 1
+        made = "_".join(filter(None, (name[: max(room, 0)], digest[:length])))
+        if made not in used:
+            return made
+    raise AssertionError("fifty digests of one name are taken")

@@ -48,7 +48,7 @@ def expressible(imported: Imported) -> Imported:
             if needed in wrong:
                 wrong["prices", spec.name] = f"needs {'.'.join(needed)}"
     left_out = [
-        LeftOut(f"{section}.{name}", f"cannot be declared: {why}")
+        LeftOut(_identity(catalogue, section, name), f"cannot be declared: {why}")
         for (section, name), why in wrong.items()
     ]
     return replace(
@@ -60,6 +60,15 @@ def expressible(imported: Imported) -> Imported:
         ),
         left_out=(*imported.left_out, *left_out),
     )
+
+
+def _identity(catalogue: Catalogue, section: str, name: str) -> str:
+    """Return by what Stripe knows it."""
+    if section == "meters":
+        return f"meter {catalogue.meters[name].event_name}"
+    if section == "products":
+        return catalogue.products[name].id
+    return f"price {catalogue.prices[name].lookup_key}"
 
 
 def _without(
@@ -82,8 +91,5 @@ def _refused(section: str, table: Table) -> str:
 
 
 def _amounts(table: Table) -> Iterator[str]:
-    for key in ("unit", "flat", "amount"):
-        if key in table:
-            yield table[key]
-    for inner in (*table.get("tiers", ()), table.get("package", {})):
-        yield from _amounts(inner)
+    for place in (table, *table.get("tiers", ()), table.get("package", {})):
+        yield from (place[key] for key in ("unit", "flat", "amount") if key in place)

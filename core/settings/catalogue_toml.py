@@ -22,6 +22,7 @@ from meterdeck.core.model.prices import (
     Tier,
     Tiered,
 )
+from meterdeck.core.model.text import visible
 
 Table = dict[str, Any]
 Tables = Mapping[str, Mapping[str, Table]]
@@ -48,7 +49,17 @@ def toml_of(tables: Tables) -> str:
             document[section] = tomlkit.table(is_super_table=True)
             document[section][name] = _laid_out(table)
             blocks.append(tomlkit.dumps(document).strip("\n") + "\n")
-    return "\n".join(blocks)
+    return "".join(map(_escaped, "\n".join(blocks)))
+
+
+def _escaped(ch: str) -> str:
+    """Write what nobody sees, such as a change of direction, as TOML's escape.
+
+    It can only be within a string: what is around them is ours.
+    """
+    if ch == "\n" or visible(ch) == ch:
+        return ch
+    return f"\\U{ord(ch):08X}"
 
 
 def _laid_out(table: Table) -> Any:

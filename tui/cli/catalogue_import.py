@@ -33,8 +33,7 @@ async def _import(call: Call) -> int:
         call.out.object({**context_form(call.context), **_form(found, path)})
         return 0
     if path is None:
-        for line in block_of(found).splitlines():
-            call.out.line(line)
+        call.out.exactly(block_of(found))
     elif found.catalogue.declared:
         call.out.line(f"added to {path}: {_words(found)}")
     else:

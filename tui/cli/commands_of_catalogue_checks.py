@@ -17,7 +17,10 @@ def add_catalogue_checks(actions: Commands, common: argparse.ArgumentParser) -> 
         "catalogue_import:run",
     )
     importing.add_argument(
-        "--all", action="store_true", help="inactive and archived ones, too"
+        "--all",
+        action="store_true",
+        default=argparse.SUPPRESS,  # it may stand before the action
+        help="inactive and archived ones, too",
     )
     importing.add_argument(
         "--write",

@@ -78,6 +78,15 @@ class Output:
         """Print one line."""
         self._write("".join(self._painted(_cell(piece)) for piece in pieces))
 
+    def exactly(self, text: str) -> None:
+        """Print a file's text whole: nothing in it may act on a terminal.
+
+        Where the stream takes no Unicode, other letters are written as `\\U000000E9`.
+        """
+        if not self._unicode:
+            text = "".join(c if c.isascii() else f"\\U{ord(c):08X}" for c in text)
+        self._stream.write(text)
+
     def table(self, rows: Sequence[Row], *, indent: int = 0) -> None:
         """Print rows with their columns aligned, two blanks between them.
 
