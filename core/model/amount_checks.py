@@ -23,52 +23,30 @@ _MISPLACED = {Decimal(10) ** power for power in (-3, -2, -1, 1, 2, 3)}
 def unlike_comment(price: SeenPrice) -> Iterator[CatalogueWarning]:
     """Yield amounts of which a comment or a name tells another price."""
     amounts = [amount for amount in price.amounts() if amount.minor]
-    for amount in amounts:
-        for key in _keys_about(amount.key):
-            named = prices_in(price.comments.get(key, ""))
-            if key == amount.key[:1] and len(amounts) > 1:
-                continue  # said of all tiers: below
-            wrong = _mismatch(price, [amount], named)
-            if wrong is not None:
-                yield _unlike(price, amount, f"its comment says {wrong.text!r}", wrong)
-                break
-        else:
-            yield from _unlike_name(price, amount, amounts)
-    yield from _unlike_heading(price, amounts)
-
-
-def _keys_about(key: Path) -> Iterator[Path]:
-    """Yield the keys whose comment is about an amount, the nearest first."""
-    for length in range(len(key), 0, -1):
-        yield key[:length]
-
-
-def _unlike_heading(
-    price: SeenPrice, amounts: Sequence[Amount]
-) -> Iterator[CatalogueWarning]:
-    """Yield the first amount, where no amount is as the table's comment says.
-
-    Such a comment may name other things, so only a misplaced point counts.
-    """
-    for key in ((), ("tiers",)) if len(amounts) > 1 else ((),):
-        named = prices_in(price.comments.get(key, ""))
-        wrong = _mismatch(price, amounts, named)
-        if wrong is not None and _factor(price, amounts[0], wrong) in _MISPLACED:
-            text = f"the comment above says {wrong.text!r}"
-            yield _unlike(price, amounts[0], text, wrong)
-            return
-
-
-def _unlike_name(
-    price: SeenPrice, amount: Amount, amounts: Sequence[Amount]
-) -> Iterator[CatalogueWarning]:
-    if amount is not amounts[0]:
-        return
-    for name in price.names:
+    told = False
+    for key, text in price.comments.items():
+        about = [each for each in amounts if each.key[: len(key)] == key]
+        wrong = _mismatch(price, about, prices_in(text))
+        if wrong is None or (
+            _is_heading(key, about) and not _misplaced(price, about, wrong)
+        ):
+            continue
+        told = True
+        yield _unlike(price, about[0], f"its comment says {wrong.text!r}", wrong)
+    for name in () if told else price.names:
         wrong = _mismatch(price, amounts, prices_in_name(name))
-        if wrong is not None and _factor(price, amount, wrong) in _MISPLACED:
-            yield _unlike(price, amount, f"its name is {name!r}", wrong)
+        if wrong is not None and _misplaced(price, amounts, wrong):
+            yield _unlike(price, amounts[0], f"it is called {name!r}", wrong)
             return
+
+
+def _is_heading(key: Path, about: Sequence[Amount]) -> bool:
+    """Tell whether a comment is about much, and may name prices of other things."""
+    return not key or (key == ("tiers",) and len(about) > 1)
+
+
+def _misplaced(price: SeenPrice, amounts: Sequence[Amount], named: NamedPrice) -> bool:
+    return _factor(price, amounts[0], named) in _MISPLACED
 
 
 def _mismatch(

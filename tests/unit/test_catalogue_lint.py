@@ -181,7 +181,7 @@ def test_each_tier_has_its_own_comment(warned: Warned) -> None:
         PRICE + 'mode = "graduated"\ntiers = [ # falling\n'
         '  { up_to = 1_000, unit = "0.01 USD" }, # $0.01, "#1"\n'
         "  # half a cent: $0.005\n"
-        '  { up_to = 10_000, unit = "0.005 USD" },\n'
+        '  { up_to = 10_000, unit = "0.005 USD", flat = "1 USD" },\n'
         '  { up_to = "inf", unit = "0.004 USD" } # $0.001\n]\n'
     )
 
