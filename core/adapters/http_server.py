@@ -7,7 +7,7 @@ import socket
 from collections.abc import Generator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import uvicorn
 
@@ -34,10 +34,18 @@ class HttpServer:
         port: Port to bind, 0 for any free one; `port` is then which.
         named: What the address is called where it cannot be bound.
         dated: Whether answers tell this host's time; else the application does.
+        protocol: Uvicorn's own HTTP, or one made from it.
     """
 
     def __init__(
-        self, app: Any, *, host: str, port: int, named: str, dated: bool = True
+        self,
+        app: Any,
+        *,
+        host: str,
+        port: int,
+        named: str,
+        dated: bool = True,
+        protocol: type[asyncio.Protocol] | Literal["httptools"] = "httptools",
     ) -> None:
         self._host = host
         self.port = port
@@ -45,7 +53,7 @@ class HttpServer:
         self._server = _Server(
             uvicorn.Config(
                 app,
-                http="httptools",
+                http=protocol,
                 ws="none",
                 lifespan="off",
                 log_config=None,

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from email.utils import format_datetime
+
+from starlette.requests import Request
+from starlette.responses import Response
 
 from meterdeck.core.local_stripe.idempotency import StoredAnswer
 from meterdeck.core.local_stripe.refusals import LocalStripeRefusal
-from meterdeck.core.local_stripe.wire import Json, body_of
+from meterdeck.core.local_stripe.wire import API_VERSION, Json, body_of
 
 _ALWAYS = {
     "server": "nginx",
@@ -61,6 +66,23 @@ class Asked:
         return headers
 
 
+def asked_by(request: Request, request_id: str) -> Asked:
+    """Read what an answer will repeat of a request."""
+    return Asked(
+        method=request.method,
+        is_v2=request.url.path.startswith("/v2/"),
+        request_id=request_id,
+        version=request.headers.get("stripe-version", API_VERSION),
+        key=request.headers.get("idempotency-key"),
+    )
+
+
+def response_of(answer: Answer, now: datetime) -> Response:
+    """Give an answer as it is sent, at the account's time."""
+    date = format_datetime(now.astimezone(UTC), usegmt=True)
+    return Response(answer.body, answer.status, {**answer.headers, "date": date})
+
+
 def answer_of(asked: Asked, value: Json) -> Answer:
     """Give the answer of an operation that went well."""
     return Answer(200, body_of(value), asked.headers(ran=True))
@@ -75,7 +97,8 @@ def refused(asked: Asked, refusal: LocalStripeRefusal, account: str) -> Answer:
     if refusal.status == 401:
         challenge = {"www-authenticate": 'Bearer realm="Stripe"'}
         return Answer(401, body, {**_ALWAYS, **challenge})
-    return Answer(refusal.status, body, asked.headers(ran=refusal.ran))
+    headers = {**asked.headers(ran=refusal.ran), **refusal.headers}
+    return Answer(refusal.status, body, headers)
 
 
 def stored(asked: Asked, answer: Answer) -> StoredAnswer:

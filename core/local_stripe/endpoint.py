@@ -8,12 +8,9 @@ import hashlib
 import json
 import logging
 from collections.abc import Awaitable, Callable
-from datetime import UTC
-from email.utils import format_datetime
 from secrets import compare_digest
 
 from starlette.requests import Request
-from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from meterdeck.core.local_stripe import forms, v2_meter_events
@@ -21,11 +18,14 @@ from meterdeck.core.local_stripe.answers import (
     Answer,
     Asked,
     answer_of,
+    asked_by,
     refused,
     replayed,
+    response_of,
     stored,
 )
 from meterdeck.core.local_stripe.catalogue import OPERATIONS
+from meterdeck.core.local_stripe.faults.lanes import Lanes
 from meterdeck.core.local_stripe.idempotency import IdempotencyKeys
 from meterdeck.core.local_stripe.operations import Caller, Operation
 from meterdeck.core.local_stripe.refusals import (
@@ -37,7 +37,7 @@ from meterdeck.core.local_stripe.refusals import (
     wrong_key,
 )
 from meterdeck.core.local_stripe.running import run
-from meterdeck.core.local_stripe.wire import API_VERSION, Raw
+from meterdeck.core.local_stripe.wire import Raw
 from meterdeck.core.local_stripe.world import World
 
 _log = logging.getLogger("meterdeck.local_stripe")
@@ -59,26 +59,22 @@ class Endpoint:
         self._world = world
         self._api_key = api_key
         self._keys = IdempotencyKeys()
+        self._lanes = Lanes(world)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         request = Request(scope, receive)
         body = await request.body()
         answer = await self._answer(request, body)
-        date = format_datetime(self._world.now().astimezone(UTC), usegmt=True)
-        headers = {**answer.headers, "date": date}
-        response = Response(answer.body, answer.status, headers)
-        await response(scope, receive, send)
+        await response_of(answer, self._world.now())(scope, receive, send)
+
+    def keep(self, key: str, asked: Asked, answer: Answer) -> None:
+        """Replay another answer to a key than its request was given."""
+        self._keys.store(key, stored(asked, answer))
 
     async def _answer(self, request: Request, body: bytes) -> Answer:
         path = request.url.path
-        asked = Asked(
-            method=request.method,
-            is_v2=path.startswith("/v2/"),
-            request_id=self._world.ids.request(),
-            version=request.headers.get("stripe-version", API_VERSION),
-            key=request.headers.get("idempotency-key"),
-        )
+        asked = asked_by(request, self._world.ids.request())
         try:
             return await self._authorised(request, path, body, asked)
         except LocalStripeRefusal as refusal:
@@ -108,7 +104,10 @@ class Endpoint:
         async def answer() -> Answer:
             if self.pace is not None:
                 await self.pace(request.method, path)
-            return answer_of(asked, run(self._world, operation, ids, raw, caller))
+            if self._world.panel.at_once:
+                return answer_of(asked, run(self._world, operation, ids, raw, caller))
+            async with self._lanes.held(request.method, path, raw):
+                return answer_of(asked, run(self._world, operation, ids, raw, caller))
 
         if asked.key is None or request.method != "POST":
             return await answer()

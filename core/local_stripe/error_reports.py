@@ -78,8 +78,15 @@ class ErrorReports:
         """Give the events of all windows reported by now, oldest first."""
         reported = timedelta(seconds=WINDOW_S) + REPORTED_AFTER
         while self._open and self._open[0].start + reported <= now:
-            self._publish(self._open.popleft())
+            self._publish(self._open.popleft(), now)
         return list(self._events.values())
+
+    def settle(self, now: datetime) -> int:
+        """Report what is waiting for its window to close; return how many events."""
+        before = len(self._events)
+        while self._open:
+            self._publish(self._open.popleft(), now)
+        return len(self._events) - before
 
     def find(self, event_id: str, now: datetime) -> ThinEvent | None:
         """Give one event, None when there is none yet."""
@@ -93,13 +100,14 @@ class ErrorReports:
             self._open.append(_Window(opened))
         return self._open[-1]
 
-    def _publish(self, window: _Window) -> None:
+    def _publish(self, window: _Window, now: datetime) -> None:
         closed = window.start + timedelta(seconds=WINDOW_S)
+        created = min(closed + REPORTED_AFTER, now)
         for meter in dict.fromkeys(meter for meter, _ in window.counts):
             kind = "no_meter_found" if meter is None else "error_report_triggered"
             event = ThinEvent(
                 id=self._ids.v2_event(),
-                created=closed + REPORTED_AFTER,
+                created=created,
                 type=f"v1.billing.meter.{kind}",
                 meter=meter,
                 data=_data(window, meter, closed),

@@ -55,7 +55,7 @@ class IdempotencyKeys:
         if entry.fingerprint != fingerprint:
             raise _other_request(key)
         if entry.answer is None:
-            raise _in_flight(key)
+            raise in_flight(key)
         return entry.answer
 
     def store(self, key: str, answer: StoredAnswer) -> None:
@@ -87,7 +87,8 @@ def _other_request(key: str) -> LocalStripeRefusal:
     )
 
 
-def _in_flight(key: str) -> LocalStripeRefusal:
+def in_flight(key: str) -> LocalStripeRefusal:
+    """Refuse a key whose first request is still running."""
     return LocalStripeRefusal(
         "There is currently another in-progress request using this Idempotent Key"
         " (that probably means you submitted twice, and the other request is still"

@@ -63,14 +63,30 @@ def examine(world: World, event: MeterEvent, now: datetime) -> Countable | Probl
     return Countable(meter, value)
 
 
+def examine_at_once(
+    world: World, event: MeterEvent, now: datetime
+) -> Countable | Problem:
+    """Examine; a strict panel refuses unknown customers here, not later."""
+    outcome = examine(world, event, now)
+    if isinstance(outcome, Problem) or not world.panel.faults.strict:
+        return outcome
+    key = outcome.meter.customer_key
+    if _known(world, event.payload[key]):
+        return outcome
+    world.panel.injected["strict"] += 1
+    return problems.unknown_customer(event.payload[key], key)
+
+
 def count(
     world: World, event: MeterEvent, countable: Countable, now: datetime, caller: Caller
 ) -> None:
-    """Count an event; one for an unknown customer is dropped and reported late."""
+    """Count an event; one for an unknown customer is dropped and reported late.
+
+    So are those that the fault panel picks.
+    """
     meter = countable.meter
     customer_id = event.payload[meter.customer_key]
-    customer = world.customers.find(customer_id)
-    known = customer is not None and not customer.deleted
+    code = _late_error(world, customer_id)
     point = Point(
         seconds(event.timestamp), world.usage.next_sequence(), countable.value
     )
@@ -78,28 +94,42 @@ def count(
         identifier=event.identifier,
         event_name=event.event_name,
         meter=meter.id,
-        customer=customer_id if known else None,
+        customer=None if code else customer_id,
         point=point,
         received=now,
     )
     world.usage.add(meter, accepted)
-    if known:
+    if not code:
         alert_watch.note(world, meter.id, customer_id, now)
     else:
+        world.panel.events["dropped"] += 1
         world.reports.record(
             now,
-            meter.id,
-            "meter_event_customer_not_found",
-            f"Customer {customer_id} not found.",
+            None if code == "no_meter" else meter.id,
+            code,
+            problems.late_text(code, event.event_name, customer_id),
             caller.idempotency_key or event.identifier,
         )
     tell(world, event, now, caller, "")
+
+
+def _late_error(world: World, customer_id: str) -> str:
+    """Return why an event is dropped; empty for one that counts."""
+    if _known(world, customer_id):
+        return world.panel.drops()
+    return "meter_event_customer_not_found"
+
+
+def _known(world: World, customer_id: str) -> bool:
+    customer = world.customers.find(customer_id)
+    return customer is not None and not customer.deleted
 
 
 def tell(
     world: World, event: MeterEvent, now: datetime, caller: Caller, message: str
 ) -> None:
     """Tell the sandbox about an event; `message` is empty for an accepted one."""
+    world.panel.events["refused" if message else "accepted"] += 1
     if world.on_meter_event is None:
         return
     meter = world.meters.find(world.meter_of_event.get(event.event_name, ""))

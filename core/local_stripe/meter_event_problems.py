@@ -21,11 +21,14 @@ class Problem:
     late_code: str
     late_text: str = ""
     param: str = ""
+    code: str = ""
     ran: bool = False
 
     def v1(self) -> LocalStripeRefusal:
         """Give the v1 answer."""
-        return LocalStripeRefusal(self.text, param=self.param, ran=self.ran)
+        return LocalStripeRefusal(
+            self.text, code=self.code, param=self.param, ran=self.ran
+        )
 
     def v2(self) -> LocalStripeRefusal:
         """Give the answer of `/v2/billing/meter_events`."""
@@ -136,3 +139,37 @@ def duplicate(identifier: str) -> Problem:
         late_code="",
         ran=True,
     )
+
+
+def unknown_customer(customer_id: str, key: str) -> Problem:
+    """Refuse a customer that does not exist; only a strict panel does so at once."""
+    return Problem(
+        text=f"No such customer: '{customer_id}'",
+        v2_code="meter_event_customer_not_found",
+        v2_text=f"Customer {customer_id} not found.",
+        late_code="meter_event_customer_not_found",
+        param=f"payload[{key}]",
+        code="resource_missing",
+        ran=True,
+    )
+
+
+_LATE_TEXTS = {
+    "archived_meter": "The meter must be Active to submit events.",
+    "meter_event_dimension_count_too_high": "The meter has too many dimensions.",
+    "meter_event_invalid_value": "The value must be a positive integer.",
+    "meter_event_no_customer_defined": "The payload names no customer.",
+    "meter_event_value_too_many_digits": "The value has too many digits.",
+    "missing_dimension_payload_keys": "A dimension's key is missing in the payload.",
+    "timestamp_in_future": "The event timestamp is too far in the future.",
+    "timestamp_too_far_in_past": "The event timestamp is too far in the past.",
+}
+
+
+def late_text(code: str, event_name: str, customer_id: str) -> str:
+    """Return what a late error report says of an event that was dropped."""
+    if code == "meter_event_customer_not_found":
+        return f"Customer {customer_id} not found."
+    if code == "no_meter":
+        return no_meter(event_name).reported_text
+    return _LATE_TEXTS.get(code, code)

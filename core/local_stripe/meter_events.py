@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from meterdeck.core.local_stripe.ingest import MeterEvent, count, examine, tell
+from meterdeck.core.local_stripe.ingest import MeterEvent, count, examine_at_once, tell
 from meterdeck.core.local_stripe.meter_event_problems import Problem
 from meterdeck.core.local_stripe.operations import Call, Caller, Operation
 from meterdeck.core.local_stripe.refusals import LocalStripeRefusal
@@ -43,7 +43,7 @@ def create(world: World, call: Call) -> Json:
         payload=call.parameters.texts("payload"),
         timestamp=now if sent is None else from_seconds(sent),
     )
-    outcome = examine(world, event, now)
+    outcome = examine_at_once(world, event, now)
     if isinstance(outcome, Problem):
         raise outcome.v1()
     count(world, event, outcome, now, call.caller)

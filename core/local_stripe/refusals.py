@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from meterdeck.core.errors import Refused
 from meterdeck.core.local_stripe.wire import Json
 
@@ -17,6 +19,7 @@ class LocalStripeRefusal(Refused):
         param: The parameter it is about, empty where there is none.
         ran: Whether the request passed validation: then the answer is stored under
             its idempotency key and carries `Stripe-Should-Retry: false`.
+        headers: Of this answer, beside those that every one has.
     """
 
     def __init__(
@@ -28,7 +31,9 @@ class LocalStripeRefusal(Refused):
         code: str = "",
         param: str = "",
         ran: bool = False,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
+        self.headers = headers or {}
         self.status = status
         self.kind = kind
         self.message = message

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from meterdeck.core.adapters.http_server import HttpServer
+from meterdeck.core.local_stripe.faults.connection import EndableProtocol
 from meterdeck.core.local_stripe.stripe import LocalStripe
 
 
@@ -29,6 +30,7 @@ class LocalStripeServer(HttpServer):
             host=host,
             port=port,
             named="local Stripe address",
+            protocol=EndableProtocol,
             dated=False,  # the application tells the account's time
         )
         self._stripe = stripe

@@ -8,13 +8,15 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from starlette.applications import Starlette
-from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from meterdeck.core.local_stripe import forms
 from meterdeck.core.local_stripe.catalogue import OPERATIONS
 from meterdeck.core.local_stripe.endpoint import Endpoint, Pace
+from meterdeck.core.local_stripe.faults.control import Control
+from meterdeck.core.local_stripe.faults.door import Door
+from meterdeck.core.local_stripe.faults.panel import Panel
+from meterdeck.core.local_stripe.faults.settling import settle
 from meterdeck.core.local_stripe.ingested import ReceivedMeterEvent
 from meterdeck.core.local_stripe.operations import Caller
 from meterdeck.core.local_stripe.pusher import Pusher, PushSwitches
@@ -62,7 +64,7 @@ class LocalStripe:
         self._endpoint = Endpoint(self._world, api_key)
         self.api_key = api_key
         self.pushes = PushSwitches()
-        self.app: ASGIApp = Starlette(routes=[Route("/{path:path}", self._endpoint)])
+        self.app: ASGIApp = Door(self._world, self._endpoint, Control(self._world))
 
     @property
     def on_meter_event(self) -> Callable[[ReceivedMeterEvent], None] | None:
@@ -75,6 +77,15 @@ class LocalStripe:
     @on_meter_event.setter
     def on_meter_event(self, told: Callable[[ReceivedMeterEvent], None] | None) -> None:
         self._world.on_meter_event = told
+
+    @property
+    def panel(self) -> Panel:
+        """What goes wrong on purpose."""
+        return self._world.panel
+
+    def settle(self) -> int:
+        """Show everything now that shows later; return how many things it were."""
+        return settle(self._world)
 
     @property
     def pace(self) -> Pace | None:

@@ -34,13 +34,18 @@ class UsageStore:
     Totals change `lag_s` seconds after receipt, as Stripe's summaries do.
     """
 
-    def __init__(self, lag_s: float) -> None:
-        self.lag_s = lag_s
+    def __init__(self, lag_s: Callable[[], float]) -> None:
+        self._lag_s = lag_s
         self._totals: dict[tuple[str, str], Totals] = {}
         self._past: dict[tuple[str, str], Point] = {}
         self._accepted: dict[str, Accepted] = {}
         self._waiting: deque[tuple[datetime, Callable[[], None]]] = deque()
         self._sequence = 0
+
+    @property
+    def lag_s(self) -> float:
+        """Seconds until an event counts, by the setting of now."""
+        return self._lag_s()
 
     def __len__(self) -> int:
         """Give the number of identifiers remembered."""
@@ -89,6 +94,13 @@ class UsageStore:
         self._settle(now)
         return self._found(meter, customer)
 
+    def settle(self) -> int:
+        """Make everything visible that is not yet; return how many changes."""
+        count = len(self._waiting)
+        while self._waiting:
+            self._waiting.popleft()[1]()
+        return count
+
     def _found(self, meter: Meter, customer: str) -> Totals | None:
         key = meter.id, customer
         past = self._past.pop(key, None)
@@ -103,11 +115,12 @@ class UsageStore:
         if self.lag_s <= 0 and not self._waiting:
             change(point)
             return
-        visible = now + timedelta(seconds=self.lag_s)
-        self._waiting.append((visible, lambda: change(point)))
+        self._waiting.append((now, lambda: change(point)))
 
     def _settle(self, now: datetime) -> None:
-        while self._waiting and self._waiting[0][0] <= now:
+        # By the lag of now: a shorter one holds for what is waiting, too.
+        seen = now - timedelta(seconds=self.lag_s)
+        while self._waiting and self._waiting[0][0] <= seen:
             _, change = self._waiting.popleft()
             change()
 

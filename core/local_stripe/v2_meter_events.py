@@ -6,7 +6,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from meterdeck.core.local_stripe import adjustments
-from meterdeck.core.local_stripe.ingest import MeterEvent, count, examine, tell
+from meterdeck.core.local_stripe.ingest import (
+    MeterEvent,
+    count,
+    examine,
+    examine_at_once,
+    tell,
+)
 from meterdeck.core.local_stripe.meter_event_problems import Problem
 from meterdeck.core.local_stripe.meter_events import PAYLOAD, tell_refusal
 from meterdeck.core.local_stripe.operations import Call, Caller, Operation
@@ -41,7 +47,7 @@ def create(world: World, call: Call) -> Json:
     """Accept an event after the same rules as v1, told in v2's words."""
     now = world.now()
     event = _event(world, call.parameters, now)
-    outcome = examine(world, event, now)
+    outcome = examine_at_once(world, event, now)
     if isinstance(outcome, Problem):
         raise outcome.v2()
     count(world, event, outcome, now, call.caller)

@@ -10,6 +10,7 @@ from meterdeck.core.local_stripe.collection import Collection
 from meterdeck.core.local_stripe.credit_records import CreditGrant, CreditTransaction
 from meterdeck.core.local_stripe.error_reports import ErrorReports
 from meterdeck.core.local_stripe.event_log import EventLog
+from meterdeck.core.local_stripe.faults.panel import Panel
 from meterdeck.core.local_stripe.ids import Ids
 from meterdeck.core.local_stripe.ingested import ReceivedMeterEvent
 from meterdeck.core.local_stripe.outbox import Outbox
@@ -60,7 +61,8 @@ class World:
         )
         # When what is left of each grant is lost; stale entries are skipped.
         self.credits_expiring: list[tuple[datetime, str]] = []
-        self.usage = UsageStore(summary_lag_s)
+        self.panel = panel = Panel(seed, summary_lag_s=summary_lag_s)
+        self.usage = UsageStore(lambda: panel.faults.summary_lag_s)
         self.webhook_endpoints = Collection[WebhookEndpoint]("webhook endpoint")
         self.event_destinations = Collection[EventDestination]("event destination")
         self.thin_twins = Collection[ThinTwin]("event")
