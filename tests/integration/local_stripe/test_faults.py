@@ -349,7 +349,7 @@ async def test_the_official_sdk_raises_what_it_raises_for_stripe(
     assert raised == [
         ("RateLimitError", "rate_limit"),
         ("RateLimitError", "lock_timeout"),
-        ("IdempotencyError", "idempotency_key_in_use"),
+        ("APIError", "idempotency_key_in_use"),
         ("APIError", None),
         ("APIConnectionError", None),
         ("APIConnectionError", None),
