@@ -60,6 +60,7 @@ class Knob:
         does: What it does, one line.
         off: The value at which it does nothing.
         acts: It does something by itself; the others only say how.
+        counts: How often it struck is counted.
         steps: What the console offers one after the other.
     """
 
@@ -71,6 +72,7 @@ class Knob:
     does: str
     off: object
     acts: bool = True
+    counts: bool = True
     short: str = ""
     steps: tuple[object, ...] = ()
 
@@ -131,7 +133,7 @@ KNOBS: tuple[Knob, ...] = (
          "Every request takes at least this long", 0.0,
          short="latency", steps=_MILLIS_STEPS),
     Knob("jitter_ms", "jitter_ms", values.Millis(60_000), Group.SLOW, "jitter",
-         "And up to this much longer, by chance", 0.0,
+         "And up to this much longer, by chance", 0.0, counts=False,
          short="jitter", steps=_MILLIS_STEPS),
     _share("silent", "silent", Group.SLOW, "silent",
            "Done, and nothing said for as long as the silence lasts"),
@@ -144,7 +146,7 @@ KNOBS: tuple[Knob, ...] = (
     Knob("meter_events_per_s", "meter_events_per_s", values.RATE, Group.LIMITS,
          "meter events a second",
          "Meter events apart from the others: 1,000/s is live Stripe's; 0 for none",
-         0.0, short="meter_events", steps=_RATE_STEPS),
+         0.0, short="events_limit", steps=_RATE_STEPS),
     Knob("one_at_a_time", "one_at_a_time", values.Choice(ONE_AT_A_TIME), Group.LIMITS,
          "one at a time",
          "Two events at once of one customer and meter: the second gets a 409 or 429",
@@ -156,7 +158,7 @@ KNOBS: tuple[Knob, ...] = (
          0.0, acts=False, short="retry_after", steps=(0.0, 1.0, 2.0, 5.0, 30.0)),
     Knob("summary_lag_s", "summary_lag_s", values.Seconds(86_400), Group.LATE,
          "summary lag", "How long until an event shows in summaries", 0.0,
-         short="summary_lag", steps=(0.0, 5.0, 30.0, 60.0, 120.0, 600.0)),
+         counts=False, short="summary_lag", steps=(0.0, 5.0, 30.0, 60.0, 120.0, 600.0)),
     _share("dropped", "dropped", Group.LATE, "dropped later",
            "Share of the accepted events that are not counted, and reported later"),
     _choice("drop_code", "drop_code", Group.LATE, "  reported as",
@@ -175,6 +177,12 @@ KNOBS: tuple[Knob, ...] = (
          "The same seed decides the same; setting it starts anew", 1, acts=False),
 )  # fmt: skip
 
+TROUBLES = tuple(
+    each.name
+    for each in KNOBS
+    if each.counts and each.field not in ("latency_ms", "dropped", "strict")
+)
+"""What keeps a request from its answer, or its answer from whoever asked."""
 SHARES = tuple(
     each for each in KNOBS if each.takes is values.SHARE and each.field != "dropped"
 )

@@ -13,6 +13,7 @@ from meterdeck.tui.cli.commands_of_events import (
     add_event_changes,
     add_event_commands,
 )
+from meterdeck.tui.cli.commands_of_faults import add_fault_commands
 from meterdeck.tui.cli.commands_that_write import add_writing_commands
 from meterdeck.tui.cli.version import VERSION
 
@@ -71,6 +72,7 @@ def build_parser(arguments: list[str]) -> argparse.ArgumentParser:
     add_catalogue_commands(commands, common)
     _add_setup_commands(commands, common)
     _add_sandbox_commands(commands, arguments)
+    add_fault_commands(commands, common)
     return parser
 
 
