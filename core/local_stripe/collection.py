@@ -42,6 +42,10 @@ class Collection(Generic[T]):
     def __iter__(self) -> Iterator[T]:
         return iter(self._records.values())
 
+    def empty(self) -> Collection[T]:
+        """Give a collection of the same kind with nothing in it."""
+        return Collection(self.noun, self._group_by)
+
     def put(self, record: T) -> None:
         """Add a record, or replace the one with its id."""
         if record.id not in self._records:

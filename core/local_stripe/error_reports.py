@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -56,10 +57,14 @@ class ThinEvent:
 
 
 class ErrorReports:
-    """Collect late errors and turn each closed window into thin events."""
+    """Collect late errors and turn each closed window into thin events.
 
-    def __init__(self, ids: Ids) -> None:
+    `emitted` is told of each event's id, type and time.
+    """
+
+    def __init__(self, ids: Ids, emitted: Callable[[str, str, datetime], None]) -> None:
         self._ids = ids
+        self._emitted = emitted
         self._open: deque[_Window] = deque()
         self._events: dict[str, ThinEvent] = {}
 
@@ -76,10 +81,14 @@ class ErrorReports:
 
     def published(self, now: datetime) -> list[ThinEvent]:
         """Give the events of all windows reported by now, oldest first."""
+        self.publish_due(now)
+        return list(self._events.values())
+
+    def publish_due(self, now: datetime) -> None:
+        """Report the windows whose time has come."""
         reported = timedelta(seconds=WINDOW_S) + REPORTED_AFTER
         while self._open and self._open[0].start + reported <= now:
             self._publish(self._open.popleft(), now)
-        return list(self._events.values())
 
     def settle(self, now: datetime) -> int:
         """Report what is waiting for its window to close; return how many events."""
@@ -90,7 +99,7 @@ class ErrorReports:
 
     def find(self, event_id: str, now: datetime) -> ThinEvent | None:
         """Give one event, None when there is none yet."""
-        self.published(now)
+        self.publish_due(now)
         return self._events.get(event_id)
 
     def _window_at(self, at: datetime) -> _Window:
@@ -113,6 +122,7 @@ class ErrorReports:
                 data=_data(window, meter, closed),
             )
             self._events[event.id] = event
+            self._emitted(event.id, event.type, event.created)
         while len(self._events) > _REPORTS_KEPT:
             del self._events[next(iter(self._events))]
 

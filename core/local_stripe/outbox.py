@@ -6,12 +6,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from heapq import heapify, heappop, heappush
-from typing import Protocol
+from typing import Protocol, TypeVar
 
-from meterdeck.core.local_stripe.collection import Collection
+from meterdeck.core.local_stripe import thin_twins
+from meterdeck.core.local_stripe.collection import Collection, Record
+from meterdeck.core.local_stripe.ids import Ids
 from meterdeck.core.local_stripe.push_records import (
     Delivery,
     EventDestination,
+    ThinTwin,
     WebhookEndpoint,
 )
 from meterdeck.core.local_stripe.records import Event
@@ -22,11 +25,16 @@ RETRY_AFTER_S = (1.0, 5.0, 30.0, 120.0, 600.0)
 _KEPT = 40_000
 
 
+T = TypeVar("T", bound=Record)
+
+
 class Pushed(Protocol):
     """What of the account the outbox works on."""
 
+    ids: Ids
     webhook_endpoints: Collection[WebhookEndpoint]
     event_destinations: Collection[EventDestination]
+    thin_twins: Collection[ThinTwin]
     deliveries: Collection[Delivery]
 
 
@@ -54,9 +62,21 @@ class Outbox:
         self._sequence = 0
 
     def plan(self, event: Event) -> None:
-        """Plan a snapshot event for every URL that wants its type."""
+        """Plan a snapshot event, and its thin twin, for every URL that wants it."""
         for target_id in self._wanting(event.type):
             self.put(event.id, target_id, event.created)
+        thin_type = thin_twins.type_of(event.type)
+        if any(self._wanting_thin(thin_type)):
+            twin = thin_twins.twin_of(self._world.ids, event)
+            self._world.thin_twins.put(twin)
+            if len(self._world.thin_twins) > 2 * _KEPT:
+                self._world.thin_twins = _newest(self._world.thin_twins)
+            self.plan_thin(twin.id, twin.type, twin.created)
+
+    def plan_thin(self, event_id: str, event_type: str, at: datetime) -> None:
+        """Plan a thin event for every URL that wants its type."""
+        for target_id in self._wanting_thin(event_type):
+            self.put(event_id, target_id, at)
 
     def put(self, event_id: str, target_id: str, at: datetime) -> None:
         """Plan one delivery, due at once."""
@@ -70,7 +90,7 @@ class Outbox:
         self._world.deliveries.put(delivery)
         self._schedule(delivery)
         if len(self._world.deliveries) > 2 * _KEPT:
-            self._forget_oldest()
+            self._world.deliveries = _newest(self._world.deliveries)
         if self.on_planned is not None:
             self.on_planned()
 
@@ -90,16 +110,12 @@ class Outbox:
         Whoever takes it says how it went.
         """
         due = self._due.get(target_id, [])
-        if newest:
-            due.sort(key=lambda each: (each[0] > now, -each[1]))
         while due and due[0][0] <= now:
-            entry = due.pop(0) if newest else heappop(due)
+            entry = _pop_newest(due, now) if newest else heappop(due)
             delivery = self._world.deliveries.find(entry[2])
             # An entry of a delivery that was forgotten or planned anew is stale.
             if delivery is not None and delivery.next_at == entry[0]:
-                heapify(due)
                 return delivery
-        heapify(due)
         return None
 
     def target_of(self, delivery: Delivery) -> Target | None:
@@ -153,17 +169,33 @@ class Outbox:
             if wanted and wants(each.enabled_events, event_type):
                 yield each.id
 
+    def _wanting_thin(self, event_type: str) -> Iterator[str]:
+        for each in self._world.event_destinations:
+            wanted = not each.disabled and each.thin
+            if wanted and wants(each.enabled_events, event_type):
+                yield each.id
+
     def _schedule(self, delivery: Delivery) -> None:
         if delivery.next_at is not None:
             self._sequence += 1
             entry = (delivery.next_at, self._sequence, delivery.id)
             heappush(self._due.setdefault(delivery.target, []), entry)
 
-    def _forget_oldest(self) -> None:
-        kept = Collection[Delivery]("delivery", lambda each: each.event)
-        for delivery in list(self._world.deliveries)[-_KEPT:]:
-            kept.put(delivery)
-        self._world.deliveries = kept
+
+def _newest(collection: Collection[T]) -> Collection[T]:
+    kept = collection.empty()
+    for record in list(collection)[-_KEPT:]:
+        kept.put(record)
+    return kept
+
+
+def _pop_newest(
+    due: list[tuple[datetime, int, str]], now: datetime
+) -> tuple[datetime, int, str]:
+    entry = max((each for each in due if each[0] <= now), key=lambda each: each[1])
+    due.remove(entry)
+    heapify(due)
+    return entry
 
 
 def wants(enabled_events: Sequence[str], event_type: str) -> bool:

@@ -18,6 +18,7 @@ def bring_up_to_date(world: World) -> None:
     catch_up(world)
     credit_ledger.catch_up(world, now)
     alert_watch.catch_up(world, now)
+    world.reports.publish_due(now)
 
 
 def run(

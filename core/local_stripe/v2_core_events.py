@@ -1,13 +1,15 @@
-"""`/v2/core/events`: the late error reports of dropped meter events."""
+"""`/v2/core/events`: late error reports, and what destinations of thin events get."""
 
 from __future__ import annotations
 
 from itertools import islice
 from urllib.parse import urlencode
 
+from meterdeck.core.local_stripe import thin_twins
 from meterdeck.core.local_stripe.error_reports import ThinEvent
 from meterdeck.core.local_stripe.operations import Call, Operation
 from meterdeck.core.local_stripe.parameters import Parameters
+from meterdeck.core.local_stripe.push_records import ThinTwin
 from meterdeck.core.local_stripe.refusals import LocalStripeRefusal
 from meterdeck.core.local_stripe.schema import Integer, Kind, ListOf, Section, Text
 from meterdeck.core.local_stripe.wire import Json, rfc3339
@@ -28,20 +30,20 @@ _LIST = Section(
 
 def retrieve(world: World, call: Call) -> Json:
     """Give one event with its data."""
-    event = world.reports.find(call.id, world.now())
+    event = _found(world, call.id)
     if event is None:
         raise LocalStripeRefusal(
             f"Event not found: {call.id}", status=404, code="not_found", kind=""
         )
-    return event.render()
+    return event
 
 
 def notification(world: World, event_id: str) -> Json | None:
     """Give the event as it is pushed, without its data; None when there is none."""
-    event = world.reports.find(event_id, world.now())
+    event = _found(world, event_id)
     if event is None:
         return None
-    return {key: value for key, value in event.render().items() if key != "data"}
+    return {key: value for key, value in event.items() if key != "data"}
 
 
 def list_(world: World, call: Call) -> Json:
@@ -50,7 +52,7 @@ def list_(world: World, call: Call) -> Json:
     types, of = sent.strings("types"), sent.text("object_id")
     bounds = sent.section("created")
 
-    def keep(event: ThinEvent) -> bool:
+    def keep(event: ThinEvent | ThinTwin) -> bool:
         created = rfc3339(event.created)
         after = bounds is None or (
             created > (bounds.text("gt") or "")
@@ -59,10 +61,12 @@ def list_(world: World, call: Call) -> Json:
             and created <= (bounds.text("lte") or "~")
         )
         return (
-            after and (not types or event.type in types) and of in {None, event.meter}
+            after
+            and (not types or event.type in types)
+            and of in {None, _subject(event)}
         )
 
-    newest = world.reports.published(world.now())[::-1]
+    newest = _newest_first(world)
     page = sent.text("page")
     ids = [each.id for each in newest]
     start = ids.index(page) + 1 if page in ids else 0
@@ -71,10 +75,29 @@ def list_(world: World, call: Call) -> Json:
     more = len(found) > limit
     next_url = _next_url(sent, found[limit - 1].id, limit) if more else None
     return {
-        "data": [each.render() for each in found[:limit]],
+        "data": [_render(each) for each in found[:limit]],
         "next_page_url": next_url,
         "previous_page_url": None,
     }
+
+
+def _found(world: World, event_id: str) -> Json | None:
+    report = world.reports.find(event_id, world.now())
+    event = report or world.thin_twins.find(event_id)
+    return None if event is None else _render(event)
+
+
+def _newest_first(world: World) -> list[ThinEvent | ThinTwin]:
+    events = [*world.thin_twins, *world.reports.published(world.now())]
+    return sorted(reversed(events), key=lambda each: each.created, reverse=True)
+
+
+def _render(event: ThinEvent | ThinTwin) -> Json:
+    return event.render() if isinstance(event, ThinEvent) else thin_twins.render(event)
+
+
+def _subject(event: ThinEvent | ThinTwin) -> str | None:
+    return event.meter if isinstance(event, ThinEvent) else event.related_id
 
 
 def _next_url(sent: Parameters, page: str, limit: int) -> str:

@@ -69,7 +69,7 @@ class World:
         self.deliveries = Collection[Delivery]("delivery", lambda each: each.event)
         self.outbox = Outbox(self)
         self.events = EventLog(self.ids, now, self.outbox.plan)
-        self.reports = ErrorReports(self.ids)
+        self.reports = ErrorReports(self.ids, self.outbox.plan_thin)
         self.sessions: dict[str, datetime] = {}
         self.on_meter_event: Callable[[ReceivedMeterEvent], None] | None = None
 
