@@ -26,6 +26,11 @@ class Parameters:
         """Tell whether the parameter was sent, even if only to be cleared."""
         return key in self._values
 
+    def naming(self, **more: object) -> Parameters:
+        """Give the same parameters and more that were told elsewhere, as in a path."""
+        given = {key: value for key, value in more.items() if value is not None}
+        return Parameters({**self._values, **given}, self.name)
+
     def path(self, key: str) -> str:
         """Give the full name of a parameter, as error answers print it."""
         return f"{self.name}[{key}]" if self.name else key

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -19,6 +20,7 @@ from meterdeck.core.local_stripe.faults.panel import Panel
 from meterdeck.core.local_stripe.faults.settling import settle
 from meterdeck.core.local_stripe.ingested import ReceivedMeterEvent
 from meterdeck.core.local_stripe.operations import Caller
+from meterdeck.core.local_stripe.push_records import EventDestination, WebhookEndpoint
 from meterdeck.core.local_stripe.pusher import Pusher, PushSwitches
 from meterdeck.core.local_stripe.refusals import invalid, unknown_url
 from meterdeck.core.local_stripe.renewal import placed, store
@@ -26,6 +28,7 @@ from meterdeck.core.local_stripe.running import run
 from meterdeck.core.local_stripe.subscription_schemas import STATUSES
 from meterdeck.core.local_stripe.subscription_view import render
 from meterdeck.core.local_stripe.totals import Point
+from meterdeck.core.local_stripe.webhook_endpoints import checked_url
 from meterdeck.core.local_stripe.wire import Json, seconds
 from meterdeck.core.local_stripe.world import World
 
@@ -95,6 +98,45 @@ class LocalStripe:
     @pace.setter
     def pace(self, pace: Pace | None) -> None:
         self._endpoint.pace = pace
+
+    @property
+    def forwarding_secret(self) -> str:
+        """What pushes to `forward`'s URLs are signed with: the same in every run."""
+        digest = hashlib.sha256(f"forward {self.api_key}".encode()).hexdigest()
+        return f"whsec_{digest[:32]}"
+
+    def forward(self, url: str, *, thin: bool = False) -> None:
+        """Push every event from now on to a URL, as snapshots or as thin events.
+
+        Raises:
+            LocalStripeRefusal: Not a URL of HTTP.
+        """
+        world = self._world
+        now = world.now()
+        checked_url(url, "url")
+        if not thin:
+            world.webhook_endpoints.put(
+                WebhookEndpoint(
+                    id=world.ids.dated("we", now),
+                    created=now,
+                    url=url,
+                    secret=self.forwarding_secret,
+                    enabled_events=("*",),
+                )
+            )
+            return
+        world.event_destinations.put(
+            EventDestination(
+                id=world.ids.v2("ed"),
+                created=now,
+                updated=now,
+                name="forwarded",
+                url=url,
+                secret=self.forwarding_secret,
+                enabled_events=("*",),
+                thin=True,
+            )
+        )
 
     async def push(self) -> None:
         """Send events to webhooks until cancelled; the server does it."""

@@ -170,6 +170,19 @@ UPDATE = Section(
         "proration_date": TIME,
     }
 )
+_PRORATION = {key: _PAYMENT[key] for key in ("payment_behavior", "proration_behavior")}
+CREATE_ITEM = Section(
+    {
+        **_ITEM,
+        **_PRORATION,
+        "proration_date": TIME,
+        "subscription": Text(),
+        **EXPAND,
+    },
+    required=("subscription",),
+)
+UPDATE_ITEM = Section({**_ITEM, **_PAYMENT, "proration_date": TIME, **EXPAND})
+DELETE_ITEM = Section({**_PRORATION, "clear_usage": Flag(), "proration_date": TIME})
 CANCEL = Section(
     {
         "cancellation_details": CANCELLATION,

@@ -89,12 +89,16 @@ def update(world: World, call: Call) -> Json:
         after = replace(after, anchor=now)
     if (after.anchor, sections) != (before.anchor, []):
         after = placed(world, after, now)
+    change(world, before, after)
+    return render(world, after)
+
+
+def change(world: World, before: Subscription, after: Subscription) -> None:
+    """Store a changed subscription and tell of it."""
+    was = render(world, before)
     store(world, after)
     _forget_items(world, before, after)
-    world.events.emit(
-        "customer.subscription.updated", render(world, after), render(world, before)
-    )
-    return render(world, after)
+    world.events.emit("customer.subscription.updated", render(world, after), was)
 
 
 def cancel(world: World, call: Call) -> Json:

@@ -89,7 +89,7 @@ def _found(world: World, event_id: str) -> Json | None:
 
 def _newest_first(world: World) -> list[ThinEvent | ThinTwin]:
     events = [*world.thin_twins, *world.reports.published(world.now())]
-    return sorted(reversed(events), key=lambda each: each.created, reverse=True)
+    return sorted(events, key=lambda each: each.created)[::-1]
 
 
 def _render(event: ThinEvent | ThinTwin) -> Json:

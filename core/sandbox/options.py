@@ -27,6 +27,8 @@ class SandboxOptions:
 
     Attributes:
         rate: Calls a second over the fleet, in the mean of a day.
+        forward_to: Where every event is pushed to, as a snapshot.
+        forward_thin_to: Where every event is pushed to, as a thin event.
         data_dir: Where counters are kept between two runs; None forgets them.
     """
 
@@ -38,3 +40,5 @@ class SandboxOptions:
     traffic: bool = True
     worker: bool = True
     data_dir: Path | None = None
+    forward_to: str | None = None
+    forward_thin_to: str | None = None

@@ -102,6 +102,15 @@ class Sandbox:
             pid=os.getpid(),
         )
 
+    @property
+    def webhook_secret(self) -> str | None:
+        """Return what forwarded events are signed with; None without forwarding."""
+        options = self._options
+        forwarding = (
+            options.forward_to is not None or options.forward_thin_to is not None
+        )
+        return self._stripe.forwarding_secret if forwarding else None
+
     async def run(self) -> None:
         """Keep the fleet alive until cancelled.
 
@@ -183,6 +192,15 @@ class Sandbox:
             self._now()
         )
         self._stripe.on_meter_event = self._application_events.received
+        self._forward()
+
+    def _forward(self) -> None:
+        """Push events from here on; those of the fleet's making would be a flood."""
+        options = self._options
+        if options.forward_to is not None:
+            self._stripe.forward(options.forward_to)
+        if options.forward_thin_to is not None:
+            self._stripe.forward(options.forward_thin_to, thin=True)
 
     def _traffic(self) -> Traffic:
         return Traffic(

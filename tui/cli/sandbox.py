@@ -8,8 +8,10 @@ import gc
 import json
 import shlex
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from meterdeck.core.sandbox.options import SandboxOptions
 from meterdeck.tui.cli.fleet_flags import add_fleet_flags
@@ -43,6 +45,13 @@ def register(commands: Commands) -> None:
             type=_port,
             default=0,
             help="TCP port on 127.0.0.1 (default: a free one)",
+        )
+    for name, what in (("forward", "snapshots"), ("forward-thin", "thin events")):
+        group.add_argument(
+            f"--{name}-to",
+            metavar="URL",
+            type=_url,
+            help=f"push every event there, signed, as {what}",
         )
     group.add_argument(
         "--data-dir",
@@ -87,6 +96,8 @@ def run(arguments: argparse.Namespace) -> int:
         traffic=not arguments.no_traffic,
         worker=not arguments.no_worker,
         data_dir=arguments.data_dir,
+        forward_to=arguments.forward_to,
+        forward_thin_to=arguments.forward_thin_to,
     )
     work = _serve(options, as_json=arguments.as_json)
     asyncio.run(until_ended(work, with_input=arguments.end_with_input))
@@ -111,28 +122,34 @@ async def _serve(options: SandboxOptions, *, as_json: bool) -> None:
             complaint = f"meterdeck: --context sandbox will not work here ({reason})"
             print(complaint, file=sys.stderr)
         try:
-            print(_line(running) if as_json else _text(running, options), flush=True)
+            secret = sandbox.webhook_secret
+            shown = _line if as_json else partial(_text, options=options)
+            print(shown(running, secret), flush=True)
             await sandbox.run()
         finally:
             withdraw(running.pid)
 
 
-def _line(running: RunningSandbox) -> str:
+def _line(running: RunningSandbox, secret: str | None) -> str:
     shown = {
         "stripe_api_base": running.stripe_api_base,
         "redis_url": running.redis_url,
         "api_key": running.api_key,
     }
+    if secret is not None:
+        shown["webhook_secret"] = secret
     return json.dumps(shown)
 
 
-def _text(running: RunningSandbox, options: SandboxOptions) -> str:
+def _text(running: RunningSandbox, secret: str | None, options: SandboxOptions) -> str:
     calls = f"about {options.rate:g} calls a second" if options.traffic else "no calls"
     exports = {
         "STRIPE_API_KEY": running.api_key,
         "STRIPE_API_BASE": running.stripe_api_base,
         "REDIS_URL": running.redis_url,
     }
+    if secret is not None:
+        exports["STRIPE_WEBHOOK_SECRET"] = secret
     lines = [f"  export {name}={shlex.quote(value)}" for name, value in exports.items()]
     return "\n".join(
         (
@@ -148,6 +165,20 @@ def _text(running: RunningSandbox, options: SandboxOptions) -> str:
             "Ctrl-C ends it.",
         )
     )
+
+
+def _url(text: str) -> str:
+    url = text if "://" in text else f"http://{text}"
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        parts, port = urlsplit(""), None
+    if parts.scheme not in {"http", "https"} or not parts.hostname or port == 0:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a URL; write one as http://127.0.0.1:4242/webhook"
+        )
+    return url
 
 
 def _port(text: str) -> int:
