@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from meterdeck.core.local_stripe import customers, price_view, products
+from meterdeck.core.local_stripe import (
+    credit_grants,
+    customers,
+    meters,
+    price_view,
+    products,
+)
 from meterdeck.core.local_stripe.refusals import LocalStripeRefusal, invalid
 from meterdeck.core.local_stripe.subscription_view import render as subscription_view
 from meterdeck.core.local_stripe.wire import Json, in_wire_order
@@ -33,23 +39,30 @@ def expand(world: World, answer: Json, paths: list[str]) -> Json:
     return answer
 
 
-def _expanded(world: World, node: Json, segments: list[str], path: str) -> Json:
+def _expanded(
+    world: World, node: Json, segments: list[str], path: str, within: str = ""
+) -> Json:
+    """Expand below a node; a group that is no object is named by its path."""
     key, rest = segments[0], segments[1:]
-    loader = _LOADERS.get((str(node.get("object")), key))
+    kind = str(node.get("object") or within)
+    loader = _LOADERS.get((kind, key))
     if loader is not None and not isinstance(node.get(key), dict):
         node = in_wire_order({**node, key: loader(world, node)})
     elif key not in node or (not rest and isinstance(node[key], str | int)):
         raise _not_expandable(path)
     if rest:
-        node = {**node, key: _below(world, node[key], rest, path)}
+        below = _below(world, node[key], rest, path, f"{kind}.{key}")
+        node = {**node, key: below}
     return node
 
 
-def _below(world: World, value: object, rest: list[str], path: str) -> object:
+def _below(
+    world: World, value: object, rest: list[str], path: str, within: str
+) -> object:
     if isinstance(value, list):
-        return [_below(world, each, rest, path) for each in value]
+        return [_below(world, each, rest, path, within) for each in value]
     if isinstance(value, dict):
-        return _expanded(world, value, rest, path)
+        return _expanded(world, value, rest, path, within)
     if value is None:
         return None
     raise _not_expandable(path)
@@ -61,6 +74,14 @@ def _not_expandable(path: str) -> LocalStripeRefusal:
 
 def _customer(world: World, node: Json) -> Json:
     return customers.render(world.customers.get(str(node["customer"])))
+
+
+def _credit_grant(world: World, node: Json) -> Json:
+    return credit_grants.render(world.credit_grants.get(str(node["credit_grant"])))
+
+
+def _meter(world: World, node: Json) -> Json:
+    return meters.render(world.meters.get(str(node["meter"])))
 
 
 def _product(world: World, node: Json) -> Json:
@@ -101,6 +122,11 @@ def _total_count(world: World, node: Json) -> object:
 
 
 _LOADERS: dict[tuple[str, str], _Loader] = {
+    ("billing.alert.usage_threshold", "meter"): _meter,
+    ("billing.alert.usage_threshold.filters", "customer"): _customer,
+    ("billing.credit_balance_summary", "customer"): _customer,
+    ("billing.credit_balance_transaction", "credit_grant"): _credit_grant,
+    ("billing.credit_grant", "customer"): _customer,
     ("subscription", "customer"): _customer,
     ("price", "product"): _product,
     ("plan", "product"): _product,
