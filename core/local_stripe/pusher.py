@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("meterdeck.local_stripe")
 
 # What comes due by the clock alone is looked for this often.
-TICK_S = 0.25
+TICK_S = 0.05
 # Events of about the same time are collected this long before they are shuffled.
 HOLD_S = 0.1
 _ANSWER_WITHIN_S = 10.0
@@ -120,19 +120,23 @@ class Pusher:
         if target is None or body is None:
             self._outbox.forget(delivery)
             return
-        if self._switches.drop_next > 0:
-            self._switches.drop_next -= 1
-            arrived = True
-        else:
-            arrived = await self._post(target, body)
-        if self._switches.duplicate_next > 0 and arrived:
-            self._switches.duplicate_next -= 1
-            await self._post(target, body)
+        arrived = await self._sent(target, body)
         now = self._world.now()
         if arrived:
             self._outbox.delivered(delivery, now)
         else:
             self._outbox.failed(delivery, now)
+
+    async def _sent(self, target: Target, body: bytes) -> bool:
+        """Send as the switches say; tell whether it counts as delivered."""
+        switches = self._switches
+        if switches.drop_next > 0:
+            switches.drop_next -= 1
+            return True
+        if switches.duplicate_next > 0:
+            switches.duplicate_next -= 1
+            await self._post(target, body)
+        return await self._post(target, body)
 
     def _body(self, delivery: Delivery) -> bytes | None:
         event = self._world.events.kept.find(delivery.event)

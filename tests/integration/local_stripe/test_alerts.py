@@ -10,7 +10,9 @@ from meterdeck.core.local_stripe import LocalStripe, LocalStripeRefusal
 _URL = "/v1/billing/alerts"
 
 
-def alert(local: LocalStripe, meter: str, gte: int = 100, **threshold: object) -> str:
+def alert(
+    local: LocalStripe, meter: str, gte: object = 100, **threshold: object
+) -> str:
     """Create an alert."""
     usage = {"meter": meter, "gte": gte, "recurrence": "one_time", **threshold}
     params = {

@@ -32,7 +32,7 @@ _PLAIN = CreditGrant(
 
 
 def grant(
-    local: LocalStripe, customer: str, value: int = 1_000, **more: object
+    local: LocalStripe, customer: str, value: object = 1_000, **more: object
 ) -> dict[str, Any]:
     """Grant credits that pay for every metered price."""
     params = {
@@ -46,7 +46,7 @@ def grant(
 
 def balances(local: LocalStripe, customer: str, **scope: object) -> list[Any]:
     """Give available and ledger balance of each currency."""
-    chosen = {
+    chosen: dict[str, object] = {
         "type": "applicability_scope",
         "applicability_scope": scope or {"price_type": "metered"},
     }
