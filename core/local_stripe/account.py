@@ -24,7 +24,22 @@ def retrieve(world: World, call: Call) -> Json:
         "metadata": {},
         "payouts_enabled": True,
         "settings": {
-            "dashboard": {"display_name": "meterdeck sandbox", "timezone": "Etc/UTC"}
+            "branding": dict.fromkeys(
+                ("icon", "logo", "primary_color", "secondary_color")
+            ),
+            "card_payments": {
+                "statement_descriptor_prefix": None,
+                "statement_descriptor_prefix_kana": None,
+                "statement_descriptor_prefix_kanji": None,
+            },
+            "dashboard": {"display_name": "meterdeck sandbox", "timezone": "Etc/UTC"},
+            "payments": dict.fromkeys(
+                (
+                    "statement_descriptor",
+                    "statement_descriptor_kana",
+                    "statement_descriptor_kanji",
+                )
+            ),
         },
         "type": "standard",
     }

@@ -100,6 +100,40 @@ def _tiers(world: World, node: Json) -> list[Json] | None:
     return price_view.render_tiers(price) if price.tiers else None
 
 
+def _currency_options(world: World, node: Json) -> Json:
+    return price_view.render_currency_options(world.prices.get(str(node["id"])))
+
+
+def _tax(world: World, node: Json) -> Json:
+    """Give what Stripe, asked about a customer without an address, answered."""
+    return {
+        "automatic_tax": "unrecognized_location",
+        "ip_address": None,
+        "location": None,
+        "provider": "stripe",
+    }
+
+
+def _invoice_credit_balance(world: World, node: Json) -> Json:
+    balance = node["balance"]
+    return {str(node["currency"] or "usd"): balance} if balance else {}
+
+
+def _nothing_of_customer(name: str) -> _Loader:
+    """Give the loader of a customer's list that is always empty here."""
+
+    def load(world: World, node: Json) -> Json:
+        return {
+            "object": "list",
+            "data": [],
+            "has_more": False,
+            "total_count": 0,
+            "url": f"/v1/customers/{node['id']}/{name}",
+        }
+
+    return load
+
+
 def _subscriptions(world: World, node: Json) -> Json:
     customer_id = str(node["id"])
     running = [
@@ -130,9 +164,14 @@ _LOADERS: dict[tuple[str, str], _Loader] = {
     ("subscription", "customer"): _customer,
     ("price", "product"): _product,
     ("plan", "product"): _product,
+    ("price", "currency_options"): _currency_options,
     ("price", "tiers"): _tiers,
     ("plan", "tiers"): _tiers,
     ("product", "default_price"): _default_price,
+    ("customer", "invoice_credit_balance"): _invoice_credit_balance,
+    ("customer", "sources"): _nothing_of_customer("sources"),
     ("customer", "subscriptions"): _subscriptions,
+    ("customer", "tax"): _tax,
+    ("customer", "tax_ids"): _nothing_of_customer("tax_ids"),
     ("search_result", "total_count"): _total_count,
 }

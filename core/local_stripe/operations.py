@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -97,6 +97,11 @@ class Operations:
             parts = each.path.split("/")
             same = self._patterns.setdefault((each.method, len(parts)), [])
             same.append((parts, each))
+
+    def __iter__(self) -> Iterator[Operation]:
+        yield from self._literal.values()
+        for same in self._patterns.values():
+            yield from (operation for _, operation in same)
 
     def find(self, method: str, path: str) -> tuple[Operation, tuple[str, ...]] | None:
         """Give the operation and the ids in the path, None for an unknown URL."""

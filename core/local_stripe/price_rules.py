@@ -27,6 +27,7 @@ RECURRING = Section(
         "interval": Text(choices=("day", "month", "week", "year")),
         "interval_count": Integer(1, 1_095),
         "meter": Text(),
+        "trial_period_days": Integer(0, 730),
         "usage_type": Text(choices=("licensed", "metered")),
     },
     required=("interval",),
@@ -86,6 +87,7 @@ def recurring_of(world: World, sent: Parameters) -> Recurring | None:
         interval_count=section.integer("interval_count") or 1,
         usage_type=usage_type,
         meter=meter,
+        trial_period_days=section.integer("trial_period_days"),
     )
 
 

@@ -45,6 +45,7 @@ CREATE = Section(
                 "name": Text(250),
                 "statement_descriptor": Text(22),
                 "tax_code": Text(),
+                "tax_details": Unsupported(),
                 "unit_label": Text(12),
             },
             required=("name",),
@@ -55,10 +56,15 @@ CREATE = Section(
 OF_NEW_PRODUCT = Section(
     {
         **_UNSUPPORTED,
-        **AMOUNTS,
         "currency": Text(),
         "metadata": METADATA,
+        "recurring": Section(
+            {key: RECURRING.fields[key] for key in ("interval", "interval_count")},
+            required=("interval",),
+        ),
         "tax_behavior": _TAX,
+        "unit_amount": AMOUNTS["unit_amount"],
+        "unit_amount_decimal": AMOUNTS["unit_amount_decimal"],
     },
     required=("currency",),
 )

@@ -27,7 +27,7 @@ def render(price: Price) -> Json:
             "interval": recurring.interval,
             "interval_count": recurring.interval_count,
             "meter": recurring.meter,
-            "trial_period_days": None,
+            "trial_period_days": recurring.trial_period_days,
             "usage_type": recurring.usage_type,
         },
         "tax_behavior": price.tax_behavior,
@@ -60,7 +60,7 @@ def render_plan(price: Price) -> Json:
         "product": price.product,
         "tiers_mode": price.tiers_mode,
         "transform_usage": _transform(price),
-        "trial_period_days": None,
+        "trial_period_days": recurring and recurring.trial_period_days,
         "usage_type": recurring and recurring.usage_type,
     }
 
@@ -68,6 +68,17 @@ def render_plan(price: Price) -> Json:
 def render_tiers(price: Price) -> list[Json]:
     """Give the tiers as an expanded price shows them."""
     return [_render_tier(tier) for tier in price.tiers]
+
+
+def render_currency_options(price: Price) -> Json:
+    """Give the price in its one currency, as the expanded field has it."""
+    option: Json = {
+        "custom_unit_amount": None,
+        "tax_behavior": price.tax_behavior,
+        "unit_amount": price.unit.whole,
+        "unit_amount_decimal": price.unit.exact,
+    }
+    return {price.currency: option}
 
 
 def _transform(price: Price) -> Json | None:

@@ -91,6 +91,7 @@ class Recurring:
     interval_count: int
     usage_type: str
     meter: str | None
+    trial_period_days: int | None = None
 
     @property
     def metered(self) -> bool:

@@ -110,7 +110,7 @@ class Flag:
 
     def read(self, raw: Raw, name: str) -> bool:
         """Give the truth value."""
-        if raw not in {"true", "false"}:
+        if not isinstance(raw, str) or raw not in {"true", "false"}:
             raise invalid(f"Invalid boolean: {_shown(raw)}", name)
         return raw == "true"
 
@@ -178,6 +178,23 @@ class Either:
     def read(self, raw: Raw, name: str) -> object:
         """Give the value by the form it was sent in."""
         return (self.group if isinstance(raw, dict) else self.plain).read(raw, name)
+
+
+@dataclass(frozen=True, slots=True)
+class WordOr:
+    """One of a few words, read as itself, or a value of another kind."""
+
+    words: tuple[str, ...]
+    kind: Kind
+    unsupported: tuple[str, ...] = ()
+
+    def read(self, raw: Raw, name: str) -> object:
+        """Give the word or the value."""
+        if isinstance(raw, str) and raw in self.words:
+            return raw
+        if isinstance(raw, str) and raw in self.unsupported:
+            raise unsupported_param(f"{name}={raw}")
+        return self.kind.read(raw, name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from datetime import datetime
 from meterdeck.core.local_stripe.billing_cycle import Period
 from meterdeck.core.local_stripe.metadata import merged
 from meterdeck.core.local_stripe.operations import Call, Operation
-from meterdeck.core.local_stripe.pagination import list_object
+from meterdeck.core.local_stripe.pagination import cursors_of, limit_of, list_object
 from meterdeck.core.local_stripe.parameters import Parameters
 from meterdeck.core.local_stripe.records import Item, Price, Recurring
 from meterdeck.core.local_stripe.refusals import (
@@ -100,9 +100,15 @@ def changed(
     return tuple(items.values())
 
 
-def check_together(world: World, items: tuple[Item, ...], mode: str) -> str:
-    """Give the items' currency, or refuse items that cannot be sold together."""
+def check_together(
+    world: World, items: tuple[Item, ...], mode: str, sent: Parameters | None = None
+) -> str:
+    """Give the items' currency, or refuse items that cannot be sold together.
+
+    The currency that was `sent`, if any, must be the prices'.
+    """
     prices = [world.prices.get(item.price) for item in items]
+    expected = (sent and sent.text("currency")) or prices[0].currency
     seen: set[str] = set()
     for price in prices:
         if price.id in seen:
@@ -110,10 +116,10 @@ def check_together(world: World, items: tuple[Item, ...], mode: str) -> str:
                 f"Cannot add multiple subscription items with the same plan: {price.id}"
             )
         seen.add(price.id)
-        if price.currency != prices[0].currency:
+        if price.currency != expected.lower():
             raise rejected(
                 f"The price specified only supports `{price.currency}`. This doesn't"
-                f" match the expected currency: `{prices[0].currency}`."
+                f" match the expected currency: `{expected.lower()}`."
             )
     rhythms = {(each.interval, each.interval_count) for each in map(recurring, prices)}
     if mode == "classic" and len(rhythms) > 1:
@@ -154,16 +160,24 @@ def list_(world: World, call: Call) -> Json:
     subscription = world.subscriptions.get(
         sent.required_text("subscription"), "subscription"
     )
-    items = subscription.items
-    after = sent.text("starting_after")
-    if after is not None:
-        ids = [item.id for item in items]
-        if after not in ids:
-            raise no_such("subscription item", after, "starting_after")
-        items = items[ids.index(after) + 1 :]
-    limit = sent.integer("limit") or 10
-    data = [render_item(world, item, subscription) for item in items[:limit]]
+    items, limit = subscription.items, limit_of(sent)
+    after, before = cursors_of(sent)
+    if before is not None:
+        items = items[: _place(items, before, "ending_before")]
+        page = items[-limit:]
+    else:
+        first = 0 if after is None else _place(items, after, "starting_after") + 1
+        items = items[first:]
+        page = items[:limit]
+    data = [render_item(world, item, subscription) for item in page]
     return list_object(data, has_more=len(items) > limit, url=_URL)
+
+
+def _place(items: tuple[Item, ...], cursor: str, param: str) -> int:
+    for place, item in enumerate(items):
+        if item.id == cursor:
+            return place
+    raise no_such("subscription item", cursor, param)
 
 
 def _changed_item(world: World, item: Item, sent: Parameters) -> Item:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from meterdeck.core.local_stripe.schema import (
     EXPAND,
+    LATEST,
     METADATA,
     PAGE,
     TIME,
@@ -16,6 +17,7 @@ from meterdeck.core.local_stripe.schema import (
     Section,
     Text,
     Unsupported,
+    WordOr,
 )
 
 STATUSES = (
@@ -61,6 +63,9 @@ CANCELLATION = Section(
         "feedback_option": Unsupported(),
     }
 )
+# Words for the last and the first of the ends of the items' periods.
+PERIOD_ENDS = ("max_period_end", "min_period_end")
+_OTHER_ENDS = ("max_billed_until",)
 _ANCHOR = Text(choices=("now", "unchanged"))
 # How invoices are paid changes nothing here: the sandbox has no payments, and no
 # proration either.
@@ -81,7 +86,6 @@ _PAYMENT: dict[str, Kind] = {
     "proration_behavior": PRORATION_BEHAVIOR,
 }
 _COMMON: dict[str, Kind] = {
-    "cancel_at": Integer(0, clearable=True),
     "cancel_at_period_end": Flag(),
     "collection_method": Text(choices=("charge_automatically", "send_invoice")),
     "days_until_due": Integer(0),
@@ -92,13 +96,14 @@ _COMMON: dict[str, Kind] = {
         {
             "end_behavior": Section(
                 {
+                    "billing_cycle_anchor": Unsupported(),
                     "missing_payment_method": Text(
                         choices=("cancel", "create_invoice", "pause")
-                    )
+                    ),
                 },
-                required=("missing_payment_method",),
             )
-        }
+        },
+        required=("end_behavior",),
     ),
     **_PAYMENT,
     **dict.fromkeys(
@@ -127,6 +132,7 @@ CREATE = Section(
     {
         **_COMMON,
         "backdate_start_date": TIME,
+        "cancel_at": WordOr(PERIOD_ENDS, TIME, _OTHER_ENDS),
         "billing_cycle_anchor": TIME,
         "billing_cycle_anchor_config": Section(
             {
@@ -142,7 +148,7 @@ CREATE = Section(
             {"flexible": Unsupported(), "type": Text(choices=("classic", "flexible"))},
             required=("type",),
         ),
-        "currency": Text(3),
+        "currency": Text(),
         "customer": Text(),
         "customer_account": Unsupported(),
         "items": ListOf(Section(_ITEM), 20),
@@ -153,6 +159,9 @@ CREATE = Section(
 UPDATE = Section(
     {
         **_COMMON,
+        "cancel_at": WordOr(
+            PERIOD_ENDS, Integer(0, LATEST, clearable=True), _OTHER_ENDS
+        ),
         # A plain word before the endive API version, a group since.
         "billing_cycle_anchor": Either(_ANCHOR, Section({"type": _ANCHOR}, ("type",))),
         "cancellation_details": CANCELLATION,

@@ -37,6 +37,8 @@ def trial_end(sent: Parameters, now: datetime) -> datetime | None:
 def with_trial(
     subscription: Subscription, trial_end: datetime | None, now: datetime
 ) -> Subscription:
+    if trial_end is None and subscription.trial_end is None:
+        return subscription
     if trial_end is None:
         return replace(subscription, status="active", trial_end=now, anchor=now)
     return replace(
@@ -83,6 +85,19 @@ def anchor(
     return anchor
 
 
+def ending(subscription: Subscription, sent: Parameters) -> Subscription:
+    """End where an item's period ends: `cancel_at=min_period_end` and the like."""
+    word = sent.text("cancel_at")
+    if sent.flag("cancel_at_period_end"):
+        # Recorded: the moment is told, too.
+        word = "min_period_end"
+    if word is None:
+        return subscription
+    choose = max if word == "max_period_end" else min
+    at = choose(item.period_end for item in subscription.items)
+    return replace(subscription, cancel_at=at)
+
+
 def anchors_now(sent: Parameters) -> bool:
     """Tell whether an update starts a new billing cycle."""
     group = sent.section("billing_cycle_anchor")
@@ -125,6 +140,7 @@ def written(before: Subscription, sent: Parameters, now: datetime) -> Subscripti
     if at_end is not None:
         after = replace(
             after,
+            cancel_at=None if at_end is False else after.cancel_at,
             cancel_at_period_end=at_end,
             canceled_at=now if at_end else None,
             cancel_reason="cancellation_requested" if at_end else None,

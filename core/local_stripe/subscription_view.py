@@ -13,6 +13,7 @@ from meterdeck.core.local_stripe.world import World
 _SAME_FOR_ALL: Json = {
     "object": "subscription",
     "automatic_tax": {"disabled_reason": None, "enabled": False, "liability": None},
+    "billing_schedules": [],
     "default_tax_rates": [],
     "discounts": [],
     "invoice_settings": {"account_tax_ids": None, "issuer": {"type": "self"}},

@@ -35,7 +35,7 @@ def create(world: World, call: Call) -> Json:
     items = tuple(items_of.new_item(world, each, now) for each in sections)
     mode = sent.section("billing_mode")
     billing_mode = (mode and mode.text("type")) or "flexible"
-    currency = items_of.check_together(world, items, billing_mode)
+    currency = items_of.check_together(world, items, billing_mode, sent)
     trial_end = terms.trial_end(sent, now)
     subscription = Subscription(
         id=world.ids.dated("sub", now),
@@ -53,6 +53,7 @@ def create(world: World, call: Call) -> Json:
     subscription = terms.placed_first(
         world, terms.written(subscription, sent, now), now
     )
+    subscription = terms.ending(subscription, sent)
     store(world, subscription)
     if customer.currency is None:
         world.customers.put(replace(customer, currency=currency))
@@ -89,6 +90,7 @@ def update(world: World, call: Call) -> Json:
         after = replace(after, anchor=now)
     if (after.anchor, sections) != (before.anchor, []):
         after = placed(world, after, now)
+    after = terms.ending(after, sent)
     change(world, before, after)
     return render(world, after)
 

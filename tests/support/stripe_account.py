@@ -1,7 +1,7 @@
 """What tests need to have in a local Stripe before they start."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from meterdeck.core.local_stripe import LocalStripe
 
@@ -11,6 +11,11 @@ class Clock:
     """A clock that stands still until it is moved."""
 
     at: datetime
+
+    @classmethod
+    def at_noon(cls) -> "Clock":
+        """Give a clock that stands at noon of an ordinary day."""
+        return cls(datetime(2026, 3, 10, 12, 0, tzinfo=UTC))
 
     def __call__(self) -> datetime:
         """Give the time."""
@@ -66,8 +71,7 @@ class Seller:
             "/v1/prices",
             product=product,
             currency="usd",
-            unit_amount=1000,
-            **{"recurring": {"interval": "month"}, **more},
+            **{"recurring": {"interval": "month"}, "unit_amount": 1000, **more},
         )
 
     def customer(self, name: str = "Acme") -> str:
