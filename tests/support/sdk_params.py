@@ -28,7 +28,8 @@ from meterdeck.core.local_stripe.wire import Raw
 _OPTIONS = frozenset(stripe.RequestOptions.__annotations__)
 _LITERALS = {Literal, typing_extensions.Literal}
 _SAMPLES: dict[Any, tuple[Raw, ...]] = {
-    str: ("text",),
+    # Also a currency, where there must be one.
+    str: ("usd",),
     int: ("1",),
     bool: ("true", "false"),
     float: ("1.5",),
@@ -137,7 +138,7 @@ def _samples(type_: Any) -> tuple[Raw, ...]:
     if isinstance(type_, str):
         return (type_,)
     if get_origin(type_) in {dict, UntypedStripeObject}:
-        return ({"key": "text"},)
+        return ({"key": "usd"},)
     return _SAMPLES[type_]
 
 

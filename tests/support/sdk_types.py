@@ -150,7 +150,8 @@ def _same_kind(value: object, type_: Any, module: str) -> bool:
         return True
     if not isinstance(origin, type) or not issubclass(origin, StripeObject):
         return False
-    named = fields_of(origin).get("object")
+    cls: type = origin
+    named = fields_of(cls).get("object")
     return named is None or not differences(value.get("object"), *named)
 
 

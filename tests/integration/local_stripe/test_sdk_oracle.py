@@ -8,15 +8,15 @@ themselves; they fail here until the tour of `tests/support/sdk_tour.py` calls t
 from collections.abc import Iterable
 
 import pytest
-from tests.support.sdk_params import unlike
-from tests.support.sdk_tour import (
+from tests.support.sdk_guide import (
     Guide,
     method_of,
     name_of,
     never_looked_at,
     not_toured,
-    whole_tour,
 )
+from tests.support.sdk_params import unlike
+from tests.support.sdk_tour import whole_tour
 from tests.support.sdk_types import class_named, differences
 from tests.support.stripe_account import Clock
 
@@ -29,6 +29,8 @@ _UNTYPED = {
     "plan: is not typed by Subscription": "recorded, 2026-03-25.dahlia",
     "quantity: is not typed by Subscription": "recorded, 2026-03-25.dahlia",
     "total_count: is not typed by ListObject": _LIST_COUNT,
+    "next_page: None is no str": "nullable by Stripe's OpenAPI file",
+    "url: is not typed by SearchResultObject": "recorded; the SDK itself pages by it",
     "previous_page_url: is not typed by ListObject": "in the docs of v2's lists",
     "related_object: is not typed by V1BillingMeterNoMeterFoundEvent": (
         "the docs' example prints {}"
@@ -43,10 +45,30 @@ _PARAMETERS = {
     "GET /v2/core/events page: is not typed by EventListParams": (
         "it is in the answers' next_page_url"
     ),
+    **dict.fromkeys(
+        (
+            "POST /v1/webhook_endpoints api_version: a text of no meaning is accepted",
+            "POST /v1/webhook_endpoints enabled_events[0]: a text of no meaning is"
+            " accepted",
+            "POST /v1/webhook_endpoints/{} enabled_events[0]: a text of no meaning is"
+            " accepted",
+        ),
+        "the local Stripe has no list of Stripe's versions and of its 250 events",
+    ),
 }
 _UNPAID = "nothing is paid here, and nothing prorated"
+_METERED = "without effect on prices with a meter, says the SDK"
 # Parameters that are accepted and change nothing.
 _NO_EFFECT = {
+    "POST /v1/invoices/create_preview preview_mode": (
+        "there are no one-off items, which `recurring` would leave out"
+    ),
+    "POST /v1/invoices/create_preview subscription_details.items[].clear_usage": (
+        _METERED
+    ),
+    "POST /v1/invoices/create_preview subscription_details.proration_behavior": (
+        _UNPAID
+    ),
     "POST /v1/subscriptions off_session": _UNPAID,
     "POST /v1/subscriptions payment_behavior": _UNPAID,
     "POST /v1/subscriptions proration_behavior": _UNPAID,
@@ -54,9 +76,7 @@ _NO_EFFECT = {
     "POST /v1/subscriptions/{} payment_behavior": _UNPAID,
     "POST /v1/subscriptions/{} proration_behavior": _UNPAID,
     "POST /v1/subscriptions/{} proration_date": _UNPAID,
-    "POST /v1/subscriptions/{} items[].clear_usage": (
-        "without effect on prices with a meter, says the SDK"
-    ),
+    "POST /v1/subscriptions/{} items[].clear_usage": _METERED,
     "DELETE /v1/subscriptions/{} invoice_now": _UNPAID,
     "DELETE /v1/subscriptions/{} prorate": _UNPAID,
 }
