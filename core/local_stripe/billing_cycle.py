@@ -41,6 +41,11 @@ def first_boundary(start: datetime, recurring: Recurring) -> datetime:
     return _boundary(start, recurring, 1)
 
 
+def after_intervals(start: datetime, recurring: Recurring, number: int) -> datetime:
+    """Give the moment so many intervals after `start`."""
+    return _boundary(start, recurring, number)
+
+
 def next_on_day(
     now: datetime, day: int, month: int | None, clock: tuple[int, int, int]
 ) -> datetime:

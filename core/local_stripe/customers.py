@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from meterdeck.core.local_stripe import subscriptions
+from meterdeck.core.local_stripe.clock_rules import attach
 from meterdeck.core.local_stripe.metadata import merged
 from meterdeck.core.local_stripe.operations import Call, Operation
 from meterdeck.core.local_stripe.pagination import in_range, page_of
@@ -64,7 +65,8 @@ _FIELDS: dict[str, Kind] = {
 _CREATE = Section(
     {
         **_FIELDS,
-        **dict.fromkeys(("payment_method", "tax_id_data", "test_clock"), Unsupported()),
+        "test_clock": Text(),
+        **dict.fromkeys(("payment_method", "tax_id_data"), Unsupported()),
     }
 )
 _UPDATE = Section({**_FIELDS, "default_source": Unsupported()})
@@ -72,7 +74,7 @@ _LIST = Section(
     {
         "created": TIME_RANGE,
         "email": Text(512),
-        "test_clock": Unsupported(),
+        "test_clock": Text(),
         **PAGE,
     }
 )
@@ -105,25 +107,30 @@ def render(customer: Customer) -> Json:
         "livemode": False,
         "metadata": dict(customer.metadata),
         "name": customer.name,
-        "next_invoice_sequence": 1,
+        "next_invoice_sequence": customer.next_invoice,
         "phone": customer.phone,
         "preferred_locales": list(customer.preferred_locales),
         "shipping": customer.shipping,
         "tax_exempt": customer.tax_exempt,
-        "test_clock": None,
+        "test_clock": customer.test_clock,
     }
 
 
 def create(world: World, call: Call) -> Json:
-    """Create a customer."""
+    """Create a customer, on a test clock at that clock's time."""
+    clock_id = call.parameters.text("test_clock")
+    clock = clock_id and world.test_clocks.get(clock_id, "test_clock")
     blank = Customer(
         id=world.ids.short("cus"),
-        created=world.now(),
+        created=clock.frozen_time if clock else world.now(),
         invoice_prefix=world.ids.prefix_of_invoices(),
     )
     customer = _written(blank, call.parameters)
-    world.customers.put(customer)
-    world.events.emit("customer.created", render(customer))
+    if clock:
+        customer = attach(world, clock, customer, "test_clock")
+    else:
+        world.customers.put(customer)
+    world.events.emit("customer.created", render(customer), at=customer.created)
     return render(customer)
 
 
@@ -137,29 +144,40 @@ def update(world: World, call: Call) -> Json:
     before = _living(world, call.id)
     after = _written(before, call.parameters)
     world.customers.put(after)
-    world.events.emit("customer.updated", render(after), render(before))
+    at = world.time_of(after.id)
+    world.events.emit("customer.updated", render(after), render(before), at)
     return render(after)
 
 
 def delete(world: World, call: Call) -> Json:
     """Delete a customer for good and cancel its subscriptions."""
-    customer = _living(world, call.id)
+    return render(remove(world, _living(world, call.id)))
+
+
+def remove(world: World, customer: Customer) -> Customer:
+    """Delete a customer that lives."""
+    at = world.time_of(customer.id)
     for each in world.subscriptions.grouped(customer.id):
         if not each.ended:
-            subscriptions.end(world, each, world.now())
+            subscriptions.end(world, each, at)
     deleted = replace(customer, deleted=True)
     world.customers.put(deleted)
-    world.events.emit("customer.deleted", render(customer))
-    return render(deleted)
+    world.events.emit("customer.deleted", render(customer), at=at)
+    return deleted
 
 
 def list_(world: World, call: Call) -> Json:
-    """List the customers that were not deleted, newest first."""
+    """List the customers that were not deleted, newest first.
+
+    Those on a test clock only when it is named.
+    """
     email = call.parameters.text("email")
+    test_clock = call.parameters.text("test_clock")
 
     def keep(customer: Customer) -> bool:
         return (
             not customer.deleted
+            and customer.test_clock == test_clock
             and (email is None or customer.email == email)
             and in_range(seconds(customer.created), call.parameters, "created")
         )

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from meterdeck.core.local_stripe import (
+    clock_rules,
     credit_grants,
     customers,
+    invoice_life,
     meters,
     price_view,
     products,
@@ -134,6 +136,22 @@ def _nothing_of_customer(name: str) -> _Loader:
     return load
 
 
+def _latest_invoice(world: World, node: Json) -> Json | None:
+    invoice_id = node["latest_invoice"]
+    if invoice_id is None:
+        return None
+    return invoice_life.shown(world, world.invoices.get(str(invoice_id)))
+
+
+def _test_clock(world: World, node: Json) -> Json | None:
+    clock_id = node["test_clock"]
+    return (
+        None
+        if clock_id is None
+        else clock_rules.render(world.test_clocks.get(str(clock_id)))
+    )
+
+
 def _subscriptions(world: World, node: Json) -> Json:
     customer_id = str(node["id"])
     running = [
@@ -161,7 +179,12 @@ _LOADERS: dict[tuple[str, str], _Loader] = {
     ("billing.credit_balance_summary", "customer"): _customer,
     ("billing.credit_balance_transaction", "credit_grant"): _credit_grant,
     ("billing.credit_grant", "customer"): _customer,
+    ("invoice", "customer"): _customer,
     ("subscription", "customer"): _customer,
+    ("subscription", "latest_invoice"): _latest_invoice,
+    ("customer", "test_clock"): _test_clock,
+    ("invoice", "test_clock"): _test_clock,
+    ("subscription", "test_clock"): _test_clock,
     ("price", "product"): _product,
     ("plan", "product"): _product,
     ("price", "currency_options"): _currency_options,

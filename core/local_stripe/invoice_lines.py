@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
 from meterdeck.core.local_stripe.invoice_amounts import Charge, charges
-from meterdeck.core.local_stripe.invoice_records import Billed, Line
-from meterdeck.core.local_stripe.records import Price, Product
+from meterdeck.core.local_stripe.invoice_records import Line
+from meterdeck.core.local_stripe.records import Billed, Price, Product
 from meterdeck.core.local_stripe.wire import seconds
 from meterdeck.core.local_stripe.world import World
 from meterdeck.core.model.money import Money, decimals_of, plain

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from meterdeck.core.local_stripe import invoice_schemas as schemas
 from meterdeck.core.local_stripe import subscription_items as items_of
+from meterdeck.core.local_stripe.invoice_credits import foreseen
+from meterdeck.core.local_stripe.invoice_life import DRAFT_FOR
 from meterdeck.core.local_stripe.invoice_lines import lines_of
-from meterdeck.core.local_stripe.invoice_periods import billed_at, billed_at_start
-from meterdeck.core.local_stripe.invoice_records import Billed, Invoice
+from meterdeck.core.local_stripe.invoice_periods import (
+    billed_at,
+    billed_at_start,
+    with_usage_switched,
+)
+from meterdeck.core.local_stripe.invoice_records import Invoice
 from meterdeck.core.local_stripe.invoice_view import render
 from meterdeck.core.local_stripe.operations import Call, Operation
 from meterdeck.core.local_stripe.parameters import Parameters
-from meterdeck.core.local_stripe.records import Item, Subscription
+from meterdeck.core.local_stripe.records import Billed, Item, Subscription
 from meterdeck.core.local_stripe.refusals import (
     LocalStripeRefusal,
     invalid,
@@ -24,22 +30,19 @@ from meterdeck.core.local_stripe.renewal import ends_at, next_change, placed
 from meterdeck.core.local_stripe.wire import Json, seconds
 from meterdeck.core.local_stripe.world import World
 
-DRAFT_FOR = timedelta(hours=1)
-
 
 def create(world: World, call: Call) -> Json:
     """Give the next invoice as it would be now; nothing is stored."""
     sent = call.parameters
     details = sent.section("subscription_details")
     sections = details.sections("items") if details else []
-    now = world.now().replace(microsecond=0)
     known = _known(world, sent, is_new=bool(sections))
     if known is None:
-        preview = _first(world, _new(world, sent, sections, now))
+        preview = _first(_new(world, sent, sections))
     else:
-        preview = _next(world, _changed(world, known, sections, now))
+        preview = _next(world, _changed(world, known, sections))
     lines = lines_of(world, preview.id, preview.customer, preview.billed)
-    return render(world, preview, lines)
+    return render(world, preview, foreseen(world, preview, lines, preview.created))
 
 
 def _known(world: World, sent: Parameters, *, is_new: bool) -> Subscription | None:
@@ -69,14 +72,14 @@ def _known(world: World, sent: Parameters, *, is_new: bool) -> Subscription | No
     return min(billing, key=lambda each: next_change(each) or each.created)
 
 
-def _new(
-    world: World, sent: Parameters, sections: list[Parameters], now: datetime
-) -> Subscription:
+def _new(world: World, sent: Parameters, sections: list[Parameters]) -> Subscription:
+    customer_id = sent.required_text("customer")
+    now = world.time_of(customer_id).replace(microsecond=0)
     items = items_of.changed(world, (), sections, now)
     subscription = Subscription(
         id="",
         created=now,
-        customer=sent.required_text("customer"),
+        customer=customer_id,
         status="active",
         currency=items_of.check_together(world, items, "flexible"),
         anchor=now,
@@ -87,17 +90,20 @@ def _new(
 
 
 def _changed(
-    world: World, before: Subscription, sections: list[Parameters], now: datetime
+    world: World, before: Subscription, sections: list[Parameters]
 ) -> Subscription:
     if not sections:
         return before
+    now = world.time_of(before.customer).replace(microsecond=0)
     items = items_of.changed(world, before.items, sections, now)
     items_of.check_together(world, items, before.billing_mode)
-    after = replace(before, items=items)
+    after = with_usage_switched(before, replace(before, items=items), now)
     if before.anchor <= now:
         return placed(world, after, now)
     # In a trial, or before a later anchor, all there is is one period.
-    return replace(after, items=tuple(_until(each, before, now) for each in items))
+    return replace(
+        after, items=tuple(_until(each, before, now) for each in after.items)
+    )
 
 
 def _until(item: Item, subscription: Subscription, now: datetime) -> Item:
@@ -106,8 +112,8 @@ def _until(item: Item, subscription: Subscription, now: datetime) -> Item:
     return replace(item, period_start=now, period_end=subscription.anchor)
 
 
-def _first(world: World, subscription: Subscription) -> Invoice:
-    billed = billed_at_start(world, subscription)
+def _first(subscription: Subscription) -> Invoice:
+    billed = billed_at_start(subscription)
     return _preview(subscription, billed, subscription.created)
 
 

@@ -6,25 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from meterdeck.core.local_stripe.records import Customer
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Billed:
-    """One subscription item over one period.
-
-    Attributes:
-        quantity: What was ordered; None bills the period's usage, whatever it comes to.
-        free: Whether the period is a trial: a line, but no amount.
-    """
-
-    item: str
-    price: str
-    quantity: int | None
-    start: datetime
-    end: datetime
-    free: bool = False
-    metadata: dict[str, str] = field(default_factory=dict)
+from meterdeck.core.local_stripe.records import Billed, Customer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,4 +68,3 @@ class Invoice:
     uncollectible_at: datetime | None = None
     metadata: dict[str, str] = field(default_factory=dict)
     subscription_metadata: dict[str, str] = field(default_factory=dict)
-    test_clock: str | None = None

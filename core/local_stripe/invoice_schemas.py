@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from meterdeck.core.local_stripe.schema import (
     EXPAND,
+    METADATA,
+    PAGE,
+    TIME_RANGE,
+    Flag,
     Section,
     Text,
     Unsupported,
@@ -13,6 +17,65 @@ from meterdeck.core.local_stripe.subscription_schemas import (
     UPDATED_ITEMS,
 )
 
+LIST = Section(
+    {
+        "collection_method": Text(choices=("charge_automatically", "send_invoice")),
+        "created": TIME_RANGE,
+        "customer": Text(),
+        "customer_account": Unsupported(),
+        "due_date": Unsupported(),
+        "status": Text(choices=("draft", "open", "paid", "uncollectible", "void")),
+        "subscription": Text(),
+        **PAGE,
+    }
+)
+UPDATE = Section(
+    {
+        "auto_advance": Flag(),
+        "description": Text(1_500, clearable=True),
+        "metadata": METADATA,
+        **dict.fromkeys(
+            (
+                "account_tax_ids",
+                "application_fee_amount",
+                "automatic_tax",
+                "automatically_finalizes_at",
+                "collection_method",
+                "custom_fields",
+                "days_until_due",
+                "default_payment_method",
+                "default_source",
+                "default_tax_rates",
+                "discounts",
+                "due_date",
+                "effective_at",
+                "footer",
+                "issuer",
+                "number",
+                "on_behalf_of",
+                "payment_settings",
+                "rendering",
+                "shipping_cost",
+                "shipping_details",
+                "statement_descriptor",
+                "transfer_data",
+            ),
+            Unsupported(),
+        ),
+        **EXPAND,
+    }
+)
+FINALISE = Section({"auto_advance": Flag(), **EXPAND})
+PAY = Section(
+    {
+        "off_session": Flag(),
+        "paid_out_of_band": Flag(),
+        **dict.fromkeys(
+            ("forgive", "mandate", "payment_method", "source"), Unsupported()
+        ),
+        **EXPAND,
+    }
+)
 PREVIEW = Section(
     {
         "customer": Text(),

@@ -77,17 +77,19 @@ def render(world: World, invoice: Invoice, lines: tuple[Line, ...]) -> Json:
             **_terms(invoice),
             **_amounts(invoice, lines, customer.balance),
             **_customer(customer),
+            "test_clock": customer.test_clock,
             "lines": render_lines(invoice, lines),
         }
     )
 
 
 def render_lines(invoice: Invoice, lines: tuple[Line, ...]) -> Json:
-    """Give the list of lines inside an invoice."""
+    """Give the list of lines inside an invoice; nobody can page a preview's."""
+    shown = lines if invoice.billing_reason == "upcoming" else lines[:10]
     return {
         "object": "list",
-        "data": [render_line(invoice, line) for line in lines[:10]],
-        "has_more": len(lines) > 10,
+        "data": [render_line(invoice, line) for line in shown],
+        "has_more": len(lines) > len(shown),
         "total_count": len(lines),
         "url": f"/v1/invoices/{invoice.id}/lines",
     }
@@ -168,7 +170,6 @@ def _terms(invoice: Invoice) -> Json:
             "paid_at": _time(invoice.paid_at),
             "voided_at": _time(invoice.voided_at),
         },
-        "test_clock": invoice.test_clock,
         "webhooks_delivered_at": seconds(invoice.created),
     }
 
@@ -189,7 +190,7 @@ def _parent(invoice: Invoice) -> Json | None:
 def _amounts(invoice: Invoice, lines: tuple[Line, ...], balance: int) -> Json:
     subtotal = sum(line.amount for line in lines)
     credits = [each for line in lines for each in line.credits]
-    total = subtotal - sum(each.amount for each in credits)
+    total = total_of(lines)
     starting = balance if invoice.finalized_at is None else invoice.starting_balance
     due = amount_due(total, starting)
     paid = due if invoice.paid_at is not None else 0
@@ -207,6 +208,13 @@ def _amounts(invoice: Invoice, lines: tuple[Line, ...], balance: int) -> Json:
         "total_excluding_tax": total,
         "total_pretax_credit_amounts": [_credit(each) for each in credits],
     }
+
+
+def total_of(lines: tuple[Line, ...]) -> int:
+    """Give what the lines come to, less the credits that pay them."""
+    return sum(
+        line.amount - sum(each.amount for each in line.credits) for line in lines
+    )
 
 
 def amount_due(total: int, starting_balance: int) -> int:

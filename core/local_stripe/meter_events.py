@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from meterdeck.core.local_stripe.ingest import MeterEvent, count, examine_at_once, tell
+from meterdeck.core.local_stripe.ingest import (
+    MeterEvent,
+    count,
+    examine_at_once,
+    tell,
+    time_for,
+)
 from meterdeck.core.local_stripe.meter_event_problems import Problem
 from meterdeck.core.local_stripe.operations import Call, Caller, Operation
 from meterdeck.core.local_stripe.refusals import LocalStripeRefusal
@@ -37,11 +43,15 @@ def create(world: World, call: Call) -> Json:
     """Accept an event; its answer has no id, and nothing ever lists it."""
     now = world.now()
     sent = call.parameters.integer("timestamp")
+    name = call.parameters.required_text("event_name")
+    payload = call.parameters.texts("payload")
     event = MeterEvent(
-        event_name=call.parameters.required_text("event_name"),
+        event_name=name,
         identifier=call.parameters.text("identifier") or world.ids.identifier(),
-        payload=call.parameters.texts("payload"),
-        timestamp=now if sent is None else from_seconds(sent),
+        payload=payload,
+        timestamp=time_for(world, name, payload, now)
+        if sent is None
+        else from_seconds(sent),
     )
     outcome = examine_at_once(world, event, now)
     if isinstance(outcome, Problem):

@@ -137,13 +137,20 @@ class Customer:
     address: Json | None = None
     shipping: Json | None = None
     preferred_locales: tuple[str, ...] = ()
+    next_invoice: int = 1
+    test_clock: str | None = None
     metadata: dict[str, str] = field(default_factory=dict)
     deleted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """One price of a subscription, with the period it is in."""
+    """One price of a subscription, with the period it is in.
+
+    Attributes:
+        usage_from: Since when usage is billed at this price, where that is not the
+            period's start.
+    """
 
     id: str
     created: datetime
@@ -151,12 +158,36 @@ class Item:
     quantity: int | None
     period_start: datetime
     period_end: datetime
+    usage_from: datetime | None = None
+    metadata: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Billed:
+    """One subscription item over one period.
+
+    Attributes:
+        quantity: What was ordered; None bills the period's usage, whatever it comes to.
+        free: Whether the period is a trial: a line, but no amount.
+    """
+
+    item: str
+    price: str
+    quantity: int | None
+    start: datetime
+    end: datetime
+    free: bool = False
     metadata: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscription:
-    """A customer's prices and where they are in their billing cycle."""
+    """A customer's prices and where they are in their billing cycle.
+
+    Attributes:
+        unbilled: Usage of items that were removed or changed their price; the next
+            invoice bills it.
+    """
 
     id: str
     created: datetime
@@ -182,12 +213,31 @@ class Subscription:
     trial_start: datetime | None = None
     trial_end: datetime | None = None
     trial_end_behavior: str = "create_invoice"
+    latest_invoice: str | None = None
+    unbilled: tuple[Billed, ...] = ()
     metadata: dict[str, str] = field(default_factory=dict)
 
     @property
     def ended(self) -> bool:
         """Tell whether it can never bill again."""
         return self.status in {"canceled", "incomplete_expired"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrozenClock:
+    """A test clock: the time of its customers and of all that is theirs.
+
+    Attributes:
+        target: Where it is advancing to, until the next request; None when ready.
+    """
+
+    id: str
+    created: datetime
+    deletes_after: datetime
+    frozen_time: datetime
+    customers: tuple[str, ...] = ()
+    name: str | None = None
+    target: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

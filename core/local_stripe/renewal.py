@@ -1,15 +1,16 @@
 """Subscriptions move on with the clock: periods, trials, planned cancellations.
 
-Nothing runs in the background: each request first catches up with what came due.
+Each change drafts the invoice of what ended and of what begins.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
-from heapq import heappop, heappush
 
 from meterdeck.core.local_stripe.billing_cycle import period_at
+from meterdeck.core.local_stripe.invoice_life import draft
+from meterdeck.core.local_stripe.invoice_periods import billed_at
 from meterdeck.core.local_stripe.records import Item, Subscription
 from meterdeck.core.local_stripe.subscription_items import in_period, recurring
 from meterdeck.core.local_stripe.subscription_view import render
@@ -25,18 +26,7 @@ def store(world: World, subscription: Subscription) -> None:
         world.subscription_of_item[item.id] = subscription.id
     due = next_change(subscription)
     if due is not None:
-        heappush(world.due, (due, subscription.id))
-
-
-def catch_up(world: World) -> None:
-    """Apply every change that came due, each with its event at its own time."""
-    now = world.now()
-    while world.due and world.due[0][0] <= now:
-        due, subscription_id = heappop(world.due)
-        subscription = world.subscriptions.get(subscription_id)
-        # An entry of before an update is stale: the update planned its own.
-        if next_change(subscription) == due:
-            _renew(world, subscription, due)
+        world.plan(due, subscription.id, subscription.customer)
 
 
 def placed(world: World, subscription: Subscription, now: datetime) -> Subscription:
@@ -56,11 +46,10 @@ def cancelled(subscription: Subscription, at: datetime, reason: str) -> Subscrip
     )
 
 
-def _renew(world: World, before: Subscription, at: datetime) -> None:
+def renew(world: World, before: Subscription, at: datetime) -> None:
+    """Move a subscription on to what it is from `at`, and draft its invoice."""
     if ends_at(before, at):
-        after = cancelled(before, at, "cancellation_requested")
-        store(world, after)
-        world.events.emit("customer.subscription.deleted", render(world, after), at=at)
+        _end(world, before, at)
         return
     after = before
     if before.status == "trialing" and before.trial_end and before.trial_end <= at:
@@ -70,10 +59,32 @@ def _renew(world: World, before: Subscription, at: datetime) -> None:
         for item in after.items
     ]
     after = replace(after, items=tuple(renewed))
+    after = _invoiced(world, before, after, at)
     store(world, after)
     world.events.emit(
         "customer.subscription.updated", render(world, after), render(world, before), at
     )
+
+
+def _invoiced(
+    world: World, before: Subscription, after: Subscription, at: datetime
+) -> Subscription:
+    """Draft the invoice of what ended; give the subscription with it as its latest."""
+    billed = billed_at(world, before, at, ends=after.ended)
+    start = min(item.period_start for item in before.items)
+    invoice = draft(
+        world, after, billed, at, reason="subscription_cycle", period_start=start
+    )
+    if invoice is None:
+        return after
+    return replace(after, latest_invoice=invoice.id, unbilled=())
+
+
+def _end(world: World, before: Subscription, at: datetime) -> None:
+    after = cancelled(before, at, "cancellation_requested")
+    after = _invoiced(world, before, after, at)
+    store(world, after)
+    world.events.emit("customer.subscription.deleted", render(world, after), at=at)
 
 
 def _item_at(

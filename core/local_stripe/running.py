@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from meterdeck.core.local_stripe import alert_watch, credit_ledger
+from meterdeck.core.local_stripe.catching_up import catch_up
 from meterdeck.core.local_stripe.expansion import expand
 from meterdeck.core.local_stripe.operations import Caller, Operation
-from meterdeck.core.local_stripe.renewal import catch_up
 from meterdeck.core.local_stripe.wire import Json, Raw
 from meterdeck.core.local_stripe.world import World
 

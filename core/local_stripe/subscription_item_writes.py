@@ -56,13 +56,12 @@ def _with_items(
             "A canceled subscription can only update its cancellation_details and"
             " metadata."
         )
-    now = world.now().replace(microsecond=0)
+    now = world.time_of(before.customer).replace(microsecond=0)
     edited = sent.naming(id=item_id, deleted=deleted)
     items = items_of.changed(world, before.items, [edited], now)
     items_of.check_together(world, items, before.billing_mode)
     after = placed(world, replace(before, items=items), now)
-    change(world, before, after)
-    return after
+    return change(world, before, after, now)
 
 
 def _owner(world: World, item_id: str) -> Subscription:

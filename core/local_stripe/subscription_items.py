@@ -138,8 +138,12 @@ def recurring(price: Price) -> Recurring:
 
 
 def in_period(item: Item, period: Period) -> Item:
-    """Give the item moved to a period."""
-    return replace(item, period_start=period.start, period_end=period.end)
+    """Give the item moved to a period, of which all usage is billed at its price."""
+    if (item.period_start, item.period_end) == (period.start, period.end):
+        return item
+    return replace(
+        item, period_start=period.start, period_end=period.end, usage_from=None
+    )
 
 
 def retrieve(world: World, call: Call) -> Json:

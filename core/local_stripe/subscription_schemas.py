@@ -212,7 +212,7 @@ LIST = Section(
         "plan": Text(),
         "price": Text(),
         "status": Text(choices=("all", "ended", *STATUSES)),
-        "test_clock": Unsupported(),
+        "test_clock": Text(),
         **PAGE,
     }
 )

@@ -32,14 +32,12 @@ _SAME_FOR_ALL: Json = {
             "customer_account",
             "default_payment_method",
             "default_source",
-            "latest_invoice",
             "next_pending_invoice_item_invoice",
             "on_behalf_of",
             "pending_invoice_item_interval",
             "pending_setup_intent",
             "pending_update",
             "schedule",
-            "test_clock",
             "transfer_data",
         )
     ),
@@ -73,6 +71,7 @@ def render(world: World, subscription: Subscription) -> Json:
     """Give the subscription; its periods are on its items only."""
     items = subscription.items
     only = items[0] if len(items) == 1 else None
+    owner = world.customers.find(subscription.customer)
     own: Json = {
         **_terms(subscription),
         "items": {
@@ -84,6 +83,7 @@ def render(world: World, subscription: Subscription) -> Json:
         },
         "plan": only and price_view.render_plan(world.prices.get(only.price)),
         "quantity": only and only.quantity,
+        "test_clock": owner and owner.test_clock,
     }
     return in_wire_order({**_SAME_FOR_ALL, **own})
 
@@ -108,6 +108,7 @@ def _terms(subscription: Subscription) -> Json:
         "days_until_due": subscription.days_until_due,
         "description": subscription.description,
         "ended_at": _time(subscription.ended_at),
+        "latest_invoice": subscription.latest_invoice,
         "metadata": dict(subscription.metadata),
         "pause_collection": _pause(subscription),
         "start_date": seconds(subscription.start_date),

@@ -5,9 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
+from meterdeck.core.local_stripe import subscription_billing as billing
 from meterdeck.core.local_stripe import subscription_items as items_of
 from meterdeck.core.local_stripe import subscription_schemas as schemas
 from meterdeck.core.local_stripe import subscription_terms as terms
+from meterdeck.core.local_stripe.clock_rules import check_subscriptions
+from meterdeck.core.local_stripe.invoice_periods import (
+    with_backdated_usage,
+    with_usage_switched,
+)
 from meterdeck.core.local_stripe.operations import Call, Operation
 from meterdeck.core.local_stripe.pagination import in_range, page_of
 from meterdeck.core.local_stripe.parameters import Parameters
@@ -27,8 +33,27 @@ _OF_ENDED = {"cancellation_details", "metadata", "expand"}
 def create(world: World, call: Call) -> Json:
     """Subscribe a customer; it is active (or trialing) at once, as nothing is paid."""
     sent = call.parameters
-    now = world.now().replace(microsecond=0)
     customer = world.living_customer(sent.required_text("customer"), "customer")
+    check_subscriptions(world, customer)
+    now = world.time_of(customer.id).replace(microsecond=0)
+    subscription = _first(world, sent, customer.id, now)
+    subscription = terms.placed_first(
+        world, terms.written(subscription, sent, now), now
+    )
+    subscription = with_backdated_usage(terms.ending(subscription, sent))
+    store(world, subscription)
+    if customer.currency is None:
+        world.customers.put(replace(customer, currency=subscription.currency))
+    subscription = billing.start(world, subscription, now)
+    world.events.emit(
+        "customer.subscription.created", render(world, subscription), at=now
+    )
+    return render(world, subscription)
+
+
+def _first(
+    world: World, sent: Parameters, customer_id: str, now: datetime
+) -> Subscription:
     sections = sent.sections("items")
     if not sections:
         raise missing_param("items")
@@ -37,10 +62,10 @@ def create(world: World, call: Call) -> Json:
     billing_mode = (mode and mode.text("type")) or "flexible"
     currency = items_of.check_together(world, items, billing_mode, sent)
     trial_end = terms.trial_end(sent, now)
-    subscription = Subscription(
+    return Subscription(
         id=world.ids.dated("sub", now),
         created=now,
-        customer=customer.id,
+        customer=customer_id,
         status="trialing" if trial_end else "active",
         currency=currency,
         anchor=trial_end or terms.anchor(world, sent, items, now),
@@ -50,15 +75,6 @@ def create(world: World, call: Call) -> Json:
         trial_start=now if trial_end else None,
         trial_end=trial_end,
     )
-    subscription = terms.placed_first(
-        world, terms.written(subscription, sent, now), now
-    )
-    subscription = terms.ending(subscription, sent)
-    store(world, subscription)
-    if customer.currency is None:
-        world.customers.put(replace(customer, currency=currency))
-    world.events.emit("customer.subscription.created", render(world, subscription))
-    return render(world, subscription)
 
 
 def retrieve(world: World, call: Call) -> Json:
@@ -77,7 +93,7 @@ def update(world: World, call: Call) -> Json:
             "A canceled subscription can only update its cancellation_details and"
             " metadata."
         )
-    now = world.now().replace(microsecond=0)
+    now = world.time_of(before.customer).replace(microsecond=0)
     after = terms.written(before, sent, now)
     sections = sent.sections("items")
     if sections:
@@ -91,16 +107,21 @@ def update(world: World, call: Call) -> Json:
     if (after.anchor, sections) != (before.anchor, []):
         after = placed(world, after, now)
     after = terms.ending(after, sent)
-    change(world, before, after)
-    return render(world, after)
+    return render(world, change(world, before, after, now))
 
 
-def change(world: World, before: Subscription, after: Subscription) -> None:
-    """Store a changed subscription and tell of it."""
+def change(
+    world: World, before: Subscription, after: Subscription, now: datetime
+) -> Subscription:
+    """Store a changed subscription, invoice what that ends, and tell of it."""
     was = render(world, before)
+    after = with_usage_switched(before, after, now)
+    if after.anchor == now != before.anchor:
+        after = billing.restart(world, before, after, now)
     store(world, after)
     _forget_items(world, before, after)
-    world.events.emit("customer.subscription.updated", render(world, after), was)
+    world.events.emit("customer.subscription.updated", render(world, after), was, now)
+    return after
 
 
 def cancel(world: World, call: Call) -> Json:
@@ -109,26 +130,39 @@ def cancel(world: World, call: Call) -> Json:
     if before.ended:
         raise no_such("subscription", call.id)
     after = terms.with_details(before, call.parameters)
-    return end(world, after, world.now().replace(microsecond=0))
+    now = world.time_of(before.customer).replace(microsecond=0)
+    if call.parameters.flag("invoice_now"):
+        after = billing.finish(world, after, now)
+    return end(world, after, now)
 
 
 def end(world: World, subscription: Subscription, at: datetime) -> Json:
     """Cancel a subscription and tell of it."""
     after = cancelled(subscription, at, "cancellation_requested")
     store(world, after)
-    world.events.emit("customer.subscription.deleted", render(world, after))
+    world.events.emit("customer.subscription.deleted", render(world, after), at=at)
     return render(world, after)
 
 
 def list_(world: World, call: Call) -> Json:
-    """List subscriptions, newest first; canceled ones only when asked for."""
+    """List subscriptions, newest first; canceled ones only when asked for.
+
+    Those on a test clock only when it, or their customer, is named.
+    """
     sent = call.parameters
     customer_id = sent.text("customer")
     status = sent.text("status")
+    test_clock = sent.text("test_clock")
+
+    def on_clock(subscription: Subscription) -> bool:
+        clock = world.clock_of(subscription.customer)
+        by_customer = customer_id is not None and test_clock is None
+        return by_customer or (clock and clock.id) == test_clock
 
     def keep(subscription: Subscription) -> bool:
         return (
             customer_id in {None, subscription.customer}
+            and on_clock(subscription)
             and _has_status(subscription, status)
             and sent.text("collection_method") in {None, subscription.collection_method}
             and _has_price(subscription, sent.text("price"))

@@ -12,6 +12,7 @@ from meterdeck.core.local_stripe.ingest import (
     examine,
     examine_at_once,
     tell,
+    time_for,
 )
 from meterdeck.core.local_stripe.meter_event_problems import Problem
 from meterdeck.core.local_stripe.meter_events import PAYLOAD, tell_refusal
@@ -124,11 +125,13 @@ def check_session(world: World, token: str) -> None:
 
 
 def _event(world: World, sent: Parameters, now: datetime) -> MeterEvent:
+    name, payload = sent.required_text("event_name"), sent.texts("payload")
+    default = time_for(world, name, payload, now)
     return MeterEvent(
-        event_name=sent.required_text("event_name"),
+        event_name=name,
         identifier=sent.text("identifier") or world.ids.identifier(),
-        payload=sent.texts("payload"),
-        timestamp=_moment(sent.text("timestamp"), now),
+        payload=payload,
+        timestamp=_moment(sent.text("timestamp"), default),
     )
 
 
