@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -159,6 +160,18 @@ class LocalStripe:
         operation, ids = found
         caller = Caller(self._world.ids.request(), None, "meterdeck sandbox")
         return _copied(run(self._world, operation, ids, raw, caller))
+
+    @contextmanager
+    def without_invoices(self) -> Iterator[None]:
+        """Invoice no subscription that is created meanwhile: for seeding a sandbox.
+
+        Its periods are invoiced from the next one on.
+        """
+        self._world.invoices_starts = False
+        try:
+            yield
+        finally:
+            self._world.invoices_starts = True
 
     def set_subscription(
         self,

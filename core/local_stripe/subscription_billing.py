@@ -13,7 +13,7 @@ from meterdeck.core.local_stripe.world import World
 
 def start(world: World, subscription: Subscription, now: datetime) -> Subscription:
     """Invoice a new subscription's quantities for its first period."""
-    billed = billed_at_start(subscription)
+    billed = billed_at_start(subscription) if world.invoices_starts else ()
     return _invoiced(
         world, subscription, billed, now, since=now, reason="subscription_create"
     )

@@ -38,6 +38,7 @@ class World:
 
     Attributes:
         ahead: By how much the account's clock is ahead of the one it was given.
+        invoices_starts: Whether a new subscription is invoiced at once.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class World:
     ) -> None:
         self._given_now = now
         self.ahead = timedelta(0)
+        self.invoices_starts = True
         self.ids = Ids(seed)
         self.meters = Collection[Meter]("billing meter")
         self.meter_of_event: dict[str, str] = {}

@@ -131,7 +131,8 @@ def _sign_up(
     trial = character.status is TenantStatus.TRIALING
     if trial:
         asked["trial_end"] = int(character.anchor.timestamp())
-    subscription = _id_of(stripe.call("POST", "/v1/subscriptions", asked))
+    with stripe.without_invoices():
+        subscription = _id_of(stripe.call("POST", "/v1/subscriptions", asked))
     stripe.set_subscription(
         subscription,
         status=character.status.value,

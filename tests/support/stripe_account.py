@@ -70,18 +70,40 @@ class Seller:
         return self._create(
             "/v1/prices",
             product=product,
-            currency="usd",
-            **{"recurring": {"interval": "month"}, "unit_amount": 1000, **more},
+            **{
+                "currency": "usd",
+                "unit_amount": 1000,
+                "recurring": {"interval": "month"},
+                **more,
+            },
         )
 
-    def customer(self, name: str = "Acme") -> str:
+    def customer(self, name: str = "Acme", **more: object) -> str:
         """Create a customer."""
-        return self._create("/v1/customers", name=name)
+        return self._create("/v1/customers", name=name, **more)
 
     def subscription(self, customer: str, *prices: str, **more: object) -> str:
         """Create a subscription."""
         items = [{"price": price} for price in prices]
         return self._create("/v1/subscriptions", customer=customer, items=items, **more)
+
+    def subscribed(
+        self, customer: str, items: list[dict[str, object]], **more: object
+    ) -> str:
+        """Create a subscription of whole items."""
+        return self._create("/v1/subscriptions", customer=customer, items=items, **more)
+
+    def credits(self, customer: str, cents: int) -> str:
+        """Give credits for all metered prices, in dollars."""
+        return self._create(
+            "/v1/billing/credit_grants",
+            customer=customer,
+            amount={
+                "type": "monetary",
+                "monetary": {"currency": "usd", "value": cents},
+            },
+            applicability_config={"scope": {"price_type": "metered"}},
+        )
 
     def event(self, customer: str, value: str, **more: object) -> dict[str, object]:
         """Send a meter event."""
