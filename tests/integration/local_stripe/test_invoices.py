@@ -1,0 +1,349 @@
+"""Invoices: drafted when periods end, final an hour later, then paid or not."""
+
+from typing import Any
+
+import pytest
+from tests.support.invoices import amounts, invoices, preview, told
+from tests.support.stripe_account import Clock, Seller
+
+from meterdeck.core.local_stripe import LocalStripe, LocalStripeRefusal
+
+Prices = tuple[str, str]
+
+
+@pytest.fixture
+def prices(seller: Seller) -> Prices:
+    """A metered price of a cent, and a fee of ten dollars a month."""
+    product = seller.product()
+    metered = seller.metered_price(seller.meter(), product, unit_amount=1)
+    return metered, seller.licensed_price(product)
+
+
+def test_a_period_is_invoiced_when_it_ends_and_the_invoice_is_final_in_an_hour(
+    local: LocalStripe, seller: Seller, prices: Prices, clock: Clock
+) -> None:
+    """Usage of the ended period still counts in that hour; afterwards nothing does."""
+    customer = seller.customer(invoice_prefix="ACME")
+    subscription = seller.subscription(customer, *prices)
+    [first] = invoices(local)
+    start = clock.seconds
+    clock.move(days=31)
+    end = clock.seconds
+    seller.event(customer, "70", timestamp=end - 1)
+    seller.event(customer, "1000", timestamp=end)
+    draft = invoices(local)[0]
+    clock.move(minutes=59)
+    seller.event(customer, "5", timestamp=start)
+    late = invoices(local)[0]
+    clock.move(minutes=1)
+    seller.event(customer, "100", timestamp=start)
+    final = invoices(local)[0]
+
+    assert ("paid", "subscription_create", "ACME-0001", [1000]) == (
+        first["status"],
+        first["billing_reason"],
+        first["number"],
+        amounts(first),
+    )
+    assert ("draft", "subscription_cycle", None, [70, 1000]) == (
+        draft["status"],
+        draft["billing_reason"],
+        draft["number"],
+        amounts(draft),
+    )
+    assert (start, end, end + 3600) == (
+        draft["period_start"],
+        draft["period_end"],
+        draft["automatically_finalizes_at"],
+    )
+    assert amounts(late) == [75, 1000]
+    assert ("paid", "ACME-0002", [75, 1000], 1075, 0) == (
+        final["status"],
+        final["number"],
+        amounts(final),
+        final["amount_paid"],
+        final["amount_remaining"],
+    )
+    assert [line["id"] for line in draft["lines"]["data"]] == [
+        line["id"] for line in final["lines"]["data"]
+    ]
+    shown = local.call("GET", f"/v1/subscriptions/{subscription}", {})
+    assert final["id"] == shown["latest_invoice"]
+
+
+def test_every_step_is_an_event_at_its_own_time(
+    local: LocalStripe, seller: Seller, prices: Prices, clock: Clock
+) -> None:
+    """However late the next request comes."""
+    seller.subscription(seller.customer(), *prices)
+    start = clock.seconds
+    clock.move(days=40)
+
+    end = start + 31 * 86_400
+    paid = ("invoice.finalized", "invoice.paid", "invoice.payment_succeeded")
+    assert [
+        *((each, start) for each in ("invoice.created", *paid)),
+        ("invoice.created", end),
+        *((each, end + 3600) for each in paid),
+    ] == told(local, "invoice.*")
+
+
+@pytest.mark.parametrize(("mode", "first"), [("flexible", []), ("classic", [[0]])])
+def test_usage_alone_has_no_first_invoice_but_in_classic_mode(
+    local: LocalStripe,
+    seller: Seller,
+    prices: Prices,
+    mode: str,
+    first: list[list[int]],
+) -> None:
+    """Classic billing mode makes a line of zero."""
+    seller.subscription(seller.customer(), prices[0], billing_mode={"type": mode})
+
+    assert first == [amounts(each) for each in invoices(local)]
+
+
+def test_a_trial_is_invoiced_with_nothing_and_its_usage_is_free(
+    local: LocalStripe, seller: Seller, prices: Prices, clock: Clock
+) -> None:
+    """At its end the fee is billed, of the usage only what comes after."""
+    customer = seller.customer()
+    seller.subscription(customer, *prices, trial_period_days=10)
+    seller.event(customer, "500")
+    clock.move(days=10)
+    seller.event(customer, "3")
+
+    after, trial = invoices(local)
+
+    [line] = trial["lines"]["data"]
+    assert ("paid", 0, "Trial period for Platform") == (
+        trial["status"],
+        trial["total"],
+        line["description"],
+    )
+    assert amounts(after) == [1000]
+    assert amounts(preview(local, customer=customer)) == [3, 1000]
+
+
+@pytest.mark.parametrize(("mode", "billed"), [("flexible", [40, 5]), ("classic", [45])])
+def test_usage_costs_what_its_price_was_at_the_time(
+    local: LocalStripe,
+    seller: Seller,
+    clock: Clock,
+    mode: str,
+    billed: list[int],
+) -> None:
+    """Flexible mode bills both prices; classic the last one for everything."""
+    product, meter = seller.product(), seller.meter()
+    old = seller.metered_price(meter, product, unit_amount=4)
+    new = seller.metered_price(meter, product, unit_amount=1 if billed[1:] else 3)
+    customer = seller.customer()
+    subscription = seller.subscription(customer, old, billing_mode={"type": mode})
+    item = _item(local, subscription)
+    seller.event(customer, "10")
+    clock.move(days=1)
+    items = [{"id": item, "price": new}]
+    local.call("POST", f"/v1/subscriptions/{subscription}", {"items": items})
+    seller.event(customer, "5")
+    foreseen = preview(local, subscription=subscription)
+    clock.move(days=31)
+
+    assert billed == amounts(foreseen) == amounts(invoices(local)[0])
+
+
+def test_an_ending_subscription_is_billed_its_usage_and_no_more(
+    local: LocalStripe, seller: Seller, prices: Prices, clock: Clock
+) -> None:
+    """At the period's end always, at once only with `invoice_now`."""
+    ends, billed, dropped = (seller.customer(name) for name in "abc")
+    seller.subscription(ends, *prices, cancel_at_period_end=True)
+    now = seller.subscription(billed, *prices)
+    never = seller.subscription(dropped, *prices)
+    for customer in (ends, billed, dropped):
+        seller.event(customer, "9")
+    clock.move(days=1)
+    local.call("DELETE", f"/v1/subscriptions/{now}", {"invoice_now": True})
+    local.call("DELETE", f"/v1/subscriptions/{never}", {})
+    clock.move(days=40)
+
+    last = {name: invoices(local, customer=name)[0] for name in (ends, billed, dropped)}
+    assert [[9], [9], [1000]] == [amounts(each) for each in last.values()]
+    assert {each["status"] for each in last.values()} == {"paid"}
+
+
+@pytest.mark.parametrize(
+    ("status", "more", "expected"),
+    [
+        ("past_due", {}, "open"),
+        ("unpaid", {}, "draft"),
+        ("active", {"collection_method": "send_invoice", "days_until_due": 7}, "open"),
+        ("active", {"pause_collection": {"behavior": "void"}}, "void"),
+        ("active", {"pause_collection": {"behavior": "keep_as_draft"}}, "draft"),
+        (
+            "active",
+            {"pause_collection": {"behavior": "mark_uncollectible"}},
+            "uncollectible",
+        ),
+    ],
+)
+def test_what_becomes_of_an_invoice_is_up_to_its_subscription(
+    local: LocalStripe,
+    seller: Seller,
+    prices: Prices,
+    clock: Clock,
+    *,
+    status: str,
+    more: dict[str, object],
+    expected: str,
+) -> None:
+    """Only what is charged automatically is paid by itself."""
+    subscription = seller.subscription(seller.customer(), prices[1])
+    local.set_subscription(subscription, status=status)
+    local.call("POST", f"/v1/subscriptions/{subscription}", more)
+    clock.move(days=32)
+
+    assert [expected] == [
+        each["status"]
+        for each in invoices(local, created={"gt": clock.seconds - 10**6})
+    ]
+
+
+def test_an_open_invoice_is_paid_voided_or_given_up(
+    local: LocalStripe, seller: Seller, prices: Prices, clock: Clock
+) -> None:
+    """A second time it is refused; a draft can be made final before its hour."""
+    for name in "abc":
+        seller.subscription(
+            seller.customer(name),
+            prices[1],
+            collection_method="send_invoice",
+            days_until_due=7,
+        )
+    one, other, third = (each["id"] for each in invoices(local))
+
+    opened = local.call("POST", f"/v1/invoices/{one}/finalize", {})
+    with pytest.raises(LocalStripeRefusal, match="already finalized"):
+        local.call("POST", f"/v1/invoices/{one}/finalize", {})
+    paid = local.call("POST", f"/v1/invoices/{one}/pay", {})
+    with pytest.raises(LocalStripeRefusal, match="already paid"):
+        local.call("POST", f"/v1/invoices/{one}/pay", {})
+    local.call("POST", f"/v1/invoices/{other}", {"auto_advance": False})
+    clock.move(hours=1)
+    kept = local.call("GET", f"/v1/invoices/{other}", {})
+    voided = local.call("POST", f"/v1/invoices/{third}/void", {})
+
+    assert ("open", clock.seconds - 3600 + 7 * 86_400) == (
+        opened["status"],
+        opened["due_date"],
+    )
+    assert ("paid", 0) == (paid["status"], paid["amount_remaining"])
+    assert kept["status"] == "draft"
+    assert voided["status"] == "void"
+
+
+def test_credits_and_a_balance_are_used_when_the_invoice_is_final(
+    local: LocalStripe, seller: Seller, prices: Prices, clock: Clock
+) -> None:
+    """Credits pay usage, in the ledger; a balance pays what is left."""
+    customer = seller.customer(balance=-1900)
+    seller.subscription(customer, *prices)
+    grant = seller.credits(customer, 250)
+    seller.event(customer, "400")
+    clock.move(days=31, hours=1)
+
+    final, first = invoices(local)
+    ledger: dict[str, Any] = local.call(
+        "GET", "/v1/billing/credit_balance_transactions", {"credit_grant": grant}
+    )
+
+    assert (1000, -1900, -900, 0) == (
+        first["total"],
+        first["starting_balance"],
+        first["ending_balance"],
+        first["amount_due"],
+    )
+    assert (1400, 1150, -900, 0, 250) == (
+        final["subtotal"],
+        final["total"],
+        final["starting_balance"],
+        final["ending_balance"],
+        final["amount_due"],
+    )
+    used = ledger["data"][0]
+    [credit] = final["lines"]["data"][0]["pretax_credit_amounts"]
+    assert (250, used["id"]) == (
+        credit["amount"],
+        credit["credit_balance_transaction"],
+    )
+    assert final["id"] == used["debit"]["credits_applied"]["invoice"]
+
+
+def test_a_cycle_that_begins_anew_is_invoiced_at_once(
+    local: LocalStripe, seller: Seller, prices: Prices, clock: Clock
+) -> None:
+    """What was used so far, and the new period's quantities."""
+    customer = seller.customer()
+    subscription = seller.subscription(customer, *prices)
+    seller.event(customer, "12")
+    clock.move(days=3)
+    changed = local.call(
+        "POST",
+        f"/v1/subscriptions/{subscription}",
+        {"billing_cycle_anchor": "now", "expand": ["latest_invoice"]},
+    )
+
+    latest = changed["latest_invoice"]
+    assert isinstance(latest, dict)
+    assert ("subscription_update", "paid", [12, 1000]) == (
+        latest["billing_reason"],
+        latest["status"],
+        amounts(latest),
+    )
+    assert amounts(preview(local, subscription=subscription)) == [0, 1000]
+
+
+def test_invoices_and_their_lines_are_listed_in_pages(
+    local: LocalStripe, seller: Seller, clock: Clock
+) -> None:
+    """Ten lines are in the invoice, the others follow; filters are Stripe's."""
+    tiers: list[dict[str, object]] = [
+        *({"up_to": step, "unit_amount": 1} for step in range(1, 12)),
+        {"up_to": "inf", "unit_amount": 1},
+    ]
+    price = seller.metered_price(
+        seller.meter(),
+        seller.product(),
+        billing_scheme="tiered",
+        tiers_mode="graduated",
+        tiers=tiers,
+    )
+    customer = seller.customer()
+    subscription = seller.subscription(customer, price)
+    seller.subscription(seller.customer(), seller.licensed_price(seller.product()))
+    seller.event(customer, "20")
+    clock.move(days=31)
+
+    [invoice] = invoices(local, subscription=subscription, status="draft")
+    shown = invoice["lines"]
+    path = f"/v1/invoices/{invoice['id']}/lines"
+    rest: dict[str, Any] = local.call(
+        "GET", path, {"starting_after": shown["data"][-1]["id"]}
+    )
+
+    assert (10, 12, True) == (
+        len(shown["data"]),
+        shown["total_count"],
+        shown["has_more"],
+    )
+    assert [1, 9] == [line["quantity"] for line in rest["data"]]
+    assert not rest["has_more"]
+    assert len(invoices(local, limit=100)) == 3
+    assert [invoice["id"]] == [
+        each["id"] for each in invoices(local, customer=customer)
+    ]
+
+
+def _item(local: LocalStripe, subscription: str) -> str:
+    answer: dict[str, Any] = local.call(
+        "GET", "/v1/subscription_items", {"subscription": subscription}
+    )
+    return str(answer["data"][0]["id"])
