@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from starlette.types import ASGIApp
@@ -160,6 +160,16 @@ class LocalStripe:
         operation, ids = found
         caller = Caller(self._world.ids.request(), None, "meterdeck sandbox")
         return _copied(run(self._world, operation, ids, raw, caller))
+
+    def advance_by(self, delta: timedelta) -> None:
+        """Move the account's clock forward; test clocks stand where they stood.
+
+        What came due happens at the next request.
+
+        Raises:
+            ValueError: It would go back.
+        """
+        self._world.advance_by(delta)
 
     @contextmanager
     def without_invoices(self) -> Iterator[None]:
