@@ -152,7 +152,7 @@ def test_usage_is_billed_for_the_period_and_a_quantity_for_the_next(
     product = seller.product("Standard")
     metered = seller.metered_price(seller.meter(), product, unit_amount_decimal="0.5")
     customer = seller.customer()
-    items = [
+    items: list[dict[str, object]] = [
         {"price": metered},
         {"price": seller.licensed_price(product), "quantity": 3},
     ]
@@ -163,17 +163,17 @@ def test_usage_is_billed_for_the_period_and_a_quantity_for_the_next(
 
     usage, fee = invoice["lines"]["data"]
     end = usage["period"]["end"]
-    assert ("upcoming_in_", "il_tmp_") == (invoice["id"][:12], usage["id"][:7])
+    assert (invoice["id"][:12], usage["id"][:7]) == ("upcoming_in_", "il_tmp_")
     assert ("draft", "upcoming", end) == (
         invoice["status"],
         invoice["billing_reason"],
         invoice["created"],
     )
-    assert (4, "7 × Standard (at $0.005 / month)", "0.5") == (
+    assert (
         usage["amount"],
         usage["description"],
         usage["pricing"]["unit_amount_decimal"],
-    )
+    ) == (4, "7 × Standard (at $0.005 / month)", "0.5")
     assert (3000, "3 × Standard (at $10.00 / month)", end) == (
         fee["amount"],
         fee["description"],
@@ -202,11 +202,11 @@ def test_a_what_if_changes_only_the_preview(local: LocalStripe, seller: Seller) 
     assert what_if(id=item_id, price=dear, quantity=2) == [5000]
     assert what_if(id=item_id, quantity=4) == [4000]
     assert what_if(price=extra) == [1000, 1000]
-    assert [2500] == amounts(
+    assert amounts(
         preview(
             local, customer=customer, subscription_details={"items": [{"price": dear}]}
         )
-    )
+    ) == [2500]
     assert amounts(preview(local, subscription=subscription)) == [1000]
 
 
@@ -222,10 +222,10 @@ def test_where_nothing_will_be_billed_there_is_no_preview(
     for asked in ({"customer": gone}, {"subscription": ends}, {"customer": nobody}):
         with pytest.raises(LocalStripeRefusal) as refused:
             preview(local, **asked)
-        assert (404, "invoice_upcoming_none") == (
+        assert (
             refused.value.status,
             refused.value.code,
-        )
+        ) == (404, "invoice_upcoming_none")
 
 
 @pytest.mark.parametrize(
@@ -265,10 +265,10 @@ def test_credits_pay_of_usage_in_a_preview_and_stay(
 
     for _ in range(2):
         invoice = preview(local, customer=customer)
-        assert (1300, 1000, 1000) == (
+        assert (
             invoice["subtotal"],
             invoice["total"],
             invoice["amount_due"],
-        )
+        ) == (1300, 1000, 1000)
         [credit] = invoice["total_pretax_credit_amounts"]
-        assert (300, None) == (credit["amount"], credit["credit_balance_transaction"])
+        assert (credit["amount"], credit["credit_balance_transaction"]) == (300, None)

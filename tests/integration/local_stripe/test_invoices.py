@@ -39,31 +39,31 @@ def test_a_period_is_invoiced_when_it_ends_and_the_invoice_is_final_in_an_hour(
     seller.event(customer, "100", timestamp=start)
     final = invoices(local)[0]
 
-    assert ("paid", "subscription_create", "ACME-0001", [1000]) == (
+    assert (
         first["status"],
         first["billing_reason"],
         first["number"],
         amounts(first),
-    )
-    assert ("draft", "subscription_cycle", None, [70, 1000]) == (
+    ) == ("paid", "subscription_create", "ACME-0001", [1000])
+    assert (
         draft["status"],
         draft["billing_reason"],
         draft["number"],
         amounts(draft),
-    )
+    ) == ("draft", "subscription_cycle", None, [70, 1000])
     assert (start, end, end + 3600) == (
         draft["period_start"],
         draft["period_end"],
         draft["automatically_finalizes_at"],
     )
     assert amounts(late) == [75, 1000]
-    assert ("paid", "ACME-0002", [75, 1000], 1075, 0) == (
+    assert (
         final["status"],
         final["number"],
         amounts(final),
         final["amount_paid"],
         final["amount_remaining"],
-    )
+    ) == ("paid", "ACME-0002", [75, 1000], 1075, 0)
     assert [line["id"] for line in draft["lines"]["data"]] == [
         line["id"] for line in final["lines"]["data"]
     ]
@@ -115,11 +115,11 @@ def test_a_trial_is_invoiced_with_nothing_and_its_usage_is_free(
     after, trial = invoices(local)
 
     [line] = trial["lines"]["data"]
-    assert ("paid", 0, "Trial period for Platform") == (
+    assert (
         trial["status"],
         trial["total"],
         line["description"],
-    )
+    ) == ("paid", 0, "Trial period for Platform")
     assert amounts(after) == [1000]
     assert amounts(preview(local, customer=customer)) == [3, 1000]
 
@@ -166,7 +166,7 @@ def test_an_ending_subscription_is_billed_its_usage_and_no_more(
     clock.move(days=40)
 
     last = {name: invoices(local, customer=name)[0] for name in (ends, billed, dropped)}
-    assert [[9], [9], [1000]] == [amounts(each) for each in last.values()]
+    assert [amounts(each) for each in last.values()] == [[9], [9], [1000]]
     assert {each["status"] for each in last.values()} == {"paid"}
 
 
@@ -235,7 +235,7 @@ def test_an_open_invoice_is_paid_voided_or_given_up(
         opened["status"],
         opened["due_date"],
     )
-    assert ("paid", 0) == (paid["status"], paid["amount_remaining"])
+    assert (paid["status"], paid["amount_remaining"]) == ("paid", 0)
     assert kept["status"] == "draft"
     assert voided["status"] == "void"
 
@@ -255,19 +255,19 @@ def test_credits_and_a_balance_are_used_when_the_invoice_is_final(
         "GET", "/v1/billing/credit_balance_transactions", {"credit_grant": grant}
     )
 
-    assert (1000, -1900, -900, 0) == (
+    assert (
         first["total"],
         first["starting_balance"],
         first["ending_balance"],
         first["amount_due"],
-    )
-    assert (1400, 1150, -900, 0, 250) == (
+    ) == (1000, -1900, -900, 0)
+    assert (
         final["subtotal"],
         final["total"],
         final["starting_balance"],
         final["ending_balance"],
         final["amount_due"],
-    )
+    ) == (1400, 1150, -900, 0, 250)
     used = ledger["data"][0]
     [credit] = final["lines"]["data"][0]["pretax_credit_amounts"]
     assert (250, used["id"]) == (
@@ -293,11 +293,11 @@ def test_a_cycle_that_begins_anew_is_invoiced_at_once(
 
     latest = changed["latest_invoice"]
     assert isinstance(latest, dict)
-    assert ("subscription_update", "paid", [12, 1000]) == (
+    assert (
         latest["billing_reason"],
         latest["status"],
         amounts(latest),
-    )
+    ) == ("subscription_update", "paid", [12, 1000])
     assert amounts(preview(local, subscription=subscription)) == [0, 1000]
 
 
@@ -306,8 +306,7 @@ def test_invoices_and_their_lines_are_listed_in_pages(
 ) -> None:
     """Ten lines are in the invoice, the others follow; filters are Stripe's."""
     tiers: list[dict[str, object]] = [
-        *({"up_to": step, "unit_amount": 1} for step in range(1, 12)),
-        {"up_to": "inf", "unit_amount": 1},
+        {"up_to": step, "unit_amount": 1} for step in (*range(1, 12), "inf")
     ]
     price = seller.metered_price(
         seller.meter(),
@@ -329,12 +328,12 @@ def test_invoices_and_their_lines_are_listed_in_pages(
         "GET", path, {"starting_after": shown["data"][-1]["id"]}
     )
 
-    assert (10, 12, True) == (
+    assert (
         len(shown["data"]),
         shown["total_count"],
         shown["has_more"],
-    )
-    assert [1, 9] == [line["quantity"] for line in rest["data"]]
+    ) == (10, 12, True)
+    assert [line["quantity"] for line in rest["data"]] == [1, 9]
     assert not rest["has_more"]
     assert len(invoices(local, limit=100)) == 3
     assert [invoice["id"]] == [

@@ -48,11 +48,11 @@ def test_a_clock_advances_and_is_ready_at_the_next_request(
         made["frozen_time"],
         made["status"],
     )
-    assert ("advancing", {"advancing": {"target_frozen_time": _NEW_YEAR + _DAY}}) == (
+    assert (
         advancing["status"],
         advancing["status_details"],
-    )
-    assert (_NEW_YEAR + _DAY, "ready") == (ready["frozen_time"], ready["status"])
+    ) == ("advancing", {"advancing": {"target_frozen_time": _NEW_YEAR + _DAY}})
+    assert (ready["frozen_time"], ready["status"]) == (_NEW_YEAR + _DAY, "ready")
     assert listed["data"] == [ready]
     assert {
         "id": test_clock,
@@ -89,9 +89,10 @@ def test_periods_pass_and_are_invoiced_at_the_clocks_time(
     [second, first] = invoices(local, customer=customer)
     assert (test_clock, _NEW_YEAR) == (march["test_clock"], march["created"])
     assert _unix(2030, 3, 1) == march["items"]["data"][0]["current_period_start"]
-    assert ("draft", [34]) == (draft["status"], amounts(draft))
-    assert [("paid", [34]), ("paid", [1000])] == [
-        (each["status"], amounts(each)) for each in (first, second)
+    assert (draft["status"], amounts(draft)) == ("draft", [34])
+    assert [(each["status"], amounts(each)) for each in (first, second)] == [
+        ("paid", [34]),
+        ("paid", [1000]),
     ]
     assert [_unix(2030, 2, 1), _unix(2030, 3, 1)] == [
         each["created"] for each in (first, second)
@@ -203,7 +204,7 @@ def test_a_deleted_clock_takes_its_customers_along(
     gone = local.call("GET", f"/v1/customers/{customer}", {})
     ended = local.call("GET", f"/v1/subscriptions/{subscription}", {})
     assert gone["deleted"] is True
-    assert ("canceled", _NEW_YEAR) == (ended["status"], ended["ended_at"])
+    assert (ended["status"], ended["ended_at"]) == ("canceled", _NEW_YEAR)
 
 
 def test_the_whole_accounts_clock_can_be_moved_ahead(
@@ -215,7 +216,7 @@ def test_the_whole_accounts_clock_can_be_moved_ahead(
 
     local.advance_by(timedelta(days=7))
 
-    assert ["draft", "paid"] == [each["status"] for each in invoices(local)]
+    assert [each["status"] for each in invoices(local)] == ["draft", "paid"]
     assert clock.seconds + 7 * _DAY == invoices(local)[0]["created"]
     answer = local.call("GET", f"{_CLOCKS}/{test_clock}", {})
     assert answer["frozen_time"] == _NEW_YEAR
