@@ -8,6 +8,7 @@ from typing import TypeAlias
 from meterdeck.core.local_stripe import (
     clock_rules,
     credit_grants,
+    credit_transactions,
     customers,
     invoice_life,
     meters,
@@ -20,6 +21,8 @@ from meterdeck.core.local_stripe.wire import Json, in_wire_order
 from meterdeck.core.local_stripe.world import World
 
 MOST_LEVELS = 4
+_TRANSACTION = "credit_balance_transaction"
+_PAYMENTS = "/v1/invoices/payments"
 _Loader: TypeAlias = Callable[[World, Json], object]
 
 
@@ -143,6 +146,30 @@ def _latest_invoice(world: World, node: Json) -> Json | None:
     return invoice_life.shown(world, world.invoices.get(str(invoice_id)))
 
 
+def _subscription(world: World, node: Json) -> Json:
+    return subscription_view(world, world.subscriptions.get(str(node["subscription"])))
+
+
+def _price(world: World, node: Json) -> Json:
+    return price_view.render(world.prices.get(str(node["price"])))
+
+
+def _credit_transaction(world: World, node: Json) -> Json | None:
+    entry = node[_TRANSACTION]
+    if entry is None:
+        return None
+    return credit_transactions.render(world.credit_transactions.get(str(entry)))
+
+
+def _confirmation_secret(world: World, node: Json) -> None:
+    """Give nothing: there are no payment intents here."""
+
+
+def _payments(world: World, node: Json) -> Json:
+    """Give an invoice's payments, of which nothing is kept here."""
+    return {"object": "list", "data": [], "has_more": False, "url": _PAYMENTS}
+
+
 def _test_clock(world: World, node: Json) -> Json | None:
     clock_id = node["test_clock"]
     return (
@@ -179,7 +206,13 @@ _LOADERS: dict[tuple[str, str], _Loader] = {
     ("billing.credit_balance_summary", "customer"): _customer,
     ("billing.credit_balance_transaction", "credit_grant"): _credit_grant,
     ("billing.credit_grant", "customer"): _customer,
+    ("invoice", "confirmation_secret"): _confirmation_secret,
     ("invoice", "customer"): _customer,
+    ("invoice", "payments"): _payments,
+    ("invoice.parent.subscription_details", "subscription"): _subscription,
+    ("line_item.pricing.price_details", "price"): _price,
+    ("line_item.pretax_credit_amounts", _TRANSACTION): _credit_transaction,
+    ("invoice.total_pretax_credit_amounts", _TRANSACTION): _credit_transaction,
     ("subscription", "customer"): _customer,
     ("subscription", "latest_invoice"): _latest_invoice,
     ("customer", "test_clock"): _test_clock,

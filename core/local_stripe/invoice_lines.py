@@ -53,7 +53,7 @@ def _lines(world: World, owner: str, customer: str, billed: Billed) -> Iterator[
             id=_line_id(owner, billed, place),
             billed=billed,
             product=product.id,
-            description=_described(price, product.name, charge),
+            description=_described(price, product, charge),
             quantity=charge.quantity,
             unit=charge.unit,
             amount=charge.amount,
@@ -61,12 +61,13 @@ def _lines(world: World, owner: str, customer: str, billed: Billed) -> Iterator[
 
 
 def _trial(owner: str, billed: Billed, product: Product) -> Line:
+    quantity = Decimal(billed.quantity or 0)
     return Line(
         id=_line_id(owner, billed, 0),
         billed=billed,
         product=product.id,
-        description=f"Trial period for {product.name}",
-        quantity=Decimal(billed.quantity or 0),
+        description=f"Free trial for {_counted(quantity, product)}",
+        quantity=quantity,
         unit=_ZERO,
         amount=0,
     )
@@ -79,14 +80,19 @@ def _line_id(owner: str, billed: Billed, place: int) -> str:
     return f"il_tmp_{digest}" if owner.startswith("upcoming") else f"il_1{digest}"
 
 
-def _described(price: Price, product: str, charge: Charge) -> str:
-    """Write what Stripe prints: `10 × Standard (Tier 1 at $0.10 / month)`."""
+def _described(price: Price, product: Product, charge: Charge) -> str:
+    """Write what Stripe prints: `10 user × Standard (Tier 1 at $0.10 / month)`."""
     amount = _money(charge.unit, price.currency)
     if price.divide_by is not None:
         amount = f"{amount} per {price.divide_by}"
     tier = f"Tier {charge.tier} " if charge.tier else ""
-    count = "" if charge.flat else f"{plain(charge.quantity)} × "
-    return f"{count}{product} ({tier}at {amount} {_rhythm(price)})"
+    what = product.name if charge.flat else _counted(charge.quantity, product)
+    return f"{what} ({tier}at {amount} {_rhythm(price)})"
+
+
+def _counted(quantity: Decimal, product: Product) -> str:
+    label = f" {product.unit_label}" if product.unit_label else ""
+    return f"{plain(quantity)}{label} × {product.name}"
 
 
 def _money(minor: Decimal, currency: str) -> str:

@@ -36,12 +36,6 @@ _SAME_FOR_ALL: Json = {
     },
     "post_payment_credit_notes_amount": 0,
     "pre_payment_credit_notes_amount": 0,
-    "rendering": {
-        "amount_tax_display": None,
-        "pdf": {"page_size": "letter"},
-        "template": None,
-        "template_version": None,
-    },
     "total_discount_amounts": [],
     "total_taxes": [],
     **dict.fromkeys(
@@ -60,6 +54,7 @@ _SAME_FOR_ALL: Json = {
             "latest_revision",
             "on_behalf_of",
             "receipt_number",
+            "rendering",
             "shipping_cost",
             "shipping_details",
             "statement_descriptor",
@@ -146,7 +141,6 @@ def _terms(invoice: Invoice) -> Json:
     waiting = invoice.status == "draft" and attempt
     return {
         "id": invoice.id,
-        "attempt_count": int(invoice.paid_at is not None),
         "attempted": invoice.paid_at is not None,
         "auto_advance": invoice.auto_advance,
         "automatically_finalizes_at": _time(invoice.finalizes_at),
@@ -195,6 +189,7 @@ def _amounts(invoice: Invoice, lines: tuple[Line, ...], balance: int) -> Json:
     due = amount_due(total, starting)
     paid = due if invoice.paid_at is not None else 0
     return {
+        "attempt_count": int(paid > 0),
         "amount_due": due,
         "amount_paid": paid,
         "amount_remaining": due - paid,

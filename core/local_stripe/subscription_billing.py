@@ -24,8 +24,7 @@ def restart(
 ) -> Subscription:
     """Invoice what was used before a cycle that begins now, and its quantities."""
     billed = billed_at(world, before, now, ends=True) + billed_at_start(after)
-    since = min(item.period_start for item in before.items)
-    return _invoiced(world, after, billed, now, since=since)
+    return _invoiced(world, after, billed, now, since=now)
 
 
 def finish(world: World, subscription: Subscription, now: datetime) -> Subscription:

@@ -81,10 +81,8 @@ class World:
         self.thin_twins = Collection[ThinTwin]("event")
         self.deliveries = Collection[Delivery]("delivery", lambda each: each.event)
         self.outbox = Outbox(self)
-        self.events = EventLog(self.ids, now, self.outbox.plan)
-        self.reports = ErrorReports(self.ids, self.outbox.plan_thin)
         self.events = EventLog(self.ids, self.now, self.outbox.plan)
-        self.reports = ErrorReports(self.ids)
+        self.reports = ErrorReports(self.ids, self.outbox.plan_thin)
         self.sessions: dict[str, datetime] = {}
         self.on_meter_event: Callable[[ReceivedMeterEvent], None] | None = None
 

@@ -7,7 +7,9 @@ is not listed fails, and so does a listed one that is gone.
 _BEFORE_BASIL = "recorded before API version 2025-03-31.basil"
 _ADDED_LATER = "recorded before Stripe added it; later recordings have it"
 _SINCE_ENDIVE = "added after the recorded API version; the SDK 16.1 types it"
-_UNPAID = "nothing is paid at once here, and there is no invoice yet"
+_UNPAID = "there are no payments here"
+_NO_PAGE = "there is no page to pay on"
+_NO_PRORATION = "there are no prorations here"
 _ANOTHER_PRICE = "the recorded price has no name"
 
 
@@ -40,16 +42,35 @@ _OLD_SUBSCRIPTION = {
     "discount: only recorded": _BEFORE_BASIL,
     "discounts: only ours": _ADDED_LATER,
     "invoice_settings: only ours": _ADDED_LATER,
-    "latest_invoice: str recorded, null ours": _UNPAID,
     "plan.aggregate_usage: only recorded": _BEFORE_BASIL,
     "plan.meter: only ours": _ADDED_LATER,
     **_at("items.data[]", _OLD_ITEM),
 }
 _OF_2026 = {
     "$.billing_schedules: only ours": _SINCE_ENDIVE,
-    "$.latest_invoice: dict recorded, null ours": _UNPAID,
+    "$.latest_invoice.hosted_invoice_url: str recorded, null ours": _NO_PAGE,
+    "$.latest_invoice.invoice_pdf: str recorded, null ours": _NO_PAGE,
 }
-_OF_2025 = {**_OF_2026, "$.customer_account: only ours": _ADDED_LATER}
+_OF_2025 = {
+    **_OF_2026,
+    "$.customer_account: only ours": _ADDED_LATER,
+    "$.latest_invoice.confirmation_secret: dict recorded, null ours": _UNPAID,
+    "$.latest_invoice.customer_account: only ours": _ADDED_LATER,
+    "$.latest_invoice.lines.data[].quantity_decimal: only ours": _ADDED_LATER,
+    "$.latest_invoice.lines.data[].subtotal: only ours": _ADDED_LATER,
+    "$.latest_invoice.payments.data: 1 recorded, 0 ours": _UNPAID,
+}
+_PRORATED = _at(
+    "$.latest_invoice.lines.data[]",
+    {
+        "parent.subscription_item_details.invoice_item: str recorded, null ours": (
+            _NO_PRORATION
+        ),
+        "parent.subscription_item_details.proration_details.credited_items: dict"
+        " recorded, null ours": _NO_PRORATION,
+        "pricing.unit_amount_decimal: null recorded, str ours": _NO_PRORATION,
+    },
+)
 
 DIFFERENCES: dict[str, dict[str, str]] = {
     "customer_404": {
@@ -74,7 +95,7 @@ DIFFERENCES: dict[str, dict[str, str]] = {
     },
     "subscription": _OF_2025,
     "subscription_cancel_at_period_end": _OF_2025,
-    "subscription_new_anchor": _OF_2025,
+    "subscription_new_anchor": {**_OF_2025, **_PRORATED},
     "subscription_quantity": _OF_2025,
     "subscription_tiers": {
         **_at("$", _OLD_SUBSCRIPTION),

@@ -6,7 +6,7 @@ parameters that no step sends: add a step beside its family.
 
 from collections.abc import Callable
 
-from tests.support import sdk_tour_billing, sdk_tour_usage
+from tests.support import sdk_tour_billing, sdk_tour_invoices, sdk_tour_usage
 from tests.support.sdk_guide import Guide
 
 _STEPS: tuple[Callable[[Guide], None], ...] = (
@@ -23,6 +23,8 @@ _STEPS: tuple[Callable[[Guide], None], ...] = (
     sdk_tour_usage.v2_usage,
     sdk_tour_billing.credits_,
     sdk_tour_billing.previews,
+    sdk_tour_invoices.invoices,
+    sdk_tour_invoices.test_clocks,
     sdk_tour_billing.searches,
     sdk_tour_usage.events,
 )

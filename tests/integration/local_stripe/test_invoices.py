@@ -119,7 +119,7 @@ def test_a_trial_is_invoiced_with_nothing_and_its_usage_is_free(
         trial["status"],
         trial["total"],
         line["description"],
-    ) == ("paid", 0, "Trial period for Platform")
+    ) == ("paid", 0, "Free trial for 1 × Platform")
     assert amounts(after) == [1000]
     assert amounts(preview(local, customer=customer)) == [3, 1000]
 

@@ -192,7 +192,7 @@ async def _subscriptions(ask: _Asking, seller: Seller, clock: Clock) -> None:
     """Their requests name prices by old ids, which ours take the place of."""
     product, meter = seller.product(), seller.meter("patch_installs")
     monthly = seller.licensed_price(product, nickname="Small Monthly")
-    customer = seller.customer()
+    customer = seller.customer(email="acme@example.com")
 
     def asked(name: str) -> str:
         form = load(_RECORDED, name).asked.replace("small-monthly", monthly)
@@ -208,7 +208,8 @@ async def _subscriptions(ask: _Asking, seller: Seller, clock: Clock) -> None:
         "POST",
         path,
         "cancel_at_period_end=false&proration_behavior=always_invoice&trial_end=now"
-        "&billing_cycle_anchor=now",
+        "&billing_cycle_anchor=now&expand[]=latest_invoice.confirmation_secret"
+        "&expand[]=latest_invoice.payments",
     )
     name = "subscription_cancel_at_period_end"
     await _event(ask)

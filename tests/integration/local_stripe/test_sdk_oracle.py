@@ -77,7 +77,13 @@ _NO_EFFECT = {
     "POST /v1/subscriptions/{} proration_behavior": _UNPAID,
     "POST /v1/subscriptions/{} proration_date": _UNPAID,
     "POST /v1/subscriptions/{} items[].clear_usage": _METERED,
-    "DELETE /v1/subscriptions/{} invoice_now": _UNPAID,
+    **dict.fromkeys(
+        (
+            "POST /v1/invoices/{}/pay off_session",
+            "POST /v1/invoices/{}/pay paid_out_of_band",
+        ),
+        _UNPAID,
+    ),
     "DELETE /v1/subscriptions/{} prorate": _UNPAID,
 }
 
