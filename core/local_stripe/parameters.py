@@ -26,10 +26,9 @@ class Parameters:
         """Tell whether the parameter was sent, even if only to be cleared."""
         return key in self._values
 
-    def naming(self, **more: object) -> Parameters:
+    def naming(self, more: Mapping[str, object]) -> Parameters:
         """Give the same parameters and more that were told elsewhere, as in a path."""
-        given = {key: value for key, value in more.items() if value is not None}
-        return Parameters({**self._values, **given}, self.name)
+        return Parameters({**self._values, **more}, self.name)
 
     def path(self, key: str) -> str:
         """Give the full name of a parameter, as error answers print it."""

@@ -68,7 +68,7 @@ def quantity_of(sent: Parameters, price: Price, default: int) -> int | None:
     if metered and quantity is not None:
         raise invalid(
             "Quantity should not be specified where usage_type is `metered`."
-            f" Remove quantity from `{sent.name}`",
+            f" Remove quantity from `{sent.name or 'the item'}`",
             sent.path("quantity"),
         )
     if metered:

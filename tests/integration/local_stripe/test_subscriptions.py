@@ -491,3 +491,43 @@ def test_years_weeks_and_days_renew(
         (item["current_period_start"], item["current_period_end"])
         for item in items["data"]
     ]
+
+
+async def test_items_are_written_one_by_one(
+    client: stripe.StripeClient, local: LocalStripe, seller: Seller
+) -> None:
+    """Added, changed and deleted by the SDK, each an update of the subscription."""
+    product, customer = seller.product(), seller.customer()
+    base, seats = (seller.licensed_price(product) for _ in "ab")
+    metered = seller.metered_price(seller.meter(), product)
+    subscription = seller.subscription(customer, base)
+    service = client.v1.subscription_items
+
+    added = await service.create_async({"subscription": subscription, "price": metered})
+    seat = await service.create_async(
+        {"subscription": subscription, "price": seats, "quantity": 3}
+    )
+    changed = await service.update_async(seat.id, {"quantity": 4})
+    gone = await service.delete_async(added.id)
+    with pytest.raises(stripe.InvalidRequestError, match="Remove quantity"):
+        await service.create_async(
+            {"subscription": subscription, "price": metered, "quantity": 1}
+        )
+
+    listed = await service.list_async({"subscription": subscription})
+    events = await client.v1.events.list_async(
+        {"type": "customer.subscription.updated"}
+    )
+    assert added.price.id == metered
+    assert added.current_period_end == seat.current_period_end
+    assert (changed.id, changed.quantity) == (seat.id, 4)
+    assert gone.to_dict() == {
+        "id": added.id,
+        "object": "subscription_item",
+        "deleted": True,
+    }
+    assert [(each.price.id, each.quantity) for each in listed] == [
+        (base, 1),
+        (seats, 4),
+    ]
+    assert len(events.data) == 4

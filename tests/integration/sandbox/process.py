@@ -28,6 +28,7 @@ class Child:
     redis_url: str
     api_key: str
     state_dir: Path
+    webhook_secret: str | None = None
 
     def ports(self) -> tuple[int, int]:
         """Return the ports of Stripe and Redis."""

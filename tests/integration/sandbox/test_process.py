@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import stripe
 from tests.integration.sandbox.process import (
     COMMAND,
     PATIENCE_S,
@@ -21,6 +22,8 @@ from tests.integration.sandbox.process import (
     sandbox_child,
     wait_until,
 )
+from tests.support.metering import until
+from tests.support.webhook_sink import webhook_sink
 
 from meterdeck.core.adapters.redis_client import open_redis
 from meterdeck.core.errors import ConfigError
@@ -34,6 +37,7 @@ key, base = sys.argv[1:]
 client = stripe.StripeClient(key, base_addresses={"api": base})
 for customer in client.v1.customers.list({"limit": 100}).auto_paging_iter():
     print(customer.name)
+client.v1.customers.create({"name": "Made by the program"})
 """
 
 
@@ -52,22 +56,38 @@ def environ(child: Child) -> dict[str, str]:
 async def test_the_ready_line_leads_an_sdk_and_a_redis_client_to_the_fleet(
     tmp_path: Path,
 ) -> None:
-    """The official SDK lists the customers, Redis holds their counters."""
-    with sandbox_child(tmp_path, "--no-traffic") as child:
-        done = await asyncio.to_thread(
-            subprocess.run,
-            [sys.executable, "-c", SDK_PROGRAM, child.api_key, child.stripe_api_base],
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=PATIENCE_S,
-        )
-        redis = open_redis(RedisOptions(url=child.redis_url))
-        try:
-            counters = [key async for key in redis.scan_iter("usage:*", 1000)]
-        finally:
-            await redis.aclose()
+    """The SDK lists the customers, Redis has their counters, changes are forwarded."""
+    async with webhook_sink() as sink:
+        forward_to = f"--forward-to={sink.url.removeprefix('http://')}/hook"
+        with sandbox_child(tmp_path, "--no-traffic", forward_to) as child:
+            done = await asyncio.to_thread(
+                subprocess.run,
+                [
+                    sys.executable,
+                    "-c",
+                    SDK_PROGRAM,
+                    child.api_key,
+                    child.stripe_api_base,
+                ],
+                capture_output=True,
+                text=True,
+                check=True,
+                timeout=PATIENCE_S,
+            )
+            redis = open_redis(RedisOptions(url=child.redis_url))
+            try:
+                counters = [key async for key in redis.scan_iter("usage:*", 1000)]
+            finally:
+                await redis.aclose()
+            await until(lambda: len(sink.pushes) == 1)
 
+    [push] = sink.pushes
+    assert child.webhook_secret is not None
+    event = stripe.Webhook.construct_event(
+        push.body, push.signature, child.webhook_secret
+    )
+    assert (push.path, event.type) == ("/hook", "customer.created")
+    assert event.data.object["name"] == "Made by the program"
     names = done.stdout.splitlines()
     assert len(names) == 60
     assert {JAPANESE.name, LONG_NAME.name} <= set(names)
