@@ -12,6 +12,7 @@ from meterdeck.core.local_stripe.refusals import (
     LocalStripeRefusal,
     invalid,
     missing_param,
+    unsupported_param,
 )
 from meterdeck.core.local_stripe.schema import (
     METADATA,
@@ -42,10 +43,12 @@ _CREATE = Section(
         "amazon_eventbridge": Unsupported(),
         "azure_event_grid": Unsupported(),
         "event_payload": Text(choices=("snapshot", "thin")),
-        "events_from": ListOf(Text(choices=("@self",))),
+        "events_from": ListOf(Text()),
         "include": ListOf(Text(choices=(_SECRET, _ADDRESS))),
         "snapshot_api_version": Text(),
-        "type": Text(choices=("webhook_endpoint",)),
+        "type": Text(
+            choices=("amazon_eventbridge", "azure_event_grid", "webhook_endpoint")
+        ),
     },
     required=("enabled_events", "event_payload", "name", "type"),
 )
@@ -69,7 +72,7 @@ def render(destination: EventDestination, include: list[str]) -> Json:
         "livemode": False,
         "metadata": dict(destination.metadata),
         "name": destination.name,
-        "snapshot_api_version": None if destination.thin else API_VERSION,
+        "snapshot_api_version": destination.snapshot_api_version,
         "status": "disabled" if destination.disabled else "enabled",
         "status_details": disabled,
         "type": "webhook_endpoint",
@@ -84,21 +87,24 @@ def render(destination: EventDestination, include: list[str]) -> Json:
 def create(world: World, call: Call) -> Json:
     """Register a URL; its secret is told only here, and only if asked for."""
     sent = call.parameters
+    _check_supported(sent)
     now = world.now()
+    url = _url(sent)
+    if url is None:
+        raise missing_param("webhook_endpoint")
     destination = EventDestination(
         id=world.ids.v2("ed"),
         created=now,
         updated=now,
         name=sent.required_text("name"),
-        url=_url(sent) or "",
+        url=url,
         secret=world.ids.secret(),
         enabled_events=_events(sent),
         thin=sent.text("event_payload") == "thin",
+        snapshot_api_version=_version(sent),
         description=sent.text("description") or "",
         metadata=sent.texts("metadata"),
     )
-    if not destination.url:
-        raise missing_param("webhook_endpoint")
     world.event_destinations.put(destination)
     return render(destination, sent.strings("include"))
 
@@ -178,7 +184,23 @@ def _switched(world: World, call: Call, *, disabled: bool) -> Json:
     before = _found(world, call.id)
     after = replace(before, disabled=disabled, updated=world.now())
     world.event_destinations.put(after)
-    return render(after, call.parameters.strings("include"))
+    return render(after, [])
+
+
+def _check_supported(sent: Parameters) -> None:
+    if sent.text("type") != "webhook_endpoint":
+        raise unsupported_param("type")
+    if sent.strings("events_from") not in ([], ["@self"]):
+        raise unsupported_param("events_from")
+
+
+def _version(sent: Parameters) -> str | None:
+    version = sent.text("snapshot_api_version")
+    if sent.text("event_payload") != "thin":
+        return version or API_VERSION
+    if version is not None:
+        raise invalid("Thin events have no API version.", "snapshot_api_version")
+    return None
 
 
 def _url(sent: Parameters) -> str | None:
@@ -201,6 +223,6 @@ OPERATIONS = (
     Operation("GET", f"{_URL}/{{}}", retrieve, Section(_INCLUDE)),
     Operation("POST", f"{_URL}/{{}}", update, _UPDATE),
     Operation("DELETE", f"{_URL}/{{}}", delete),
-    Operation("POST", f"{_URL}/{{}}/disable", disable, Section(_INCLUDE)),
-    Operation("POST", f"{_URL}/{{}}/enable", enable, Section(_INCLUDE)),
+    Operation("POST", f"{_URL}/{{}}/disable", disable),
+    Operation("POST", f"{_URL}/{{}}/enable", enable),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import final
@@ -28,7 +29,9 @@ class Parameters:
 
     def naming(self, more: Mapping[str, object]) -> Parameters:
         """Give the same parameters and more that were told elsewhere, as in a path."""
-        return Parameters({**self._values, **more}, self.name)
+        # Only read, which any mapping can.
+        both = ChainMap(dict(more), self._values)  # type: ignore[arg-type]
+        return Parameters(both, self.name)
 
     def path(self, key: str) -> str:
         """Give the full name of a parameter, as error answers print it."""

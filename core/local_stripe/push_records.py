@@ -33,6 +33,7 @@ class EventDestination:
     secret: str
     enabled_events: tuple[str, ...]
     thin: bool
+    snapshot_api_version: str | None = None
     description: str = ""
     disabled: bool = False
     metadata: dict[str, str] = field(default_factory=dict)

@@ -42,7 +42,8 @@ def render(twin: ThinTwin) -> Json:
     """Give the event; it has no data of its own."""
     reason = None
     if twin.request_id is not None:
-        request = {"id": twin.request_id, "idempotency_key": twin.idempotency_key}
+        key = twin.idempotency_key or ""
+        request = {"id": twin.request_id, "idempotency_key": key}
         reason = {"request": request, "type": "request"}
     return {
         "id": twin.id,

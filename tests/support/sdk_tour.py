@@ -12,6 +12,7 @@ from tests.support.sdk_guide import Guide
 _STEPS: tuple[Callable[[Guide], None], ...] = (
     sdk_tour_usage.account,
     sdk_tour_billing.webhook_endpoints,
+    sdk_tour_billing.event_destinations,
     sdk_tour_usage.meters,
     sdk_tour_usage.products,
     sdk_tour_usage.prices,

@@ -109,6 +109,31 @@ def searches(ask: Guide) -> None:
         ask("GET", f"/v1/{what}/search", query=query, limit=2)
 
 
+def event_destinations(ask: Guide) -> None:
+    """Register a URL for thin events, and look at one of them."""
+    path = "/v2/core/event_destinations"
+    made = ask(
+        "POST",
+        path,
+        name="Thin",
+        type="webhook_endpoint",
+        event_payload="thin",
+        enabled_events=["*"],
+        webhook_endpoint={"url": "https://example.com/hook"},
+        include=["webhook_endpoint.signing_secret", "webhook_endpoint.url"],
+    )
+    one = f"{path}/{made['id']}"
+    ask("POST", one, webhook_endpoint={"url": "https://example.com/thin"})
+    ask("GET", one)
+    ask("POST", f"{one}/disable")
+    ask("POST", f"{one}/enable")
+    ask("GET", path)
+    ask("POST", "/v1/products", name="Told of as a thin event")
+    [event] = ask("GET", "/v2/core/events", types=["v1.product.created"])["data"]
+    ask("GET", f"/v2/core/events/{event['id']}")
+    ask("DELETE", one)
+
+
 def webhook_endpoints(ask: Guide) -> None:
     """Register a URL, to which nothing is pushed in a tour without a server."""
     path = "/v1/webhook_endpoints"

@@ -218,6 +218,19 @@ def subscriptions(ask: Guide) -> None:
 def subscription_items(ask: Guide) -> None:
     ask("GET", "/v1/subscription_items", subscription=ask.made["subscription"])
     ask("GET", f"/v1/subscription_items/{ask.made['item']}")
+    of = {"subscription": ask.made["subscription"]}
+    price = ask(
+        "POST",
+        "/v1/prices",
+        product=ask.made["product"],
+        currency="usd",
+        unit_amount=500,
+        recurring={"interval": "month"},
+    )
+    added = ask("POST", "/v1/subscription_items", **of, price=price["id"], quantity=2)
+    path = f"/v1/subscription_items/{added['id']}"
+    ask("POST", path, quantity=3, metadata={"a": "b"})
+    ask("DELETE", path)
 
 
 def usage(ask: Guide) -> None:
