@@ -13,8 +13,8 @@ from meterdeck.core.local_stripe.schema import (
     Unsupported,
 )
 from meterdeck.core.local_stripe.subscription_schemas import (
+    PREVIEWED_ITEMS,
     PRORATION_BEHAVIOR,
-    UPDATED_ITEMS,
 )
 
 LIST = Section(
@@ -83,7 +83,7 @@ PREVIEW = Section(
         "subscription": Text(),
         "subscription_details": Section(
             {
-                "items": UPDATED_ITEMS,
+                "items": PREVIEWED_ITEMS,
                 "proration_behavior": PRORATION_BEHAVIOR,
                 **dict.fromkeys(
                     (

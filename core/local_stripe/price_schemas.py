@@ -68,6 +68,21 @@ OF_NEW_PRODUCT = Section(
     },
     required=("currency",),
 )
+# A price of its own for one item: always licensed, per unit.
+INLINE = Section(
+    {
+        "currency": Text(),
+        "product": Text(),
+        "recurring": Section(
+            {key: RECURRING.fields[key] for key in ("interval", "interval_count")},
+            required=("interval",),
+        ),
+        "tax_behavior": _TAX,
+        "unit_amount": AMOUNTS["unit_amount"],
+        "unit_amount_decimal": AMOUNTS["unit_amount_decimal"],
+    },
+    required=("currency", "product", "recurring"),
+)
 UPDATE = Section({**_NAMED, "currency_options": Unsupported()})
 LIST = Section(
     {

@@ -10,6 +10,8 @@ from meterdeck.core.local_stripe.metadata import merged
 from meterdeck.core.local_stripe.operations import Call, Operation
 from meterdeck.core.local_stripe.pagination import cursors_of, limit_of, list_object
 from meterdeck.core.local_stripe.parameters import Parameters
+from meterdeck.core.local_stripe.prices import build as build_price
+from meterdeck.core.local_stripe.prices import store as store_price
 from meterdeck.core.local_stripe.records import Item, Price, Recurring
 from meterdeck.core.local_stripe.refusals import (
     invalid,
@@ -41,11 +43,21 @@ def new_item(world: World, sent: Parameters, at: datetime) -> Item:
 
 
 def price_of(world: World, sent: Parameters) -> Price:
-    """Give the active recurring price that was sent, or refuse."""
-    price_id = sent.text("price")
-    if price_id is None:
+    """Give the active recurring price that was sent, or refuse.
+
+    `plan` is its old name; `price_data` makes one for this item alone.
+    """
+    named = [key for key in ("price", "plan", "price_data") if key in sent]
+    if not named:
         raise missing_param(sent.path("price"))
-    path = sent.path("price")
+    if len(named) > 1:
+        raise invalid(
+            f"You may only specify one of these parameters: {', '.join(named)}."
+        )
+    data = sent.section("price_data")
+    if data is not None:
+        return _inline_price(world, data)
+    price_id, path = sent.required_text(named[0]), sent.path(named[0])
     price = world.prices.get(price_id, path)
     if not price.active:
         raise invalid(
@@ -58,6 +70,13 @@ def price_of(world: World, sent: Parameters) -> Price:
             " prices with `type=recurring`.",
             path,
         )
+    return price
+
+
+def _inline_price(world: World, data: Parameters) -> Price:
+    product = world.products.get(data.required_text("product"), data.path("product"))
+    price = replace(build_price(world, data, product.id), active=False)
+    store_price(world, price)
     return price
 
 
@@ -186,7 +205,8 @@ def _place(items: tuple[Item, ...], cursor: str, param: str) -> int:
 
 def _changed_item(world: World, item: Item, sent: Parameters) -> Item:
     price = world.prices.get(item.price)
-    if sent.text("price") not in {None, item.price}:
+    named = sent.text("price") or sent.text("plan")
+    if "price_data" in sent or named not in {None, item.price}:
         price = price_of(world, sent)
     return replace(
         item,

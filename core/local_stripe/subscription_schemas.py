@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from meterdeck.core.local_stripe.price_schemas import INLINE
 from meterdeck.core.local_stripe.schema import (
     EXPAND,
     LATEST,
@@ -42,15 +43,15 @@ _FEEDBACK = (
 )
 _ITEM: dict[str, Kind] = {
     "metadata": METADATA,
+    "plan": Text(),
     "price": Text(),
+    "price_data": INLINE,
     "quantity": Integer(0),
     **dict.fromkeys(
         (
             "billing_thresholds",
             "current_trial",
             "discounts",
-            "plan",
-            "price_data",
             "tax_rates",
         ),
         Unsupported(),
@@ -70,9 +71,15 @@ _ANCHOR = Text(choices=("now", "unchanged"))
 # How invoices are paid changes nothing here: the sandbox has no payments, and no
 # proration either.
 PRORATION_BEHAVIOR = Text(choices=("always_invoice", "create_prorations", "none"))
-UPDATED_ITEMS = ListOf(
-    Section({**_ITEM, "clear_usage": Flag(), "deleted": Flag(), "id": Text()}), 20
-)
+_UPDATED_ITEM: dict[str, Kind] = {
+    **_ITEM,
+    "clear_usage": Flag(),
+    "deleted": Flag(),
+    "id": Text(),
+}
+UPDATED_ITEMS = ListOf(Section(_UPDATED_ITEM), 20)
+# A preview stores nothing, so not a price either.
+PREVIEWED_ITEMS = ListOf(Section({**_UPDATED_ITEM, "price_data": Unsupported()}), 20)
 _PAYMENT: dict[str, Kind] = {
     "off_session": Flag(),
     "payment_behavior": Text(

@@ -189,13 +189,15 @@ def subscriptions(ask: Guide) -> None:
         billing_cycle_anchor={"type": "unchanged"},
         trial_settings={"end_behavior": {"missing_payment_method": "pause"}},
     )
+    changed = {"id": second["id"], "price_data": _inline_price(ask, 600)}
+    ask("POST", path, items=[changed])
     ask("POST", path, items=[{"id": second["id"], "deleted": True}], cancel_at=now + 60)
     ask("GET", path, expand=["latest_invoice", "items.data.price.tiers"])
     other = ask(
         "POST",
         "/v1/subscriptions",
         customer=ask.made["customer"],
-        items=[{"price": ask.made["licensed"]}],
+        items=[{"price_data": _inline_price(ask, 500)}],
         billing_mode={"type": "classic"},
         trial_period_days=7,
     )
@@ -230,7 +232,22 @@ def subscription_items(ask: Guide) -> None:
     added = ask("POST", "/v1/subscription_items", **of, price=price["id"], quantity=2)
     path = f"/v1/subscription_items/{added['id']}"
     ask("POST", path, quantity=3, metadata={"a": "b"})
+    ask("POST", path, price_data=_inline_price(ask, 700))
     ask("DELETE", path)
+    added = ask(
+        "POST", "/v1/subscription_items", **of, price_data=_inline_price(ask, 8)
+    )
+    ask("DELETE", f"/v1/subscription_items/{added['id']}")
+
+
+def _inline_price(ask: Guide, cents: int) -> dict[str, object]:
+    return {
+        "currency": "usd",
+        "product": ask.made["product"],
+        "recurring": {"interval": "month", "interval_count": 1},
+        "unit_amount": cents,
+        "tax_behavior": "exclusive",
+    }
 
 
 def usage(ask: Guide) -> None:

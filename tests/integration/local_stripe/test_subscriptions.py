@@ -1,6 +1,7 @@
 """Subscriptions: periods on items, trials, renewal, cancellation, filters."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import stripe
@@ -531,3 +532,36 @@ async def test_items_are_written_one_by_one(
         (seats, 4),
     ]
     assert len(events.data) == 4
+
+
+def test_an_item_may_bring_its_own_price(local: LocalStripe, seller: Seller) -> None:
+    """`price_data` makes one that nothing else can use; `plan` names one as before."""
+    product, customer = seller.product(), seller.customer()
+    data = {
+        "currency": "usd",
+        "product": product,
+        "recurring": {"interval": "month"},
+        "unit_amount": 1500,
+    }
+    subscription: Any = local.call(
+        "POST",
+        "/v1/subscriptions",
+        {"customer": customer, "items": [{"price_data": data}]},
+    )
+    [item] = subscription["items"]["data"]
+    plan = seller.licensed_price(product)
+    changed: Any = local.call(
+        "POST", f"/v1/subscription_items/{item['id']}", {"plan": plan}
+    )
+
+    assert item["price"]["unit_amount"] == 1500
+    assert item["price"]["active"] is False
+    assert changed["price"]["id"] == plan
+    with pytest.raises(LocalStripeRefusal, match="price specified is inactive"):
+        seller.subscription(customer, item["price"]["id"])
+    with pytest.raises(LocalStripeRefusal, match="only specify one of"):
+        local.call(
+            "POST",
+            "/v1/subscriptions",
+            {"customer": customer, "items": [{"price": plan, "price_data": data}]},
+        )
