@@ -39,9 +39,11 @@ def catch_up(world: World, now: datetime) -> None:
     if not world.usage_to_check:
         return
     for which, check in list(world.usage_to_check.items()):
-        if check.due > now:
+        # A lag that was made shorter holds for what is waiting, too.
+        all_shows = check.received + timedelta(seconds=world.usage.lag_s)
+        if min(check.due, all_shows) > now:
             continue
-        if check.last_due > now:
+        if min(check.last_due, all_shows) > now:
             world.usage_to_check[which] = replace(check, due=check.last_due)
         else:
             del world.usage_to_check[which]

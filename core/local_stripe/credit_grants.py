@@ -111,7 +111,7 @@ def create(world: World, call: Call) -> Json:
         created=now,
         updated=now,
         customer=customer.id,
-        currency=money.required_text("currency").lower(),
+        currency=_currency(money),
         value=money.required_integer("value"),
         effective_at=effective_at,
         prices=scoped_prices(world, config.section("scope")),
@@ -219,6 +219,13 @@ def _amount(sent: Parameters) -> Parameters:
     if money is None:
         raise missing_param(amount.path("monetary"))
     return money
+
+
+def _currency(money: Parameters) -> str:
+    currency = money.required_text("currency").lower()
+    if not (len(currency) == 3 and currency.isascii() and currency.isalpha()):
+        raise invalid(f"Invalid currency: {currency}.", money.path("currency"))
+    return currency
 
 
 def _time(sent: Parameters, key: str) -> datetime | None:

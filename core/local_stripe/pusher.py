@@ -6,7 +6,6 @@ import asyncio
 import json
 import logging
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from meterdeck.core.local_stripe import events, v2_core_events
@@ -33,29 +32,13 @@ _HEADERS = {
 }
 
 
-@dataclass(slots=True)
-class PushSwitches:
-    """Trouble on the way to webhooks, for tests of what receives them.
-
-    Attributes:
-        out_of_order: The newest event is sent first.
-        drop_next: So many pushes get lost although they count as delivered, as where
-            a proxy answers 200 in the receiver's place.
-        duplicate_next: So many pushes are sent twice.
-    """
-
-    out_of_order: bool = False
-    drop_next: int = 0
-    duplicate_next: int = 0
-
-
 class Pusher:
     """Deliver what is planned until cancelled; one push at a time to each URL."""
 
-    def __init__(self, world: World, switches: PushSwitches) -> None:
+    def __init__(self, world: World) -> None:
         self._world = world
         self._outbox = world.outbox
-        self._switches = switches
+        self._switches = world.pushes
         self._wake = asyncio.Event()
         self._http: aiohttp.ClientSession | None = None
         self._sending: dict[str, asyncio.Task[None]] = {}

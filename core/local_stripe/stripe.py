@@ -22,7 +22,8 @@ from meterdeck.core.local_stripe.faults.settling import settle
 from meterdeck.core.local_stripe.ingested import ReceivedMeterEvent
 from meterdeck.core.local_stripe.operations import Caller
 from meterdeck.core.local_stripe.push_records import EventDestination, WebhookEndpoint
-from meterdeck.core.local_stripe.pusher import Pusher, PushSwitches
+from meterdeck.core.local_stripe.push_switches import PushSwitches
+from meterdeck.core.local_stripe.pusher import Pusher
 from meterdeck.core.local_stripe.refusals import invalid, unknown_url
 from meterdeck.core.local_stripe.renewal import placed, store
 from meterdeck.core.local_stripe.running import run
@@ -67,7 +68,6 @@ class LocalStripe:
         self._world = World(now, summary_lag_s=summary_lag_s, seed=seed)
         self._endpoint = Endpoint(self._world, api_key)
         self.api_key = api_key
-        self.pushes = PushSwitches()
         self.app: ASGIApp = Door(self._world, self._endpoint, Control(self._world))
 
     @property
@@ -99,6 +99,11 @@ class LocalStripe:
     @pace.setter
     def pace(self, pace: Pace | None) -> None:
         self._endpoint.pace = pace
+
+    @property
+    def pushes(self) -> PushSwitches:
+        """Trouble on the way to webhooks."""
+        return self._world.pushes
 
     @property
     def forwarding_secret(self) -> str:
@@ -141,7 +146,7 @@ class LocalStripe:
 
     async def push(self) -> None:
         """Send events to webhooks until cancelled; the server does it."""
-        await Pusher(self._world, self.pushes).run()
+        await Pusher(self._world).run()
 
     def call(
         self, method: str, path: str, params: Mapping[str, object]

@@ -22,6 +22,7 @@ from meterdeck.core.local_stripe.push_records import (
     ThinTwin,
     WebhookEndpoint,
 )
+from meterdeck.core.local_stripe.push_switches import PushSwitches
 from meterdeck.core.local_stripe.records import (
     Customer,
     FrozenClock,
@@ -80,6 +81,7 @@ class World:
         self.event_destinations = Collection[EventDestination]("event destination")
         self.thin_twins = Collection[ThinTwin]("event")
         self.deliveries = Collection[Delivery]("delivery", lambda each: each.event)
+        self.pushes = PushSwitches()
         self.outbox = Outbox(self)
         self.events = EventLog(self.ids, self.now, self.outbox.plan)
         self.reports = ErrorReports(self.ids, self.outbox.plan_thin)

@@ -29,6 +29,8 @@ _HELP = {
     "GET /_sandbox/faults": "what goes wrong, and what was injected",
     "POST /_sandbox/faults": 'changes it: {"429": 0.3}, {"preset": "bad-day"}',
     "DELETE /_sandbox/faults": "all off",
+    "GET /_sandbox/pushes": "what goes wrong with pushes to webhooks",
+    "POST /_sandbox/pushes": 'changes it: {"out_of_order": true, "drop_next": 2}',
     "POST /_sandbox/settle": "shows in summaries and reports now what shows later",
 }
 _Handler = Callable[[Mapping[str, object]], Json]
@@ -52,6 +54,8 @@ class Control:
             ("GET", "/_sandbox/faults"): self._sight,
             ("POST", "/_sandbox/faults"): self._change,
             ("DELETE", "/_sandbox/faults"): self._clear,
+            ("GET", "/_sandbox/pushes"): self._pushes,
+            ("POST", "/_sandbox/pushes"): self._pushes,
             ("POST", "/_sandbox/settle"): self._settle,
         }
 
@@ -95,6 +99,10 @@ class Control:
         panel = self._world.panel
         panel.set(OFF.changed({"seed": panel.faults.seed}))
         return sight_of(self._world)
+
+    def _pushes(self, body: Mapping[str, object]) -> Json:
+        self._world.pushes.change(body)
+        return self._world.pushes.shown()
 
     def _settle(self, body: Mapping[str, object]) -> Json:
         return {"settled": settle(self._world), **sight_of(self._world)}

@@ -57,9 +57,7 @@ def test_an_alert_fires_once_for_each_customer_with_all_it_ever_used(
     assert found[0]["alert"] == local.call("GET", f"{_URL}/{created}", {})
 
 
-def test_an_alert_fires_when_summaries_show_the_usage(
-    seller: Seller, local: LocalStripe, clock: Clock
-) -> None:
+def test_an_alert_fires_when_summaries_show_the_usage(clock: Clock) -> None:
     """Not before, and for usage in between not later than its own time."""
     slow = LocalStripe(now=clock, summary_lag_s=60)
     seller = Seller(slow)
@@ -75,6 +73,19 @@ def test_an_alert_fires_when_summaries_show_the_usage(
 
     assert early == []
     assert [each["value"] for each in fired(slow)] == [120]
+
+
+def test_an_alert_follows_a_lag_that_becomes_shorter(clock: Clock) -> None:
+    """What is waiting shows in summaries at once, and so to the alert."""
+    slow = LocalStripe(now=clock, summary_lag_s=60)
+    seller = Seller(slow)
+    alert(slow, seller.meter())
+    seller.event(seller.customer(), "100")
+    assert fired(slow) == []
+
+    slow.panel.change({"summary_lag_s": 0})
+
+    assert len(fired(slow)) == 1
 
 
 def test_an_alert_with_a_filter_watches_one_customer(

@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
+import aiohttp
 import pytest
 import stripe
 from tests.support.metering import until
@@ -18,6 +19,7 @@ from meterdeck.core.local_stripe import (
     LocalStripeRefusal,
     LocalStripeServer,
 )
+from meterdeck.core.local_stripe.push_switches import PushSwitches
 from meterdeck.core.model.context import Secret
 
 
@@ -178,9 +180,10 @@ async def test_a_push_that_nobody_takes_is_given_up(
 
 
 async def test_pushes_arrive_in_order_unless_they_are_not_to(
-    server: LocalStripeServer, local: LocalStripe, seller: Seller, sink: Sink
+    http: aiohttp.ClientSession, local: LocalStripe, seller: Seller, sink: Sink
 ) -> None:
     """The newest first, one lost although it counts as delivered, one twice."""
+    url = "/_sandbox/pushes"
     endpoint(local, sink)
     for name in ("a", "b", "c"):
         seller.customer(name)
@@ -188,15 +191,18 @@ async def test_pushes_arrive_in_order_unless_they_are_not_to(
     in_order = names(sink)
     sink.pushes.clear()
 
-    local.pushes.out_of_order = True
-    local.pushes.drop_next = 1
-    local.pushes.duplicate_next = 1
+    changes = {"out_of_order": True, "drop_next": 1, "duplicate_next": 1}
+    async with http.post(url, json=changes) as changed:
+        assert await changed.json() == changes
+    async with http.post(url, json={"drop_next": -1}) as refused:
+        assert refused.status == 400
     for name in ("d", "e", "f"):
         seller.customer(name)
     await until(lambda: newest_event(local, delivery_success=False) is None)
 
     assert in_order == ["a", "b", "c"]
     assert names(sink) == ["e", "e", "d"]
+    assert local.pushes == PushSwitches(out_of_order=True)
 
 
 def test_only_the_creation_of_an_endpoint_tells_its_secret(local: LocalStripe) -> None:
