@@ -215,6 +215,7 @@ class Subscription:
     trial_end_behavior: str = "create_invoice"
     latest_invoice: str | None = None
     unbilled: tuple[Billed, ...] = ()
+    save_payment_method: str = "off"
     metadata: dict[str, str] = field(default_factory=dict)
 
     @property

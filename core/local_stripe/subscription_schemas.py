@@ -93,11 +93,21 @@ _PAYMENT: dict[str, Kind] = {
     "proration_behavior": PRORATION_BEHAVIOR,
 }
 _COMMON: dict[str, Kind] = {
+    "automatic_tax": Section(
+        {"enabled": Flag(), "liability": Unsupported()}, required=("enabled",)
+    ),
     "cancel_at_period_end": Flag(),
     "collection_method": Text(choices=("charge_automatically", "send_invoice")),
     "days_until_due": Integer(0),
     "description": Text(500, clearable=True),
     "metadata": METADATA,
+    "payment_settings": Section(
+        {
+            "payment_method_options": Unsupported(),
+            "payment_method_types": Unsupported(),
+            "save_default_payment_method": Text(choices=("off", "on_subscription")),
+        }
+    ),
     "trial_end": Integer(0, word="now"),
     "trial_settings": Section(
         {
@@ -117,7 +127,6 @@ _COMMON: dict[str, Kind] = {
         (
             "add_invoice_items",
             "application_fee_percent",
-            "automatic_tax",
             "billing_schedules",
             "billing_thresholds",
             "default_payment_method",
@@ -126,7 +135,6 @@ _COMMON: dict[str, Kind] = {
             "discounts",
             "invoice_settings",
             "on_behalf_of",
-            "payment_settings",
             "pending_invoice_item_interval",
             "transfer_data",
             "trial_from_plan",

@@ -10,7 +10,7 @@ from meterdeck.core.local_stripe.billing_cycle import first_boundary, next_on_da
 from meterdeck.core.local_stripe.metadata import merged
 from meterdeck.core.local_stripe.parameters import Parameters
 from meterdeck.core.local_stripe.records import Item, Subscription
-from meterdeck.core.local_stripe.refusals import invalid
+from meterdeck.core.local_stripe.refusals import invalid, unsupported_param
 from meterdeck.core.local_stripe.renewal import placed
 from meterdeck.core.local_stripe.wire import from_seconds, seconds
 from meterdeck.core.local_stripe.world import World
@@ -145,6 +145,10 @@ def written(before: Subscription, sent: Parameters, now: datetime) -> Subscripti
             canceled_at=now if at_end else None,
             cancel_reason="cancellation_requested" if at_end else None,
         )
+    tax = sent.section("automatic_tax")
+    if tax is not None and tax.flag("enabled"):
+        raise unsupported_param("automatic_tax[enabled]")
+    payment = sent.section("payment_settings")
     settings = sent.section("trial_settings")
     behavior = settings and settings.section("end_behavior")
     due = sent.integer("days_until_due")
@@ -156,6 +160,8 @@ def written(before: Subscription, sent: Parameters, now: datetime) -> Subscripti
             sent.text("description") if "description" in sent else before.description
         ),
         metadata=merged(before.metadata, sent),
+        save_payment_method=(payment and payment.text("save_default_payment_method"))
+        or before.save_payment_method,
         trial_end_behavior=(behavior and behavior.text("missing_payment_method"))
         or before.trial_end_behavior,
     )

@@ -18,11 +18,6 @@ _SAME_FOR_ALL: Json = {
     "discounts": [],
     "invoice_settings": {"account_tax_ids": None, "issuer": {"type": "self"}},
     "livemode": False,
-    "payment_settings": {
-        "payment_method_options": None,
-        "payment_method_types": None,
-        "save_default_payment_method": "off",
-    },
     **dict.fromkeys(
         (
             "application",
@@ -111,6 +106,11 @@ def _terms(subscription: Subscription) -> Json:
         "latest_invoice": subscription.latest_invoice,
         "metadata": dict(subscription.metadata),
         "pause_collection": _pause(subscription),
+        "payment_settings": {
+            "payment_method_options": None,
+            "payment_method_types": None,
+            "save_default_payment_method": subscription.save_payment_method,
+        },
         "start_date": seconds(subscription.start_date),
         "status": subscription.status,
         "trial_end": _time(subscription.trial_end),

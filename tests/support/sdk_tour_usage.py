@@ -190,7 +190,13 @@ def subscriptions(ask: Guide) -> None:
         trial_settings={"end_behavior": {"missing_payment_method": "pause"}},
     )
     changed = {"id": second["id"], "price_data": _inline_price(ask, 600)}
-    ask("POST", path, items=[changed])
+    ask(
+        "POST",
+        path,
+        items=[changed],
+        automatic_tax={"enabled": False},
+        payment_settings={"save_default_payment_method": "on_subscription"},
+    )
     ask("POST", path, items=[{"id": second["id"], "deleted": True}], cancel_at=now + 60)
     ask("GET", path, expand=["latest_invoice", "items.data.price.tiers"])
     other = ask(
@@ -199,6 +205,8 @@ def subscriptions(ask: Guide) -> None:
         customer=ask.made["customer"],
         items=[{"price_data": _inline_price(ask, 500)}],
         billing_mode={"type": "classic"},
+        automatic_tax={"enabled": False},
+        payment_settings={"save_default_payment_method": "on_subscription"},
         trial_period_days=7,
     )
     ask(

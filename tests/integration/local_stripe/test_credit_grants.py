@@ -14,6 +14,8 @@ from meterdeck.core.local_stripe.credit_ledger import (
     CreditableLine,
     UsableGrant,
     applications,
+    apply,
+    reinstate,
 )
 from meterdeck.core.local_stripe.credit_records import CreditGrant
 
@@ -215,6 +217,38 @@ def test_a_grant_can_be_voided_once(
     for again in ("void", "expire"):
         with pytest.raises(LocalStripeRefusal, match="already voided"):
             local.call("POST", f"{_URL}/{made}/{again}", {})
+
+
+def test_a_grant_that_paid_cannot_be_voided_and_gets_back_what_a_void_invoice_took(
+    local: LocalStripe, seller: Seller, clock: Clock
+) -> None:
+    """The ledger names invoice and line; what comes back late is lost at once."""
+    customer = seller.customer()
+    soon = clock.seconds + 3_600
+    made = grant(local, customer, expires_at=soon)["id"]
+    world = local._world
+
+    recorded = apply(world, "in_1", [Application(made, "il_1", 400)], clock())
+    with pytest.raises(LocalStripeRefusal, match="has been applied to an invoice"):
+        local.call("POST", f"{_URL}/{made}/void", {})
+    left = balances(local, customer)
+    clock.move(hours=2)
+    after = ledger(local, customer=customer)
+    reinstate(world, "in_1", clock())
+
+    [entry_id] = recorded.values()
+    path = f"/v1/billing/credit_balance_transactions/{entry_id}"
+    entry: Any = local.call("GET", path, {})
+    assert entry["debit"]["credits_applied"] == {
+        "invoice": "in_1",
+        "invoice_line_item": "il_1",
+    }
+    assert left == [("usd", 600, 600)]
+    assert after[0] == ("credits_expired", 600)
+    assert ledger(local, customer=customer)[:2] == [
+        ("credits_expired", 400),
+        ("credits_application_invoice_voided", 400),
+    ]
 
 
 def test_balances_are_told_by_currency_and_scope(

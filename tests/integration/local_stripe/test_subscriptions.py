@@ -565,3 +565,29 @@ def test_an_item_may_bring_its_own_price(local: LocalStripe, seller: Seller) -> 
             "/v1/subscriptions",
             {"customer": customer, "items": [{"price": plan, "price_data": data}]},
         )
+
+
+def test_settings_of_payments_are_kept_and_taxes_are_not_pretended(
+    local: LocalStripe, seller: Seller
+) -> None:
+    """A card would be saved; automatic tax may be off, and is refused when on."""
+    price = seller.licensed_price(seller.product())
+    sent = {"customer": seller.customer(), "items": [{"price": price}]}
+    saved = {"save_default_payment_method": "on_subscription"}
+
+    subscription: Any = local.call(
+        "POST",
+        "/v1/subscriptions",
+        {**sent, "payment_settings": saved, "automatic_tax": {"enabled": False}},
+    )
+    with pytest.raises(LocalStripeRefusal) as refused:
+        local.call(
+            "POST", "/v1/subscriptions", {**sent, "automatic_tax": {"enabled": True}}
+        )
+
+    assert subscription["payment_settings"] == {
+        "payment_method_options": None,
+        "payment_method_types": None,
+        **saved,
+    }
+    assert refused.value.param == "automatic_tax[enabled]"
