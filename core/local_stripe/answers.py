@@ -58,9 +58,9 @@ class Asked:
             "vary": "Origin",
         }
         if self.method == "POST":
-            headers["original-request"] = self.request_id
             if self.key is not None:
                 headers["idempotency-key"] = self.key
+                headers["original-request"] = self.request_id
             if ran:
                 headers["stripe-should-retry"] = "false"
         return headers

@@ -26,13 +26,14 @@ from meterdeck.core.local_stripe.answers import (
 )
 from meterdeck.core.local_stripe.catalogue import OPERATIONS
 from meterdeck.core.local_stripe.faults.lanes import Lanes
-from meterdeck.core.local_stripe.idempotency import IdempotencyKeys
+from meterdeck.core.local_stripe.idempotency import KEPT_BY_V2, IdempotencyKeys
 from meterdeck.core.local_stripe.operations import Caller, Operation
 from meterdeck.core.local_stripe.refusals import (
     LocalStripeRefusal,
     internal_error,
     invalid,
     no_key,
+    restricted_key,
     unknown_url,
     wrong_key,
 )
@@ -58,7 +59,9 @@ class Endpoint:
         self.pace: Pace | None = None
         self._world = world
         self._api_key = api_key
+        self._restricted_key = f"rk_{api_key.removeprefix('sk_')}"
         self._keys = IdempotencyKeys()
+        self._keys_of_v2 = IdempotencyKeys(kept_for=KEPT_BY_V2)
         self._lanes = Lanes(world)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -69,8 +72,16 @@ class Endpoint:
         await response_of(answer, self._world.now())(scope, receive, send)
 
     def keep(self, key: str, asked: Asked, answer: Answer) -> None:
-        """Replay another answer to a key than its request was given."""
-        self._keys.store(key, stored(asked, answer))
+        """Replay another answer to a key than its request was given.
+
+        Of v2's only good ones are replayed: a request that failed is run again.
+        """
+        if not asked.is_v2:
+            self._keys.store(key, stored(asked, answer))
+        elif answer.status == 200:
+            self._keys_of_v2.store(key, stored(asked, answer))
+        else:
+            self._keys_of_v2.release(key)
 
     async def _answer(self, request: Request, body: bytes) -> Answer:
         path = request.url.path
@@ -90,10 +101,8 @@ class Endpoint:
         token = _token(request.headers.get("authorization", ""))
         if found is not None and found[0].by_session:
             v2_meter_events.check_session(self._world, token)
-        elif not token:
-            raise no_key()
-        elif not compare_digest(token.encode(), self._api_key.encode()):
-            raise wrong_key(token)
+        else:
+            self._check_key(token, asked)
         if found is None:
             raise unknown_url(request.method, path)
         operation, ids = found
@@ -111,7 +120,17 @@ class Endpoint:
 
         if asked.key is None or request.method != "POST":
             return await answer()
-        return await self._once(asked, asked.key, _fingerprint(path, body), answer)
+        return await self._once(asked, asked.key, _fingerprint(path, raw), answer)
+
+    def _check_key(self, token: str, asked: Asked) -> None:
+        """Take the secret key, and for v1 the restricted one beside it."""
+        if not token:
+            raise no_key()
+        if compare_digest(token.encode(), self._restricted_key.encode()):
+            if asked.is_v2:
+                raise restricted_key()
+        elif not compare_digest(token.encode(), self._api_key.encode()):
+            raise wrong_key(token)
 
     async def _once(
         self,
@@ -120,21 +139,22 @@ class Endpoint:
         fingerprint: str,
         run_it: Callable[[], Awaitable[Answer]],
     ) -> Answer:
-        """Answer by the key, which is kept only if its request ran."""
-        kept = self._keys.begin(key, fingerprint, self._world.now())
+        """Answer by the key, kept only if its request ran; for v2, if it went well."""
+        keys = self._keys_of_v2 if asked.is_v2 else self._keys
+        kept = keys.begin(key, fingerprint, self._world.now())
         if kept is not None:
             return replayed(asked, kept)
         answer: Answer | None = None
         try:
             answer = await run_it()
         except LocalStripeRefusal as refusal:
-            if not refusal.ran:
+            if asked.is_v2 or not refusal.ran:
                 raise
             answer = refused(asked, refusal, self._world.ids.account)
         finally:
             if answer is None:
-                self._keys.release(key)
-        self._keys.store(key, stored(asked, answer))
+                keys.release(key)
+        keys.store(key, stored(asked, answer))
         return answer
 
 
@@ -165,5 +185,7 @@ def _raw(request: Request, operation: Operation, body: bytes) -> dict[str, Raw]:
     return raw
 
 
-def _fingerprint(path: str, body: bytes) -> str:
-    return f"{path} {hashlib.sha256(body).hexdigest()}"
+def _fingerprint(path: str, raw: dict[str, Raw]) -> str:
+    """Give what a repeat must have in common: Stripe compares the parameters."""
+    parameters = json.dumps(raw, sort_keys=True).encode()
+    return f"{path} {hashlib.sha256(parameters).hexdigest()}"

@@ -10,6 +10,7 @@ from meterdeck.core.local_stripe.refusals import LocalStripeRefusal, invalid
 
 LONGEST_KEY = 255
 _KEPT_FOR = timedelta(hours=24)
+KEPT_BY_V2 = timedelta(days=30)
 # Stripe has no such bound; a worker that sends for days must not fill the memory.
 MOST_KEPT = 50_000
 
@@ -32,9 +33,10 @@ class _Entry:
 
 
 class IdempotencyKeys:
-    """Remember answers by key for 24 hours."""
+    """Remember answers by key for 24 hours, unless told otherwise."""
 
-    def __init__(self) -> None:
+    def __init__(self, kept_for: timedelta = _KEPT_FOR) -> None:
+        self._kept_for = kept_for
         self._entries: dict[str, _Entry] = {}
 
     def begin(self, key: str, fingerprint: str, now: datetime) -> StoredAnswer | None:
@@ -69,7 +71,7 @@ class IdempotencyKeys:
         self._entries.pop(key, None)
 
     def _forget(self, now: datetime) -> None:
-        horizon = now - _KEPT_FOR
+        horizon = now - self._kept_for
         while self._entries:
             oldest = next(iter(self._entries))
             young = self._entries[oldest].begun > horizon

@@ -60,7 +60,8 @@ class LocalStripeRefusal(Refused):
 
     def v2_envelope(self) -> Json:
         """Give the v2 error body."""
-        error: Json = {"code": self.code, "message": self.message}
+        error: Json = {"code": self.code} if self.code else {}
+        error["message"] = self.message
         if self.kind:
             error["type"] = self.kind
         return {"error": error}
@@ -113,11 +114,15 @@ def no_such(noun: str, object_id: str, param: str = "id") -> LocalStripeRefusal:
 
 def unknown_url(method: str, path: str) -> LocalStripeRefusal:
     """Refuse a path Stripe does not answer."""
+    advice = (
+        " If you are trying to list objects, remove the trailing slash. If you are"
+        " trying to retrieve an object, make sure you passed a valid (non-empty)"
+        " identifier in your code."
+    )
     return LocalStripeRefusal(
-        f"Unrecognized request URL ({method}: {path}). If you are trying to list"
-        " objects, remove the trailing slash. If you are trying to retrieve an object,"
-        " make sure you passed a valid (non-empty) identifier in your code. Please see"
-        " https://stripe.com/docs or we can help at https://support.stripe.com/.",
+        f"Unrecognized request URL ({method}: {path})."
+        f"{advice if path.endswith('/') else ''} Please see https://stripe.com/docs or"
+        " we can help at https://support.stripe.com/.",
         status=404,
     )
 
@@ -141,6 +146,14 @@ def wrong_key(key: str) -> LocalStripeRefusal:
     prefix = f"{kind}_" if kind in {"sk_test", "sk_live", "rk_test", "rk_live"} else ""
     return LocalStripeRefusal(
         f"Invalid API Key provided: {prefix}{hidden}{shown}", status=401
+    )
+
+
+def restricted_key() -> LocalStripeRefusal:
+    """Refuse a restricted key, which API v2 does not take."""
+    return LocalStripeRefusal(
+        "API v2 does not accept restricted API keys. Use a secret key instead.",
+        status=403,
     )
 
 

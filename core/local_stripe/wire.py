@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from json.encoder import encode_basestring
 from typing import TypeAlias
 
 Json: TypeAlias = dict[str, object]
@@ -14,17 +15,54 @@ Raw: TypeAlias = "str | list[Raw] | dict[str, Raw]"
 
 API_VERSION = "2026-10-28.endive"
 
-# The pure-Python encoder that indents costs five times the C one; a long page
-# is sent compact, and no client can tell the two apart.
-_LARGEST_INDENTED_LIST = 10
-
 
 def body_of(answer: Mapping[str, object]) -> bytes:
     """Render an answer as Stripe prints it: two spaces and a final newline."""
-    data = answer.get("data")
-    compact = isinstance(data, list) and len(data) > _LARGEST_INDENTED_LIST
-    text = json.dumps(answer, indent=None if compact else 2, ensure_ascii=False)
-    return text.encode() + b"\n"
+    parts: list[str] = []
+    _print(dict(answer), "\n", parts.append)
+    parts.append("\n")
+    return "".join(parts).encode()
+
+
+# `json.dumps` with an indent takes three times as long as without, this less than
+# twice: a page of a hundred subscriptions has ten thousand values.
+def _print(value: object, newline: str, write: Callable[[str], None]) -> None:
+    if value is None:
+        write("null")
+    elif isinstance(value, str):
+        write(encode_basestring(value))
+    elif isinstance(value, dict):
+        _print_group(value, newline, write)
+    elif isinstance(value, list):
+        _print_list(value, newline, write)
+    elif isinstance(value, bool):
+        write("true" if value else "false")
+    elif isinstance(value, int):
+        write(repr(value))
+    else:
+        write(json.dumps(value))
+
+
+def _print_group(group: Json, newline: str, write: Callable[[str], None]) -> None:
+    inner = f"{newline}  "
+    before = "{" + inner
+    for key, value in group.items():
+        write(f"{before}{encode_basestring(key)}: ")
+        _print(value, inner, write)
+        before = f",{inner}"
+    write(f"{newline}}}" if group else "{}")
+
+
+def _print_list(
+    values: list[object], newline: str, write: Callable[[str], None]
+) -> None:
+    inner = f"{newline}  "
+    before = f"[{inner}"
+    for value in values:
+        write(before)
+        _print(value, inner, write)
+        before = f",{inner}"
+    write(f"{newline}]" if values else "[]")
 
 
 def in_wire_order(answer: Mapping[str, object]) -> Json:

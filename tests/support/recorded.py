@@ -5,11 +5,16 @@ written for a page of the documentation, in an order of its own.
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+# `cus_…`, `sub_1…`, `mtr_test_61…`: what the account has, made by Stripe.
+_ID = re.compile(
+    r"((?:cus|prod|si)_|(?:sub|price|evt|in)_1|[a-z]+_test_6\d|req_|acct_1)(\w+)"
+)
 # Of the connection and of Stripe's own machinery, not of the API.
 _NOT_OURS = {
     "connection",
@@ -62,25 +67,33 @@ def header_differences(recording: Recording, ours: Mapping[str, str]) -> Iterato
 
 
 def differences(recording: Recording, ours: object) -> Iterator[str]:
-    """Say by path what of our body is unlike the published one."""
-    in_order = recording.kind == "recorded"
-    yield from _differences(recording.body, ours, "$", in_order)
+    """Say by path what of our body is unlike the published one.
+
+    The order of keys and the shapes of ids are compared with what was recorded; pages
+    of the documentation have their own.
+    """
+    is_wire = recording.kind == "recorded"
+    yield from _differences(recording.body, ours, "$", is_wire)
 
 
-def _differences(theirs: Any, ours: Any, at: str, in_order: bool) -> Iterator[str]:
+def _differences(theirs: Any, ours: Any, at: str, is_wire: bool) -> Iterator[str]:
     if _type(theirs) != _type(ours):
         yield f"{at}: {_type(theirs)} recorded, {_type(ours)} ours"
     elif isinstance(theirs, dict):
-        yield from _of_groups(theirs, ours, at, in_order)
+        yield from _of_groups(theirs, ours, at, is_wire)
+    elif isinstance(theirs, str):
+        shapes = _shape(theirs), _shape(ours)
+        if is_wire and all(shapes) and shapes[0] != shapes[1]:
+            yield f"{at}: id of {shapes[0]} recorded, {shapes[1]} ours"
     elif isinstance(theirs, list):
         if bool(theirs) != bool(ours):
             yield f"{at}: {len(theirs)} recorded, {len(ours)} ours"
         elif theirs:
-            yield from _differences(theirs[0], ours[0], f"{at}[]", in_order)
+            yield from _differences(theirs[0], ours[0], f"{at}[]", is_wire)
 
 
 def _of_groups(
-    theirs: dict[str, Any], ours: dict[str, Any], at: str, in_order: bool
+    theirs: dict[str, Any], ours: dict[str, Any], at: str, is_wire: bool
 ) -> Iterator[str]:
     for name in [*theirs, *(key for key in ours if key not in theirs)]:
         if name not in ours:
@@ -88,10 +101,16 @@ def _of_groups(
         elif name not in theirs:
             yield f"{at}.{name}: only ours"
         else:
-            yield from _differences(theirs[name], ours[name], f"{at}.{name}", in_order)
+            yield from _differences(theirs[name], ours[name], f"{at}.{name}", is_wire)
     shared = [name for name in theirs if name in ours]
-    if in_order and shared != [name for name in ours if name in theirs]:
+    if is_wire and shared != [name for name in ours if name in theirs]:
         yield f"{at}: the keys have another order"
+
+
+def _shape(text: str) -> str:
+    """Give an id's prefix and length; empty for what is no id."""
+    found = _ID.fullmatch(text)
+    return f"{found[1]} and {len(found[2])}" if found else ""
 
 
 def _type(value: object) -> str:

@@ -77,7 +77,12 @@ DIFFERENCES: dict[str, dict[str, str]] = {
         "$.error.request_log_url: only ours": _ADDED_LATER,
         "header vary: only ours": _ADDED_LATER,
     },
-    "customer_with_no_subscriptions": {"$.customer_account: only ours": _ADDED_LATER},
+    "customer_with_no_subscriptions": {
+        "$.customer_account: only ours": _ADDED_LATER,
+        "$.id: id of cus_ and 3 recorded, cus_ and 14 ours": (
+            "shortened by those who published it"
+        ),
+    },
     "event": {
         **_at("$.data.object", _OLD_SUBSCRIPTION),
         "$.data.object.items.data[].plan.nickname: null recorded, str ours": (

@@ -10,6 +10,7 @@ import stripe
 from tests.support.stripe_account import Seller
 
 from meterdeck.core.local_stripe import LocalStripe, LocalStripeServer
+from meterdeck.core.local_stripe.wire import body_of
 
 _FORM = {"content-type": "application/x-www-form-urlencoded"}
 
@@ -73,6 +74,20 @@ async def test_the_key_may_come_as_basic_user(server: LocalStripeServer) -> None
         assert (await response.json())["id"].startswith("acct_")
 
 
+async def test_a_restricted_key_is_for_v1_alone(server: LocalStripeServer) -> None:
+    """`rk_test_…` with the secret key's ending works, and is refused by v2."""
+    headers = {"Authorization": "Bearer rk_test_sandbox"}
+    async with aiohttp.ClientSession(server.base_url, headers=headers) as http:
+        async with http.get("/v1/account") as of_v1:
+            assert of_v1.status == 200
+        async with http.get("/v2/core/events") as of_v2:
+            error = await _error(of_v2)
+
+    assert of_v2.status == 403
+    assert "restricted" in error["message"]
+    assert "code" not in error
+
+
 async def test_an_unknown_url_is_told_apart_from_an_unknown_id(
     http: aiohttp.ClientSession,
 ) -> None:
@@ -80,13 +95,19 @@ async def test_an_unknown_url_is_told_apart_from_an_unknown_id(
     async with http.get("/v1/unicorns") as response:
         url_error = await _error(response)
         assert response.status == 404
+    async with http.get("/v1/customers/") as response:
+        slash_error = await _error(response)
     async with http.get("/v1/customers/cus_x") as response:
         id_error = await _error(response)
         assert response.status == 404
         assert "stripe-should-retry" not in response.headers
 
+    help_ = "Please see https://stripe.com/docs or we can help at"
     assert url_error["message"].startswith(
-        "Unrecognized request URL (GET: /v1/unicorns)."
+        f"Unrecognized request URL (GET: /v1/unicorns). {help_}"
+    )
+    assert slash_error["message"].startswith(
+        "Unrecognized request URL (GET: /v1/customers/). If you are trying to list"
     )
     assert "code" not in url_error
     assert list(id_error) == [
@@ -129,10 +150,22 @@ async def test_headers_are_stripes(http: aiohttp.ClientSession) -> None:
     assert json.dumps(json.loads(text), indent=2, ensure_ascii=False) + "\n" == text
 
 
+def test_bodies_are_printed_as_stripe_prints_them() -> None:
+    """Two spaces a level, every value on a line of its own, a newline at the end."""
+    body = {
+        "a": [{}, [], [1, 'ü\n\u2028"', 1.5, None, True, False], -3],
+        "b": {"c": 610000.0},
+    }
+
+    expected = json.dumps(body, indent=2, ensure_ascii=False) + "\n"
+    assert expected.encode() == body_of(body)
+
+
 async def test_only_what_ran_says_not_to_retry(
     http: aiohttp.ClientSession, seller: Seller
 ) -> None:
-    """A failed validation has no Stripe-Should-Retry, a duplicate event has."""
+    """A failed validation has no Stripe-Should-Retry, a duplicate event has; which
+    request was the first is only told of one with a key."""
     seller.meter()
     customer = seller.customer()
     seller.event(customer, "1", identifier="dup")
@@ -148,10 +181,13 @@ async def test_only_what_ran_says_not_to_retry(
             400,
             "false",
         )
-    async with http.post("/v1/products", data={"colour": "red"}) as invalid:
+        assert "original-request" not in duplicate.headers
+    key = {"Idempotency-Key": "k"}
+    colour = {"colour": "red"}
+    async with http.post("/v1/products", data=colour, headers=key) as invalid:
         assert invalid.status == 400
         assert "stripe-should-retry" not in invalid.headers
-        assert "original-request" in invalid.headers
+        assert invalid.headers["original-request"] == invalid.headers["request-id"]
 
 
 async def test_forms_may_leave_out_the_index(

@@ -1,6 +1,7 @@
 """Idempotency keys: replay, conflict, in flight, what is not stored."""
 
 import asyncio
+from typing import Any
 
 import aiohttp
 import pytest
@@ -72,6 +73,43 @@ async def test_a_key_belongs_to_its_parameters(client: stripe.StripeClient) -> N
             " execute a different request."
         )
         assert refused.value.http_status == 400
+
+
+async def test_the_order_of_parameters_does_not_matter(
+    http: aiohttp.ClientSession,
+) -> None:
+    """Stripe compares parameters, not bodies."""
+    answers = []
+    for form in ("name=A&metadata[b]=c", "metadata[b]=c&name=A"):
+        headers = {
+            "Idempotency-Key": "k",
+            "Content-Type": "application/x-www-form-urlencoded",
+        }
+        async with http.post("/v1/customers", data=form, headers=headers) as response:
+            answers.append(await response.json())
+
+    assert answers[0] == answers[1]
+    assert answers[0]["metadata"] == {"b": "c"}
+
+
+async def test_v2_runs_a_failed_request_again(
+    client: stripe.StripeClient, seller: Seller, clock: Clock
+) -> None:
+    """Under the same key it may go well; then it is replayed, for 30 days."""
+    customer = seller.customer()
+    payload = {"stripe_customer_id": customer, "value": "1"}
+    event = {"event_name": "api_requests", "payload": payload}
+    create: Any = client.v2.billing.meter_events.create_async
+    key = {"idempotency_key": "k"}
+    with pytest.raises(stripe.InvalidRequestError):
+        await create(event, key)
+    seller.meter()
+
+    made = await create(event, key)
+    clock.move(days=29)
+    again = await create(event, key)
+
+    assert made.identifier == again.identifier
 
 
 async def test_a_failed_validation_is_not_stored(
