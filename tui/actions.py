@@ -22,7 +22,8 @@ class Area(Flag):
     TENANT = auto()
     EVENTS = auto()
     EVENT = auto()
-    EVERYWHERE = FLEET | TENANT | EVENTS | EVENT
+    FAULTS = auto()
+    EVERYWHERE = FLEET | TENANT | EVENTS | EVENT | FAULTS
 
 
 class Confirm(Enum):
@@ -48,6 +49,9 @@ class Action:
         writes: Changes Redis or Stripe.
         simulates: Sends something to Stripe that did not happen.
         of_stripe: Means nothing in a context without Stripe.
+        sandbox: Only where Stripe is a sandbox's.
+        rehearses: Changes what a sandbox's Stripe does wrong on purpose; it asks
+            nothing, as nothing real depends on it.
     """
 
     id: str
@@ -61,6 +65,8 @@ class Action:
     writes: bool = False
     simulates: bool = False
     of_stripe: bool = False
+    sandbox: bool = False
+    rehearses: bool = False
 
 
 _TENANTS = Area.FLEET | Area.TENANT
@@ -108,6 +114,25 @@ ACTIONS: tuple[Action, ...] = (
            _LEDGER, 9, Confirm.TYPED, writes=True),
     Action("pause", "space", "space", "pause", "Hold the list, or follow it again",
            Area.EVENTS, 8),
+    Action("faults", "F", "F", "faults",
+           "Show and set what the sandbox's Stripe does wrong",
+           _TENANTS | _LEDGER, 13, sandbox=True),
+    Action("fault_more", "right,l,plus", "→", "more", "More of the chosen fault",
+           Area.FAULTS, 4, sandbox=True, rehearses=True),
+    Action("fault_less", "left,h,minus", "←", "less", "Less of the chosen fault",
+           Area.FAULTS, 3, sandbox=True, rehearses=True),
+    Action("fault_switch", "space", "space", "on/off",
+           "Turn the chosen fault off, or on again",
+           Area.FAULTS, 5, sandbox=True, rehearses=True),
+    Action("fault_value", "enter", "↵", "value", "Write a value for the chosen fault",
+           Area.FAULTS, 6, sandbox=True, rehearses=True),
+    Action("presets", "p", "p", "presets", "Choose a ready-made trouble",
+           Area.FAULTS, 2, sandbox=True, rehearses=True),
+    Action("faults_off", "x", "x", "all off", "Turn every fault off",
+           Area.FAULTS, 2, sandbox=True, rehearses=True),
+    Action("settle", "s", "s", "settle",
+           "Show now in summaries and reports what shows later",
+           Area.FAULTS, 7, sandbox=True, rehearses=True),
     Action("back", "escape", "esc", "back", "Go back; on the first screen: no filter",
            Area.EVERYWHERE, 11),
     Action("help", "question_mark,f1", "?", "help", "Explain this screen and its keys",
@@ -145,13 +170,25 @@ def refusal(action: Action, context: Context | None) -> str:
     """Return why an action is not allowed in a context, one sentence; "" if it is."""
     if context is None:
         waits = "not connected yet; try again when the tenants are there"
-        return waits if action.writes else ""
+        return waits if action.writes or action.sandbox else ""
     name = visible(context.name)
-    if action.writes and context.read_only:
+    if context.read_only and (action.writes or action.rehearses):
         return (
             f"{name} is read-only, nothing was changed;"
             " its setting read_only = false allows changes"
         )
+    return _outside_sandbox(action, context) or _nowhere_to_go(action, context)
+
+
+def _outside_sandbox(action: Action, context: Context) -> str:
+    if not action.sandbox or context.mode is Mode.SANDBOX:
+        return ""
+    name, mode = visible(context.name), context.mode.value
+    return f"{name} is {mode}; only a sandbox's Stripe goes wrong on purpose"
+
+
+def _nowhere_to_go(action: Action, context: Context) -> str:
+    name = visible(context.name)
     if action.simulates and context.mode is Mode.LIVE:
         return f"{name} is live; test events go to test and sandbox contexts only"
     if action.simulates and context.stripe is None:

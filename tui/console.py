@@ -18,6 +18,7 @@ from meterdeck.core.model.text import visible
 from meterdeck.core.model.usage import TenantId
 from meterdeck.tui.actions import Action
 from meterdeck.tui.crash import Crash
+from meterdeck.tui.fault_desk import LOOK_S, FaultDesk, FaultsSeen, Settled
 from meterdeck.tui.key_order import OneKeyAtATime
 from meterdeck.tui.picture import LETTERS_COUNTED, Picture
 from meterdeck.tui.requests import Adjust, Request
@@ -101,6 +102,7 @@ class ConsoleApp(OneKeyAtATime):
         self.picture: Picture | None = None
         self.ended: BaseException | None = None
         self.crash: Crash | None = None
+        self.faults = FaultDesk(self)
         self._counting = False
         self._actor = actor
         self._jump = over_ssh(environ)
@@ -114,6 +116,7 @@ class ConsoleApp(OneKeyAtATime):
     def on_mount(self) -> None:
         self.call_after_refresh(self.runtime.start, self.deliver)
         self.set_interval(LETTERS_S, self._count_letters)
+        self.set_interval(LOOK_S, self.faults.look)
 
     # -- what the engine says --------------------------------------------------
 
@@ -128,6 +131,7 @@ class ConsoleApp(OneKeyAtATime):
                 for screen in self._areas():
                     screen.open(self.picture)
                 self._count_letters()
+                self.faults.look()
             case Ended(error):
                 self.ended = error
                 code = error.exit_code if isinstance(error, MeterdeckError) else 1
@@ -166,6 +170,16 @@ class ConsoleApp(OneKeyAtATime):
                     screen.frame(self.picture)
         elif error is not None and not isinstance(error, MeterdeckError):
             raise error
+
+    def on_faults_seen(self, message: FaultsSeen) -> None:
+        if self.faults.seen(message) and self.picture is not None:
+            for screen in self._areas():
+                if screen.on_top:
+                    screen.frame(self.picture)
+                    screen.faulted(self.picture)
+
+    def on_settled(self, message: Settled) -> None:
+        self.faults.settled(message)
 
     def _areas(self) -> list[AreaScreen]:
         """The screens that have their widgets; a new one shows the picture itself."""

@@ -12,6 +12,7 @@ from time import monotonic
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.degraded import SpoolSight
 from meterdeck.core.model.events import LoggedEvent
+from meterdeck.core.model.fault_sight import FaultSight
 from meterdeck.core.model.fleet_update import Health, OverrideChange, Reach, WatchUpdate
 from meterdeck.core.model.ledger import EventFilter
 from meterdeck.core.model.standing import Standing
@@ -90,6 +91,8 @@ class Picture:
         loaded: The first counters have arrived.
         spool: What waits on this machine's disk; None where it is not known.
         letters: Meter events that need somebody; `LETTERS_COUNTED` or more.
+        faults: What a sandbox's Stripe does wrong on purpose; None where it is not
+            known, and where there is no sandbox.
         standings: What a close look found, of the tenant looked at last.
     """
 
@@ -103,6 +106,7 @@ class Picture:
         self.expiries: dict[tuple[TenantId, str], OverrideChange] = {}
         self.spool: SpoolSight | None = None
         self.letters = 0
+        self.faults: FaultSight | None = None
         self.standings: dict[TenantId, tuple[Standing, ...]] = {}
         self.updates = 0
         self._at: datetime | None = None

@@ -44,7 +44,8 @@ class Group(StrEnum):
     SLOW = "Slow"
     LIMITS = "Limits"
     LATE = "Late"
-    WHERE = "Where"
+    OUTAGE = "Outage"
+    SCOPE = "Scope"
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,14 +167,14 @@ KNOBS: tuple[Knob, ...] = (
     Knob("strict", "strict", values.FLAG, Group.LATE, "strict",
          "An unknown customer is refused at once, not reported later", False,
          steps=(False, True)),
-    Knob("outage_s", "outage_s", values.OUTAGE, Group.WHERE, "outage",
+    Knob("outage_s", "outage_s", values.OUTAGE, Group.OUTAGE, "outage",
          "Nothing is answered as it should, for so long or until cleared", 0.0,
          short="outage", steps=(0.0, 10.0, 30.0, 60.0, 300.0, None)),
-    _choice("outage_kind", "outage_kind", Group.WHERE, "  answers with",
+    _choice("outage_kind", "outage_kind", Group.OUTAGE, "  answers with",
             "What an outage looks like", of=OUTAGES),
-    _choice("paths", "paths", Group.WHERE, "holds for",
+    _choice("paths", "paths", Group.SCOPE, "holds for",
             "Which requests troubles, latency and outages hold for", of=PATHS),
-    Knob("seed", "seed", values.SEED, Group.WHERE, "seed",
+    Knob("seed", "seed", values.SEED, Group.SCOPE, "seed",
          "The same seed decides the same; setting it starts anew", 1, acts=False),
 )  # fmt: skip
 

@@ -29,6 +29,7 @@ from meterdeck.core.services.watch import Watch
 from meterdeck.core.services.watch_loop import Sources
 
 if TYPE_CHECKING:
+    from meterdeck.core.adapters.sandbox_control import SandboxControl
     from meterdeck.core.services.catalogue import CatalogueService
     from meterdeck.core.services.costs import Costs
     from meterdeck.core.services.doctor.doctor import Doctor
@@ -143,6 +144,18 @@ class Engine:
         if self.gateway is None:
             raise Refused(f"context {self.context.name} has no Stripe to compare with")
         return Reconciliation(self._redis, self.context, self.gateway)
+
+    def faults(self) -> SandboxControl:
+        """Return the fault panel of this context's Stripe.
+
+        Raises:
+            Refused: Its Stripe is not a sandbox's.
+        """
+        from meterdeck.core.adapters.sandbox_control import (  # noqa: PLC0415
+            sandbox_control,
+        )
+
+        return sandbox_control(self.context)
 
     def doctor(self, spool_root: Path, *, whole_audit: bool = False) -> Doctor:
         """Return what examines this context.

@@ -140,6 +140,9 @@ class AreaScreen(Screen[None]):
     def looked(self, picture: Picture) -> None:
         """Show what a close look has found."""
 
+    def faulted(self, picture: Picture) -> None:
+        """Show what the sandbox's Stripe does wrong on purpose."""
+
     # -- actions ---------------------------------------------------------------
 
     @property
@@ -193,3 +196,8 @@ class AreaScreen(Screen[None]):
         from meterdeck.tui.screens.events import EventsScreen  # noqa: PLC0415  # rare
 
         self.app.push_screen(EventsScreen())
+
+    def do_faults(self) -> None:
+        from meterdeck.tui.screens.faults import FaultsScreen  # noqa: PLC0415  # rare
+
+        self.app.push_screen(FaultsScreen())

@@ -10,9 +10,9 @@ from meterdeck.core.model.context import Mode
 from meterdeck.core.model.fleet_update import Health, Reach
 from meterdeck.core.model.text import visible
 from meterdeck.core.services.fleet import FleetTotals
-from meterdeck.tui import phrases
+from meterdeck.tui import fault_words, phrases
 from meterdeck.tui.picture import LETTERS_COUNTED, Picture
-from meterdeck.tui.render import Align, Line, fit
+from meterdeck.tui.render import Align, Line, cells, fit
 from meterdeck.tui.themes import Ground, Role
 from meterdeck.tui.widgets.line_view import LineView
 
@@ -91,6 +91,7 @@ class ContextLine(HeaderLine):
             self._place(line, self.picture)
             self._health(right, "redis", self.picture.redis, self._redis)
             self._health(right, "stripe", self.picture.stripe, self._stripe)
+            self._faults(line, self.picture, width - right.width)
         blank = style(Role.TEXT, self.ground)
         line.pad(width - right.width, blank).append(right)
         return line.strip(width, blank)
@@ -106,6 +107,19 @@ class ContextLine(HeaderLine):
         line.add(badge, style(_MODES[context.mode], ground, bold=True))
         if context.read_only:
             line.add("  READ-ONLY", style(Role.MUTED, self.ground, bold=True))
+
+    def _faults(self, line: Line, picture: Picture, width: int) -> None:
+        """Say that Stripe goes wrong on purpose, and how as far as there is room."""
+        parts = list(fault_words.in_short(picture.faults))
+        if not parts:
+            return
+        style = self.palette.style
+        text = ", ".join(parts)
+        room = width - line.width - 12
+        line.add("   faults ", style(Role.NEAR, self.ground, bold=True))
+        if cells(text) > room:
+            text = "on" if room < 24 else fit(text, room).rstrip()
+        line.add(text, style(Role.TEXT, self.ground))
 
     def _health(
         self, line: Line, name: str, health: Health, steady: SteadyLatency
