@@ -10,6 +10,7 @@ from collections.abc import (
     AsyncIterator,
     Awaitable,
     Callable,
+    Mapping,
     Sequence,
 )
 from concurrent.futures import Future
@@ -47,6 +48,9 @@ from meterdeck.core.model.event_life import EventState
 from meterdeck.core.model.events import (
     LoggedEvent,
 )
+from meterdeck.core.model.fault_presets import preset
+from meterdeck.core.model.fault_sight import FaultSight
+from meterdeck.core.model.faults import OFF
 from meterdeck.core.model.fleet_update import (
     WatchUpdate,
 )
@@ -62,6 +66,9 @@ from meterdeck.tui.console import ConsoleApp
 from meterdeck.tui.runtime import Deliver, Ended, Opened
 
 T = TypeVar("T")
+_QUIET = FaultSight(
+    OFF, 0.0, NOW, 0, {}, {"accepted": 0, "refused": 0, "dropped": 0}, NOW
+)
 
 
 @dataclass
@@ -89,6 +96,7 @@ class ScriptedEngine:
     problem: str = ""
     changed: list[tuple[str, str, str, str]] = field(default_factory=list)
     refused: tuple[RefusalRecord, ...] = ()
+    panel: ScriptedPanel = field(default_factory=lambda: ScriptedPanel(_QUIET))
 
     @property
     def standings(self) -> ScriptedEngine:
@@ -157,6 +165,9 @@ class ScriptedEngine:
     def test_events(self) -> ScriptedEngine:
         return self
 
+    def faults(self) -> ScriptedPanel:
+        return self.panel
+
     def _raise(self) -> None:
         error, self.error = self.error, None
         if error is not None:
@@ -208,6 +219,37 @@ class ScriptedEngine:
 
     async def audit(self, tenant: str | None = None, *, limit: int = 100) -> Any:
         return self.trail[:limit]
+
+
+@dataclass
+class ScriptedPanel:
+    """A fault panel that takes what it is told, and injects nothing."""
+
+    sight: FaultSight
+    error: MeterdeckError | None = None
+    asked: list[Mapping[str, object]] = field(default_factory=list)
+    waiting: int = 0
+
+    async def look(self) -> FaultSight:
+        if self.error is not None:
+            raise self.error
+        return self.sight
+
+    async def change(self, changes: Mapping[str, object]) -> FaultSight:
+        self.asked.append(changes)
+        faults = self.sight.faults
+        if "preset" in changes:
+            faults, changes = preset(str(changes["preset"])).faults, {}
+        self.sight = replace(self.sight, faults=faults.changed(changes))
+        return self.sight
+
+    async def clear(self) -> FaultSight:
+        self.sight = replace(self.sight, faults=OFF)
+        return self.sight
+
+    async def settle(self) -> int:
+        settled, self.waiting = self.waiting, 0
+        return settled
 
 
 class ScriptedRuntime:

@@ -14,6 +14,7 @@ OPENING = {
     Area.TENANT: ("enter",),
     Area.EVENTS: ("e",),
     Area.EVENT: ("e", "enter"),
+    Area.FAULTS: ("F",),
 }
 
 
