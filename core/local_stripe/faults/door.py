@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from meterdeck.core.local_stripe.answers import asked_by, refused, response_of
+from meterdeck.core.local_stripe.answers import Asked, asked_by, refused, response_of
 from meterdeck.core.local_stripe.endpoint import Endpoint
 from meterdeck.core.local_stripe.faults.connection import disconnected, end
 from meterdeck.core.local_stripe.faults.panel import Verdict
@@ -26,13 +26,13 @@ from meterdeck.core.model.faults import Faults
 CONTROL = "/_sandbox"
 
 
-def _conflict(faults: Faults, key: str) -> LocalStripeRefusal:
+def _conflict(faults: Faults, asked: Asked) -> LocalStripeRefusal:
     named = faults.conflict_code == "too_many_concurrent_requests"
-    return concurrent() if named else in_flight(key)
+    return concurrent() if named else in_flight(asked.key or "")
 
 
-_REFUSALS: dict[str, Callable[[Faults, str], LocalStripeRefusal]] = {
-    "rate_limited": lambda faults, _: rate_limit(faults, faults.reason),
+_REFUSALS: dict[str, Callable[[Faults, Asked], LocalStripeRefusal]] = {
+    "rate_limited": rate_limit,
     "lock_timeout": lambda *_: lock_timeout(),
     "conflict": _conflict,
     "broken": lambda *_: internal_error(),
@@ -110,9 +110,9 @@ class _Exchange:
         """Return the error answer of what is refused before anything is done."""
         faults = self._world.panel.faults
         if verdict.limited:
-            return rate_limit(faults, verdict.limited)
+            return rate_limit(faults, self._asked, verdict.limited)
         makes = _REFUSALS.get(verdict.trouble or verdict.outage)
-        return makes(faults, self._asked.key or "") if makes else None
+        return makes(faults, self._asked) if makes else None
 
     async def _refuse(self, refusal: LocalStripeRefusal) -> None:
         answer = refused(self._asked, refusal, self._world.ids.account)

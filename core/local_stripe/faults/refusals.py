@@ -5,13 +5,14 @@ Sources and guesses: docs/local-stripe.md.
 
 from __future__ import annotations
 
+from meterdeck.core.local_stripe.answers import Asked
 from meterdeck.core.local_stripe.refusals import LocalStripeRefusal
 from meterdeck.core.model.faults import Faults
 
 
-def rate_limit(faults: Faults, reason: str) -> LocalStripeRefusal:
-    """Refuse for too many requests; `reason` says which limit it was."""
-    headers = {"stripe-rate-limited-reason": reason}
+def rate_limit(faults: Faults, asked: Asked, reason: str = "") -> LocalStripeRefusal:
+    """Refuse for too many requests; `reason` says which limit was really reached."""
+    headers = {"stripe-rate-limited-reason": reason or faults.reason}
     if faults.retry_after_s:
         headers["retry-after"] = f"{faults.retry_after_s:.0f}"
     return LocalStripeRefusal(
@@ -19,6 +20,7 @@ def rate_limit(faults: Faults, reason: str) -> LocalStripeRefusal:
         " than livemode. You can learn more about rate limits here"
         " https://stripe.com/docs/rate-limits.",
         status=429,
+        kind="rate_limit" if asked.is_v2 else "invalid_request_error",
         code="rate_limit",
         headers=headers,
     )
