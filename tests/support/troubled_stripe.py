@@ -13,6 +13,8 @@ from urllib.parse import parse_qsl
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tests.support.doom import Doom, Step, Trouble
 
+from meterdeck.core.local_stripe.faults.connection import disconnected, end
+
 _EVENTS = "/v1/billing/meter_events"
 Strike = Callable[[Step], bool]
 
@@ -121,7 +123,10 @@ class TroubledStripe:
         sent = _sent(body)
         self.ledger.came(sent)
         trouble = self._doom.troubles()
-        if strike(Step.BEFORE_SEND) or trouble is Trouble.CUT_BEFORE:
+        if strike(Step.BEFORE_SEND):
+            return
+        if trouble is Trouble.CUT_BEFORE:
+            await end(scope, receive, reset=True)
             return
         if refusal := self._refusal(body, trouble):
             await refusal.give(send)
@@ -129,7 +134,7 @@ class TroubledStripe:
         answer = await self._answer(scope, body)
         self.ledger.answered(sent, answer[0]["status"])
         if not strike(Step.AFTER_SEND):
-            await _deliver(answer, trouble, receive, send)
+            await _deliver(answer, trouble, scope, receive, send)
 
     def _refusal(self, body: bytes, trouble: Trouble | None) -> Refusal | None:
         for mentioned, sentence in self.poison.items():
@@ -151,19 +156,22 @@ class TroubledStripe:
 
 
 async def _deliver(
-    answer: list[Message], trouble: Trouble | None, receive: Receive, send: Send
+    answer: list[Message],
+    trouble: Trouble | None,
+    scope: Scope,
+    receive: Receive,
+    send: Send,
 ) -> None:
     match trouble:
         case Trouble.BROKEN_AFTER:
             await _BROKEN.give(send)
         case Trouble.SILENT_AFTER:
-            while (await receive())["type"] != "http.disconnect":
-                pass
+            await disconnected(receive)
         case Trouble.CUT:
-            # The head says how long the body is; the server closes when there is less.
             await send(answer[0])
             half = answer[1]["body"][: len(answer[1]["body"]) // 2]
             await send({"type": "http.response.body", "body": half, "more_body": True})
+            await end(scope, receive)
         case _:
             for message in answer:
                 await send(message)
