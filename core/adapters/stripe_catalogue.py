@@ -21,7 +21,7 @@ from meterdeck.core.adapters.stripe_errors import FaultKind
 from meterdeck.core.adapters.stripe_prices import price
 from meterdeck.core.adapters.stripe_requests import StripeRequests
 from meterdeck.core.adapters.stripe_transport import Json, RequestFailed
-from meterdeck.core.errors import NotFound, UnknownOutcome, Unreachable
+from meterdeck.core.errors import MeterdeckError, NotFound, UnknownOutcome
 from meterdeck.core.model.catalogue import MeterSpec, PriceSpec, ProductSpec
 from meterdeck.core.model.names import check_id
 from meterdeck.core.model.price_terms import same_terms
@@ -191,8 +191,8 @@ class StripeCatalogue:
             lost = UnknownOutcome(f"POST {path}", operation_id)
             try:
                 found = await find()
-            except Unreachable as away:
-                raise lost from away
+            except MeterdeckError as unread:
+                raise lost from unread
             if found is None:
                 raise lost from failure
             return found

@@ -81,6 +81,13 @@ def update(world: World, call: Call) -> Json:
     before = world.prices.get(call.id)
     sent = call.parameters
     active = sent.flag("active")
+    product = world.products.get(before.product)
+    if active is False and product.default_price == before.id:
+        raise rejected(
+            "This price cannot be archived because it is the default price of its"
+            " product.",
+            "active",
+        )
     lookup_key = _claimed_lookup_key(world, sent, before) or before.lookup_key
     after = replace(
         before,

@@ -117,14 +117,17 @@ class Shop:
     local: LocalStripe
 
     def sell(self, catalogue: Catalogue) -> dict[str, str]:
-        """Create all of it in process; return the prices' ids by their names."""
+        """Create all of it in process; return the prices' ids by their names.
+
+        What is declared inactive is so in the end.
+        """
         meters = {
             each.name: self._post("/v1/billing/meters", meter_fields(each))
             for each in catalogue.meters.values()
         }
         for found in catalogue.products.values():
             self._post("/v1/products", product_fields(found))
-        return {
+        prices = {
             each.name: self._post(
                 "/v1/prices",
                 price_fields(
@@ -135,6 +138,10 @@ class Shop:
             )
             for each in catalogue.prices.values()
         }
+        for spec in catalogue.meters.values():
+            if not spec.active:
+                self._post(f"/v1/billing/meters/{meters[spec.name]}/deactivate", {})
+        return prices
 
     def _post(self, path: str, fields: dict[str, object]) -> str:
         return str(self.local.call("POST", path, fields)["id"])
