@@ -19,7 +19,7 @@ from meterdeck.core.model.catalogue_steps import (
     ReplacePrice,
     Step,
 )
-from meterdeck.core.model.prices import Package, PerUnit, PriceForm, Tiered
+from meterdeck.core.model.prices import PriceForm, Tiered
 from meterdeck.tui.price_words import form_words, interval_words, tier_words
 
 MARKS = {Doing.CREATE: "+", Doing.CHANGE: "~", Doing.REPLACE: "±", Doing.ARCHIVE: "-"}
@@ -36,10 +36,10 @@ def step_words(step: Step) -> Iterator[str]:
         case CreateProduct(spec):
             yield spec.title
         case CreatePrice(spec, _, event_name):
-            metered = bool(event_name)
-            words = form_words(spec.form, spec.currency, metered=metered)
+            first, *tiers = _form_lines(spec.form, spec.currency, event_name)
             every = interval_words(spec.interval, spec.interval_count)
-            yield f"{words}, {every}{f' for {event_name}' if metered else ''}"
+            yield f"{first}, {every}{f' for {event_name}' if event_name else ''}"
+            yield from tiers
         case ReplacePrice():
             yield from _replacement(step)
         case EndMeter(replaced_by=replaced_by):
@@ -122,20 +122,26 @@ def _amounts(step: ReplacePrice) -> Iterator[str]:
         assert isinstance(spec.form, Tiered)
         before = tier_words(old.form, old.currency)
         after = tier_words(spec.form, spec.currency)
-        yield f"{spec.form.mode}:"
+        yield spec.form.mode
         for one, other in zip(before, after, strict=True):
             # The words begin with where the tier ends, and that is the same.
             yield f"  {one}" if one == other else f"  {one} → {_amount_of(other)}"
         return
-    before_words = form_words(old.form, old.currency, metered=old.metered)
-    after_words = form_words(spec.form, spec.currency, metered=bool(step.event_name))
-    if isinstance(old.form, PerUnit | Package) and isinstance(
-        spec.form, PerUnit | Package
-    ):
-        yield f"{before_words} → {after_words}"
+    before_lines = _form_lines(old.form, old.currency, old.meter_id)
+    after_lines = _form_lines(spec.form, spec.currency, step.event_name)
+    if len(before_lines) == len(after_lines) == 1:
+        yield f"{before_lines[0]} → {after_lines[0]}"
         return
-    yield f"from {before_words}"
-    yield f"to {after_words}"
+    for word, lines in (("from", before_lines), ("to", after_lines)):
+        yield f"{word} {lines[0]}"
+        yield from lines[1:]
+
+
+def _form_lines(form: PriceForm | None, currency: str, meter: str) -> list[str]:
+    """Return what a price asks for; of tiers their mode, and a line each."""
+    if isinstance(form, Tiered):
+        return [form.mode, *(f"  {each}" for each in tier_words(form, currency))]
+    return [form_words(form, currency, metered=bool(meter))]
 
 
 def _alike(old: PriceForm | None, new: PriceForm) -> bool:

@@ -18,10 +18,15 @@ from meterdeck.tui.cli.output import Cell, Tone, note
 
 def run(args: Namespace) -> int:
     """Show the plan, ask in a live context, and carry it out."""
-    return run_call(args, _apply)
+    return run_call(args, apply)
 
 
-async def _apply(call: Call) -> int:
+async def apply(call: Call) -> int:
+    """Do it in a context that is open.
+
+    Raises:
+        Refused: The context allows no changes, or it is live and nobody agreed.
+    """
     call.refuse_read_only()
     plan = await call.engine.catalogue.plan()
     if not call.out.as_json:
