@@ -41,7 +41,7 @@ Changes = Mapping[str, object]
 class StripeCatalogue:
     """What is sold in one Stripe account.
 
-    Every read raises as the gateway's. Every write is sent once and raises
+    Every read raises as the gateway's. Every write is done at most once and raises
 
     - StripeRefused: Stripe said no, and nothing was changed;
     - StripeUnreachable: it was surely not done;
@@ -181,10 +181,10 @@ class StripeCatalogue:
     async def _write(
         self, path: str, params: Json, operation_id: str, find: Find
     ) -> Json:
-        """Send a write once; where the answer is lost, return what `find` finds."""
-        key = {"idempotency_key": _key(operation_id, path)}
+        """Do a write; where its answer is lost, return what `find` finds."""
+        key = _key(operation_id, path)
         try:
-            answer = await self._requests.send("post", path, {**params, **key})
+            answer = await self._requests.write(path, params, key)
         except RequestFailed as failure:
             if failure.fault.kind not in _NOBODY_KNOWS:
                 raise failure.fault.as_error() from failure

@@ -28,12 +28,13 @@ _PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 10.0
 # Stripe takes 25 requests a second in test mode, so more at once would only queue.
 _AT_ONCE = 8
+_NOT_DONE = frozenset({FaultKind.NOT_SENT, FaultKind.BUSY})
 
 
 class StripeRequests:
     """JSON from one Stripe account, and only of the mode that was asked for.
 
-    Reads are tried three times, as far apart as Stripe asks; writes once.
+    Reads are tried three times, as far apart as Stripe asks; what is sent once says so.
     """
 
     def __init__(
@@ -114,6 +115,28 @@ class StripeRequests:
             if not data or page.get("has_more") is not True:
                 return
             cursor = {"starting_after": read.object_id(data[-1])}
+
+    async def write(self, path: str, params: Mapping[str, Any], key: str) -> Answer:
+        """Send a POST with its Idempotency-Key.
+
+        It is tried again, with the same key, only where it was surely not done: not
+        sent, or put off by Stripe; three times in all.
+
+        Raises:
+            RequestFailed: No usable answer came.
+            StripeRefused: The answer is the other mode's data.
+        """
+        keyed = {**params, "idempotency_key": key}
+        for failures in range(1, _TRIES + 1):
+            try:
+                return await self.send("post", path, keyed)
+            except RequestFailed as failure:
+                fault = failure.fault
+                pause_s = _pause_s(fault, failures) if fault.kind in _NOT_DONE else None
+                if pause_s is None:
+                    raise
+            await asyncio.sleep(pause_s)
+        raise AssertionError("the last failure raises")
 
     async def send(self, method: str, path: str, params: Mapping[str, Any]) -> Answer:
         """Send one request, once.

@@ -28,6 +28,7 @@ from meterdeck.core.model.catalogue_steps import (
     Step,
     all_users,
 )
+from meterdeck.core.model.prices import Interval
 from meterdeck.core.model.subscriptions import MeterInfo
 
 _NOBODY: Mapping[str, PriceUsers] = {}
@@ -54,7 +55,8 @@ def asked_about(found: CataloguePlan) -> tuple[str, ...]:
     for step in found.steps:
         match step:
             case ReplacePrice(old=price) | EndPrice(price=price):
-                names[price.id] = None
+                if price.interval is not Interval.ONE_TIME:  # that bills nobody again
+                    names[price.id] = None
             case EndMeter(price_ids=price_ids):
                 names.update(dict.fromkeys(price_ids))
             case _:

@@ -169,6 +169,19 @@ def test_what_a_price_cannot_change_is_replaced(
     assert asked_about(found) == (UNIT,)
 
 
+def test_nobody_is_asked_who_is_on_a_price_that_is_billed_once() -> None:
+    """It has no subscriptions."""
+    once, other = (
+        declared(product(), price(form=form, meter="", interval=Interval.ONE_TIME))
+        for form in FORMS[:2]
+    )
+
+    found = plan(once, account_of(other))
+
+    assert said(found) == ["replace price unit"]
+    assert asked_about(found) == ()
+
+
 def test_a_price_of_a_kind_not_reckoned_with_is_replaced() -> None:
     """Such as one whose amount the customer chooses, under the same lookup key."""
     account = with_price(account_of(SOLD), form=None)

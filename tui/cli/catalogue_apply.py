@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from uuid import uuid4
 
+from meterdeck.core.errors import MeterdeckError, UnknownOutcome
 from meterdeck.core.model.catalogue_steps import CataloguePlan
 from meterdeck.core.services.catalogue_steps import Applied
 from meterdeck.tui.catalogue_words import MARKS, totals_words
@@ -74,8 +75,17 @@ def _tell(call: Call, applied: Applied) -> None:
         Cell(f"operation {applied.operation_id}", Tone.FAINT),
     )
     if error:
-        call.out.line(Cell(f"  {error}", Tone.HIGH))
+        call.out.line(Cell(f"  {_why(error)}", Tone.HIGH))
     call.out.flush()
+
+
+def _why(error: MeterdeckError) -> str:
+    if isinstance(error, UnknownOutcome):
+        return (
+            "the answer was lost, and Stripe does not show that it was done; whether it"
+            " was, the next plan says"
+        )
+    return str(error)
 
 
 def _object(

@@ -134,6 +134,31 @@ def test_a_replacement_says_what_differs_and_who_stays(
     assert [each["done"] for each in done.json["steps"]] == [True, True]
 
 
+def test_a_run_that_stops_says_how_far_it_came(
+    shop: CommandLine, stripe_server: tuple[Seller, str]
+) -> None:
+    """What was done, what was not begun; the next one goes on from there."""
+    local = stripe_server[0].local
+
+    async def break_prices(method: str, path: str) -> None:
+        if (method, path) == ("POST", "/v1/prices"):
+            raise RuntimeError("the local Stripe answers 500 to this")
+
+    local.pace = break_prices
+    stopped = shop("catalogue", "apply")
+    form = shop("catalogue", "apply", "--json")
+    local.pace = None
+    done = shop("catalogue", "apply")
+
+    assert (stopped.code, form.code, done.code) == (3, 3, 0)
+    assert "✗ + price unit  operation" in stopped.out
+    assert "whether it was, the next plan says" in stopped.out
+    assert "stopped: 2 steps were done, 2 were not begun; apply again" in stopped.err
+    assert [each["done"] for each in form.json["steps"]] == [False, False, False]
+    assert form.json["steps"][0]["error"]
+    assert form.json["steps"][1]["operation_id"] is None
+
+
 def test_what_cannot_be_done_is_said_and_nothing_is(
     shop: CommandLine, stripe_server: tuple[Seller, str]
 ) -> None:

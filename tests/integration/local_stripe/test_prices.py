@@ -354,3 +354,18 @@ async def test_products_are_changed_and_deleted(
     assert deleted.deleted is True
     assert f"No such product: '{dropped}'" == missing.value.user_message
     assert (missing.value.http_status, missing.value.param) == (404, "id")
+
+
+def test_a_default_price_is_not_archived(local: LocalStripe, seller: Seller) -> None:
+    """Another price becomes the product's default first."""
+    product = seller.product()
+    price, other = seller.licensed_price(product), seller.licensed_price(product)
+    local.call("POST", f"/v1/products/{product}", {"default_price": price})
+
+    with pytest.raises(LocalStripeRefusal, match="default price of its product"):
+        local.call("POST", f"/v1/prices/{price}", {"active": False})
+    local.call("POST", f"/v1/products/{product}", {"default_price": other})
+
+    assert local.call("POST", f"/v1/prices/{price}", {"active": False})["active"] is (
+        False
+    )

@@ -4,32 +4,15 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from tests.support.selling import FORMS, meter, price, product
+from tests.support.stripe_faults import FaultServer, answer, refusal
 from tests.support.stripe_side import StripeSide
 
 from meterdeck.core.adapters.stripe_gateway import StripeGateway
 from meterdeck.core.errors import ReadOnly, Refused
-from meterdeck.core.model.catalogue import MeterSpec, PriceSpec, ProductSpec
 from meterdeck.core.model.context import Context
-from meterdeck.core.model.prices import (
-    Package,
-    PerUnit,
-    PriceForm,
-    Round,
-    Tier,
-    Tiered,
-    TiersMode,
-)
+from meterdeck.core.model.prices import Tier, Tiered, TiersMode
 from meterdeck.core.services.catalogue import CatalogueService
-
-FORMS: tuple[PriceForm, ...] = (
-    PerUnit(Decimal("0.001")),
-    Package(Decimal(500), 1_000, Round.DOWN),
-    Tiered(
-        TiersMode.GRADUATED,
-        (Tier(10, Decimal(2), Decimal(100)), Tier(None, Decimal(1))),
-    ),
-    Tiered(TiersMode.VOLUME, (Tier(5, flat=Decimal(7)), Tier(None, Decimal("0.5")))),
-)
 
 
 @pytest.fixture
@@ -82,34 +65,53 @@ async def test_users_of_a_price_are_counted_and_the_first_are_named(
     assert (few.subscriptions, few.more) == (2, True)
 
 
-@pytest.mark.parametrize("currency", ["usd", "jpy", "kwd"])
 async def test_what_is_created_is_read_back_as_it_was_declared(
-    service: CatalogueService, currency: str
+    service: CatalogueService,
 ) -> None:
     """A meter, a product, and a price of every form, in every kind of currency."""
-    meter = await service.create_meter(
-        MeterSpec("api", "api.calls", "API", value_key="n", event_time_window="day"),
-        "op-1",
-    )
-    product = await service.create_product(
-        ProductSpec("api", "prod_api", "API", "All of it", "call"), "op-2"
-    )
+    calls = meter("api", event_name="api.calls", value_key="n", event_time_window="day")
+    sold = product(description="All of it", unit_label="call", active=False)
+
+    counts = await service.create_meter(calls, "op-1")
+    api = await service.create_product(sold, "op-2")
     made = [
         await service.create_price(
-            PriceSpec("p", f"key-{n}", "api", currency, form, meter="api"),
-            product.id,
-            meter.id,
-            f"op-3-{n}",
+            price(f"{currency}-{n}", form, currency=currency),
+            api.id,
+            counts.id,
+            f"op-3-{currency}-{n}",
         )
         for n, form in enumerate(FORMS)
+        for currency in ("usd", "jpy", "kwd")
     ]
 
     account = await service.account()
 
-    assert meter in account.meters
-    assert product in account.products
-    assert [price.form for price in made] == list(FORMS)
+    assert counts in account.meters
+    assert (counts.value_key, counts.event_time_window) == ("n", "day")
+    assert api in account.products
+    assert [each.form for each in made] == [form for form in FORMS for _ in range(3)]
     assert set(map(repr, made)) <= set(map(repr, account.prices))
+
+
+async def test_a_write_that_was_put_off_is_sent_again_with_its_key(
+    context: Context,
+) -> None:
+    """A 429 is not done; everything else is sent once."""
+    busy = refusal(429, "slow down")
+    done = answer({"id": "price_1", "object": "price", "active": False})
+    async with FaultServer(busy, done) as server:
+        assert context.stripe is not None
+        options = replace(context.stripe, api_base=server.base_url)
+        gateway = StripeGateway(options, context.mode)
+        price = await CatalogueService(context, gateway).archive_price("price_1", "op")
+        await gateway.close()
+
+    assert not price.active
+    keys = [each.headers["idempotency-key"] for each in server.asked]
+    assert len(keys) == 2
+    assert len(set(keys)) == 1
+    assert keys[0].startswith("op.")
 
 
 async def test_what_is_ended_stays_and_is_not_sold(

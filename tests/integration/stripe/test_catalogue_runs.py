@@ -101,7 +101,7 @@ def test_no_second_plan_is_left_by_any_first() -> None:
     """Whatever was sold and whatever is declared: applied once, it is so."""
     with asyncio.Runner() as runner:
 
-        @settings(max_examples=30, deadline=None)
+        @settings(max_examples=20, deadline=None)
         @given(catalogues(), catalogues(), st.booleans())
         def check(first: Catalogue, second: Catalogue, default: bool) -> None:
             runner.run(brought_from_one_to_the_other(first, second, default))
