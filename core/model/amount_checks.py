@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
@@ -15,7 +16,7 @@ from meterdeck.core.model.seen_prices import Amount, Path, SeenPrice
 
 # Cents taken for dollars are off by 100; a tier may be a little cheaper besides.
 _LEAST, _MOST = 50, 200
-_CENTS = Decimal(100)
+_CENTS = 100
 # Round factors by which an amount is off when a point is misplaced.
 _MISPLACED = {Decimal(10) ** power for power in (-3, -2, -1, 1, 2, 3)}
 
@@ -93,11 +94,23 @@ def unlike_siblings(prices: Sequence[SeenPrice]) -> Iterator[CatalogueWarning]:
         if price.active and price.first_unit:
             groups[_kin(price)].append(price)
     for kin in groups.values():
+        by_cost = sorted(kin, key=_first_unit)
         for price in kin:
-            others = [each for each in kin if _hundredfold(price, each)]
-            if others:
-                cheap = min(others, key=lambda each: each.first_unit)
+            cheap = _hundredth(price, by_cost)
+            if cheap is not None:
                 yield _beside(price, cheap)
+
+
+def _first_unit(price: SeenPrice) -> Decimal:
+    return price.first_unit
+
+
+def _hundredth(price: SeenPrice, by_cost: Sequence[SeenPrice]) -> SeenPrice | None:
+    """Return the cheapest price of which this one is about the hundredfold."""
+    most, least = (_MOST, _LEAST) if price.metered else (_CENTS, _CENTS)
+    place = bisect_left(by_cost, price.first_unit / most, key=_first_unit)
+    found = by_cost[place]
+    return found if found.first_unit <= price.first_unit / least else None
 
 
 def _kin(price: SeenPrice) -> tuple[object, ...]:
@@ -107,11 +120,6 @@ def _kin(price: SeenPrice) -> tuple[object, ...]:
     # One time and monthly, small plan and large: fees may differ by much.
     again = price.interval, price.interval_count
     return price.product, price.currency, *again
-
-
-def _hundredfold(price: SeenPrice, other: SeenPrice) -> bool:
-    ratio = price.first_unit / other.first_unit
-    return _LEAST <= ratio <= _MOST if price.metered else ratio == _CENTS
 
 
 def _beside(price: SeenPrice, other: SeenPrice) -> CatalogueWarning:

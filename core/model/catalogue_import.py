@@ -117,13 +117,15 @@ class _Import:
     def _meters(self, needed: Set[str]) -> dict[str, MeterSpec]:
         """Return the meters by Stripe's id."""
         found: dict[str, MeterInfo] = {}
+        events: set[str] = set()
         for meter in self._wanted(self.account.meters, "meter", needed):
             if not known_formula(meter):
                 why = f'has the formula "{meter.formula}"'
-            elif meter.event_name in {each.event_name for each in found.values()}:
+            elif meter.event_name in events:
                 why = f"has the event name of another meter, {meter.event_name}"
             else:
                 found[meter.id] = meter
+                events.add(meter.event_name)
                 continue
             self.left_out.append(LeftOut(meter.id, why))
         names = _named(

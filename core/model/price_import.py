@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from meterdeck.core.model.catalogue import Account
 from meterdeck.core.model.prices import Formula, PriceInfo, Tiered
@@ -24,12 +24,14 @@ def known_formula(meter: MeterInfo | None) -> bool:
     return meter is not None and meter.formula in set(Formula)
 
 
-@dataclass(slots=True)
 class PriceChoice:
     """Chooses prices one by one; a lookup key is for one of them."""
 
-    account: Account
-    _keys: dict[str, str] = field(default_factory=dict)
+    def __init__(self, account: Account) -> None:
+        self._meters = {each.id: each for each in account.meters}
+        self._titles = {each.id: each.name for each in account.products}
+        self._taken = {each.lookup_key for each in account.prices}
+        self._keys: dict[str, str] = {}
 
     def why_not(self, price: PriceInfo) -> str:
         """Return why a price cannot be declared; empty where it can."""
@@ -43,12 +45,11 @@ class PriceChoice:
         return ""
 
     def _links(self, price: PriceInfo) -> str:
-        meters = {each.id: each for each in self.account.meters}
         if price.usage_type == METERED and not price.meter_id:
             return "is metered without a meter, which Stripe creates no more"
-        if price.meter_id and not known_formula(meters.get(price.meter_id)):
+        if price.meter_id and not known_formula(self._meters.get(price.meter_id)):
             return f"bills {price.meter_id}, which is no meter that can be declared"
-        if price.product_id not in {each.id for each in self.account.products}:
+        if price.product_id not in self._titles:
             return f"is of {price.product_id}, which the account does not list"
         return ""
 
@@ -63,13 +64,11 @@ class PriceChoice:
 
     def _proposed(self, price: PriceInfo) -> str:
         """Return a lookup key that no price has, made of what the price is called."""
-        events = {each.id: each.event_name for each in self.account.meters}
-        titles = {each.id: each.name for each in self.account.products}
-        named = price.nickname or events.get(price.meter_id)
-        named = named or f"{titles[price.product_id]}_{price.interval}"
+        meter = self._meters.get(price.meter_id)
+        named = price.nickname or (meter.event_name if meter else "")
+        named = named or f"{self._titles[price.product_id]}_{price.interval}"
         name = table_name(named) or table_name(price.id)
-        taken = {each.lookup_key for each in self.account.prices}
-        return f"{name[:50]}_{price.id[-8:]}" if name in taken else name
+        return f"{name[:50]}_{price.id[-8:]}" if name in self._taken else name
 
 
 def _follow(form: Tiered) -> bool:
