@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from meterdeck.core.errors import ConfigError
-from meterdeck.core.model.catalogue import NO_CATALOGUE
 from meterdeck.core.model.context import Mode
 from meterdeck.core.model.declared import Declared
 from meterdeck.core.settings.loading import layered
@@ -73,4 +72,4 @@ def _of_sandbox() -> Declared:
     from meterdeck.core.sandbox.catalogue import sandbox_context  # noqa: PLC0415
 
     nowhere = sandbox_context(redis_url="", stripe_api_base="", api_key="")
-    return Declared(NO_CATALOGUE, nowhere.resources, nowhere.plan_rules)
+    return Declared.of(nowhere)
