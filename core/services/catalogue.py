@@ -60,18 +60,23 @@ class CatalogueService:
         return Account(meters.result(), products.result(), tuple(prices.values()))
 
     async def users(
-        self, price_ids: Iterable[str], *, at_most: int = _MOST_COUNTED
+        self,
+        price_ids: Iterable[str],
+        *,
+        at_most: int = _MOST_COUNTED,
+        names: int = _FIRST_NAMES,
     ) -> Mapping[str, PriceUsers]:
         """Return who uses each of these prices, by its id.
 
         Subscriptions that have ended do not count. Of one price `at_most` are read,
-        a hundred with each request: a thousand take about ten.
+        a hundred with each request: a thousand take about ten. Of `names` tenants
+        the names are kept.
         """
-        stripe, names = self._stripe, tuple(dict.fromkeys(price_ids))
+        stripe, wanted = self._stripe, tuple(dict.fromkeys(price_ids))
         async with together() as group:
             found = {
-                name: group.create_task(self._users(stripe, name, at_most))
-                for name in names
+                price: group.create_task(self._users(stripe, price, at_most, names))
+                for price in wanted
             }
         return {name: task.result() for name, task in found.items()}
 
@@ -152,6 +157,12 @@ class CatalogueService:
         archived = {"active": False}
         return await self._writing.change_price(price_id, archived, operation_id)
 
+    async def activate_price(self, price_id: str, operation_id: str) -> PriceInfo:
+        """Let new subscriptions have an archived price again."""
+        return await self._writing.change_price(
+            price_id, {"active": True}, operation_id
+        )
+
     @property
     def _stripe(self) -> StripeCatalogue:
         if self._gateway is None:
@@ -170,7 +181,7 @@ class CatalogueService:
         return plan(catalogue, account, await self.users(asked))
 
     async def _users(
-        self, stripe: StripeCatalogue, price_id: str, at_most: int
+        self, stripe: StripeCatalogue, price_id: str, at_most: int, most_names: int
     ) -> PriceUsers:
         count = 0
         names: dict[TenantId, None] = {}
@@ -178,7 +189,7 @@ class CatalogueService:
             if count == at_most:
                 return PriceUsers(price_id, count, True, tuple(names))
             count += 1
-            if len(names) < _FIRST_NAMES:
+            if len(names) < most_names:
                 names[self._tenant(customer)] = None
         return PriceUsers(price_id, count, False, tuple(names))
 
