@@ -6,10 +6,11 @@ import argparse
 
 from meterdeck.tui.cli.command import Commands, add_command
 from meterdeck.tui.cli.commands_of_catalogue_checks import add_catalogue_checks
+from meterdeck.tui.cli.commands_of_catalogue_objects import add_catalogue_objects
 
 
 def add_catalogue_commands(commands: Commands, common: argparse.ArgumentParser) -> None:
-    """Add catalogue, and what it does: apply, import, lint, plan."""
+    """Add catalogue, and what it does: apply, import, lint, meter, plan, price."""
     catalogue = add_command(
         commands, common, "catalogue", "show meters, products and prices of Stripe"
     )
@@ -20,6 +21,7 @@ def add_catalogue_commands(commands: Commands, common: argparse.ArgumentParser) 
     _add_apply(actions, common)
     add_catalogue_checks(actions, common)
     _add_plan(actions, common)
+    add_catalogue_objects(actions, common)
 
 
 def _add_apply(actions: Commands, common: argparse.ArgumentParser) -> None:
