@@ -2,15 +2,12 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from decimal import Decimal
 
 import pytest
 from tests.support.billed import CYCLED, EXACT, MONTHLY
 from tests.support.stripe_side import StripeSide
 
 from meterdeck.core.model.context import Context
-from meterdeck.core.model.costs import Basis
-from meterdeck.core.model.usage import Tenant
 from meterdeck.core.services.engine import Engine
 
 
