@@ -91,7 +91,7 @@ ACTIONS: tuple[Action, ...] = (
            _TENANTS, 10, Confirm.DIALOG, writes=True, simulates=True),
     Action("events", "e", "e", "events", "Show every meter event", _TENANTS, 8),
     Action("what_if", "w", "w", "what if",
-           "Reckon another plan, price or usage for this tenant",
+           "Reckon another plan, price or usage",
            Area.TENANT, 9, of_stripe=True),
     Action("inspect", "enter", "↵", "open",
            "Open an event: what was sent, every answer",

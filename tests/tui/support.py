@@ -42,6 +42,7 @@ from meterdeck.core.model.changes import (
 from meterdeck.core.model.context import (
     Context,
 )
+from meterdeck.core.model.costs import Comparison, TenantCost
 from meterdeck.core.model.decisions import RefusalRecord
 from meterdeck.core.model.event_changes import EventChange, EventChanged, EventPlan
 from meterdeck.core.model.event_life import EventState
@@ -62,6 +63,7 @@ from meterdeck.core.model.usage import (
     Tenant,
     TenantId,
 )
+from meterdeck.core.model.what_if import WhatIf, with_usage
 from meterdeck.tui.console import ConsoleApp
 from meterdeck.tui.runtime import Deliver, Ended, Opened
 
@@ -69,6 +71,34 @@ T = TypeVar("T")
 _QUIET = FaultSight(
     OFF, 0.0, NOW, 0, {}, {"accepted": 0, "refused": 0, "dropped": 0}, NOW
 )
+
+
+@dataclass
+class ScriptedCosts:
+    """Says what running periods cost; nothing of those it was not told of.
+
+    Attributes:
+        error: Raised by every question, until it is taken away.
+        asked: Who was reckoned, and what was imagined.
+    """
+
+    known: dict[str, TenantCost] = field(default_factory=dict)
+    error: MeterdeckError | None = None
+    asked: list[str | WhatIf] = field(default_factory=list)
+
+    async def of(self, tenant: Tenant) -> TenantCost:
+        self.asked.append(tenant.id)
+        self._raise()
+        return self.known.get(tenant.id) or TenantCost(tenant, NOW)
+
+    async def imagine(self, before: TenantCost, wanted: WhatIf) -> Comparison:
+        self.asked.append(wanted)
+        self._raise()
+        return Comparison(before, with_usage(before, wanted))
+
+    def _raise(self) -> None:
+        if self.error is not None:
+            raise self.error
 
 
 @dataclass
@@ -97,6 +127,7 @@ class ScriptedEngine:
     changed: list[tuple[str, str, str, str]] = field(default_factory=list)
     refused: tuple[RefusalRecord, ...] = ()
     panel: ScriptedPanel = field(default_factory=lambda: ScriptedPanel(_QUIET))
+    costs: ScriptedCosts = field(default_factory=ScriptedCosts)
 
     @property
     def standings(self) -> ScriptedEngine:
