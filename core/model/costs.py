@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from meterdeck.core.model.billed import BilledItem
 from meterdeck.core.model.money import Money
+from meterdeck.core.model.prices import PerUnit, PriceForm
 from meterdeck.core.model.pricing import (
     THOUSAND,
     Bill,
@@ -24,6 +25,8 @@ from meterdeck.core.model.usage import Tenant
 
 SOONEST_FORECAST = timedelta(hours=1)
 """So long a period must have run before its pace says anything."""
+
+_FREE = PerUnit(Decimal(0))
 
 
 class Basis(StrEnum):
@@ -91,6 +94,7 @@ class ItemCost:
         resources: The configured resources whose usage it bills.
         event_name: Of its meter; empty of a price without one.
         forecast: None where it is too early, or the quantity is not known.
+        free: Whether its usage is not billed, as on trial.
         notes: What else there is to know of it.
     """
 
@@ -101,7 +105,15 @@ class ItemCost:
     unit: str = ""
     resources: tuple[str, ...] = ()
     event_name: str = ""
+    free: bool = False
     notes: tuple[str, ...] = ()
+
+    @property
+    def form(self) -> PriceForm | None:
+        """What it is billed by; None where it cannot be reckoned."""
+        if self.problem:
+            return None
+        return _FREE if self.free else self.item.price.form
 
     @property
     def problem(self) -> str:
@@ -143,21 +155,19 @@ class ItemCost:
     @property
     def average(self) -> Money | None:
         """What a unit costs on average so far."""
-        form, quantity = self.item.price.form, self.measured.quantity
-        if form is None or quantity is None or self.problem:
+        form, quantity = self.form, self.measured.quantity
+        if form is None or quantity is None:
             return None
         found = average(form, quantity)
         return None if found is None else Money.of_minor(found, self.currency)
 
     def _bill(self, quantity: Decimal | None) -> Bill | None:
-        form = self.item.price.form
-        if form is None or quantity is None or self.problem:
-            return None
-        return bill(form, quantity)
+        form = self.form
+        return None if form is None or quantity is None else bill(form, quantity)
 
     def _next(self, units: Decimal) -> Money | None:
-        form, quantity = self.item.price.form, self.measured.quantity
-        if form is None or quantity is None or self.problem or not self.metered:
+        form, quantity = self.form, self.measured.quantity
+        if form is None or quantity is None or not self.metered:
             return None
         return Money.of_minor(price_of_next(form, quantity, units), self.currency)
 
@@ -184,6 +194,7 @@ class TenantCost:
         at: By the Redis server's clock.
         subscription: Stripe's id; empty where there is none.
         problem: Why there is nothing to reckon; empty where there is.
+        trial_end: Up to when usage is free; None where it is on no trial.
         notes: What else there is to know, such as a discount that is not reckoned.
     """
 
@@ -192,6 +203,7 @@ class TenantCost:
     items: tuple[ItemCost, ...] = ()
     subscription: str = ""
     problem: str = ""
+    trial_end: datetime | None = None
     notes: tuple[str, ...] = ()
 
     @property

@@ -2,7 +2,8 @@
 
 Amounts are in the currency's smallest unit: cents of dollars, whole yen, thousandths of
 a Kuwaiti dinar. Every line is rounded to a whole one, halves up, and lines are added
-after that: https://docs.stripe.com/billing/subscriptions/decimal-amounts#rounding
+after that: https://docs.stripe.com/billing/subscriptions/decimal-amounts#rounding. A
+tier's flat amount is a line beside that of its units.
 
 So it is with three decimals, too. Card payments in such a currency are made in tens of
 its smallest unit (https://docs.stripe.com/currencies#three-decimal), which is said of
@@ -50,16 +51,16 @@ class Line:
     """A line of an invoice.
 
     Attributes:
-        quantity: Units, or packages of a price by the package.
+        quantity: Units, or packages of a price by the package; 1 of a flat amount.
         unit: What one of them costs.
-        flat: What is added to that, of a tier.
         exact: All of it, not rounded.
+        flat: Whether it is a tier's flat amount.
     """
 
     quantity: Decimal
     unit: Decimal
-    flat: Decimal
     exact: Decimal
+    flat: bool = False
 
     @property
     def amount(self) -> Decimal:
@@ -121,18 +122,17 @@ def _lines(form: PriceForm, quantity: Decimal) -> Iterator[Line]:
             if mode is TiersMode.GRADUATED:
                 yield from _graduated(tiers, quantity)
             else:
-                reached = _reached(tiers, quantity)
-                yield _line(quantity, reached.unit, reached.flat)
+                yield from _in_tier(_reached(tiers, quantity), quantity)
         case _:
             assert_never(form)
 
 
 def _graduated(tiers: tuple[Tier, ...], quantity: Decimal) -> Iterator[Line]:
-    """Yield a line for each tier that is entered; the first one always is."""
+    """Yield the lines of each tier that is entered; the first one always is."""
     below = _ZERO
     for tier in tiers:
         within = quantity if tier.up_to is None else min(quantity, Decimal(tier.up_to))
-        yield _line(within - below, tier.unit, tier.flat)
+        yield from _in_tier(tier, within - below)
         if within == quantity:
             return
         below = within
@@ -151,5 +151,12 @@ def _packages(quantity: Decimal, size: int, side: Round) -> Decimal:
     return full + (rest / size).to_integral_value(mode)
 
 
-def _line(quantity: Decimal, unit: Decimal, flat: Decimal = _ZERO) -> Line:
-    return Line(quantity, unit, flat, quantity * unit + flat)
+def _in_tier(tier: Tier, quantity: Decimal) -> Iterator[Line]:
+    """Yield a tier's units, and its flat amount, which is a line of its own."""
+    yield _line(quantity, tier.unit)
+    if tier.flat:
+        yield Line(_ONE, tier.flat, tier.flat, flat=True)
+
+
+def _line(quantity: Decimal, unit: Decimal) -> Line:
+    return Line(quantity, unit, quantity * unit)

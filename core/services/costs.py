@@ -66,9 +66,18 @@ class Costs:
         if found.ended:
             why = "its subscription has ended: nothing is billed any more"
             return TenantCost(tenant, now, (), found.id, why)
-        items = [await self._items.of(tenant, each, now) for each in found.items]
-        notes = [*stale, *_notes(found)]
-        return TenantCost(tenant, now, tuple(items), found.id, notes=tuple(notes))
+        items = [
+            _within(found, await self._items.of(tenant, each, now))
+            for each in found.items
+        ]
+        return TenantCost(
+            tenant,
+            now,
+            tuple(items),
+            found.id,
+            trial_end=found.trial_end,
+            notes=(*stale, *_notes(found)),
+        )
 
     async def what_if(self, tenant: Tenant, wanted: WhatIf) -> Comparison:
         """Return the running period as it is, and as it would be.
@@ -129,21 +138,38 @@ class Costs:
     async def _imagined(self, before: TenantCost, new: BilledItem) -> ItemCost:
         """Return the cost of an item; what is known of its usage is not read again."""
         made = await self._items.described(new)
+        free = made.metered and before.trial_end is not None
         for known in before.items:
             if made.metered and known.event_name == made.event_name:
-                return replace(made, measured=known.measured, forecast=known.forecast)
-        return await self._items.of(before.tenant, new, before.at)
+                return replace(
+                    made, measured=known.measured, forecast=known.forecast, free=free
+                )
+        made = await self._items.of(before.tenant, new, before.at)
+        return replace(made, free=free)
 
 
 def _runs(item: BilledItem, now: datetime) -> bool:
     return item.start is not None and item.end is not None and now < item.end
 
 
+def _within(found: BilledSubscription, item: ItemCost) -> ItemCost:
+    """Return an item as its subscription bills it."""
+    billed, priced = found.currency or item.currency, item.currency
+    if billed != priced:
+        why = (
+            f"its price is in {priced.upper()} and is billed in {billed.upper()}, by an"
+            " amount of its own that is not read"
+        )
+        unknown = replace(item.measured, quantity=None, problem=why)
+        return replace(item, measured=unknown, forecast=None)
+    return replace(item, free=item.metered and found.trial_end is not None)
+
+
 def _notes(found: BilledSubscription) -> list[str]:
     notes = []
     if found.trial_end is not None:
         day = found.trial_end.date().isoformat()
-        notes.append(f"it is on trial until {day}: Stripe bills nothing before")
+        notes.append(f"on trial until {day}: usage is free, and fees are billed then")
     if found.discounted:
         notes.append("a discount lowers its invoices, which is not reckoned here")
     return notes

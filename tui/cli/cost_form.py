@@ -81,7 +81,7 @@ def _bill(bill: Bill | None, currency: str) -> Form | None:
             {
                 "quantity": _number(line.quantity),
                 "unit_amount": _money(Money.of_minor(line.unit, currency)),
-                "flat_amount": _money(Money.of_minor(line.flat, currency)),
+                "flat": line.flat,
                 "amount": _money(Money.of_minor(line.amount, currency)),
             }
             for line in bill.lines
