@@ -100,7 +100,7 @@ def test_lines_are_rounded_half_up_before_they_are_added() -> None:
     form = graduated((1, "0.5"), (None, "0.5"))
     used = bill(form, Decimal(2))
 
-    assert (used.total, used.exact) == (2, 1)
+    assert [used.total, used.exact] == [2, 1]
     assert bill(PerUnit(Decimal("0.5")), Decimal(2)).total == 1
     assert bill(PerUnit(Decimal("0.1")), Decimal("4.9")).total == 0
 
