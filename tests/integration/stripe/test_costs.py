@@ -11,7 +11,7 @@ from tests.support.stripe_side import StripeSide
 
 from meterdeck.core.adapters.redis_client import Redis, server_time
 from meterdeck.core.adapters.stripe_gateway import StripeGateway
-from meterdeck.core.errors import BadInput, NotFound, Refused
+from meterdeck.core.errors import BadInput, NotFound, Refused, StripeUnreachable
 from meterdeck.core.model.catalogue import Catalogue, MeterSpec, PriceSpec
 from meterdeck.core.model.changes import Actor, AdjustKind, Adjustment, Bill
 from meterdeck.core.model.context import Context, PlanRule
@@ -47,7 +47,7 @@ FORMS: Mapping[str, dict[str, object]] = {
         "tiers": [
             {"up_to": 1000, "unit_amount_decimal": "1.005", "flat_amount": 500},
             {"up_to": 10_000, "unit_amount_decimal": "0.5"},
-            {"up_to": "inf", "unit_amount_decimal": "0.13", "flat_amount_decimal": "7.5"},
+            {"up_to": "inf", "unit_amount": 1, "flat_amount_decimal": "7.5"},
         ],
     },
     "volume": {
@@ -232,8 +232,11 @@ async def test_over_another_period_it_is_what_stripe_has_and_what_is_not_there_y
     (item,) = (await shop.engine.costs.of(tenant)).items
 
     assert item.measured.basis is Basis.STRIPE_AND_UNSENT
-    assert (item.measured.quantity, so_far(item)) == (52, "5.20 USD")
+    assert item.measured.quantity == 52
+    assert so_far(item) == "5.20 USD"
     assert item.forecast is None, "a period of seconds says nothing of a month"
+    await shop.billed.work()
+    assert (await shop.engine.costs.preview(tenant)).subtotal == 520
 
 
 async def test_what_only_stripe_counts_is_said_to_be_stripes(shop: Shop) -> None:
@@ -280,30 +283,46 @@ async def test_a_counter_is_reckoned_without_what_is_reserved_or_not_to_be_bille
 
     (item,) = (await shop.engine.costs.of(tenant)).items
 
-    assert (item.measured.quantity, so_far(item)) == (100, "1000.00 USD")
+    assert item.measured.quantity == 100
+    assert so_far(item) == "1000.00 USD"
     assert item.measured.notes == (
         "30 of it are in events that need somebody, and are not billed before",
     )
 
 
 async def test_what_cannot_be_told_is_said_and_in_no_total(shop: Shop) -> None:
-    """A broken counter; Stripe that answers no; a tenant without a subscription."""
-    prices = shop.price("units", unit_amount=1000), shop.price("disk", unit_amount=100)
-    fee = shop.price(unit_amount=1900)
-    tenant = await shop.tenant("acme", fee, *prices)
+    """A counter that holds no number; a subscription that is over, or never was."""
+    fee, units = shop.price(unit_amount=1900), shop.price("units", unit_amount=1000)
+    tenant = await shop.tenant("acme", fee, units)
     subject = await shop.billed.subject("acme", RESOURCES[0])
     await shop.billed.redis.set(shop.billed.key(subject), "soon")
-    shop.stripe.rename(tenant.customer, "Acme")
-    shop.stripe.delete(tenant.customer)
 
     cost = await shop.engine.costs.of(tenant)
 
-    assert cost.problem == "its subscription has ended: nothing is billed any more"
-    nobody = shop.stripe.customer("nobody")
-    await shop.engine.directory.refresh()
-    cost = await shop.engine.costs.of(await shop.engine.directory.get(nobody))
-    assert cost.problem == "it has no subscription in Stripe: nothing is billed"
-    assert (cost.totals, cost.items) == ((), ())
+    assert "the counter of units holds" in by_label(cost)["Units"].problem
+    (total,) = cost.totals
+    assert (str(total.so_far), total.unknown) == ("19.00 USD", 1)
+    shop.stripe.delete(tenant.customer)
+    ended = await shop.engine.costs.of(tenant)
+    assert ended.problem == "its subscription has ended: nothing is billed any more"
+    never = await shop.engine.costs.of(replace(tenant, subscription=""))
+    assert never.problem == "it has no subscription in Stripe: nothing is billed"
+
+
+async def test_while_stripe_is_away_prices_are_those_of_before(shop: Shop) -> None:
+    """Counters go on; who was never reckoned cannot be, and that is no zero."""
+    tenant = await shop.tenant("acme", shop.price("units", unit_amount=1000))
+    other = await shop.tenant("other", shop.price("volume", unit_amount=1000))
+    await shop.engine.costs.of(tenant)
+    shop.stripe.local.panel.change({"429": 1, "retry_after": 60})
+    await shop.engine.usage.consume("acme", {"units": 2_000})
+
+    cost = await shop.engine.costs.of(tenant)
+
+    assert so_far(cost.items[0]) == "20.00 USD"
+    assert cost.notes == ("Stripe does not answer: its prices are as of before",)
+    with pytest.raises(StripeUnreachable):
+        await shop.engine.costs.of(other)
 
 
 async def test_on_trial_usage_is_free(shop: Shop) -> None:
