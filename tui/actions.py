@@ -23,7 +23,8 @@ class Area(Flag):
     EVENTS = auto()
     EVENT = auto()
     FAULTS = auto()
-    EVERYWHERE = FLEET | TENANT | EVENTS | EVENT | FAULTS
+    CATALOGUE = auto()
+    EVERYWHERE = FLEET | TENANT | EVENTS | EVENT | FAULTS | CATALOGUE
 
 
 class Confirm(Enum):
@@ -74,7 +75,7 @@ _LEDGER = Area.EVENTS | Area.EVENT
 
 ACTIONS: tuple[Action, ...] = (
     Action("filter", "slash", "/", "filter", "Show only what contains a text",
-           Area.FLEET | Area.EVENTS, 2),
+           Area.FLEET | Area.EVENTS | Area.CATALOGUE, 2),
     Action("sort", "s", "s", "sort", "Choose the order of the table", Area.FLEET, 9),
     Action("open", "enter", "↵", "open", "Open a tenant: counters, events, audit trail",
            Area.FLEET, 3),
@@ -89,10 +90,25 @@ ACTIONS: tuple[Action, ...] = (
            _TENANTS, 7, Confirm.TYPED, writes=True),
     Action("fire", "t", "t", "test event", "Send a test event to Stripe's meter",
            _TENANTS, 10, Confirm.DIALOG, writes=True, simulates=True),
-    Action("events", "e", "e", "events", "Show every meter event", _TENANTS, 8),
+    Action("events", "e", "e", "events", "Show every meter event",
+           _TENANTS | Area.CATALOGUE, 8),
+    Action("catalogue", "c", "c", "catalogue",
+           "Show meters and prices, and who uses them", _TENANTS, 9, of_stripe=True),
     Action("what_if", "w", "w", "what if",
            "Reckon another plan, price or usage",
            Area.TENANT, 9, of_stripe=True),
+    Action("users", "enter", "↵", "tenants",
+           "Go through who uses it; again: open the tenant", Area.CATALOGUE, 3),
+    Action("new_price", "n", "n", "new price", "Create a price, step by step",
+           Area.CATALOGUE, 4, Confirm.TYPED, writes=True, of_stripe=True),
+    Action("new_meter", "m", "m", "new meter", "Create a meter, step by step",
+           Area.CATALOGUE, 5, Confirm.TYPED, writes=True, of_stripe=True),
+    Action("switch", "x", "x", "on/off",
+           "Deactivate or archive it, or take that back",
+           Area.CATALOGUE, 6, Confirm.TYPED, writes=True, of_stripe=True),
+    Action("inactive", "i", "i", "inactive",
+           "Show what is inactive or archived, too", Area.CATALOGUE, 7),
+    Action("reread", "r", "r", "read again", "Ask Stripe again", Area.CATALOGUE, 9),
     Action("inspect", "enter", "↵", "open",
            "Open an event: what was sent, every answer",
            Area.EVENTS, 3),

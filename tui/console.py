@@ -21,7 +21,7 @@ from meterdeck.tui.crash import Crash
 from meterdeck.tui.fault_desk import LOOK_S, FaultDesk, FaultsSeen, Settled
 from meterdeck.tui.key_order import OneKeyAtATime
 from meterdeck.tui.picture import LETTERS_COUNTED, Picture
-from meterdeck.tui.requests import Adjust, Request
+from meterdeck.tui.requests import Adjust, Request, Target
 from meterdeck.tui.runtime import Ended, Opened, Report, Runtime
 from meterdeck.tui.screens.area import AreaScreen
 from meterdeck.tui.screens.fleet import FleetScreen
@@ -297,7 +297,10 @@ class ConsoleApp(OneKeyAtATime):
         else:
             raise error
         for screen in self._areas():
-            screen.changed(request.target.tenant.id)
+            if isinstance(request.target, Target):
+                screen.changed(request.target.tenant.id)
+            else:
+                screen.resold()
 
     def _ask(
         self, request: Request, error: MeterdeckError, again: Request, label: str

@@ -43,11 +43,21 @@ class Target:
         return group_quantity(units, self.resource.scale)
 
 
+@dataclass(frozen=True, slots=True)
+class Sold:
+    """What a change of the catalogue is about, in words."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Request(Protocol):
     """One change an operator has confirmed."""
 
     @property
-    def target(self) -> Target:
+    def target(self) -> Target | Sold:
         """What it is about."""
 
     @property

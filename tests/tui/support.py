@@ -20,6 +20,7 @@ from datetime import datetime
 from time import monotonic
 from typing import Any, TypeVar, cast
 
+from tests.tui.catalogue_pictures import ScriptedCatalogue
 from tests.tui.pictures import (
     ACTOR,
     NOW,
@@ -128,6 +129,11 @@ class ScriptedEngine:
     refused: tuple[RefusalRecord, ...] = ()
     panel: ScriptedPanel = field(default_factory=lambda: ScriptedPanel(_QUIET))
     costs: ScriptedCosts = field(default_factory=ScriptedCosts)
+    catalogue: ScriptedCatalogue = field(default_factory=ScriptedCatalogue)
+
+    @property
+    def events(self) -> ScriptedCatalogue:
+        return self.catalogue
 
     @property
     def standings(self) -> ScriptedEngine:

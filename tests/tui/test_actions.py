@@ -1,5 +1,7 @@
 """The one gate that every action passes."""
 
+from dataclasses import replace
+
 import pytest
 from tests.tui.pictures import context
 from tests.tui.support import fleet_update, operating
@@ -9,6 +11,7 @@ from meterdeck.core.model.context import Mode
 from meterdeck.tui.actions import ACTIONS, Action, Area, Confirm, offered, refusal
 
 WRITING = [action for action in ACTIONS if action.writes]
+OPENING = {Area.FLEET: (), Area.EVENTS: ("e",), Area.CATALOGUE: ("c",)}
 
 
 @pytest.mark.parametrize("action", WRITING, ids=lambda action: action.id)
@@ -23,6 +26,16 @@ def test_the_gate_refuses_every_writing_action_when_read_only(action: Action) ->
 def test_the_gate_refuses_writing_before_the_context_is_known(action: Action) -> None:
     """Nothing is changed in an environment that is not on the screen yet."""
     assert refusal(action, None)
+
+
+def test_a_context_without_stripe_sells_nothing() -> None:
+    """So nothing of the catalogue is changed, nor offered."""
+    nowhere = replace(context(), stripe=None)
+
+    selling = [action for action in ACTIONS if action.of_stripe]
+    assert selling
+    assert all("nothing has a price" in refusal(action, nowhere) for action in selling)
+    assert not set(selling) & set(offered(Area.CATALOGUE, nowhere))
 
 
 @pytest.mark.parametrize("area", list(Area))
@@ -53,8 +66,8 @@ async def test_a_key_of_a_writing_action_is_refused_when_read_only(
 ) -> None:
     """The key opens no dialog and says why; the engine is asked nothing."""
     async with operating(fleet_update(), of=context(read_only=True)) as operator:
-        elsewhere = Area.FLEET not in action.area
-        await operator.press(*(("e",) if elsewhere else ()), action.keys)
+        where = next(area for area in OPENING if area in action.area)
+        await operator.press(*OPENING[where], action.keys)
 
         assert "read-only, nothing was changed" in operator.notices()
         assert not operator.app.screen.query(Button)

@@ -15,6 +15,7 @@ OPENING = {
     Area.EVENTS: ("e",),
     Area.EVENT: ("e", "enter"),
     Area.FAULTS: ("F",),
+    Area.CATALOGUE: ("c",),
 }
 
 

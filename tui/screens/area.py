@@ -99,6 +99,9 @@ class AreaScreen(Screen[None]):
     def changed(self, tenant: TenantId) -> None:
         """Look again: an action on a tenant was answered."""
 
+    def resold(self) -> None:
+        """Look again: an action on the catalogue was answered."""
+
     def frame(self, picture: Picture) -> None:
         """Show what every screen has of a picture."""
         header = self.query_one(StatusHeader)
@@ -191,6 +194,11 @@ class AreaScreen(Screen[None]):
 
     def do_back(self) -> None:
         self.app.pop_screen()
+
+    def do_catalogue(self) -> None:
+        from meterdeck.tui.screens.catalogue import CatalogueScreen  # noqa: PLC0415  # rare
+
+        self.app.push_screen(CatalogueScreen())
 
     def do_events(self) -> None:
         from meterdeck.tui.screens.events import EventsScreen  # noqa: PLC0415  # rare

@@ -25,6 +25,7 @@ _SIGNS = (
     ("∞", "$md-muted", "unlimited: a count, no bar"),
     ("≈", "$md-text", "an estimate of distinct members, standard error 0.81 %"),
     ("±", "$md-text", "an override replaces the plan's limit"),
+    ("= ≠ +", "$md-good", "as declared, differs, not declared: the catalogue"),
     ("✗", "$md-high", "the key holds something that is no counter"),
     ("▁▃▆", "$md-spark", "the worst counter, 5 s a column"),
     ("▼ ▲", "$md-bright", "the order of the table; the same key turns it"),

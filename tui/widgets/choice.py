@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
@@ -85,7 +86,16 @@ class Choice(LineView, can_focus=True):
                 line.add(f"[{text}]", style(role, ground, bold=True))
             else:
                 line.add(f" {text} ", blank)
-        return line.strip(self.size.width, blank)
+        return self._hinted(line, style(Role.ACCENT, ground), blank)
+
+    def _hinted(self, line: Line, hint: Style, blank: Style) -> Strip:
+        """Finish a line, with a sign where there are more answers than fit."""
+        width, places = self.size.width, self._places()
+        strip = line.strip(width, blank)
+        if not places or places[-1][2] == len(self._answers) - 1 or width < 3:
+            return strip
+        end = Line().add("›", hint).strip(1, blank)
+        return Strip.join([strip.crop(0, width - 1), end])
 
     def on_click(self, event: events.Click) -> None:
         for start, end, number in self._places():
