@@ -73,7 +73,8 @@ class StripeCatalogue:
         """Yield the customer of each subscription to a price that has not ended."""
         params = {"price": price_id, "expand": ["data.customer"]}
         async for raw in self._requests.listed("/v1/subscriptions", params):
-            yield read.customer(read.inner(raw, "customer"))
+            if not read.subscription(raw).ended:
+                yield read.customer(read.inner(raw, "customer"))
 
     async def create_meter(self, spec: MeterSpec, operation_id: str) -> MeterInfo:
         """Create a meter."""

@@ -104,11 +104,11 @@ class _Planning:
                 continue
             yield from _fixed(spec, meter)
             changes = []
+            if spec.active and not meter.active:  # first: Stripe may rename no other
+                changes.append(FieldChange("active", False, True))
             if spec.display_name != meter.display_name:
                 names = meter.display_name, spec.display_name
                 changes.append(FieldChange("display_name", *names))
-            if spec.active and not meter.active:
-                changes.append(FieldChange("active", False, True))
             if changes:
                 yield ChangeMeter(meter, tuple(changes))
 

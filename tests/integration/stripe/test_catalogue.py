@@ -55,6 +55,8 @@ async def test_users_of_a_price_are_counted_and_the_first_are_named(
         stripe.subscribed(name)
     ended = stripe.seller.subscription(stripe.customer("gone"), stripe.pro)
     stripe.cancel(ended)
+    expired = stripe.seller.subscription(stripe.customer("never"), stripe.pro)
+    stripe.local.set_subscription(expired, status="incomplete_expired")
 
     users = await service.users([stripe.pro, stripe.plain])
     few = (await service.users([stripe.pro], at_most=2))[stripe.pro]
