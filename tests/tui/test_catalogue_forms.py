@@ -1,17 +1,22 @@
 """The forms that create a meter and a price, step by step."""
 
 from decimal import Decimal
+from typing import cast
 
+from tests.support.stripe_side import running_stripe
 from tests.tui.catalogue_pictures import CALLS, PLATFORM, TIERS
-from tests.tui.pictures import context
-from tests.tui.support import Operator
+from tests.tui.pictures import ACTOR, context
+from tests.tui.support import Operator, ScriptedRuntime
 from tests.tui.test_catalogue_screen import looking
 from textual.widgets import Button, Input
 
 from meterdeck.core.model.catalogue import MeterSpec
 from meterdeck.core.model.context import Mode
 from meterdeck.core.model.prices import Formula, PerUnit, Tiered, TiersMode
+from meterdeck.core.sandbox.valkey import Valkey
+from meterdeck.tui.console import ConsoleApp
 from meterdeck.tui.dialogs.price_form import PriceForm
+from meterdeck.tui.runtime import EngineRuntime
 
 
 def write(operator: Operator, **fields: str) -> None:
@@ -47,7 +52,7 @@ async def test_a_graduated_price_is_drawn_while_it_is_typed_and_then_created() -
         await operator.press("ctrl+n")
         text = await operator.sees("To declare it")
         assert "[prices.calls_2027]" in text
-        assert '{ up_to = 10_000, unit = "0.005 USD", flat = "5 USD" },' in text
+        assert 'up_to = 10000, unit = "0.005 USD", flat = "5 USD"' in text
         assert operator.app.focused is operator.app.screen.query_one("#cancel", Button)
         await operator.press("ctrl+s")
         ((spec, product, meter),) = operator.engine.catalogue.prices
@@ -100,3 +105,40 @@ async def test_a_meter_is_shown_by_an_event_that_it_counts() -> None:
         assert operator.engine.catalogue.meters == [
             MeterSpec("images_v2", "images_v2", "images_v2", Formula.LAST)
         ]
+
+
+async def test_what_is_created_over_http_is_there_and_can_be_ended(
+    valkey_server: Valkey,
+) -> None:
+    """The real engine in its thread, on a local Stripe: create, look, deactivate."""
+    async with running_stripe() as stripe:
+        stripe.subscribed("acme")
+        context = stripe.context(valkey_server.url)
+        runtime = EngineRuntime(lambda: context)
+        app = ConsoleApp(runtime, actor=lambda: ACTOR, environ={"TERM": "xterm"})
+        async with app.run_test(size=(120, 40), notifications=True) as pilot:
+            operator = Operator(app, pilot, cast("ScriptedRuntime", runtime))
+            await operator.until(lambda: app.picture is not None and app.picture.loaded)
+            await operator.press("c")
+            await operator.sees("─ pro_monthly")
+            await operator.until(lambda: "…" not in operator.line_with("pro_monthly"))
+            assert operator.line_with("─ pro_monthly")[:60].split()[-1] == "1"
+
+            await operator.press("n")
+            await operator.sees("Create a price")
+            write(operator, lookup_key="by_unit")
+            await operator.press("ctrl+n")
+            write(operator, amount="0.001 USD")
+            await operator.press("ctrl+n", "ctrl+s")
+            await operator.sees("─ by_unit")
+            await operator.press("x")
+            await operator.sees("Deactivate a meter")
+            await operator.press("ctrl+s")
+            await operator.sees("○ api_requests")
+            runtime.stop()
+
+        sold = stripe.local.call("GET", "/v1/prices", {"lookup_keys": ["by_unit"]})
+        assert "'unit_amount_decimal': '0.1'" in str(sold)
+        assert f"'meter': '{stripe.meter}'" in str(sold)
+        meter = stripe.local.call("GET", f"/v1/billing/meters/{stripe.meter}", {})
+        assert meter["status"] == "inactive"
