@@ -29,6 +29,7 @@ PICTURES: Sequence[tuple[str, tuple[int, int], tuple[str, ...]]] = (
     ("adjust", (128, 38), ("a", "2", "0", "0", "tab", "tab", *"double", "space")),
     ("override", (128, 38), ("o",)),
     ("events", (128, 38), ("e",)),
+    ("catalogue", (128, 38), ("c", "down")),
     ("help", (128, 38), ("question_mark",)),
 )
 

@@ -167,7 +167,8 @@ class GuidedForm(Dialog["CatalogueRequest | None"]):
         self.query_one("#heading", Static).update(self._heading())
         hint = "↵ next field   ctrl+n next step   esc back"
         if self.last:
-            hint = "ctrl+s create   ctrl+y copy the text   pgdn more   esc back"
+            more = "" if self.size.width >= 100 else "   pgdn more"
+            hint = f"ctrl+s create   ctrl+y copy the text{more}   esc back"
         self.query_one("#hint", Static).update(hint)
         self._shown = None
         self.look()
