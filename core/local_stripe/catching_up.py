@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 from heapq import heappop
 
-from meterdeck.core.local_stripe import clock_rules, clocks
+from meterdeck.core.local_stripe import clock_rules, clocks, credit_ledger
 from meterdeck.core.local_stripe.invoice_life import finalise
 from meterdeck.core.local_stripe.records import FrozenClock
 from meterdeck.core.local_stripe.renewal import next_change, renew
@@ -45,6 +45,9 @@ def _change(world: World, object_id: str, at: datetime) -> None:
     invoice = world.invoices.find(object_id)
     if invoice is not None and invoice.finalizes_at == at:
         finalise(world, invoice, at)
+    grant = world.credit_grants.find(object_id)
+    if grant is not None:
+        credit_ledger.expire(world, grant, at)
 
 
 def _advance(world: World, clock: FrozenClock, target: datetime) -> None:
@@ -53,7 +56,9 @@ def _advance(world: World, clock: FrozenClock, target: datetime) -> None:
         due = min(_dues(world, clock), default=None)
         if due is None or due[0] > target:
             break
-        world.test_clocks.put(replace(clock, frozen_time=due[0]))
+        # What was put on the clock with its customer may have been due before.
+        at = max(due[0], clock.frozen_time)
+        world.test_clocks.put(replace(clock, frozen_time=at))
         _change(world, due[1], due[0])
     ready = replace(clock, frozen_time=target, target=None)
     world.test_clocks.put(ready)
@@ -69,3 +74,6 @@ def _dues(world: World, clock: FrozenClock) -> Iterator[tuple[datetime, str]]:
         for invoice in world.invoices.grouped(customer_id):
             if invoice.finalizes_at is not None:
                 yield invoice.finalizes_at, invoice.id
+        for grant in world.credit_grants.grouped(customer_id):
+            if grant.expires_at is not None and credit_ledger.balance(world, grant) > 0:
+                yield grant.expires_at, grant.id

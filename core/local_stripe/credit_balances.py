@@ -41,7 +41,7 @@ def retrieve(world: World, call: Call) -> Json:
     chosen = sent.section("filter") or Parameters({}, "filter")
     grants = _chosen(world, customer.id, chosen)
     currencies = dict.fromkeys(grant.currency for grant in grants)
-    now = world.now()
+    now = world.time_of(customer.id)
     return {
         "object": "billing.credit_balance_summary",
         "balances": [

@@ -69,8 +69,9 @@ _LIST = Section({"customer": Text(), "customer_account": Unsupported(), **PAGE})
 _ONLY_EXPAND = Section(EXPAND)
 
 
-def render(grant: CreditGrant) -> Json:
+def render(world: World, grant: CreditGrant) -> Json:
     """Give the billing.credit_grant object."""
+    clock = world.clock_of(grant.customer)
     scope: Json = {"price_type": "metered"}
     if grant.prices:
         scope = {"prices": [{"id": each} for each in grant.prices]}
@@ -89,7 +90,7 @@ def render(grant: CreditGrant) -> Json:
         "metadata": dict(grant.metadata),
         "name": grant.name,
         "priority": grant.priority,
-        "test_clock": None,
+        "test_clock": clock and clock.id,
         "updated": seconds(grant.updated),
         "voided_at": grant.voided_at and seconds(grant.voided_at),
     }
@@ -98,8 +99,8 @@ def render(grant: CreditGrant) -> Json:
 def create(world: World, call: Call) -> Json:
     """Give a customer credits."""
     sent = call.parameters
-    now = world.now().replace(microsecond=0)
     customer = world.living_customer(sent.required_text("customer"), "customer")
+    now = world.time_of(customer.id).replace(microsecond=0)
     effective_at = _time(sent, "effective_at") or now
     expires_at = _time(sent, "expires_at")
     _check_expiry(expires_at, effective_at, now)
@@ -123,7 +124,7 @@ def create(world: World, call: Call) -> Json:
     )
     _check_room(world, customer.id)
     world.credit_grants.put(grant)
-    world.events.emit("billing.credit_grant.created", render(grant))
+    world.events.emit("billing.credit_grant.created", render(world, grant), at=now)
     ledger.record(
         world,
         grant,
@@ -133,19 +134,19 @@ def create(world: World, call: Call) -> Json:
         effective_at=effective_at,
     )
     ledger.plan_expiry(world, grant)
-    return render(grant)
+    return render(world, grant)
 
 
 def retrieve(world: World, call: Call) -> Json:
     """Give one grant."""
-    return render(world.credit_grants.get(call.id))
+    return render(world, world.credit_grants.get(call.id))
 
 
 def update(world: World, call: Call) -> Json:
     """Change when it expires, or its metadata."""
     sent = call.parameters
     before = world.credit_grants.get(call.id)
-    now = world.now().replace(microsecond=0)
+    now = world.time_of(before.customer).replace(microsecond=0)
     expires_at = before.expires_at
     if "expires_at" in sent:
         _check_open(before, now)
@@ -159,17 +160,17 @@ def update(world: World, call: Call) -> Json:
 def expire(world: World, call: Call) -> Json:
     """End it now; what is left is lost."""
     before = world.credit_grants.get(call.id)
-    now = world.now().replace(microsecond=0)
+    now = world.time_of(before.customer).replace(microsecond=0)
     _check_open(before, now)
     answer = _changed(world, before, replace(before, expires_at=now, updated=now))
-    ledger.catch_up(world, now)
+    ledger.expire(world, before, now)
     return answer
 
 
 def void(world: World, call: Call) -> Json:
     """Take it back; only if no invoice was paid with it."""
     before = world.credit_grants.get(call.id)
-    now = world.now().replace(microsecond=0)
+    now = world.time_of(before.customer).replace(microsecond=0)
     _check_open(before, now)
     if ledger.is_used(world, before):
         raise rejected(
@@ -190,7 +191,11 @@ def list_(world: World, call: Call) -> Json:
         world.customers.get(customer, "customer")
         grants = grants.only(customer)
     return page_of(
-        grants, call.parameters, url=_URL, keep=lambda _: True, render=render
+        grants,
+        call.parameters,
+        url=_URL,
+        keep=lambda _: True,
+        render=lambda each: render(world, each),
     )
 
 
@@ -264,8 +269,13 @@ def _changed(world: World, before: CreditGrant, after: CreditGrant) -> Json:
     world.credit_grants.put(after)
     if after.expires_at != before.expires_at:
         ledger.plan_expiry(world, after)
-    world.events.emit("billing.credit_grant.updated", render(after), render(before))
-    return render(after)
+    world.events.emit(
+        "billing.credit_grant.updated",
+        render(world, after),
+        render(world, before),
+        after.updated,
+    )
+    return render(world, after)
 
 
 OPERATIONS = (

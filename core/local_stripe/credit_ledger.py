@@ -152,7 +152,7 @@ def record(
     world.credit_transactions.put(entry)
     world.events.emit(
         "billing.credit_balance_transaction.created",
-        credit_transactions.render(entry),
+        credit_transactions.render(world, entry),
         at=at,
     )
     return entry
@@ -165,14 +165,23 @@ def plan_expiry(world: World, grant: CreditGrant) -> None:
 
 
 def catch_up(world: World, now: datetime) -> None:
-    """Debit what expired by now, each at its own time."""
+    """Debit what expired by now, each at its own time.
+
+    What is on a test clock expires when that one advances.
+    """
     while world.credits_expiring and world.credits_expiring[0][0] <= now:
         due, grant_id = heappop(world.credits_expiring)
         grant = world.credit_grants.get(grant_id)
         # An entry of before an update is stale: the update planned its own.
-        left = balance(world, grant) if grant.expires_at == due else 0
-        if left > 0:
-            record(world, grant, "credits_expired", left, due)
+        if grant.expires_at == due and world.clock_of(grant.customer) is None:
+            expire(world, grant, due)
+
+
+def expire(world: World, grant: CreditGrant, at: datetime) -> None:
+    """Debit what is left of a grant."""
+    left = balance(world, grant)
+    if left > 0:
+        record(world, grant, "credits_expired", left, at)
 
 
 def _is_usable(grant: CreditGrant, currency: str, now: datetime) -> bool:

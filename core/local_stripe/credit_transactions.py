@@ -31,8 +31,9 @@ def monetary(currency: str, value: int) -> Json:
     return {"monetary": {"currency": currency, "value": value}, "type": "monetary"}
 
 
-def render(entry: CreditTransaction) -> Json:
+def render(world: World, entry: CreditTransaction) -> Json:
     """Give the billing.credit_balance_transaction object."""
+    clock = world.clock_of(entry.customer)
     return {
         "id": entry.id,
         "object": "billing.credit_balance_transaction",
@@ -42,14 +43,14 @@ def render(entry: CreditTransaction) -> Json:
         "debit": None if entry.is_credit else _debit(entry),
         "effective_at": seconds(entry.effective_at),
         "livemode": False,
-        "test_clock": None,
+        "test_clock": clock and clock.id,
         "type": "credit" if entry.is_credit else "debit",
     }
 
 
 def retrieve(world: World, call: Call) -> Json:
     """Give one entry."""
-    return render(world.credit_transactions.get(call.id))
+    return render(world, world.credit_transactions.get(call.id))
 
 
 def list_(world: World, call: Call) -> Json:
@@ -64,7 +65,13 @@ def list_(world: World, call: Call) -> Json:
     def keep(entry: CreditTransaction) -> bool:
         return customer in {None, entry.customer} and grant in {None, entry.grant}
 
-    return page_of(world.credit_transactions, sent, url=_URL, keep=keep, render=render)
+    return page_of(
+        world.credit_transactions,
+        sent,
+        url=_URL,
+        keep=keep,
+        render=lambda each: render(world, each),
+    )
 
 
 def _credit(entry: CreditTransaction) -> Json:

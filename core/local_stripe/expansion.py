@@ -82,7 +82,9 @@ def _customer(world: World, node: Json) -> Json:
 
 
 def _credit_grant(world: World, node: Json) -> Json:
-    return credit_grants.render(world.credit_grants.get(str(node["credit_grant"])))
+    return credit_grants.render(
+        world, world.credit_grants.get(str(node["credit_grant"]))
+    )
 
 
 def _meter(world: World, node: Json) -> Json:
@@ -158,7 +160,7 @@ def _credit_transaction(world: World, node: Json) -> Json | None:
     entry = node[_TRANSACTION]
     if entry is None:
         return None
-    return credit_transactions.render(world.credit_transactions.get(str(entry)))
+    return credit_transactions.render(world, world.credit_transactions.get(str(entry)))
 
 
 def _confirmation_secret(world: World, node: Json) -> None:

@@ -93,7 +93,7 @@ class Seller:
         """Create a subscription of whole items."""
         return self._create("/v1/subscriptions", customer=customer, items=items, **more)
 
-    def credits(self, customer: str, cents: int) -> str:
+    def credits(self, customer: str, cents: int, **more: object) -> str:
         """Give credits for all metered prices, in dollars."""
         return self._create(
             "/v1/billing/credit_grants",
@@ -103,6 +103,7 @@ class Seller:
                 "monetary": {"currency": "usd", "value": cents},
             },
             applicability_config={"scope": {"price_type": "metered"}},
+            **more,
         )
 
     def event(self, customer: str, value: str, **more: object) -> dict[str, object]:

@@ -192,6 +192,26 @@ def test_lists_leave_out_what_is_on_a_clock_unless_it_is_named(
     assert listed("subscriptions", customer=theirs) == subscriptions[1:]
 
 
+def test_credits_expire_at_the_clocks_time(
+    local: LocalStripe, seller: Seller, test_clock: str
+) -> None:
+    """They are of its customer's time from their start to their end."""
+    customer = seller.customer(test_clock=test_clock)
+    grant = seller.credits(customer, 500, expires_at=_NEW_YEAR + _DAY)
+    _advance(local, test_clock, _NEW_YEAR + 2 * _DAY)
+
+    path = "/v1/billing/credit_balance_transactions"
+    answer: dict[str, Any] = local.call("GET", path, {"credit_grant": grant})
+    expired, granted = answer["data"]
+
+    assert granted["created"] == _NEW_YEAR
+    assert ("credits_expired", _NEW_YEAR + _DAY, test_clock) == (
+        expired["debit"]["type"],
+        expired["created"],
+        expired["test_clock"],
+    )
+
+
 def test_a_deleted_clock_takes_its_customers_along(
     local: LocalStripe, seller: Seller, test_clock: str, clock: Clock
 ) -> None:
