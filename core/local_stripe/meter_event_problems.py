@@ -1,7 +1,7 @@
 """Why a meter event is not counted, in the words of each way it can arrive.
 
 v1 answers a 400 with a text and no code, v2 a 400 with a code, and the v2 stream
-accepts everything and reports later. Sources and guesses: docs/local-stripe.md.
+accepts everything and reports later. Sources and guesses: docs/local-stripe-sources.md.
 """
 
 from __future__ import annotations

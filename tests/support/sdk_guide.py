@@ -6,17 +6,17 @@ handler looks at is noted: one that it accepts and never looks at would be ignor
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 from tests.support.sdk_expandable import expandable
-from tests.support.sdk_operations import SdkMethod, sdk_methods
-from tests.support.sdk_types import differences
+from tests.support.sdk_judge import method_of, name_of, unlike_the_sdk
 from tests.support.stripe_account import Clock
 
 from meterdeck.core.local_stripe import LocalStripe, forms
 from meterdeck.core.local_stripe.catalogue import OPERATIONS
 from meterdeck.core.local_stripe.operations import Call, Caller, Operation
 from meterdeck.core.local_stripe.parameters import Parameters
+from meterdeck.core.local_stripe.refusals import LocalStripeRefusal
 from meterdeck.core.local_stripe.running import run
 from meterdeck.core.local_stripe.schema import (
     Either,
@@ -25,25 +25,11 @@ from meterdeck.core.local_stripe.schema import (
     Section,
     Text,
     Unsupported,
+    WordOr,
 )
-from meterdeck.core.local_stripe.summaries import PLACEHOLDER
 
-# Operations that no method of the SDK names, and the one whose answer each gives.
-SAME_ANSWER_AS = {
-    # What paging by an answer's own url asks for.
-    ("GET", PLACEHOLDER): ("GET", "/v1/billing/meters/{}/event_summaries"),
-}
-
-
-def method_of(operation: Operation) -> SdkMethod | None:
-    """Give the SDK's method that makes this request, None when it has none."""
-    key = operation.method, operation.path
-    return sdk_methods().get(SAME_ANSWER_AS.get(key, key))
-
-
-def name_of(operation: Operation) -> str:
-    """Give the method and the path."""
-    return f"{operation.method} {operation.path}"
+# Path and parameters of a request.
+Asked: TypeAlias = tuple[str, Mapping[str, object]]
 
 
 class _Noted(dict[str, object]):
@@ -81,8 +67,10 @@ class Guide:
     unlike: list[str] = field(default_factory=list)
     # What was looked at, by operation; `x.` says that the group `x` was sent.
     seen: dict[str, set[str]] = field(default_factory=dict)
-    # Paths of ids that `expand[]` may replace by objects, by operation that reads.
-    expandable: dict[str, set[str]] = field(default_factory=dict)
+    # By operation that reads: paths of ids that `expand[]` may replace by objects, and
+    # a request whose answer has one there.
+    expandable: dict[str, dict[str, Asked]] = field(default_factory=dict)
+    not_expanded: list[str] = field(default_factory=list)
     made: dict[str, str] = field(default_factory=dict)
 
     def __call__(self, method: str, path: str, **params: object) -> dict[str, Any]:
@@ -101,21 +89,33 @@ class Guide:
         caller = Caller("req_tour", None, "tour")
         spied = replace(operation, handler=noted)
         answer = run(self.local._world, spied, ids, raw, caller)
-        self._judge(operation, answer)
+        self._judge(operation, answer, (path, params))
         return answer
 
-    def _judge(self, operation: Operation, answer: dict[str, object]) -> None:
+    def expand_everything(self) -> list[str]:
+        """Ask again with every id expanded, and name those that could not be."""
+        refused = []
+        for name, paths in self.expandable.items():
+            for expanded, (path, params) in list(paths.items()):
+                try:
+                    self("GET", path, **{**params, "expand": [expanded]})
+                except LocalStripeRefusal as refusal:
+                    refused.append(f"{name} {expanded}: {refusal}")
+        return refused
+
+    def _judge(
+        self, operation: Operation, answer: dict[str, object], asked: Asked
+    ) -> None:
         sdk = method_of(operation)
         if sdk is None:
             return
         type_ = sdk.answer_type()
         if operation.method == "GET":
             paths = expandable(answer, type_, sdk.module)
-            self.expandable.setdefault(name_of(operation), set()).update(paths)
-        wrong = [] if type_ is None else differences(answer, type_)
-        if type_ is None and answer:
-            wrong = [f"$: {answer} is not nothing"]
-        self.unlike += [f"{name_of(operation)} {each}" for each in wrong]
+            self.expandable.setdefault(name_of(operation), {}).update(
+                dict.fromkeys(paths, asked)
+            )
+        self.unlike += unlike_the_sdk(operation, answer)
 
 
 def never_looked_at(guide: Guide) -> Iterator[str]:
@@ -132,9 +132,8 @@ def never_looked_at(guide: Guide) -> Iterator[str]:
 def _unseen(group: Section, path: str, seen: set[str]) -> Iterator[str]:
     for name, kind in group.fields.items():
         at = f"{path}{name}"
-        # `expand` is the server's business, and a choice of one tells nothing.
-        one_choice = isinstance(kind, Text) and len(kind.choices) == 1
-        if isinstance(kind, Unsupported) or name == "expand" or one_choice:
+        # `expand` is the server's business.
+        if isinstance(kind, Unsupported) or name == "expand" or _one_choice(kind):
             continue
         if at not in seen:
             yield at
@@ -143,6 +142,15 @@ def _unseen(group: Section, path: str, seen: set[str]) -> Iterator[str]:
             below = f"{at}[]." if isinstance(kind, ListOf) else f"{at}."
             sent = below in seen
             yield from _unseen(inner, below, seen) if sent else (f"{below} (not sent)",)
+
+
+def _one_choice(kind: Kind) -> bool:
+    """Tell whether there is nothing to look at, as only one value passes."""
+    if isinstance(kind, ListOf):
+        return _one_choice(kind.kind)
+    if isinstance(kind, WordOr):
+        return _one_choice(kind.kind) and len(kind.words) == 1
+    return isinstance(kind, Text) and len(kind.choices) == 1
 
 
 def _group_of(kind: Kind) -> Section | None:

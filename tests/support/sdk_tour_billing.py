@@ -106,7 +106,7 @@ def searches(ask: Guide) -> None:
         query = (
             "created>0" if what in {"customers", "subscriptions"} else "active:'true'"
         )
-        ask("GET", f"/v1/{what}/search", query=query, limit=2)
+        ask("GET", f"/v1/{what}/search", query=query, expand=["total_count"])
 
 
 def event_destinations(ask: Guide) -> None:

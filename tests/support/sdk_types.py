@@ -54,6 +54,7 @@ def names_of(module: str) -> Names:
     return Names(module)
 
 
+@cache
 def evaluated(annotation: Any, module: str) -> Any:
     """Give the type an annotation stands for, its quoted names resolved."""
     while isinstance(annotation, str | ForwardRef):
@@ -85,8 +86,9 @@ def differences(
 
 
 def _differences(value: object, type_: Any, module: str, at: str) -> Iterator[str]:
-    type_ = evaluated(type_, module)
-    origin, arguments = get_origin(type_), get_args(type_)
+    type_, origin, arguments = _taken_apart(type_, module)
+    if type(value) is type_:
+        return
     if origin in UNIONS:
         yield from _of_union(value, arguments, module, at)
     elif origin in {Literal, typing_extensions.Literal}:
@@ -106,11 +108,17 @@ def _differences(value: object, type_: Any, module: str, at: str) -> Iterator[st
         yield f"{at}: {value!r} is no {getattr(type_, '__name__', type_)}"
 
 
+@cache
+def _taken_apart(type_: Any, module: str) -> tuple[Any, Any, tuple[Any, ...]]:
+    known = evaluated(type_, module)
+    return known, get_origin(known), get_args(known)
+
+
 def _of_union(
     value: object, variants: tuple[Any, ...], module: str, at: str
 ) -> Iterator[str]:
     """Take the variant that fits; an open enum's `str` does not count as one."""
-    variants = tuple(_flat(variants, module))
+    variants = _flat(variants, module)
     if value is None and NoneType in variants:
         return
     literals = [each for each in variants if _is_literal(each)]
@@ -127,13 +135,13 @@ def _of_union(
         yield from min(tried, key=len)
 
 
-def _flat(variants: tuple[Any, ...], module: str) -> Iterator[Any]:
+@cache
+def _flat(variants: tuple[Any, ...], module: str) -> tuple[Any, ...]:
+    flat: list[Any] = []
     for each in variants:
-        known = evaluated(each, module)
-        if get_origin(known) in UNIONS:
-            yield from _flat(get_args(known), module)
-        else:
-            yield known
+        known, origin, arguments = _taken_apart(each, module)
+        flat += _flat(arguments, module) if origin in UNIONS else [known]
+    return tuple(flat)
 
 
 def _is_literal(type_: Any) -> bool:
@@ -223,6 +231,7 @@ def _of_deleted(value: Mapping[str, object], cls: type, at: str) -> Iterator[str
         yield f"{at}: a deleted object has {sorted(value)}"
 
 
+@cache
 def _with_item(annotation: Any, item: Any) -> Any:
     is_generic = any(isinstance(each, TypeVar) for each in get_args(annotation))
     if not is_generic:

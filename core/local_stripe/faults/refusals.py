@@ -1,6 +1,6 @@
 """The error answers of the fault panel, in Stripe's own words where they are known.
 
-Sources and guesses: docs/local-stripe.md.
+Sources and guesses: docs/local-stripe-sources.md.
 """
 
 from __future__ import annotations

@@ -1,11 +1,12 @@
 """A local Stripe on a real socket, its clock in hand, the official SDK before it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 
 import aiohttp
 import pytest
 import stripe
+from tests.support.judged_stripe import JudgedStripe
 from tests.support.stripe_account import Clock, Seller
 
 from meterdeck.core.local_stripe import LocalStripe, LocalStripeServer
@@ -26,9 +27,11 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def local(clock: Clock) -> LocalStripe:
-    """An empty account."""
-    return LocalStripe(api_key=API_KEY, now=clock, seed=7)
+def local(clock: Clock) -> Iterator[LocalStripe]:
+    """An empty account; each of its good answers is as the SDK types it."""
+    local = JudgedStripe(api_key=API_KEY, now=clock, seed=7)
+    yield local
+    assert local.unlike == []
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import stripe
 from tests.support.stripe_account import Clock, Seller
 
 from meterdeck.core.local_stripe import LocalStripe
+from meterdeck.core.local_stripe.refusals import LocalStripeRefusal
 
 
 async def test_a_created_meter_comes_back_typed(
@@ -50,6 +51,35 @@ async def test_only_the_display_name_can_be_changed(
 
     assert renamed.display_name == "Calls"
     assert refused.value.user_message == "Received unknown parameter: event_name"
+
+
+def test_a_meters_names_have_limits(local: LocalStripe, seller: Seller) -> None:
+    """250 characters of name, 100 of event name and payload keys, and none more; a
+    meter is stopped once."""
+    names = {
+        "display_name": "d" * 250,
+        "event_name": "e" * 100,
+        "value_settings[event_payload_key]": "k" * 100,
+    }
+
+    def create(changed: str = "") -> str:
+        sent = {k: f"{v}{'x' if k == changed else ''}" for k, v in names.items()}
+        key = sent.pop("value_settings[event_payload_key]")
+        params = {
+            **sent,
+            "default_aggregation": {"formula": "sum"},
+            "value_settings": {"event_payload_key": key},
+        }
+        return str(local.call("POST", "/v1/billing/meters", params)["id"])
+
+    for name, value in names.items():
+        with pytest.raises(LocalStripeRefusal, match=f"at most {len(value)}") as told:
+            create(name)
+        assert told.value.param == name
+    path = f"/v1/billing/meters/{create()}/deactivate"
+    local.call("POST", path, {})
+    with pytest.raises(LocalStripeRefusal, match="already inactive"):
+        local.call("POST", path, {})
 
 
 async def test_a_deactivated_meter_refuses_events_until_reactivated(

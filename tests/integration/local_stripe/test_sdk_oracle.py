@@ -8,12 +8,13 @@ themselves; they fail here until the tour of `tests/support/sdk_tour.py` calls t
 from collections.abc import Iterable
 
 import pytest
-from tests.support.sdk_guide import (
-    Guide,
+from tests.support.sdk_guide import Guide, never_looked_at, not_toured
+from tests.support.sdk_judge import (
+    UNTYPED,
     method_of,
     name_of,
-    never_looked_at,
-    not_toured,
+    reason_key,
+    unexplained,
 )
 from tests.support.sdk_params import unlike
 from tests.support.sdk_tour import whole_tour
@@ -23,28 +24,16 @@ from tests.support.stripe_account import Clock
 from meterdeck.core.local_stripe import LocalStripe
 from meterdeck.core.local_stripe.catalogue import OPERATIONS
 
-_LIST_COUNT = "recorded in lists that are part of an object"
-# What Stripe answers and the SDK does not type.
-_UNTYPED = {
-    "plan: is not typed by Subscription": "recorded, 2026-03-25.dahlia",
-    "quantity: is not typed by Subscription": "recorded, 2026-03-25.dahlia",
-    "total_count: is not typed by ListObject": _LIST_COUNT,
-    "next_page: None is no str": "nullable by Stripe's OpenAPI file",
-    "url: is not typed by SearchResultObject": "recorded; the SDK itself pages by it",
-    "previous_page_url: is not typed by ListObject": "in the docs of v2's lists",
-    "related_object: is not typed by V1BillingMeterNoMeterFoundEvent": (
-        "the docs' example prints {}"
-    ),
-}
+_IN_NEXT_PAGE_URL = "it is in the answers' next_page_url"
 # Where a schema and the SDK's parameters differ on purpose.
 _PARAMETERS = {
     "POST /v1/subscriptions customer: is demanded, but optional in"
     " SubscriptionCreateParams": "its alternative, customer_account, is not supported",
     "POST /v1/subscriptions items: is demanded, but optional in"
     " SubscriptionCreateParams": "Stripe, too, refuses a subscription without items",
-    "GET /v2/core/events page: is not typed by EventListParams": (
-        "it is in the answers' next_page_url"
-    ),
+    "GET /v2/core/events page: is not typed by EventListParams": _IN_NEXT_PAGE_URL,
+    "GET /v2/core/event_destinations page: is not typed by"
+    " EventDestinationListParams": _IN_NEXT_PAGE_URL,
     **dict.fromkeys(
         (
             "POST /v1/webhook_endpoints api_version: a text of no meaning is accepted",
@@ -56,10 +45,28 @@ _PARAMETERS = {
         "the local Stripe has no list of Stripe's versions and of its 250 events",
     ),
 }
+_PRORATING = ("payment_behavior", "proration_behavior", "proration_date")
 _UNPAID = "nothing is paid here, and nothing prorated"
 _METERED = "without effect on prices with a meter, says the SDK"
 # Parameters that are accepted and change nothing.
 _NO_EFFECT = {
+    **{
+        f"{operation} {parameter}": _UNPAID
+        for operation, parameters in {
+            "POST /v1/subscription_items": _PRORATING,
+            "POST /v1/subscription_items/{}": (*_PRORATING, "off_session"),
+            "DELETE /v1/subscription_items/{}": _PRORATING,
+            "POST /v1/subscriptions": (
+                "off_session",
+                "payment_behavior",
+                "proration_behavior",
+            ),
+            "POST /v1/subscriptions/{}": (*_PRORATING, "off_session"),
+            "DELETE /v1/subscriptions/{}": ("prorate",),
+        }.items()
+        for parameter in parameters
+    },
+    "DELETE /v1/subscription_items/{} clear_usage": _METERED,
     "POST /v1/invoices/create_preview preview_mode": (
         "there are no one-off items, which `recurring` would leave out"
     ),
@@ -69,13 +76,6 @@ _NO_EFFECT = {
     "POST /v1/invoices/create_preview subscription_details.proration_behavior": (
         _UNPAID
     ),
-    "POST /v1/subscriptions off_session": _UNPAID,
-    "POST /v1/subscriptions payment_behavior": _UNPAID,
-    "POST /v1/subscriptions proration_behavior": _UNPAID,
-    "POST /v1/subscriptions/{} off_session": _UNPAID,
-    "POST /v1/subscriptions/{} payment_behavior": _UNPAID,
-    "POST /v1/subscriptions/{} proration_behavior": _UNPAID,
-    "POST /v1/subscriptions/{} proration_date": _UNPAID,
     "POST /v1/subscriptions/{} items[].clear_usage": _METERED,
     **dict.fromkeys(
         (
@@ -84,7 +84,6 @@ _NO_EFFECT = {
         ),
         _UNPAID,
     ),
-    "DELETE /v1/subscriptions/{} prorate": _UNPAID,
 }
 
 
@@ -94,6 +93,7 @@ def guide() -> Guide:
     clock = Clock.at_noon()
     guide = Guide(LocalStripe(now=clock, seed=7), clock)
     whole_tour(guide)
+    guide.not_expanded = guide.expand_everything()
     return guide
 
 
@@ -110,13 +110,16 @@ def test_every_operation_is_called_and_is_one_of_the_sdks(guide: Guide) -> None:
 
 def test_every_answer_has_the_sdks_type(guide: Guide) -> None:
     """Keys, types, nulls, enums, decimals, down into lists, events and expansions."""
-    unlike_the_sdk = [
-        each for each in guide.unlike if each.rpartition(".")[2] not in _UNTYPED
-    ]
-    seen = {each.rpartition(".")[2] for each in guide.unlike}
+    assert unexplained(guide.unlike) == []
+    assert set(UNTYPED) == {reason_key(each) for each in guide.unlike}
 
-    assert unlike_the_sdk == []
-    assert _unexplained(seen, _UNTYPED) == set()
+
+def test_every_id_that_the_sdk_types_as_expandable_can_be_expanded(
+    guide: Guide,
+) -> None:
+    """Also in lists, and in groups of an object."""
+    assert guide.not_expanded == []
+    assert "usage_threshold.meter" in guide.expandable["GET /v1/billing/alerts/{}"]
 
 
 def test_every_parameter_is_the_sdks(guide: Guide) -> None:

@@ -219,6 +219,26 @@ async def test_a_planned_cancellation_happens_at_its_time(
     ]
 
 
+def test_cancel_at_can_name_a_periods_end(local: LocalStripe, seller: Seller) -> None:
+    """The first or the last of the items'; what is not supported is said."""
+    product = seller.product()
+    month = seller.licensed_price(product)
+    year = seller.licensed_price(product, recurring={"interval": "year"})
+
+    def cancelled_at(word: str) -> object:
+        subscription_id = seller.subscription(
+            seller.customer(), month, year, cancel_at=word
+        )
+        return local.call("GET", f"/v1/subscriptions/{subscription_id}", {})[
+            "cancel_at"
+        ]
+
+    assert _unix(2026, 4, 10, 12) == cancelled_at("min_period_end")
+    assert _unix(2027, 3, 10, 12) == cancelled_at("max_period_end")
+    with pytest.raises(LocalStripeRefusal, match="does not support"):
+        cancelled_at("max_billed_until")
+
+
 async def test_items_are_changed_added_and_removed(
     client: stripe.StripeClient, seller: Seller, prices: tuple[str, str]
 ) -> None:
