@@ -243,6 +243,33 @@ async function billing(meter, customer, subscription, tiered) {
   return preview.total;
 }
 
+async function clock(price) {
+  const start = Date.parse("2030-01-01T00:00:00Z") / 1000;
+  const { testClocks } = stripe.testHelpers;
+  const made = await testClocks.create({ frozen_time: start, name: "2030" });
+  assert.equal(made.status, "ready");
+  const customer = await stripe.customers.create({ test_clock: made.id });
+  const subscription = await stripe.subscriptions.create({
+    customer: customer.id,
+    items: [{ price: price.id }],
+  });
+  assert.equal(subscription.test_clock, made.id);
+  await stripe.billing.meterEvents.create({
+    event_name: "api_requests",
+    timestamp: start + 60,
+    payload: { stripe_customer_id: customer.id, value: "10" },
+  });
+  const moved = await testClocks.advance(made.id, { frozen_time: start + 32 * 86400 });
+  assert.equal(moved.status, "advancing");
+  assert.equal((await testClocks.retrieve(made.id)).status, "ready");
+  const [invoice] = await all(stripe.invoices.list({ customer: customer.id }));
+  assert.deepEqual([invoice.total, invoice.status], [10, "paid"]);
+  const [item] = (await stripe.subscriptions.retrieve(subscription.id)).items.data;
+  assert.equal(item.current_period_start, Date.parse("2030-02-01T00:00:00Z") / 1000);
+  const gone = await testClocks.del(made.id);
+  assert.equal(gone.deleted, true);
+}
+
 async function webhook() {
   const arrived = [];
   const server = createServer(async (request, response) => {
@@ -282,6 +309,7 @@ const { customer, subscription } = await subscribe(tiered);
 await usage(meter, customer, subscription.created);
 await typedErrors(customer);
 const total = await billing(meter, customer, subscription, tiered);
+await clock(tiered);
 await webhook();
 await lateErrors();
 console.log(JSON.stringify({ errors, total }));

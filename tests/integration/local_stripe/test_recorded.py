@@ -91,6 +91,7 @@ async def _everything() -> dict[str, Answered]:
         await _errors(ask, seller)
         await _customers(ask)
         await _subscriptions(ask, seller, clock)
+        await _billing(ask, seller)
         return ask.answers
 
 
@@ -186,6 +187,29 @@ async def _customers(ask: _Asking) -> None:
     made = await ask("customer", "POST", "/v1/customers", form)
     path, asked = f"/v1/customers/{made['id']}", "expand[]=subscriptions"
     await ask("customer_with_no_subscriptions", "GET", path, asked)
+    path, asked = "/v1/customers/search", "query=email:'nobody@shorebird.dev'"
+    await ask("customer_search_nothing", "GET", path, asked)
+
+
+async def _billing(ask: _Asking, seller: Seller) -> None:
+    customer, meter = seller.customer(), seller.meter("watched")
+    await ask(
+        "alert",
+        "POST",
+        "/v1/billing/alerts",
+        "alert_type=usage_threshold&title=Usage&usage_threshold[gte]=10000"
+        f"&usage_threshold[meter]={meter}&usage_threshold[recurrence]=one_time",
+    )
+    path = "/v1/billing/credit_grants"
+    grant = await ask(
+        "credit_grant",
+        "POST",
+        path,
+        f"customer={customer}&name=Purchased+Credits&amount[type]=monetary"
+        "&amount[monetary][currency]=usd&amount[monetary][value]=1000"
+        "&applicability_config[scope][price_type]=metered",
+    )
+    await ask("credit_grant_expired", "POST", f"{path}/{grant['id']}/expire")
 
 
 async def _subscriptions(ask: _Asking, seller: Seller, clock: Clock) -> None:
@@ -213,6 +237,9 @@ async def _subscriptions(ask: _Asking, seller: Seller, clock: Clock) -> None:
     )
     name = "subscription_cancel_at_period_end"
     await _event(ask)
+    await ask("_", "POST", f"/v1/customers/{customer}", "email=test@shorebird.dev")
+    found = "query=email:'test@shorebird.dev'&expand[]=data.subscriptions"
+    await ask("customer_search", "GET", "/v1/customers/search", found)
     await ask(name, "POST", path, asked(name))
     await _metered(ask, seller, product, meter)
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -80,6 +81,7 @@ async def test_the_whole_flow_by_the_python_sdk(
         assert [each.quantity for each in preview.lines.data] == [1000, 1000]
         # The first 1000 at a cent, the second at half a cent.
         assert preview.total == 1500
+        await _clock(v1, ask, all_of, tiered)
 
 
 async def _meter(v1: Any, ask: Ask, all_of: Ask) -> Any:
@@ -249,3 +251,30 @@ async def _late_error(v2: Any, ask: Ask, all_of: Ask) -> None:
     assert isinstance(event, stripe.events.V1BillingMeterErrorReportTriggeredEvent)
     [kind] = event.data.reason.error_types
     assert (kind.code, kind.error_count) == ("meter_event_no_customer_defined", 1)
+
+
+async def _clock(v1: Any, ask: Ask, all_of: Ask, price: Any) -> None:
+    clocks, start = v1.test_helpers.test_clocks, _unix(2030, 1)
+    clock = await ask(clocks, "create", {"frozen_time": start})
+    customer = await ask(v1.customers, "create", {"test_clock": clock.id})
+    await ask(
+        v1.subscriptions,
+        "create",
+        {"customer": customer.id, "items": [{"price": price.id}]},
+    )
+    payload = {"stripe_customer_id": customer.id, "value": "10"}
+    event = {"event_name": "api_requests", "payload": payload, "timestamp": start + 60}
+    await ask(v1.billing.meter_events, "create", event)
+    ahead = {"frozen_time": start + 32 * _DAY}
+    moved = await ask(clocks, "advance", clock.id, ahead)
+    ready = await ask(clocks, "retrieve", clock.id)
+    page = await ask(v1.invoices, "list", {"customer": customer.id})
+    [invoice] = await all_of(page)
+
+    assert (moved.status, ready.status) == ("advancing", "ready")
+    assert (invoice.total, invoice.status) == (10, "paid")
+    assert invoice.created == _unix(2030, 2)
+
+
+def _unix(year: int, month: int) -> int:
+    return int(datetime(year, month, 1, tzinfo=UTC).timestamp())
