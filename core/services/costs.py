@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -97,9 +98,8 @@ class Costs:
         if before.problem:
             raise Refused(f"{before.tenant.name}: {before.problem}")
         change = await self._others.change(before, wanted)
-        kept = [each for each in before.items if each not in change.gone]
         new = [await self._imagined(before, each) for each in change.new]
-        after = replace(before, items=(*kept, *new))
+        after = replace(before, items=_in_place(before.items, change.gone, new))
         if wanted.usage:
             after = with_usage(after, wanted)
         return Comparison(before, after, change.notes)
@@ -146,6 +146,21 @@ class Costs:
                 )
         made = await self._items.of(before.tenant, new, before.at)
         return replace(made, free=free)
+
+
+def _in_place(
+    items: Sequence[ItemCost], gone: Sequence[ItemCost], new: Sequence[ItemCost]
+) -> tuple[ItemCost, ...]:
+    """Return the items with new ones where those stood that bill the same."""
+    left, made = list(new), []
+    for item in items:
+        if item not in gone:
+            made.append(item)
+            continue
+        same = [each for each in left if each.event_name == item.event_name]
+        made += same
+        left = [each for each in left if each not in same]
+    return (*made, *left)
 
 
 def _runs(item: BilledItem, now: datetime) -> bool:

@@ -17,6 +17,7 @@ from meterdeck.tui.money_words import (
     quantity_words,
 )
 
+_WHY = "What is waiting or in flight is not there yet; meterdeck reconcile names it."
 _MEANS = "Before discounts, taxes and credits; by the period's end at the pace so far."
 
 
@@ -57,6 +58,7 @@ def print_preview(out: Output, preview: InvoicePreview, cost: TenantCost) -> Non
         )
     if not equal:
         out.table(list(_different(preview, cost)), indent=4)
+        out.line(Cell(f"  {_WHY}", Tone.FAINT))
 
 
 def _print_head(out: Output, cost: TenantCost) -> None:

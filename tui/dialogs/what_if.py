@@ -43,6 +43,7 @@ _FINEST = 9
 class WhatIfDialog(Dialog[None]):
     """Shows what would be different while the fields are filled in."""
 
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (32, "-tall")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "close", "Close: nothing changes"),
         Binding("down", "app.focus_next", "Next field", show=False),

@@ -15,7 +15,7 @@ from meterdeck.tui.themes import Ground, Role
 from meterdeck.tui.widgets.line_view import Panel
 
 MOST_ITEMS = 5
-_NAME = 18
+_NAME = 22
 _MONEY = 15
 
 
