@@ -4,12 +4,19 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
+from hypothesis import HealthCheck, settings
 from tests.support.cluster import Cluster, running_cluster
 from tests.support.redis_server import KINDS, Place, options_of, running_server
 from tests.support.sentinels import Sentinels, running_sentinels
 
 from meterdeck.core.adapters.redis_client import Redis, open_redis
 from meterdeck.core.sandbox.valkey import Valkey
+
+# How long an example takes says how busy the machine is, and nothing of ours.
+settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any machine")
 
 FIRST = (
     "integration/redis/test_counting_model.py",

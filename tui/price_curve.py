@@ -26,6 +26,8 @@ _FAR_APART = 100
 _USUAL = 10_000
 """Units that are drawn of a price whose form suggests no number."""
 _PACKAGES = 5
+_NARROWEST = 4
+"""Cells of a line that still shows something."""
 _BEYOND = Decimal("2.5")
 """How far beyond the last bound is drawn."""
 _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
@@ -103,6 +105,8 @@ def draw(
     top = _nice_top(max(cost(n) for n in (*bounds, *_sampled(reach, 64, scale))))
     labels = _amount_labels(top, cost(1), currency, plot_height, log=apart)
     margin = max(len(text) for text in labels.values()) + 2
+    if width - margin - 1 < _NARROWEST:  # an amount of many decimals takes it all
+        return ()
     plot = _Plot(
         cost,
         form,
