@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from meterdeck.core.model.catalogue import Account, PriceUsers
+from meterdeck.core.model.catalogue import Account, PriceSpec, PriceUsers
 from meterdeck.core.model.catalogue_prices import REPLACED_MARK
 from meterdeck.core.model.catalogue_steps import (
     CataloguePlan,
@@ -19,8 +19,13 @@ from meterdeck.core.model.catalogue_steps import (
     ReplacePrice,
     Step,
 )
-from meterdeck.core.model.prices import PriceForm, Tiered
-from meterdeck.tui.price_words import form_words, interval_words, tier_words
+from meterdeck.core.model.prices import PriceForm, PriceInfo, Tiered
+from meterdeck.tui.price_words import (
+    form_words,
+    interval_words,
+    tier_amount,
+    tier_lines,
+)
 
 MARKS = {Doing.CREATE: "+", Doing.CHANGE: "~", Doing.REPLACE: "±", Doing.ARCHIVE: "-"}
 """The sign of what a step does."""
@@ -117,15 +122,8 @@ def _replacement(step: ReplacePrice) -> Iterator[str]:
 
 def _amounts(step: ReplacePrice) -> Iterator[str]:
     old, spec = step.old, step.spec
-    if _alike(old.form, spec.form) and old.currency == spec.currency:
-        assert isinstance(old.form, Tiered)
-        assert isinstance(spec.form, Tiered)
-        before = tier_words(old.form, old.currency)
-        after = tier_words(spec.form, spec.currency)
-        yield spec.form.mode
-        for one, other in zip(before, after, strict=True):
-            # The words begin with where the tier ends, and that is the same.
-            yield f"  {one}" if one == other else f"  {one} → {_amount_of(other)}"
+    if _alike(old, spec):
+        yield from _tier_changes(old.form, spec.form, spec.currency)
         return
     before_lines = _form_lines(old.form, old.currency, old.meter_id)
     after_lines = _form_lines(spec.form, spec.currency, step.event_name)
@@ -137,26 +135,34 @@ def _amounts(step: ReplacePrice) -> Iterator[str]:
         yield from lines[1:]
 
 
-def _form_lines(form: PriceForm | None, currency: str, meter: str) -> list[str]:
-    """Return what a price asks for; of tiers their mode, and a line each."""
-    if isinstance(form, Tiered):
-        return [form.mode, *(f"  {each}" for each in tier_words(form, currency))]
-    return [form_words(form, currency, metered=bool(meter))]
-
-
-def _alike(old: PriceForm | None, new: PriceForm) -> bool:
+def _alike(old: PriceInfo, spec: PriceSpec) -> bool:
     """Tell whether only amounts differ: the same tiers of the same mode."""
+    before, after = old.form, spec.form
     return (
-        isinstance(old, Tiered)
-        and isinstance(new, Tiered)
-        and old.mode is new.mode
-        and [tier.up_to for tier in old.tiers] == [tier.up_to for tier in new.tiers]
+        isinstance(before, Tiered)
+        and isinstance(after, Tiered)
+        and before.mode is after.mode
+        and old.currency == spec.currency
+        and [tier.up_to for tier in before.tiers] == [t.up_to for t in after.tiers]
     )
 
 
-def _amount_of(tier: str) -> str:
-    words = tier.split(" ")
-    return " ".join(words[1:] if words[0] == "then" else words[2:])
+def _tier_changes(
+    before: PriceForm | None, after: PriceForm, currency: str
+) -> Iterator[str]:
+    assert isinstance(before, Tiered)
+    assert isinstance(after, Tiered)
+    yield after.mode
+    lines = tier_lines(before, currency)
+    for line, old, new in zip(lines, before.tiers, after.tiers, strict=True):
+        yield f"  {line}" + (f" → {tier_amount(new, currency)}" if new != old else "")
+
+
+def _form_lines(form: PriceForm | None, currency: str, meter: str) -> list[str]:
+    """Return what a price asks for; of tiers their mode, and a line each."""
+    if isinstance(form, Tiered):
+        return [form.mode, *(f"  {each}" for each in tier_lines(form, currency))]
+    return [form_words(form, currency, metered=bool(meter))]
 
 
 def _change(change: FieldChange) -> str:

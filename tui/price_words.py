@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from decimal import Decimal
 
 from meterdeck.core.model.money import Money
@@ -40,15 +39,29 @@ def form_words(form: PriceForm | None, currency: str, *, metered: bool) -> str:
         case Package(amount, size, rounding):
             whole = "begun" if rounding is Round.UP else "full"
             return f"{amount_words(amount, currency)} each {whole} {size:,}"
-        case Tiered(mode, _):
-            return f"{mode}: {'; '.join(tier_words(form, currency))}"
+        case Tiered(mode, tiers):
+            steps = (f"{_end(each)} {tier_amount(each, currency)}" for each in tiers)
+            return f"{mode}: {'; '.join(steps)}"
 
 
-def tier_words(form: Tiered, currency: str) -> Iterator[str]:
-    """Yield what each tier asks for: `to 1,000 0.01 USD`, `then 0.001 USD`."""
-    for tier in form.tiers:
-        where = "then" if tier.up_to is None else f"to {tier.up_to:,}"
-        yield f"{where} {_tier(tier, currency)}"
+def tier_lines(form: Tiered, currency: str) -> list[str]:
+    """Return a line for each tier, the amounts below each other."""
+    ends = [_end(tier) for tier in form.tiers]
+    width = max(map(len, ends))
+    return [
+        f"{end:<{width}}  {tier_amount(tier, currency)}"
+        for end, tier in zip(ends, form.tiers, strict=True)
+    ]
+
+
+def tier_amount(tier: Tier, currency: str) -> str:
+    """Return what a tier asks for: `0.01 USD + 5.00 USD flat`."""
+    if not tier.flat:
+        return amount_words(tier.unit, currency)
+    flat = f"{amount_words(tier.flat, currency)} flat"
+    if not tier.unit:
+        return flat
+    return f"{amount_words(tier.unit, currency)} + {flat}"
 
 
 def interval_words(interval: Interval, count: int) -> str:
@@ -59,10 +72,5 @@ def interval_words(interval: Interval, count: int) -> str:
     return single if count == 1 else f"every {count:,} {several}"
 
 
-def _tier(tier: Tier, currency: str) -> str:
-    if not tier.flat:
-        return amount_words(tier.unit, currency)
-    flat = f"{amount_words(tier.flat, currency)} flat"
-    if not tier.unit:
-        return flat
-    return f"{amount_words(tier.unit, currency)} + {flat}"
+def _end(tier: Tier) -> str:
+    return "then" if tier.up_to is None else f"to {tier.up_to:,}"

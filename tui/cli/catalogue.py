@@ -12,7 +12,7 @@ from meterdeck.tui.cli.call import Call, run_call
 from meterdeck.tui.cli.catalogue_form import account_form
 from meterdeck.tui.cli.json_form import context_form
 from meterdeck.tui.cli.output import Cell, Output, Row, Tone, note
-from meterdeck.tui.price_words import form_words, interval_words, tier_words
+from meterdeck.tui.price_words import form_words, interval_words, tier_lines
 
 
 def run(args: Namespace) -> int:
@@ -89,7 +89,7 @@ def _price(
         _state(price.active, "archived"),
         Cell(price.id, Tone.FAINT),
     )
-    for tier in tier_words(tiered, price.currency) if tiered else ():
+    for tier in tier_lines(tiered, price.currency) if tiered else ():
         yield "", f"  {tier}"
 
 

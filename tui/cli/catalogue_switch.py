@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from meterdeck.tui.catalogue_effects import effects
-
 from meterdeck.core.errors import BadInput, NotFound
 from meterdeck.core.model.catalogue import Account
 from meterdeck.core.model.catalogue_sight import (
@@ -17,6 +15,7 @@ from meterdeck.core.model.catalogue_sight import (
 )
 from meterdeck.core.model.prices import PriceInfo
 from meterdeck.core.model.text import visible
+from meterdeck.tui.catalogue_effects import effects
 from meterdeck.tui.cli.arguments import operation_id_of
 from meterdeck.tui.cli.call import Call, run_call
 from meterdeck.tui.cli.catalogue_form import meter_form, price_form

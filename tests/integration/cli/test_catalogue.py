@@ -85,8 +85,8 @@ def test_a_plan_is_shown_applied_and_then_empty(shop: CommandLine) -> None:
         "+  product  prod_api  API\n"
         "+  price    unit      0.01 USD a unit, monthly for tokens\n"
         "+  price    steps     graduated, monthly for tokens\n"
-        "                        to 1,000 0.01 USD + 5.00 USD flat\n"
-        "                        then 0.001 USD\n"
+        "                        to 1,000  0.01 USD + 5.00 USD flat\n"
+        "                        then      0.001 USD\n"
         "+  price    setup     1500 JPY, once\n"
         "5 to create\n"
     )
@@ -114,9 +114,9 @@ def test_a_replacement_says_what_differs_and_who_stays(
         "±  price  unit   0.01 USD a unit → 0.02 USD a unit\n"
         "                 1 subscription (acme) stays on price_…\n"
         "±  price  steps  graduated\n"
-        "                   to 1,000 0.01 USD + 5.00 USD flat →"
+        "                   to 1,000  0.01 USD + 5.00 USD flat →"
         " 0.01 USD + 4.00 USD flat\n"
-        "                   then 0.001 USD\n"
+        "                   then      0.001 USD\n"
         "                 no subscription is on price_…\n"
         "2 to replace\n"
     )
