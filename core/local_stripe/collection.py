@@ -23,6 +23,10 @@ class Collection(Generic[T]):
     """Hold the records of one type; `noun` is what refusals call one.
 
     `group_by` names an attribute by which `grouped` finds records without a scan.
+
+    Attributes:
+        touched: Ids of the records that were put or dropped; None where nobody wants
+            to know.
     """
 
     def __init__(self, noun: str, group_by: Callable[[T], str] | None = None) -> None:
@@ -32,6 +36,7 @@ class Collection(Generic[T]):
         self._position: dict[str, int] = {}
         self._group_by = group_by
         self._groups: dict[str, list[str]] = {}
+        self.touched: dict[str, None] | None = None
 
     def __contains__(self, record_id: str) -> bool:
         return record_id in self._records
@@ -54,10 +59,14 @@ class Collection(Generic[T]):
             if self._group_by is not None:
                 self._groups.setdefault(self._group_by(record), []).append(record.id)
         self._records[record.id] = record
+        if self.touched is not None:
+            self.touched[record.id] = None
 
     def drop(self, record_id: str) -> None:
         """Forget a record; its place in the order stays empty."""
         self._records.pop(record_id, None)
+        if self.touched is not None:
+            self.touched[record_id] = None
 
     def find(self, record_id: str) -> T | None:
         """Give a record, or None."""

@@ -60,8 +60,8 @@ class Endpoint:
         self._world = world
         self._api_key = api_key
         self._restricted_key = f"rk_{api_key.removeprefix('sk_')}"
-        self._keys = IdempotencyKeys()
-        self._keys_of_v2 = IdempotencyKeys(kept_for=KEPT_BY_V2)
+        self.keys = IdempotencyKeys()
+        self.keys_of_v2 = IdempotencyKeys(kept_for=KEPT_BY_V2)
         self._lanes = Lanes(world)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -77,22 +77,32 @@ class Endpoint:
         Of v2's only good ones are replayed: a request that failed is run again.
         """
         if not asked.is_v2:
-            self._keys.store(key, stored(asked, answer))
+            self.keys.store(key, stored(asked, answer))
         elif answer.status == 200:
-            self._keys_of_v2.store(key, stored(asked, answer))
+            self.keys_of_v2.store(key, stored(asked, answer))
         else:
-            self._keys_of_v2.release(key)
+            self.keys_of_v2.release(key)
+        self._world.save()
 
     async def _answer(self, request: Request, body: bytes) -> Answer:
         path = request.url.path
         asked = asked_by(request, self._world.ids.request())
         try:
+            answer = await self._allowed(request, path, body, asked)
+            # What is answered is kept; where that fails, it is not answered.
+            self._world.save()
+        except Exception:
+            _log.exception("local stripe failed: %s %s", request.method, path)
+            answer = refused(asked, internal_error(), self._world.ids.account)
+        return answer
+
+    async def _allowed(
+        self, request: Request, path: str, body: bytes, asked: Asked
+    ) -> Answer:
+        try:
             return await self._authorised(request, path, body, asked)
         except LocalStripeRefusal as refusal:
             return refused(asked, refusal, self._world.ids.account)
-        except Exception:
-            _log.exception("local stripe failed: %s %s", request.method, path)
-            return refused(asked, internal_error(), self._world.ids.account)
 
     async def _authorised(
         self, request: Request, path: str, body: bytes, asked: Asked
@@ -140,7 +150,7 @@ class Endpoint:
         run_it: Callable[[], Awaitable[Answer]],
     ) -> Answer:
         """Answer by the key, kept only if its request ran; for v2, if it went well."""
-        keys = self._keys_of_v2 if asked.is_v2 else self._keys
+        keys = self.keys_of_v2 if asked.is_v2 else self.keys
         kept = keys.begin(key, fingerprint, self._world.now())
         if kept is not None:
             return replayed(asked, kept)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from meterdeck.core.local_stripe.collection import Collection
 from meterdeck.core.local_stripe.ids import Ids
 from meterdeck.core.local_stripe.wire import Json, rfc3339
 
@@ -18,13 +19,27 @@ _REPORTS_KEPT = 10_000
 
 
 @dataclass(slots=True)
+class _Dropped:
+    """Events of one meter that were dropped for one reason; samples are the first."""
+
+    meter: str | None
+    code: str
+    count: int = 0
+    samples: list[tuple[str, str]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
 class _Window:
     start: datetime
-    # (meter id or None, error code) -> count and first samples
-    errors: dict[tuple[str | None, str], list[tuple[str, str]]] = field(
-        default_factory=dict
-    )
-    counts: dict[tuple[str | None, str], int] = field(default_factory=dict)
+    dropped: list[_Dropped] = field(default_factory=list)
+
+    def of(self, meter: str | None, code: str) -> _Dropped:
+        """Give what was dropped for a reason, nothing so far for a new one."""
+        for each in self.dropped:
+            if (each.meter, each.code) == (meter, code):
+                return each
+        self.dropped.append(_Dropped(meter, code))
+        return self.dropped[-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,23 +81,21 @@ class ErrorReports:
         self._ids = ids
         self._emitted = emitted
         self._open: deque[_Window] = deque()
-        self._events: dict[str, ThinEvent] = {}
+        self._events = Collection[ThinEvent]("event")
 
     def record(
         self, at: datetime, meter: str | None, code: str, message: str, key: str
     ) -> None:
         """Note one dropped event; `key` is its request's idempotency key."""
-        window = self._window_at(at)
-        which = (meter, code)
-        window.counts[which] = window.counts.get(which, 0) + 1
-        samples = window.errors.setdefault(which, [])
-        if len(samples) < _SAMPLES:
-            samples.append((message, key))
+        dropped = self._window_at(at).of(meter, code)
+        dropped.count += 1
+        if len(dropped.samples) < _SAMPLES:
+            dropped.samples.append((message, key))
 
     def published(self, now: datetime) -> list[ThinEvent]:
         """Give the events of all windows reported by now, oldest first."""
         self.publish_due(now)
-        return list(self._events.values())
+        return list(self._events)
 
     def publish_due(self, now: datetime) -> None:
         """Report the windows whose time has come."""
@@ -100,7 +113,7 @@ class ErrorReports:
     def find(self, event_id: str, now: datetime) -> ThinEvent | None:
         """Give one event, None when there is none yet."""
         self.publish_due(now)
-        return self._events.get(event_id)
+        return self._events.find(event_id)
 
     def _window_at(self, at: datetime) -> _Window:
         start = int(at.timestamp()) // WINDOW_S * WINDOW_S
@@ -112,7 +125,7 @@ class ErrorReports:
     def _publish(self, window: _Window, now: datetime) -> None:
         closed = window.start + timedelta(seconds=WINDOW_S)
         created = min(closed + REPORTED_AFTER, now)
-        for meter in dict.fromkeys(meter for meter, _ in window.counts):
+        for meter in dict.fromkeys(each.meter for each in window.dropped):
             kind = "no_meter_found" if meter is None else "error_report_triggered"
             event = ThinEvent(
                 id=self._ids.v2_event(),
@@ -121,24 +134,28 @@ class ErrorReports:
                 meter=meter,
                 data=_data(window, meter, closed),
             )
-            self._events[event.id] = event
+            self._events.put(event)
             self._emitted(event.id, event.type, event.created)
         while len(self._events) > _REPORTS_KEPT:
-            del self._events[next(iter(self._events))]
+            self._events.drop(next(iter(self._events)).id)
 
 
 def _data(window: _Window, meter: str | None, closed: datetime) -> Json:
     types: list[Json] = []
-    for (owner, code), count in window.counts.items():
-        if owner != meter:
-            continue
+    mine = [each for each in window.dropped if each.meter == meter]
+    for each in mine:
         samples = [
             {"error_message": message, "request": {"identifier": key}}
-            for message, key in window.errors[owner, code]
+            for message, key in each.samples
         ]
-        types.append({"code": code, "error_count": count, "sample_errors": samples})
-    counts = [n for (owner, _), n in window.counts.items() if owner == meter]
-    total = sum(counts)
+        types.append(
+            {
+                "code": each.code,
+                "error_count": each.count,
+                "sample_errors": samples,
+            }
+        )
+    total = sum(each.count for each in mine)
     noun = "is 1 invalid event" if total == 1 else f"are {total} invalid events"
     return {
         "developer_message_summary": f"There {noun}",

@@ -32,6 +32,10 @@ class EventLog:
         # Who asked for the change being made; set for the time of one request.
         self.request: tuple[str, str | None] | None = None
 
+    def restored(self) -> None:
+        """Go on after what is kept was put in."""
+        self._oldest_first = [event.id for event in self.kept]
+
     def emit(
         self,
         event_type: str,

@@ -70,6 +70,12 @@ class IdempotencyKeys:
         """Forget a request that did not run, so that a repeat runs anew."""
         self._entries.pop(key, None)
 
+    def forget_running(self) -> None:
+        """Forget requests that never ended, as the process did that ran them."""
+        for key, entry in list(self._entries.items()):
+            if entry.answer is None:
+                del self._entries[key]
+
     def _forget(self, now: datetime) -> None:
         horizon = now - self._kept_for
         while self._entries:

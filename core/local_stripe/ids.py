@@ -17,11 +17,27 @@ class Ids:
     """Make ids; the same seed makes the same objects' ids in the same order."""
 
     def __init__(self, seed: int | None) -> None:
+        self._seed = seed
         # Ids of a sandbox need no cryptography, and a seed must repeat them.
         self._objects = random.Random(seed)  # noqa: S311
         self._requests = random.Random(seed)  # noqa: S311
         self._account = self._unique(10)
         self.account = f"acct_1{self._unique(5)}{self._account}"
+
+    @property
+    def owner(self) -> str:
+        """Give the characters by which every object's id names the account."""
+        return self._account
+
+    def resume(self, account: str, owner: str, run: int) -> None:
+        """Go on as an account that made ids before, in the run of this number.
+
+        No id of an earlier run is made again.
+        """
+        self.account, self._account = account, owner
+        another = None if self._seed is None else f"{self._seed} {run}"
+        self._objects = random.Random(another)  # noqa: S311
+        self._requests = random.Random(another)  # noqa: S311
 
     def short(self, prefix: str) -> str:
         """Make `cus_`, `prod_`, `si_`: the prefix and 14 characters."""

@@ -51,6 +51,7 @@ class Pusher:
             while True:
                 try:
                     bring_up_to_date(self._world)
+                    self._world.save()
                 except Exception:
                     _log.exception("local stripe failed to move on")
                 self._start_due()
@@ -109,6 +110,7 @@ class Pusher:
             self._outbox.delivered(delivery, now)
         else:
             self._outbox.failed(delivery, now)
+        self._world.save()
 
     async def _sent(self, target: Target, body: bytes) -> bool:
         """Send as the switches say; tell whether it counts as delivered."""

@@ -1,14 +1,16 @@
-"""A stateful local Stripe: one test account, in memory."""
+"""A stateful local Stripe: one test account, in memory, and in a file if you like."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp
 
@@ -34,6 +36,9 @@ from meterdeck.core.local_stripe.webhook_endpoints import checked_url
 from meterdeck.core.local_stripe.wire import Json, seconds
 from meterdeck.core.local_stripe.world import World
 
+if TYPE_CHECKING:
+    from meterdeck.core.local_stripe.state.keeper import Keeper
+
 
 def _utc_now() -> datetime:
     return datetime.now(UTC)
@@ -55,6 +60,12 @@ class LocalStripe:
         now: The account's clock; must give aware datetimes.
         summary_lag_s: Seconds until an event shows in summaries.
         seed: Makes objects' ids repeat from run to run.
+        state: File that the account is kept in, and taken up from where there is one;
+            None for memory alone. Everything that was answered is in it, even if this
+            process is killed; what goes wrong on purpose (`panel`) is not.
+
+    Raises:
+        ConfigError: The file is in use, none of ours, or of another version.
     """
 
     def __init__(
@@ -64,11 +75,41 @@ class LocalStripe:
         now: Callable[[], datetime] = _utc_now,
         summary_lag_s: float = 0.0,
         seed: int | None = None,
+        state: Path | None = None,
     ) -> None:
         self._world = World(now, summary_lag_s=summary_lag_s, seed=seed)
         self._endpoint = Endpoint(self._world, api_key)
         self.api_key = api_key
         self.app: ASGIApp = Door(self._world, self._endpoint, Control(self._world))
+        self._keeper = self._kept_in(state) if state else None
+
+    def _kept_in(self, path: Path) -> Keeper:
+        # It takes a while to import, and most are in memory alone.
+        from meterdeck.core.local_stripe.state.keeper import Keeper  # noqa: PLC0415
+
+        keeper = Keeper(path, self._world, self._endpoint.keys)
+        self._forget_forwarding()
+        return keeper
+
+    @property
+    def restored(self) -> bool:
+        """Whether it goes on with an account that was kept."""
+        return self._keeper is not None and self._keeper.restored
+
+    @property
+    def notes(self) -> MutableMapping[str, str]:
+        """What is kept with the account for whoever runs it."""
+        return self._world.notes
+
+    def at_once(self) -> AbstractContextManager[None]:
+        """Keep what happens within at its end only; where it fails, none of it."""
+        return self._keeper.at_once() if self._keeper else nullcontext()
+
+    def close(self) -> None:
+        """Close the file, if there is one; the account goes on in memory."""
+        if self._keeper is not None:
+            self._keeper.close()
+            self._keeper = None
 
     @property
     def on_meter_event(self) -> Callable[[ReceivedMeterEvent], None] | None:
@@ -89,7 +130,9 @@ class LocalStripe:
 
     def settle(self) -> int:
         """Show everything now that shows later; return how many things it were."""
-        return settle(self._world)
+        settled = settle(self._world)
+        self._world.save()
+        return settled
 
     @property
     def pace(self) -> Pace | None:
@@ -144,6 +187,16 @@ class LocalStripe:
             )
         )
 
+    def _forget_forwarding(self) -> None:
+        """Push nothing to the URLs of an earlier run's `forward`."""
+        world = self._world
+        for endpoint in list(world.webhook_endpoints):
+            if endpoint.secret == self.forwarding_secret:
+                world.webhook_endpoints.drop(endpoint.id)
+        for destination in list(world.event_destinations):
+            if destination.secret == self.forwarding_secret:
+                world.event_destinations.drop(destination.id)
+
     async def push(self) -> None:
         """Send events to webhooks until cancelled; the server does it."""
         await Pusher(self._world).run()
@@ -164,7 +217,10 @@ class LocalStripe:
             raise invalid("The parameters must be a mapping.")
         operation, ids = found
         caller = Caller(self._world.ids.request(), None, "meterdeck sandbox")
-        return _copied(run(self._world, operation, ids, raw, caller))
+        try:
+            return _copied(run(self._world, operation, ids, raw, caller))
+        finally:
+            self._world.save()
 
     def advance_by(self, delta: timedelta) -> None:
         """Move the account's clock forward; test clocks stand where they stood.
@@ -221,6 +277,7 @@ class LocalStripe:
             subscription = replace(subscription, anchor=anchor)
             subscription = placed(world, subscription, world.now())
         store(world, subscription)
+        world.save()
         return _copied(render(world, subscription))
 
     def add_usage(
@@ -236,3 +293,4 @@ class LocalStripe:
         owner = world.customers.get(customer, "customer")
         point = Point(seconds(at), world.usage.next_sequence(), value)
         world.usage.add_past(meter, owner.id, point)
+        world.save()

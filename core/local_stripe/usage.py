@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import TypeAlias
 
 from meterdeck.core.local_stripe.records import Meter
 from meterdeck.core.local_stripe.totals import Point, Totals, totals_for
@@ -28,10 +29,33 @@ class Accepted:
     cancelled: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Past:
+    """Usage that no event brought."""
+
+    meter: str
+    customer: str
+    point: Point
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """The event of this place in the order of receipt was cancelled."""
+
+    sequence: int
+    at: datetime
+
+
+Change: TypeAlias = Accepted | Past | Cancelled
+
+
 class UsageStore:
     """Hold identifiers for 24 hours and the totals of each meter and customer.
 
     Totals change `lag_s` seconds after receipt, as Stripe's summaries do.
+
+    Attributes:
+        changes: What was added and cancelled; None where nobody wants to know.
     """
 
     def __init__(self, lag_s: Callable[[], float]) -> None:
@@ -41,6 +65,7 @@ class UsageStore:
         self._accepted: dict[str, Accepted] = {}
         self._waiting: deque[tuple[datetime, Callable[[], None]]] = deque()
         self._sequence = 0
+        self.changes: list[Change] | None = None
 
     @property
     def lag_s(self) -> float:
@@ -64,15 +89,16 @@ class UsageStore:
     def add(self, meter: Meter, event: Accepted) -> None:
         """Remember an event, and count it if its customer exists."""
         self._accepted[event.identifier] = event
-        if event.customer is None:
-            return
-        totals = self._found(meter, event.customer)
-        if totals is None:
-            totals = self._totals[meter.id, event.customer] = totals_for(meter)
-        self._later(event.received, totals.add, event.point)
+        if self.changes is not None:
+            self.changes.append(event)
+        if event.customer is not None:
+            totals = self._totals_of(meter, event.customer)
+            self._later(event.received, totals.add, event.point)
 
     def add_past(self, meter: Meter, customer: str, point: Point) -> None:
         """Count usage that no event brought; it is visible at once."""
+        if self.changes is not None:
+            self.changes.append(Past(meter.id, customer, point))
         # Most of a large fleet's is never asked for: it costs totals only if it is.
         if (meter.id, customer) in self._past:
             self._found(meter, customer)
@@ -85,6 +111,8 @@ class UsageStore:
     def cancel(self, event: Accepted, now: datetime) -> None:
         """Take an event out of the totals; its identifier stays used."""
         self._accepted[event.identifier] = replace(event, cancelled=True)
+        if self.changes is not None:
+            self.changes.append(Cancelled(event.point.sequence, now))
         if event.customer is not None:
             totals = self._totals[event.meter, event.customer]
             self._later(now, totals.remove, event.point)
@@ -100,6 +128,45 @@ class UsageStore:
         while self._waiting:
             self._waiting.popleft()[1]()
         return count
+
+    def recall(
+        self,
+        meter: Meter,
+        event: Accepted,
+        cancelled_at: datetime | None,
+        now: datetime,
+    ) -> None:
+        """Take up an event of an earlier run; in the order of receipt."""
+        self.recall_sequence(event.point.sequence)
+        if event.received > now - UNIQUE_FOR:
+            cancelled = cancelled_at is not None
+            self._accepted[event.identifier] = replace(event, cancelled=cancelled)
+        if event.customer is None:
+            return
+        totals = self._totals_of(meter, event.customer)
+        seen = now - timedelta(seconds=self.lag_s)
+        if cancelled_at is not None and cancelled_at <= seen:
+            return
+        if event.received <= seen:
+            totals.add(event.point)
+        else:
+            self._waiting.append((event.received, lambda: totals.add(event.point)))
+        if cancelled_at is not None:
+            self._waiting.append((cancelled_at, lambda: totals.remove(event.point)))
+
+    def recall_sequence(self, sequence: int) -> None:
+        """Go on counting behind a place of an earlier run."""
+        self._sequence = max(self._sequence, sequence)
+
+    def recalled(self) -> None:
+        """Put what is not visible yet in the order of time."""
+        self._waiting = deque(sorted(self._waiting, key=lambda each: each[0]))
+
+    def _totals_of(self, meter: Meter, customer: str) -> Totals:
+        totals = self._found(meter, customer)
+        if totals is None:
+            totals = self._totals[meter.id, customer] = totals_for(meter)
+        return totals
 
     def _found(self, meter: Meter, customer: str) -> Totals | None:
         key = meter.id, customer

@@ -34,6 +34,10 @@ from meterdeck.core.local_stripe.records import (
 from meterdeck.core.local_stripe.usage import UsageStore
 
 
+def nobody_keeps() -> None:
+    """Do nothing: the account is gone when it ends."""
+
+
 class World:
     """Hold every object of the account, in memory, for one event loop.
 
@@ -86,6 +90,10 @@ class World:
         self.events = EventLog(self.ids, self.now, self.outbox.plan)
         self.reports = ErrorReports(self.ids, self.outbox.plan_thin)
         self.sessions: dict[str, datetime] = {}
+        # Told at the end of each request; whoever keeps the account writes then.
+        self.save: Callable[[], None] = nobody_keeps
+        # What whoever runs the account wants to find with it.
+        self.notes: dict[str, str] = {}
         self.on_meter_event: Callable[[ReceivedMeterEvent], None] | None = None
 
     def now(self) -> datetime:

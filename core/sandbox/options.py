@@ -29,7 +29,8 @@ class SandboxOptions:
         rate: Calls a second over the fleet, in the mean of a day.
         forward_to: Where every event is pushed to, as a snapshot.
         forward_thin_to: Where every event is pushed to, as a thin event.
-        data_dir: Where counters are kept between two runs; None forgets them.
+        data_dir: Where counters, and what Stripe holds, are kept between two runs; None
+            forgets them.
     """
 
     stripe_port: int = 0
@@ -42,3 +43,8 @@ class SandboxOptions:
     data_dir: Path | None = None
     forward_to: str | None = None
     forward_thin_to: str | None = None
+
+    @property
+    def stripe_state(self) -> Path | None:
+        """The file that Stripe's side is kept in; it need not exist."""
+        return None if self.data_dir is None else self.data_dir / "stripe.sqlite3"

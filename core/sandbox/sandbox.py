@@ -24,8 +24,8 @@ from meterdeck.core.errors import (
 from meterdeck.core.local_stripe import LocalStripe, LocalStripeServer
 from meterdeck.core.sandbox.application_events import ApplicationEvents
 from meterdeck.core.sandbox.billed_already import BilledAlready
-from meterdeck.core.sandbox.cast import cast
 from meterdeck.core.sandbox.catalogue import sandbox_context
+from meterdeck.core.sandbox.fleet import Fleet
 from meterdeck.core.sandbox.options import SandboxOptions
 from meterdeck.core.sandbox.ports import check_port
 from meterdeck.core.sandbox.rhythm import calls
@@ -39,6 +39,7 @@ from meterdeck.core.services.directory import Directory
 from meterdeck.core.services.sync.endings import end_tasks
 from meterdeck.core.services.usage import UsageService
 
+_FLEET = "fleet"
 _REFRESH_S = 1.0
 _LOOK_S = 0.25
 
@@ -53,12 +54,16 @@ class Sandbox:
 
     Once entered, both servers answer and the fleet is complete; `run` brings it to
     life.
+
+    Attributes:
+        fleet: The one that lives here: of the data folder, where it keeps one.
     """
 
     def __init__(
         self, options: SandboxOptions, *, now: Callable[[], datetime] = utc_now
     ) -> None:
         self._options = options
+        self.fleet = Fleet(options.seed, options.tenants)
         self._now = now
         self._stack = AsyncExitStack()
 
@@ -72,7 +77,7 @@ class Sandbox:
             Unreachable: A server did not start; the message says why.
         """
         options = self._options
-        self._characters = list(cast(options.seed, options.tenants, self._now()))
+        self._characters = self.fleet.characters(self._now())
         check_port("--stripe-port", options.stripe_port)
         check_port("--redis-port", options.redis_port)
         try:
@@ -141,7 +146,10 @@ class Sandbox:
         options = self._options
         self._valkey = Valkey(data_dir=self._data_dir(), port=options.redis_port)
         await self._stack.enter_async_context(self._valkey)
-        self._stripe = LocalStripe(seed=options.seed, now=self._now)
+        self._stripe = LocalStripe(
+            seed=options.seed, now=self._now, state=options.stripe_state
+        )
+        self._stack.callback(self._stripe.close)
         self._server = LocalStripeServer(self._stripe, port=options.stripe_port)
         await self._stack.enter_async_context(self._server)
 
@@ -183,6 +191,20 @@ class Sandbox:
         )
 
     async def _fill(self) -> None:
+        """Make the fleet, or go on with the one that is kept."""
+        if self._stripe.restored and _FLEET in self._stripe.notes:
+            self.fleet = Fleet.of(self._stripe.notes[_FLEET])
+            self._characters = self.fleet.characters(self._now())
+            await self._roster.refresh()
+        else:
+            # Whole or not at all: half a fleet would be taken for one.
+            with self._stripe.at_once():
+                await self._seed()
+                self._stripe.notes[_FLEET] = self.fleet.note
+        self._forward()
+        self._stripe.on_meter_event = self._application_events.received
+
+    async def _seed(self) -> None:
         await fill_stripe(self._stripe, self._characters)
         await self._roster.refresh()
         await fill_counters(
@@ -191,8 +213,6 @@ class Sandbox:
         await BilledAlready(self._redis, self.context, self._stripe, self._roster).run(
             self._now()
         )
-        self._stripe.on_meter_event = self._application_events.received
-        self._forward()
 
     def _forward(self) -> None:
         """Push events from here on; those of the fleet's making would be a flood."""
@@ -207,7 +227,7 @@ class Sandbox:
             context=self.context,
             redis=self._redis,
             usage=self.usage,
-            calls=calls(self._options.seed, self._characters),
+            calls=calls(self.fleet.seed, self._characters),
             rate=self._options.rate,
             roster=self._roster,
             now=self._now,

@@ -8,6 +8,7 @@ import gc
 import json
 import shlex
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from meterdeck.core.sandbox.options import SandboxOptions
 from meterdeck.tui.cli.fleet_flags import add_fleet_flags
 
 if TYPE_CHECKING:
+    from meterdeck.core.sandbox.fleet import Fleet
     from meterdeck.core.sandbox.state import RunningSandbox
     from meterdeck.tui.cli.command import Commands
 
@@ -57,7 +59,7 @@ def register(commands: Commands) -> None:
         "--data-dir",
         metavar="DIR",
         type=Path,
-        help="keep the counters there (default: forget them at the end)",
+        help="keep counters and Stripe's side there (default: forget them at the end)",
     )
     add_fleet_flags(parser)
     parser.add_argument("--no-traffic", action="store_true", help="nobody calls")
@@ -108,12 +110,14 @@ async def _serve(options: SandboxOptions, *, as_json: bool) -> None:
     from meterdeck.core.sandbox.sandbox import Sandbox  # noqa: PLC0415  # see `run`
     from meterdeck.core.sandbox.state import announce, withdraw  # noqa: PLC0415
 
-    if options.tenants >= _LARGE_FLEET and not as_json:
+    kept = options.stripe_state is not None and options.stripe_state.exists()
+    if options.tenants >= _LARGE_FLEET and not (as_json or kept):
         # About a millisecond a tenant: somebody who waits should know for what.
         print(f"Creating {options.tenants:,} tenants …", file=sys.stderr)
     async with Sandbox(options) as sandbox:
         # A large fleet stays until the end: the collector need not walk it each time.
         gc.freeze()
+        options = _with_fleet(options, sandbox.fleet)
         running = sandbox.running
         try:
             announce(running)
@@ -128,6 +132,17 @@ async def _serve(options: SandboxOptions, *, as_json: bool) -> None:
             await sandbox.run()
         finally:
             withdraw(running.pid)
+
+
+def _with_fleet(options: SandboxOptions, fleet: Fleet) -> SandboxOptions:
+    """Return the options with the fleet that is there; say so if it is another."""
+    if (fleet.seed, fleet.tenants) != (options.seed, options.tenants):
+        print(
+            f"meterdeck: {options.data_dir} keeps a fleet of {fleet.tenants:,} tenants"
+            f" (seed {fleet.seed}), and it goes on; another needs another folder",
+            file=sys.stderr,
+        )
+    return replace(options, seed=fleet.seed, tenants=fleet.tenants)
 
 
 def _line(running: RunningSandbox, secret: str | None) -> str:

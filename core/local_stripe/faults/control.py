@@ -105,7 +105,9 @@ class Control:
         return self._world.pushes.shown()
 
     def _settle(self, body: Mapping[str, object]) -> Json:
-        return {"settled": settle(self._world), **sight_of(self._world)}
+        settled = settle(self._world)
+        self._world.save()
+        return {"settled": settled, **sight_of(self._world)}
 
 
 def _keep_browsers_out(request: Request) -> None:

@@ -1,0 +1,41 @@
+"""The types of an object's attributes, as its `__init__` declares them."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import sys
+import textwrap
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, get_type_hints
+
+PLAIN = (bool, int, float, str, datetime, timedelta, Decimal)
+
+
+def hint_of(holder: object, attribute: str) -> Any:
+    """Return the type of an attribute; of a plain value without one, the value's.
+
+    Raises:
+        TypeError: Nothing tells what it holds.
+    """
+    hints = _hints(type(holder))
+    if attribute in hints:
+        return hints[attribute]
+    value = getattr(holder, attribute)
+    if isinstance(value, PLAIN):
+        return type(value)
+    owner = type(holder).__name__
+    raise TypeError(f"{owner}.{attribute} has no type: annotate it where it is set")
+
+
+def _hints(kind: type) -> dict[str, Any]:
+    # Type hints of `self.x: T = …` are kept nowhere but in the source.
+    source = textwrap.dedent(inspect.getsource(vars(kind)["__init__"]))
+    found = {
+        node.target.attr: ast.unparse(node.annotation)
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Attribute)
+    }
+    written = type("Written", (), {"__annotations__": found})
+    return get_type_hints(written, vars(sys.modules[kind.__module__]))
