@@ -1,4 +1,4 @@
-"""The types of an object's attributes, as its `__init__` declares them."""
+"""The types of an object's attributes, as its `__init__` declares them, and in JSON."""
 
 from __future__ import annotations
 
@@ -8,9 +8,18 @@ import sys
 import textwrap
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from typing import Any, get_type_hints
 
+from pydantic import TypeAdapter
+
 PLAIN = (bool, int, float, str, datetime, timedelta, Decimal)
+
+
+@cache
+def adapter_of(kind: Any) -> TypeAdapter[Any]:
+    """Return what writes and reads values of a type; it is costly to make."""
+    return TypeAdapter(kind)
 
 
 def hint_of(holder: object, attribute: str) -> Any:
@@ -29,6 +38,7 @@ def hint_of(holder: object, attribute: str) -> Any:
     raise TypeError(f"{owner}.{attribute} has no type: annotate it where it is set")
 
 
+@cache
 def _hints(kind: type) -> dict[str, Any]:
     # Type hints of `self.x: T = …` are kept nowhere but in the source.
     source = textwrap.dedent(inspect.getsource(vars(kind)["__init__"]))

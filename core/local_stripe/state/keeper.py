@@ -13,7 +13,11 @@ from meterdeck.core.local_stripe.refusals import LocalStripeRefusal
 from meterdeck.core.local_stripe.state.database import Database
 from meterdeck.core.local_stripe.state.part import Part, Places
 from meterdeck.core.local_stripe.state.parts import parts_of
-from meterdeck.core.local_stripe.state.usage_rows import restore_usage, save_usage
+from meterdeck.core.local_stripe.state.usage_rows import (
+    forget_usage,
+    restore_usage,
+    save_usage,
+)
 from meterdeck.core.local_stripe.world import World, nobody_keeps
 
 _ACCOUNT = "account"
@@ -45,7 +49,7 @@ class Keeper:
     def __init__(self, path: Path, world: World, keys: IdempotencyKeys) -> None:
         self._world = world
         self._parts = kept_parts(world, keys)
-        self._postponed = 0
+        self._postponed, self._run = 0, 0
         self._database = Database(path)
         try:
             self.restored = self._restore()
@@ -79,7 +83,7 @@ class Keeper:
         database = self._database
         with database.transaction():
             if self._new:
-                self._write_account(run=0)
+                self._write_account()
             for part in self._parts:
                 part.save(database, self._places)
             save_usage(self._world.usage, database)
@@ -112,9 +116,13 @@ class Keeper:
         for part in self._parts:
             part.restore(database)
         self._world.events.restored()
-        now = self._world.now()
-        meters = self._world.meters
-        restore_usage(self._world.usage, database, meters.get, now)
+        now, usage = self._world.now(), self._world.usage
+        restore_usage(usage, database, self._world.meters.get, now)
+        if restored:
+            # Only now: a file that is refused is left as it is.
+            with database.transaction():
+                self._write_account()
+                forget_usage(database, now)
         return restored
 
     def _resume_account(self) -> bool:
@@ -123,12 +131,11 @@ class Keeper:
         if not kept:
             return False
         account, owner, run = kept
-        self._world.ids.resume(account, owner, int(run) + 1)
-        with self._database.transaction():
-            self._write_account(run=int(run) + 1)
+        self._run = int(run) + 1
+        self._world.ids.resume(account, owner, self._run)
         return True
 
-    def _write_account(self, run: int) -> None:
+    def _write_account(self) -> None:
         ids = self._world.ids
-        rows = enumerate((ids.account, ids.owner, str(run)))
+        rows = enumerate((ids.account, ids.owner, str(self._run)))
         self._database.many(_PUT, [(_ACCOUNT, place, body) for place, body in rows])

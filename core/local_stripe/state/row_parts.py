@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
-from pydantic import TypeAdapter
-
 from meterdeck.core.local_stripe.collection import Collection
 from meterdeck.core.local_stripe.state.database import Database
-from meterdeck.core.local_stripe.state.hints import hint_of
+from meterdeck.core.local_stripe.state.hints import adapter_of, hint_of
 from meterdeck.core.local_stripe.state.part import Places
 from meterdeck.core.local_stripe.state.tracked import TrackedDict
 
@@ -28,7 +26,7 @@ class CollectionPart:
         self._holder, self._attribute = holder, attribute
         self._held: Collection[Any] = getattr(holder, attribute)
         (record,) = get_args(vars(self._held)["__orig_class__"])
-        self._adapter: TypeAdapter[Any] = TypeAdapter(record)
+        self._adapter = adapter_of(record)
 
     def restore(self, database: Database) -> None:
         """Put every record into the collection."""
@@ -78,7 +76,7 @@ class DictPart:
         key, value = get_args(hint_of(holder, attribute))
         if key is not str:
             raise TypeError(f"{name} has keys that are no texts")
-        self._adapter: TypeAdapter[Any] = TypeAdapter(value)
+        self._adapter = adapter_of(value)
         self._held: TrackedDict[Any] = TrackedDict()
 
     def restore(self, database: Database) -> None:

@@ -35,13 +35,9 @@ def restore_usage(
 ) -> None:
     """Count everything again that was counted, and remember a day's identifiers.
 
-    What nobody was billed for is dropped once its identifier may be used again.
-
     Raises:
         ValueError, ArithmeticError: A row is none of ours.
     """
-    with database.transaction():
-        database.many(_FORGET, [((now - UNIQUE_FOR).isoformat(),)])
     for row in database.all(_ALL):
         sequence, meter, customer, timestamp, value, received, key, name, gone = row
         point = Point(int(timestamp), int(sequence), Decimal(value))
@@ -55,6 +51,11 @@ def restore_usage(
         usage.recall(meter_of(meter), event, cancelled_at, now)
     usage.recalled()
     usage.changes = []
+
+
+def forget_usage(database: Database, now: datetime) -> None:
+    """Drop what nobody was billed for, once its identifier may be used again."""
+    database.many(_FORGET, [((now - UNIQUE_FOR).isoformat(),)])
 
 
 def save_usage(usage: UsageStore, database: Database) -> bool:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
-from pydantic import TypeAdapter
-
 from meterdeck.core.local_stripe.state.database import Database
-from meterdeck.core.local_stripe.state.hints import hint_of
+from meterdeck.core.local_stripe.state.hints import adapter_of, hint_of
 from meterdeck.core.local_stripe.state.part import Places
 
 _PUT = "INSERT OR REPLACE INTO places VALUES (?, ?, ?)"
@@ -21,7 +19,7 @@ class ListPart:
         self.name = name
         self._holder, self._attribute = holder, attribute
         (value,) = get_args(hint_of(holder, attribute))
-        self._adapter: TypeAdapter[Any] = TypeAdapter(value)
+        self._adapter = adapter_of(value)
         self._written: list[Any] = []
         self._writing: list[Any] | None = None
 
@@ -65,7 +63,7 @@ class ValuePart:
     def __init__(self, name: str, holder: object, attribute: str) -> None:
         self.name = name
         self._holder, self._attribute = holder, attribute
-        self._adapter: TypeAdapter[Any] = TypeAdapter(hint_of(holder, attribute))
+        self._adapter = adapter_of(hint_of(holder, attribute))
         self._written = self._writing = self._dumped()
 
     def restore(self, database: Database) -> None:
