@@ -28,14 +28,14 @@ def hint_of(holder: object, attribute: str) -> Any:
     Raises:
         TypeError: Nothing tells what it holds.
     """
-    hints = _hints(type(holder))
+    kind: type[Any] = type(holder)
+    hints = _hints(kind)
     if attribute in hints:
         return hints[attribute]
     value = getattr(holder, attribute)
     if isinstance(value, PLAIN):
         return type(value)
-    owner = type(holder).__name__
-    raise TypeError(f"{owner}.{attribute} has no type: annotate it where it is set")
+    raise TypeError(f"{kind.__name__}.{attribute} has no type: annotate it where it is set")
 
 
 @cache
