@@ -87,7 +87,8 @@ class LocalStripe:
         # It takes a while to import, and most are in memory alone.
         from meterdeck.core.local_stripe.state.keeper import Keeper  # noqa: PLC0415
 
-        keeper = Keeper(path, self._world, self._endpoint.keys)
+        keys = {"keys": self._endpoint.keys, "keys_of_v2": self._endpoint.keys_of_v2}
+        keeper = Keeper(path, self._world, keys)
         self._forget_forwarding()
         return keeper
 

@@ -28,18 +28,19 @@ def hint_of(holder: object, attribute: str) -> Any:
     Raises:
         TypeError: Nothing tells what it holds.
     """
-    kind: type[Any] = type(holder)
+    kind: Any = type(holder)
     hints = _hints(kind)
     if attribute in hints:
         return hints[attribute]
     value = getattr(holder, attribute)
     if isinstance(value, PLAIN):
         return type(value)
-    raise TypeError(f"{kind.__name__}.{attribute} has no type: annotate it where it is set")
+    where = f"{kind.__name__}.{attribute}"
+    raise TypeError(f"{where} has no type: annotate it where it is set")
 
 
 @cache
-def _hints(kind: type) -> dict[str, Any]:
+def _hints(kind: Any) -> dict[str, Any]:
     # Type hints of `self.x: T = …` are kept nowhere but in the source.
     source = textwrap.dedent(inspect.getsource(vars(kind)["__init__"]))
     found = {

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeAlias
 
 from pydantic import ValidationError
 
@@ -20,20 +21,24 @@ from meterdeck.core.local_stripe.state.usage_rows import (
 )
 from meterdeck.core.local_stripe.world import World, nobody_keeps
 
+Keys: TypeAlias = Mapping[str, IdempotencyKeys]
 _ACCOUNT = "account"
 _PUT = "INSERT OR REPLACE INTO places VALUES (?, ?, ?)"
 _PLACES = "SELECT body FROM places WHERE part = ? ORDER BY place"
 _PARTS = "SELECT DISTINCT part FROM rows UNION SELECT DISTINCT part FROM places"
 
 
-def kept_parts(world: World, keys: IdempotencyKeys) -> list[Part]:
+def kept_parts(world: World, keys: Keys) -> list[Part]:
     """Return every attribute of an account that is kept.
+
+    `keys` are by the name they are kept under.
 
     Raises:
         TypeError: One cannot be kept, and nobody said why not.
     """
     holders = {"": world, "events.": world.events, "reports.": world.reports}
-    return parts_of({**holders, "keys.": keys})
+    named = {f"{name}.": each for name, each in keys.items()}
+    return parts_of({**holders, **named})
 
 
 class Keeper:
@@ -46,7 +51,7 @@ class Keeper:
         ConfigError: The file cannot be used; see `Database`.
     """
 
-    def __init__(self, path: Path, world: World, keys: IdempotencyKeys) -> None:
+    def __init__(self, path: Path, world: World, keys: Keys) -> None:
         self._world = world
         self._parts = kept_parts(world, keys)
         self._postponed, self._run = 0, 0
@@ -60,7 +65,8 @@ class Keeper:
             self._database.close()
             raise
         self._new = not self.restored
-        keys.forget_running()
+        for each in keys.values():
+            each.forget_running()
         self._places = Places(self._database.number("SELECT max(place) FROM rows"))
         world.save = self.save
 

@@ -6,7 +6,7 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -75,7 +75,7 @@ def world_of(clock: Clock) -> World:
 @contextmanager
 def kept(path: Path, world: World) -> Iterator[Keeper]:
     """Keep a world while the block runs."""
-    keeper = Keeper(path, world, IdempotencyKeys())
+    keeper = Keeper(path, world, {})
     try:
         yield keeper
     finally:
@@ -86,13 +86,15 @@ def test_every_attribute_of_the_account_is_kept_or_said_not_to_be(
     clock: Clock,
 ) -> None:
     """Whoever adds one to the world gets it kept, or has to say why it is not."""
-    world, keys = world_of(clock), IdempotencyKeys()
+    world = world_of(clock)
+    keys = {name: IdempotencyKeys() for name in ("keys", "keys_of_v2")}
     names = {part.name for part in kept_parts(world, keys)}
-    holders = {"": world, "events.": world.events, "reports.": world.reports}
+    holders: dict[str, object] = {f"{name}.": each for name, each in keys.items()}
+    holders |= {"": world, "events.": world.events, "reports.": world.reports}
 
     there = {
         f"{prefix}{attribute}"
-        for prefix, holder in {**holders, "keys.": keys}.items()
+        for prefix, holder in holders.items()
         for attribute, value in vars(holder).items()
         if not callable(value)
     }
@@ -199,6 +201,8 @@ def furnish(stripe: LocalStripe, clock: Clock) -> str:
         "expires_at": clock.seconds + 40 * DAY_S,
     }
     stripe.call("POST", "/v1/billing/credit_grants", credits)
+    furnish_a_test_clock(stripe, fee, clock.seconds)
+    stripe.advance_by(timedelta(hours=3))
     hook = {"url": "https://example.com/hook", "enabled_events": ["*"]}
     stripe.call("POST", "/v1/webhook_endpoints", hook)
     for number, value in enumerate(("1", "2.5", "4")):
@@ -210,6 +214,17 @@ def furnish(stripe: LocalStripe, clock: Clock) -> str:
     seller.event("cus_nobody", "1", identifier="lost")
     stripe.add_usage("api_requests", customer, Decimal("0.125"), NOON)
     return customer
+
+
+def furnish_a_test_clock(stripe: LocalStripe, price: str, at: int) -> None:
+    """Put a customer on a test clock that is an invoice further."""
+    clocks = "/v1/test_helpers/test_clocks"
+    made = str(stripe.call("POST", clocks, {"frozen_time": at})["id"])
+    frozen = {"name": "Frozen", "test_clock": made}
+    customer = str(stripe.call("POST", "/v1/customers", frozen)["id"])
+    Seller(stripe).subscription(customer, price)
+    later = {"frozen_time": at + 60 * DAY_S}
+    stripe.call("POST", f"{clocks}/{made}/advance", later)
 
 
 def answers(stripe: LocalStripe, clock: Clock, customer: str) -> dict[str, object]:
