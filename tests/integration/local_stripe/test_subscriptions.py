@@ -274,16 +274,20 @@ async def test_items_are_changed_added_and_removed(
 async def test_items_are_listed_of_one_subscription(
     client: stripe.StripeClient, seller: Seller, prices: tuple[str, str]
 ) -> None:
-    """The list needs the subscription and pages by cursor."""
+    """The list needs the subscription and pages by cursor, both ways."""
     subscription_id = seller.subscription(seller.customer(), *prices)
 
     page = await client.v1.subscription_items.list_async(
         {"subscription": subscription_id, "limit": 1}
     )
-    prices_seen = [item.price.id async for item in page.auto_paging_iter()]
+    items = [item async for item in page.auto_paging_iter()]
+    before = await client.v1.subscription_items.list_async(
+        {"subscription": subscription_id, "ending_before": items[1].id}
+    )
 
     assert page.has_more is True
-    assert list(prices) == prices_seen
+    assert list(prices) == [item.price.id for item in items]
+    assert [items[0].id] == [item.id for item in before.data]
 
 
 async def test_subscriptions_are_filtered(
