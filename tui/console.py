@@ -182,7 +182,12 @@ class ConsoleApp(OneKeyAtATime):
         self.faults.settled(message)
 
     def _areas(self) -> list[AreaScreen]:
-        """The screens that have their widgets; a new one shows the picture itself."""
+        """The screens that have their widgets; a new one shows the picture itself.
+
+        At the end, when widgets go before their screens, there are none any more.
+        """
+        if not self.is_running:
+            return []
         return [
             screen
             for screen in self.screen_stack
