@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from meterdeck.core.model.costs import Basis, ForecastBasis, ItemCost
+from meterdeck.core.model.costs import Basis, ForecastBasis
 from meterdeck.core.model.money import Money, decimals_of, plain
 from meterdeck.core.model.pricing import Bill
 
@@ -49,12 +49,10 @@ def quantity_words(quantity: Decimal | None) -> str:
     return NOTHING if quantity is None else grouped(plain(quantity))
 
 
-def used_words(item: ItemCost, quantity: Decimal | None) -> str:
-    """Return a quantity of an item with its unit: `25,000 calls`."""
-    written = quantity_words(quantity)
-    if not item.metered:
-        return f"× {written}"
-    return written
+def sum_words(sum_: Money | None, unknown: int) -> str:
+    """Return a sum; with so many items missing from it, it is at least that."""
+    sign = "≥ " if unknown and sum_ is not None else ""
+    return sign + money_words(sum_)
 
 
 def grouped(text: str) -> str:

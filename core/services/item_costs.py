@@ -44,7 +44,8 @@ class ItemCosts:
         made = await self.described(item)
         measured = await self._measured(tenant, made, now)
         scales = [self._context.resource(each).scale for each in made.resources]
-        forecast = forecast_of(item, measured, now, max(scales, default=0))
+        finest = max(scales, default=_decimals(measured.quantity))
+        forecast = forecast_of(item, measured, now, finest)
         return replace(made, measured=measured, forecast=forecast)
 
     async def described(self, item: BilledItem) -> ItemCost:
@@ -99,3 +100,9 @@ class ItemCosts:
 def _label(item: BilledItem) -> str:
     price = item.price
     return price.nickname or price.lookup_key or item.product or price.id
+
+
+def _decimals(quantity: Decimal | None) -> int:
+    """Return how fine a quantity is, of which no resource says how it is counted."""
+    exponent = quantity.normalize().as_tuple().exponent if quantity else 0
+    return max(0, -exponent) if isinstance(exponent, int) else 0

@@ -16,6 +16,8 @@ from meterdeck.core.model.text import visible
 from meterdeck.core.model.what_if import WhatIf
 from meterdeck.core.services.item_costs import ItemCosts
 
+_MOST_REMEMBERED = 1_000
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -65,6 +67,7 @@ class OtherPrices:
         new = [_item(each, cost, quantity) for each in prices]
         kept = [each.label for each in cost.items if each not in gone]
         notes = [f"kept beside the prices of {plan}: {', '.join(kept)}"] if kept else []
+        notes += _other_rhythms(prices, cost)
         return Change(tuple(gone), tuple(new), tuple(notes))
 
     def _check_plan(self, plan: str) -> None:
@@ -95,7 +98,7 @@ class OtherPrices:
         _check_fits(price, name, cost)
         gone = _replaced(price, name, present)
         quantity = gone[0].item.quantity if gone else None
-        notes = made.notes
+        notes = (*made.notes, *_other_rhythms([price], cost))
         if not gone:
             notes = (
                 *notes,
@@ -123,6 +126,8 @@ class OtherPrices:
     async def _by_id(self, price_id: str) -> PriceInfo:
         """Return a price; its amounts never change, so it is read once."""
         if price_id not in self._known:
+            if len(self._known) >= _MOST_REMEMBERED:
+                self._known.clear()
             self._known[price_id] = await self._pricing.price(price_id)
         return self._known[price_id]
 
@@ -168,7 +173,8 @@ def _item(price: PriceInfo, cost: TenantCost, quantity: int | None) -> BilledIte
     leading = min(cost.items, key=lambda each: not each.metered, default=None)
     start = leading.item.start if leading else None
     end = leading.item.end if leading else None
-    return BilledItem("", price, None if price.metered else quantity or 1, start, end)
+    ordered = 1 if quantity is None else quantity
+    return BilledItem("", price, None if price.metered else ordered, start, end)
 
 
 def _suitable(
@@ -240,6 +246,17 @@ def _check_fits(price: PriceInfo, name: str, cost: TenantCost) -> None:
         )
     if price.interval is Interval.ONE_TIME:
         raise Refused(f"{visible(name)} is billed once, and no subscription has it")
+
+
+def _other_rhythms(prices: Sequence[PriceInfo], cost: TenantCost) -> list[str]:
+    """Say of prices that are billed in another interval how they are reckoned."""
+    usual = {_rhythm(each.item.price) for each in cost.items}
+    return [
+        f"{_called(each)} is billed every {each.interval_count} {each.interval.value},"
+        " and is reckoned for the running period as it is"
+        for each in prices
+        if _rhythm(each) not in usual
+    ]
 
 
 def _rhythm(price: PriceInfo) -> tuple[str, int]:

@@ -51,7 +51,7 @@ async def _show(call: Call) -> int:
         print_comparison(call.out, found)
     if preview is not None:
         print_preview(call.out, preview, cost)
-    return 1 if cost.problem else 0
+    return 0
 
 
 def _wanted(call: Call) -> WhatIf:

@@ -15,6 +15,7 @@ from meterdeck.tui.money_words import (
     bill_words,
     money_words,
     quantity_words,
+    sum_words,
 )
 
 _WHY = "What is waiting or in flight is not there yet; meterdeck reconcile names it."
@@ -80,18 +81,13 @@ def _rows(cost: TenantCost, total: str = "total") -> Iterator[Row]:
     for item in cost.items:
         yield _row(item, several=len(ends) > 1)
     for sums in cost.totals:
-        at_least = "≥ " if sums.unknown else ""
         yield (
             Cell(total, Tone.BOLD),
             "",
             "",
-            Cell(at_least + money_words(sums.so_far), Tone.BOLD, right=True),
-            Cell(_at_least(sums.at_end, at_least), Tone.BOLD, right=True),
+            Cell(sum_words(sums.so_far, sums.unknown), Tone.BOLD, right=True),
+            Cell(sum_words(sums.at_end, sums.unknown), Tone.BOLD, right=True),
         )
-
-
-def _at_least(money: Money | None, sign: str) -> str:
-    return NOTHING if money is None else sign + money_words(money)
 
 
 def _row(item: ItemCost, *, several: bool) -> Row:

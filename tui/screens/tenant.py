@@ -127,6 +127,7 @@ class TenantScreen(AreaScreen):
 
     def changed(self, tenant: TenantId) -> None:
         self._read_records()
+        self._reckon()
         self.look_closely()
 
     def looked(self, picture: Picture) -> None:
@@ -173,6 +174,11 @@ class TenantScreen(AreaScreen):
             panel.fail(str(error))
         elif error is not None:
             raise error
+
+    def on_resize(self) -> None:
+        panel, picture = self.query_one(CostPanel), self.console.picture
+        if panel.cost is not None and picture is not None:
+            panel.show(panel.cost, picture, short=self.size.height < SHORT)
 
     def do_what_if(self) -> None:
         from meterdeck.tui.dialogs.what_if import WhatIfDialog  # noqa: PLC0415  # rare

@@ -9,7 +9,7 @@ from textual.strip import Strip
 
 from meterdeck.core.model.costs import Comparison, CurrencyTotal
 from meterdeck.core.model.money import Money
-from meterdeck.tui.money_words import NOTHING, bill_words, money_words
+from meterdeck.tui.money_words import NOTHING, bill_words, money_words, sum_words
 from meterdeck.tui.render import Align, Line
 from meterdeck.tui.themes import Ground, Role
 from meterdeck.tui.widgets.line_view import Panel
@@ -81,7 +81,8 @@ def _rows(found: Comparison) -> Iterator[_Row]:
 
 
 def _sum(name: str, total: CurrencyTotal, role: Role) -> _Row:
-    so_far, at_end = money_words(total.so_far), money_words(total.at_end)
+    so_far = sum_words(total.so_far, total.unknown)
+    at_end = sum_words(total.at_end, total.unknown)
     return _Row(name, so_far, at_end, role, bold=role is Role.BRIGHT)
 
 

@@ -17,6 +17,7 @@ from meterdeck.tui.money_words import (
     bill_words,
     money_words,
     quantity_words,
+    sum_words,
 )
 from meterdeck.tui.render import Align, Line, cells
 from meterdeck.tui.themes import Ground, Palette, Role
@@ -115,11 +116,6 @@ def end_words(cost: TenantCost, now: datetime) -> str:
     return f"by {phrases.day(ends.pop(), now)}" if len(ends) == 1 else "by the end"
 
 
-def at_least(total: CurrencyTotal) -> str:
-    """Return the sign of a sum in which something is missing."""
-    return "≥ " if total.unknown else ""
-
-
 def _columns(by_the_end: str) -> list[_Column]:
     return [
         _Column("used", 3, _used, role=Role.MUTED),
@@ -127,14 +123,14 @@ def _columns(by_the_end: str) -> list[_Column]:
             "so far",
             0,
             lambda each: bill_words(each.so_far, each.currency),
-            lambda sums: at_least(sums) + money_words(sums.so_far),
+            lambda sums: sum_words(sums.so_far, sums.unknown),
             Role.BRIGHT,
         ),
         _Column(
             by_the_end,
             1,
             lambda each: bill_words(each.at_end, each.currency),
-            lambda sums: at_least(sums) + money_words(sums.at_end),
+            lambda sums: sum_words(sums.at_end, sums.unknown),
         ),
         _Column("next one", 4, _next_one),
         _Column("next 1,000", 2, _next_thousand),

@@ -7,11 +7,11 @@ from textual.strip import Strip
 from meterdeck.core.model.costs import TenantCost
 from meterdeck.core.model.text import visible
 from meterdeck.tui import phrases
-from meterdeck.tui.money_words import money_words
+from meterdeck.tui.money_words import sum_words
 from meterdeck.tui.picture import Picture
 from meterdeck.tui.render import Line
 from meterdeck.tui.themes import Ground, Role
-from meterdeck.tui.widgets.cost_grid import MOST_ITEMS, CostGrid, at_least, end_words
+from meterdeck.tui.widgets.cost_grid import MOST_ITEMS, CostGrid, end_words
 from meterdeck.tui.widgets.counters import align_right
 from meterdeck.tui.widgets.line_view import Panel
 
@@ -77,9 +77,10 @@ class CostPanel(Panel):
             return Role.MUTED, ""
         if cost.problem:
             return Role.MUTED, cost.problem
-        if self._short:
-            return Role.TEXT, _sums(cost, picture)
         notes = [*cost.notes, *_item_notes(cost)]
+        if self._short:
+            sums = _sums(cost, picture)
+            return (Role.NEAR, f"{sums}  ! {notes[0]}") if notes else (Role.TEXT, sums)
         if notes:
             return Role.NEAR, f"! {notes[0]}"
         return Role.MUTED, _period(cost, picture)
@@ -89,9 +90,9 @@ def _sums(cost: TenantCost, picture: Picture) -> str:
     end = end_words(cost, picture.now())
     parts = []
     for each in cost.totals:
-        parts.append(f"{at_least(each)}{money_words(each.so_far)} so far")
+        parts.append(f"{sum_words(each.so_far, each.unknown)} so far")
         if each.at_end:
-            parts.append(f"{money_words(each.at_end)} {end}")
+            parts.append(f"{sum_words(each.at_end, each.unknown)} {end}")
     return " · ".join(parts)
 
 
