@@ -139,8 +139,7 @@ class UsageStore:
         """Take up an event of an earlier run; in the order of receipt."""
         self.recall_sequence(event.point.sequence)
         if event.received > now - UNIQUE_FOR:
-            cancelled = cancelled_at is not None
-            self._accepted[event.identifier] = replace(event, cancelled=cancelled)
+            self._accepted[event.identifier] = event
         if event.customer is None:
             return
         totals = self._totals_of(meter, event.customer)

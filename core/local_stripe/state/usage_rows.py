@@ -46,7 +46,7 @@ def restore_usage(
             usage.add_past(meter_of(meter), customer, point)
             continue
         at = datetime.fromisoformat(received)
-        event = Accepted(key, name, meter, customer, point, at)
+        event = Accepted(key, name, meter, customer, point, at, gone is not None)
         cancelled_at = datetime.fromisoformat(gone) if gone else None
         usage.recall(meter_of(meter), event, cancelled_at, now)
     usage.recalled()
