@@ -56,9 +56,6 @@ def _advance(world: World, clock: FrozenClock, target: datetime) -> None:
         due = min(_dues(world, clock), default=None)
         if due is None or due[0] > target:
             break
-        # What was put on the clock with its customer may have been due before.
-        at = max(due[0], clock.frozen_time)
-        world.test_clocks.put(replace(clock, frozen_time=at))
         _change(world, due[1], due[0])
     ready = replace(clock, frozen_time=target, target=None)
     world.test_clocks.put(ready)

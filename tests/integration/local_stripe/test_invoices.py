@@ -142,12 +142,74 @@ def test_usage_costs_what_its_price_was_at_the_time(
     seller.event(customer, "10")
     clock.move(days=1)
     items = [{"id": item, "price": new}]
+    what_if = preview(
+        local, subscription=subscription, subscription_details={"items": items}
+    )
     local.call("POST", f"/v1/subscriptions/{subscription}", {"items": items})
     seller.event(customer, "5")
+    again = [{"id": item, "metadata": {"note": "changes no price"}}]
+    local.call("POST", f"/v1/subscriptions/{subscription}", {"items": again})
+    foreseen = preview(local, subscription=subscription)
+    clock.move(days=30)
+    drafted = invoices(local)[0]
+    clock.move(days=31)
+
+    late = amounts(foreseen)[-1] - amounts(what_if)[-1]
+    assert late == (5 if billed[1:] else 15)
+    assert amounts(foreseen) == billed
+    assert amounts(drafted) == billed
+    assert amounts(invoices(local)[0]) == [0]
+
+
+def test_usage_since_a_backdated_start_is_on_the_first_periods_invoice(
+    local: LocalStripe, seller: Seller, prices: Prices, clock: Clock
+) -> None:
+    """Up to a later anchor the fee is free, and there is no invoice of nothing."""
+    customer = seller.customer()
+    start = clock.seconds - 10 * 86_400
+    seller.event(customer, "8", timestamp=start)
+    seller.event(customer, "100", timestamp=start - 1)
+    subscription = seller.subscription(
+        customer,
+        *prices,
+        backdate_start_date=start,
+        billing_cycle_anchor=clock.seconds + 5 * 86_400,
+    )
+
+    assert invoices(local) == []
+    assert amounts(preview(local, subscription=subscription)) == [8, 1000]
+
+
+def test_an_item_is_billed_when_its_own_period_ends(
+    local: LocalStripe, seller: Seller, clock: Clock
+) -> None:
+    """A year's fee is not on the month's invoice."""
+    product = seller.product()
+    yearly = seller.licensed_price(
+        product, unit_amount=9900, recurring={"interval": "year"}
+    )
+    monthly = seller.licensed_price(product)
+    subscription = seller.subscription(seller.customer(), yearly, monthly)
+    [first] = invoices(local)
     foreseen = preview(local, subscription=subscription)
     clock.move(days=31)
 
-    assert billed == amounts(foreseen) == amounts(invoices(local)[0])
+    assert amounts(first) == [9900, 1000]
+    assert amounts(foreseen) == [1000]
+    assert amounts(invoices(local)[0]) == [1000]
+
+
+def test_a_fleet_can_be_seeded_without_first_invoices(
+    local: LocalStripe, seller: Seller, prices: Prices, clock: Clock
+) -> None:
+    """The next period is invoiced."""
+    with local.without_invoices():
+        seller.subscription(seller.customer(), prices[1])
+    seeded = invoices(local)
+    clock.move(days=31)
+
+    assert seeded == []
+    assert [amounts(each) for each in invoices(local)] == [[1000]]
 
 
 def test_an_ending_subscription_is_billed_its_usage_and_no_more(
@@ -177,6 +239,11 @@ def test_an_ending_subscription_is_billed_its_usage_and_no_more(
         ("unpaid", {}, "draft"),
         ("active", {"collection_method": "send_invoice", "days_until_due": 7}, "open"),
         ("active", {"pause_collection": {"behavior": "void"}}, "void"),
+        (
+            "active",
+            {"pause_collection": {"behavior": "void", "resumes_at": 1_773_200_000}},
+            "paid",
+        ),
         ("active", {"pause_collection": {"behavior": "keep_as_draft"}}, "draft"),
         (
             "active",
@@ -277,6 +344,24 @@ def test_credits_and_a_balance_are_used_when_the_invoice_is_final(
     assert final["id"] == used["debit"]["credits_applied"]["invoice"]
 
 
+def test_a_voided_invoice_gives_its_credits_back(
+    local: LocalStripe, seller: Seller, prices: Prices, clock: Clock
+) -> None:
+    """They can pay the next one."""
+    customer = seller.customer()
+    terms = {"collection_method": "send_invoice", "days_until_due": 7}
+    seller.subscription(customer, *prices, **terms)
+    seller.credits(customer, 250)
+    seller.event(customer, "200")
+    clock.move(days=31, hours=1)
+    sent = invoices(local)[0]
+    local.call("POST", f"/v1/invoices/{sent['id']}/void", {})
+    seller.event(customer, "300")
+
+    assert (sent["status"], sent["total"]) == ("open", 1000)
+    assert preview(local, customer=customer)["total"] == 1000 + 50
+
+
 def test_a_cycle_that_begins_anew_is_invoiced_at_once(
     local: LocalStripe, seller: Seller, prices: Prices, clock: Clock
 ) -> None:
@@ -335,10 +420,10 @@ def test_invoices_and_their_lines_are_listed_in_pages(
     ) == (10, 12, True)
     assert [line["quantity"] for line in rest["data"]] == [1, 9]
     assert not rest["has_more"]
-    assert len(invoices(local, limit=100)) == 3
-    assert [invoice["id"]] == [
-        each["id"] for each in invoices(local, customer=customer)
-    ]
+    other = seller.subscription(customer, seller.licensed_price(seller.product()))
+    assert len(invoices(local, limit=100)) == 4
+    assert len(invoices(local, subscription=other)) == 1
+    assert invoices(local, customer=customer)[1:] == [invoice]
 
 
 def _item(local: LocalStripe, subscription: str) -> str:

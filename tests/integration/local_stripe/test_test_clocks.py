@@ -192,24 +192,48 @@ def test_lists_leave_out_what_is_on_a_clock_unless_it_is_named(
     assert listed("subscriptions", customer=theirs) == subscriptions[1:]
 
 
-def test_credits_expire_at_the_clocks_time(
-    local: LocalStripe, seller: Seller, test_clock: str
-) -> None:
+def test_credits_expire_at_the_clocks_time(local: LocalStripe, seller: Seller) -> None:
     """They are of its customer's time from their start to their end."""
+    start = _unix(2020, 1, 1)
+    test_clock = str(local.call("POST", _CLOCKS, {"frozen_time": start})["id"])
     customer = seller.customer(test_clock=test_clock)
-    grant = seller.credits(customer, 500, expires_at=_NEW_YEAR + _DAY)
-    _advance(local, test_clock, _NEW_YEAR + 2 * _DAY)
+    grant = seller.credits(customer, 500, expires_at=start + _DAY)
 
-    path = "/v1/billing/credit_balance_transactions"
-    answer: dict[str, Any] = local.call("GET", path, {"credit_grant": grant})
-    expired, granted = answer["data"]
+    def ledger() -> list[dict[str, Any]]:
+        path = "/v1/billing/credit_balance_transactions"
+        answer: dict[str, Any] = local.call("GET", path, {"credit_grant": grant})
+        return list(answer["data"])
 
-    assert granted["created"] == _NEW_YEAR
-    assert ("credits_expired", _NEW_YEAR + _DAY, test_clock) == (
+    [granted] = ledger()
+    _advance(local, test_clock, start + 2 * _DAY)
+    expired = ledger()[0]
+
+    assert granted["created"] == start
+    assert ("credits_expired", start + _DAY, test_clock) == (
         expired["debit"]["type"],
         expired["created"],
         expired["test_clock"],
     )
+
+
+def test_a_customer_that_is_put_on_a_clock_lives_by_it(
+    local: LocalStripe, seller: Seller, clock: Clock
+) -> None:
+    """Its period ends when the clock gets there, not when the account's does."""
+    price = seller.licensed_price(seller.product())
+    customer = seller.customer()
+    seller.subscription(customer, price)
+    start = clock.seconds
+    clock.move(days=10)
+    asked = {"frozen_time": start + 10 * _DAY, "customer": customer}
+    test_clock = str(local.call("POST", _CLOCKS, asked)["id"])
+    clock.move(days=22)
+    before = invoices(local, customer=customer)
+    _advance(local, test_clock, start + 41 * _DAY)
+    drafted = invoices(local, customer=customer)[0]
+
+    assert len(before) == 1
+    assert drafted["created"] == start + 31 * _DAY
 
 
 def test_a_deleted_clock_takes_its_customers_along(

@@ -89,6 +89,18 @@ async def test_the_sdk_takes_a_pushed_snapshot(
         stripe.Webhook.construct_event(push.body, push.signature, "whsec_other")
 
 
+async def test_a_test_clocks_events_are_pushed_at_once(
+    server: LocalStripeServer, local: LocalStripe, seller: Seller, sink: Sink
+) -> None:
+    """Though they are of the future."""
+    endpoint(local, sink, "customer.created")
+    asked = {"frozen_time": 1_900_000_000}
+    made = local.call("POST", "/v1/test_helpers/test_clocks", asked)
+    seller.customer("From 2030", test_clock=made["id"])
+
+    await until(lambda: names(sink) == ["From 2030"])
+
+
 async def test_the_sdk_takes_a_pushed_late_error_report(
     server: LocalStripeServer,
     local: LocalStripe,
