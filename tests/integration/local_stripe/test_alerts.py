@@ -75,6 +75,25 @@ def test_an_alert_fires_when_summaries_show_the_usage(clock: Clock) -> None:
     assert [each["value"] for each in fired(slow)] == [120]
 
 
+def test_usage_that_is_not_yet_seen_fires_no_alert_made_after_it(clock: Clock) -> None:
+    """An older alert has it looked at; the new one waits for new usage."""
+    slow = LocalStripe(now=clock, summary_lag_s=60)
+    seller = Seller(slow)
+    meter, customer = seller.meter(), seller.customer()
+    alert(slow, meter, gte=1_000)
+    seller.event(customer, "60")
+    clock.move(seconds=10)
+    alert(slow, meter, gte=50)
+    clock.move(seconds=60)
+    early = fired(slow)
+
+    seller.event(customer, "1")
+    clock.move(seconds=60)
+
+    assert early == []
+    assert [each["value"] for each in fired(slow)] == [61]
+
+
 def test_an_alert_follows_a_lag_that_becomes_shorter(clock: Clock) -> None:
     """What is waiting shows in summaries at once, and so to the alert."""
     slow = LocalStripe(now=clock, summary_lag_s=60)
@@ -94,6 +113,7 @@ def test_an_alert_with_a_filter_watches_one_customer(
     """Nobody else's usage makes it fire."""
     meter, acme, other = seller.meter(), seller.customer(), seller.customer()
     alert(local, meter, filters=[{"type": "customer", "customer": acme}])
+    alert(local, meter, gte=10_000)
 
     seller.event(other, "500")
     seller.event(acme, "500")
