@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from meterdeck.core.local_stripe import customer_invoicing as invoicing
 from meterdeck.core.local_stripe import subscriptions
 from meterdeck.core.local_stripe.clock_rules import attach
 from meterdeck.core.local_stripe.metadata import merged
@@ -24,7 +25,7 @@ from meterdeck.core.local_stripe.schema import (
     Text,
     Unsupported,
 )
-from meterdeck.core.local_stripe.wire import Json, seconds
+from meterdeck.core.local_stripe.wire import Json, in_wire_order, seconds
 from meterdeck.core.local_stripe.world import World
 
 _URL = "/v1/customers"
@@ -34,11 +35,15 @@ _ADDRESS = Section(dict.fromkeys(_LINES, _CLEARABLE), clearable=True)
 _FIELDS: dict[str, Kind] = {
     "address": _ADDRESS,
     "balance": Integer(),
+    "business_name": Text(150, clearable=True),
     "description": _CLEARABLE,
     "email": Text(512, clearable=True),
+    "individual_name": Text(150, clearable=True),
     "invoice_prefix": Text(12),
+    "invoice_settings": invoicing.SETTINGS,
     "metadata": METADATA,
     "name": Text(256, clearable=True),
+    "next_invoice_sequence": Integer(1),
     "phone": Text(20, clearable=True),
     "preferred_locales": ListOf(Text()),
     "shipping": Section(
@@ -49,11 +54,7 @@ _FIELDS: dict[str, Kind] = {
     "tax_exempt": Text(choices=("exempt", "none", "reverse"), clearable=True),
     **dict.fromkeys(
         (
-            "business_name",
             "cash_balance",
-            "individual_name",
-            "invoice_settings",
-            "next_invoice_sequence",
             "source",
             "tax",
             "validate",
@@ -84,7 +85,7 @@ def render(customer: Customer) -> Json:
     """Give the customer object, or what is left of a deleted one."""
     if customer.deleted:
         return {"id": customer.id, "object": "customer", "deleted": True}
-    return {
+    view: Json = {
         "id": customer.id,
         "object": "customer",
         "address": customer.address,
@@ -98,12 +99,7 @@ def render(customer: Customer) -> Json:
         "discount": None,
         "email": customer.email,
         "invoice_prefix": customer.invoice_prefix,
-        "invoice_settings": {
-            "custom_fields": None,
-            "default_payment_method": None,
-            "footer": None,
-            "rendering_options": None,
-        },
+        "invoice_settings": invoicing.render(customer),
         "livemode": False,
         "metadata": dict(customer.metadata),
         "name": customer.name,
@@ -114,6 +110,13 @@ def render(customer: Customer) -> Json:
         "tax_exempt": customer.tax_exempt,
         "test_clock": customer.test_clock,
     }
+    # Newer than any recorded answer, in which customers without them have no such keys.
+    names = {
+        "business_name": customer.business_name,
+        "individual_name": customer.individual_name,
+    }
+    given = {key: name for key, name in names.items() if name is not None}
+    return in_wire_order({**view, **given}) if given else view
 
 
 def create(world: World, call: Call) -> Json:
@@ -200,8 +203,12 @@ def _written(before: Customer, sent: Parameters) -> Customer:
         before,
         address=_address(sent, before.address),
         balance=before.balance if balance is None else balance,
+        business_name=_text(sent, "business_name", before.business_name),
         description=_text(sent, "description", before.description),
         email=_text(sent, "email", before.email),
+        individual_name=_text(sent, "individual_name", before.individual_name),
+        invoice_settings=invoicing.settings(before.invoice_settings, sent),
+        next_invoice=invoicing.next_number(before.next_invoice, sent),
         invoice_prefix=prefix or before.invoice_prefix,
         metadata=merged(before.metadata, sent),
         name=_text(sent, "name", before.name),

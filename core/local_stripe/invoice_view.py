@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from meterdeck.core.local_stripe import customer_invoicing
 from meterdeck.core.local_stripe.invoice_records import AppliedCredit, Invoice, Line
 from meterdeck.core.local_stripe.records import Amount, Customer
 from meterdeck.core.local_stripe.wire import Json, in_wire_order, seconds
@@ -42,11 +43,9 @@ _SAME_FOR_ALL: Json = {
         (
             "account_tax_ids",
             "application",
-            "custom_fields",
             "customer_account",
             "default_payment_method",
             "default_source",
-            "footer",
             "from_invoice",
             "hosted_invoice_url",
             "invoice_pdf",
@@ -226,7 +225,10 @@ def _credit(credit: AppliedCredit) -> Json:
 
 
 def _customer(customer: Customer) -> Json:
+    settings = customer_invoicing.render(customer)
     return {
+        "custom_fields": settings["custom_fields"],
+        "footer": settings["footer"],
         "customer": customer.id,
         "customer_address": customer.address,
         "customer_email": customer.email,

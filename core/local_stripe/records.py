@@ -138,6 +138,9 @@ class Customer:
     shipping: Json | None = None
     preferred_locales: tuple[str, ...] = ()
     next_invoice: int = 1
+    business_name: str | None = None
+    individual_name: str | None = None
+    invoice_settings: Json | None = None
     test_clock: str | None = None
     metadata: dict[str, str] = field(default_factory=dict)
     deleted: bool = False

@@ -128,6 +128,13 @@ def prices(ask: Guide) -> None:
     )
 
 
+_INVOICE_SETTINGS = {
+    "custom_fields": [{"name": "PO", "value": "42"}],
+    "footer": "Thanks",
+    "rendering_options": {"amount_tax_display": "exclude_tax"},
+}
+
+
 def customers(ask: Guide) -> None:
     address = {"city": "Bern", "country": "CH", "line1": "1", "postal_code": "3000"}
     customer = ask(
@@ -139,11 +146,14 @@ def customers(ask: Guide) -> None:
         shipping={"name": "Acme", "address": address, "phone": "1"},
         preferred_locales=["de"],
         metadata={"tenant": "acme"},
+        invoice_settings=_INVOICE_SETTINGS,
+        business_name="Acme Inc",
     )
     ask.made["customer"] = customer["id"]
     path = f"/v1/customers/{customer['id']}"
     shipping = {"name": "Acme", "address": address, "phone": "1"}
-    ask("POST", path, address=address, shipping=shipping)
+    settings = {"invoice_settings": _INVOICE_SETTINGS}
+    ask("POST", path, address=address, shipping=shipping, **settings)
     gone = ask("POST", "/v1/customers")
     ask("DELETE", f"/v1/customers/{gone['id']}")
     ask("GET", f"/v1/customers/{gone['id']}")

@@ -121,6 +121,20 @@ def test_an_alert_with_a_filter_watches_one_customer(
     assert [each["customer"] for each in fired(local)] == [acme]
 
 
+def test_a_customer_on_a_test_clock_fires_no_alert(
+    local: LocalStripe, seller: Seller, clock: Clock
+) -> None:
+    """Stripe says that alerts do not work with test clocks."""
+    params = {"frozen_time": clock.seconds}
+    frozen = local.call("POST", "/v1/test_helpers/test_clocks", params)["id"]
+    customer = local.call("POST", "/v1/customers", {"test_clock": frozen})["id"]
+    alert(local, seller.meter())
+
+    seller.event(str(customer), "500")
+
+    assert fired(local) == []
+
+
 def test_an_inactive_alert_does_not_fire_and_an_archived_one_never_again(
     local: LocalStripe, seller: Seller
 ) -> None:

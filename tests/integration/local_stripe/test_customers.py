@@ -1,5 +1,7 @@
 """Customers: made, changed, cleared, deleted, listed."""
 
+from typing import Any
+
 import pytest
 import stripe
 from tests.support.stripe_account import Clock, Seller
@@ -146,3 +148,38 @@ def test_metadata_has_limits(local: LocalStripe) -> None:
         with pytest.raises(LocalStripeRefusal):
             local.call("POST", "/v1/customers", {"metadata": metadata})
     local.call("POST", "/v1/customers", {"metadata": {"k" * 40: "v" * 500}})
+
+
+def test_what_a_customers_invoices_say_is_kept(
+    local: LocalStripe, seller: Seller
+) -> None:
+    """Only what was sent changes; invoices show it, and are numbered from there."""
+    field = {"name": "PO", "value": "42"}
+    made: Any = local.call(
+        "POST",
+        "/v1/customers",
+        {
+            "business_name": "Acme Inc",
+            "invoice_settings": {"custom_fields": [field], "footer": "Thanks"},
+            "next_invoice_sequence": 7,
+        },
+    )
+    url = f"/v1/customers/{made['id']}"
+    changed: Any = local.call("POST", url, {"invoice_settings": {"footer": ""}})
+    price = seller.licensed_price(seller.product())
+    subscription = seller.subscription(str(made["id"]), price)
+    invoices: Any = local.call("GET", "/v1/invoices", {"subscription": subscription})
+    [invoice] = invoices["data"]
+    with pytest.raises(LocalStripeRefusal, match="must be at least 8"):
+        local.call("POST", url, {"next_invoice_sequence": 7})
+
+    assert (made["business_name"], made["next_invoice_sequence"]) == ("Acme Inc", 7)
+    assert made["invoice_settings"]["footer"] == "Thanks"
+    assert changed["invoice_settings"] == {
+        "custom_fields": [field],
+        "default_payment_method": None,
+        "footer": None,
+        "rendering_options": None,
+    }
+    assert invoice["custom_fields"] == [field]
+    assert invoice["number"].endswith("-0007")
