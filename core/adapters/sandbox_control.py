@@ -46,7 +46,7 @@ def sandbox_control(context: Context) -> SandboxControl:
 
 
 class SandboxControl:
-    """Looks at the panel and changes it. Every call may be repeated safely."""
+    """Looks at the panel and changes it; all but `advance` may be repeated."""
 
     def __init__(self, api_base: str) -> None:
         self._base = api_base
@@ -84,6 +84,16 @@ class SandboxControl:
             StripeUnreachable, Refused: As `look`.
         """
         return int((await self._ask("POST", "/_sandbox/settle", {}))["settled"])
+
+    async def advance(self, seconds: float) -> FaultSight:
+        """Move Stripe's clock ahead. Not to be repeated: each call moves it.
+
+        Raises:
+            BadInput: More than ten years.
+            StripeUnreachable, Refused: As `look`.
+        """
+        found = await self._ask("POST", "/_sandbox/clock", {"advance": seconds})
+        return _sight(found)
 
     async def _ask(
         self, method: str, path: str, body: Mapping[str, object] | None = None

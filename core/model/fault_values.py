@@ -10,8 +10,8 @@ from typing import Protocol
 from meterdeck.core.errors import BadInput
 from meterdeck.core.model.text import visible
 
-_MEASURE = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?(%|ms|s|m|h|/s)?", re.ASCII)
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0}
+_MEASURE = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?(%|ms|s|m|h|d|/s)?", re.ASCII)
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
 _ON, _OFF = ("on", "true", "yes"), ("off", "false", "no")
 
 
@@ -187,3 +187,5 @@ RATE = _Rate(100_000)
 OUTAGE = _Outage(86_400)
 FLAG = _Flag()
 SEED = _Seed()
+AHEAD = Seconds(3_660 * 86_400)
+"""How far a clock is moved: ten years at most."""

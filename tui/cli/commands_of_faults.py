@@ -10,6 +10,7 @@ from meterdeck.tui.cli.command import Commands, add_command
 def add_fault_commands(commands: Commands, common: argparse.ArgumentParser) -> None:
     """Add faults and clock; both are for sandboxes only."""
     _add_faults(commands, common)
+    _add_clock(commands, common)
 
 
 def _add_faults(commands: Commands, common: argparse.ArgumentParser) -> None:
@@ -46,3 +47,15 @@ def _add_faults(commands: Commands, common: argparse.ArgumentParser) -> None:
         "show now in summaries and reports what shows later",
         "faults:run_settle",
     )
+
+
+def _add_clock(commands: Commands, common: argparse.ArgumentParser) -> None:
+    clock = add_command(
+        commands, common, "clock", "show or move ahead the clock of a sandbox's Stripe"
+    )
+    actions = clock.add_subparsers(metavar="ACTION")
+    add_command(actions, common, "show", "what time it is there", "clock:run")
+    advance = add_command(
+        actions, common, "advance", "move it ahead: 40d, 12h, 90s", "clock:run_advance"
+    )
+    advance.add_argument("span", metavar="SPAN", help="40d, 12h, 30m, 90s")

@@ -51,7 +51,7 @@ def run_preset(args: Namespace) -> int:
 
 def run_settle(args: Namespace) -> int:
     """Show now what shows later."""
-    context, out, control = _opened(args, changes=True)
+    context, out, control = opened(args, changes=True)
     settled = asyncio.run(control.settle())
     if out.as_json:
         out.object({**context_form(context), "settled": settled})
@@ -79,7 +79,7 @@ def settings_of(words: Sequence[str]) -> Mapping[str, object]:
 
 
 def _run(args: Namespace, ask: _Ask, *, changes: bool = True) -> int:
-    context, out, control = _opened(args, changes=changes)
+    context, out, control = opened(args, changes=changes)
     sight = asyncio.run(_asked(control, ask))
     if out.as_json:
         out.object({**context_form(context), **_form(sight)})
@@ -88,9 +88,12 @@ def _run(args: Namespace, ask: _Ask, *, changes: bool = True) -> int:
     return 0
 
 
-def _opened(
-    args: Namespace, *, changes: bool
-) -> tuple[Context, Output, SandboxControl]:
+def opened(args: Namespace, *, changes: bool) -> tuple[Context, Output, SandboxControl]:
+    """Return the context, where the answer goes, and the sandbox's panel.
+
+    Raises:
+        Refused: The context is no sandbox's, or is to be changed and read-only.
+    """
     context = context_of(args)
     control = sandbox_control(context)
     if changes and context.read_only:

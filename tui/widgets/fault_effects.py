@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from datetime import timedelta
 
 from textual.strip import Strip
 
@@ -15,6 +16,7 @@ from meterdeck.tui.widgets.line_view import Panel
 
 _LABEL, _COUNT = 17, 9
 _SAMPLES = 60
+_AHEAD = timedelta(minutes=1)
 
 
 class FaultEffects(Panel):
@@ -50,7 +52,7 @@ class FaultEffects(Panel):
         tall = self.size.height > 20
         gap = [self.blank()] if tall else []
         return [
-            *self._state(sight),
+            *self._state(sight, picture),
             *gap,
             *self._requests(sight),
             *gap,
@@ -59,13 +61,17 @@ class FaultEffects(Panel):
             *self._sender(sight, picture),
         ]
 
-    def _state(self, sight: FaultSight) -> list[Strip]:
-        if not sight.faults.active:
-            return [self._says("nothing goes wrong", Role.GOOD, "✓")]
+    def _state(self, sight: FaultSight, picture: Picture) -> list[Strip]:
         on = phrases.counted(len(sight.faults.active), "fault")
-        return [
-            self._says(f"{on} on since {phrases.clock(sight.since)}", Role.NEAR, "!")
-        ]
+        made = [self._says("nothing goes wrong", Role.GOOD, "✓")]
+        if sight.faults.active:
+            text = f"{on} on since {phrases.clock(sight.since)}"
+            made = [self._says(text, Role.NEAR, "!")]
+        ahead = sight.now - picture.now()
+        if ahead > _AHEAD:
+            text = f"its clock is {phrases.span(ahead)} ahead"
+            made.append(self._says(text, Role.NEAR, "→"))
+        return made
 
     def _requests(self, sight: FaultSight) -> list[Strip]:
         return [

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -17,9 +18,11 @@ from starlette.types import Receive, Scope, Send
 from meterdeck.core.errors import BadInput
 from meterdeck.core.local_stripe.faults.settling import settle
 from meterdeck.core.local_stripe.faults.sight import sight_of
+from meterdeck.core.local_stripe.running import bring_up_to_date
 from meterdeck.core.local_stripe.wire import Json
 from meterdeck.core.local_stripe.world import World
 from meterdeck.core.model.fault_presets import preset
+from meterdeck.core.model.fault_values import AHEAD
 from meterdeck.core.model.faults import OFF
 
 _MOST_BYTES = 65_536
@@ -32,6 +35,7 @@ _HELP = {
     "GET /_sandbox/pushes": "what goes wrong with pushes to webhooks",
     "POST /_sandbox/pushes": 'changes it: {"out_of_order": true, "drop_next": 2}',
     "POST /_sandbox/settle": "shows in summaries and reports now what shows later",
+    "POST /_sandbox/clock": 'moves Stripe\'s clock ahead: {"advance": "40d"}',
 }
 _Handler = Callable[[Mapping[str, object]], Json]
 
@@ -57,6 +61,7 @@ class Control:
             ("GET", "/_sandbox/pushes"): self._pushes,
             ("POST", "/_sandbox/pushes"): self._pushes,
             ("POST", "/_sandbox/settle"): self._settle,
+            ("POST", "/_sandbox/clock"): self._advance,
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -108,6 +113,15 @@ class Control:
         settled = settle(self._world)
         self._world.save()
         return {"settled": settled, **sight_of(self._world)}
+
+    def _advance(self, body: Mapping[str, object]) -> Json:
+        """Move the account's clock, and let happen what comes due by it."""
+        if list(body) != ["advance"]:
+            raise BadInput('write {"advance": seconds}, or {"advance": "40d"}')
+        seconds = AHEAD.read("advance", body["advance"])
+        self._world.advance_by(timedelta(seconds=seconds))
+        bring_up_to_date(self._world)
+        return sight_of(self._world)
 
 
 def _keep_browsers_out(request: Request) -> None:

@@ -103,3 +103,13 @@ def test_only_a_sandbox_goes_wrong(box: CommandLine, tmp_path: Path) -> None:
     away = box("faults", "--stripe-api-base", "http://127.0.0.1:9")
     assert away.code == 3
     assert "the sandbox at http://127.0.0.1:9 does not answer" in away.err
+
+
+def test_the_clock_is_shown_and_moved_ahead(box: CommandLine) -> None:
+    """By a span; what is none is refused before anything is asked."""
+    assert "as this machine's" in box("clock").out
+
+    assert "1d 12h ahead" in box("clock", "advance", "36h").out
+    assert 129_590 <= box("clock", "show", "--json").json["ahead_seconds"] <= 129_600
+    wrong = box("clock", "advance", "soon")
+    assert (wrong.code, "SPAN cannot be 'soon'" in wrong.err) == (2, True)

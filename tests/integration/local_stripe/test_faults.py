@@ -367,3 +367,16 @@ async def test_the_panel_tells_what_it_is(
     assert found["now"] == "2026-03-10T12:00:00.000Z"
     async with http.get("/_sandbox/nothing") as answer:
         assert answer.status == 404
+
+
+async def test_the_clock_moves_ahead_and_periods_with_it(sender: Sender) -> None:
+    """Never back; an identifier is forgotten after a day."""
+    assert await sender.fate("e1") == "200"
+
+    async with sender.http.post("/_sandbox/clock", json={"advance": "1d"}) as answer:
+        assert (await answer.json())["now"] == "2026-03-11T12:00:00.000Z"
+    assert await sender.fate("e1", key="another") == "200"
+
+    for wrong in ({"advance": -1}, {"advance": "1y"}, {"back": 1}, {}):
+        async with sender.http.post("/_sandbox/clock", json=wrong) as answer:
+            assert answer.status == 400
