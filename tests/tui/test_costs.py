@@ -129,13 +129,13 @@ async def test_what_if_says_what_cannot_be_told() -> None:
     """A quantity that is none, a price nobody has; a plan is asked for by name."""
     async with operating(fleet(), size=(120, 40)) as operator:
         await opened(operator)
-        operator.engine.costs.error = NotFound("neither has a price nope")
+        operator.engine.costs.error = NotFound("neither has a price no")
         await operator.press("w", "right", "right")
         await operator.press("down")
-        await operator.type("nope")
-        await operator.sees("neither has a price nope")
+        await operator.type("no")
+        await operator.sees("neither has a price no")
 
-        assert operator.engine.costs.asked[-1] == WhatIf(plan="pro", prices=("nope",))
+        assert operator.engine.costs.asked[-1] == WhatIf(plan="pro", prices=("no",))
         await operator.press("down", "down")
-        await operator.type("many")
-        await operator.sees("'many' is not a quantity")
+        await operator.type("x")
+        await operator.sees("'x' is not a quantity")

@@ -100,27 +100,17 @@ def test_what_if_shows_the_difference(acme: CommandLine) -> None:
     assert so_far.json["what_if"]["items"][1]["basis"] == "given"
 
 
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
+def test_what_makes_no_sense_is_said_in_a_sentence(acme: CommandLine) -> None:
+    """What, where, and what would be right; exit code 2, and 1 without Stripe."""
+    for words, said in (
         (("--usage", "storage_gb"), "write the resource and how much of it"),
         (("--usage", "storage_gb=much"), "is not a quantity"),
         (("--so-far",), "--so-far is about --usage"),
         (("--usage", "api_calls=5"), "it bills: storage_gb"),
-    ],
-)
-def test_what_makes_no_sense_is_said_in_a_sentence(
-    acme: CommandLine, words: tuple[str, ...], said: str
-) -> None:
-    """What, where, and what would be right; exit code 2."""
-    done = acme("cost", "acme", *words)
+    ):
+        done = acme("cost", "acme", *words)
+        assert (done.code, done.out) == (2, "")
+        assert said in done.err
 
-    assert (done.code, done.out) == (2, "")
-    assert said in done.err
-
-
-def test_a_context_without_stripe_has_no_costs(acme: CommandLine) -> None:
-    """Nothing has a price there."""
     done = acme("cost", "acme", "--context", "staging")
-
     assert (done.code, "has no Stripe to ask" in done.err) == (1, True)

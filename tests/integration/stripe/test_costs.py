@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 from tests.support.billed import CYCLED, MONTHLY, Billed
+from tests.support.stripe_faults import FaultServer, answer, page
 from tests.support.stripe_side import StripeSide
 
 from meterdeck.core.adapters.redis_client import Redis, server_time
@@ -14,7 +15,7 @@ from meterdeck.core.adapters.stripe_gateway import StripeGateway
 from meterdeck.core.errors import BadInput, NotFound, Refused, StripeUnreachable
 from meterdeck.core.model.catalogue import Catalogue, MeterSpec, PriceSpec
 from meterdeck.core.model.changes import Actor, AdjustKind, Adjustment, Bill
-from meterdeck.core.model.context import Context, PlanRule
+from meterdeck.core.model.context import Context, PlanRule, Secret, StripeOptions
 from meterdeck.core.model.costs import Basis, ItemCost, TenantCost
 from meterdeck.core.model.delivery import Verdict
 from meterdeck.core.model.money import Money
@@ -27,6 +28,7 @@ from meterdeck.core.model.usage import (
     ResourceKind,
     ResourceName,
     Tenant,
+    TenantId,
 )
 from meterdeck.core.model.what_if import WhatIf
 from meterdeck.core.services.engine import Engine
@@ -323,6 +325,34 @@ async def test_while_stripe_is_away_prices_are_those_of_before(shop: Shop) -> No
     assert cost.notes == ("Stripe does not answer: its prices are as of before",)
     with pytest.raises(StripeUnreachable):
         await shop.engine.costs.of(other)
+
+
+async def test_an_amount_in_another_currency_than_the_price_is_no_guess(
+    context: Context,
+) -> None:
+    """A price may have other currencies' amounts, too; and items come in pages."""
+    price = {"id": "price_1", "currency": "usd", "unit_amount": 1900, "active": True,
+             "nickname": "Fee", "recurring": {"interval": "month"}}  # fmt: skip
+    item = {"id": "si_1", "price": price, "quantity": 2}
+    dear = {**item, "id": "si_2", "price": {**price, "currency": "eur"}, "quantity": 3}
+    subscription = {
+        "id": "sub_1", "customer": "cus_1", "status": "active", "currency": "eur",
+        "items": {"data": [item], "has_more": True}, "discounts": ["di_1"],
+    }  # fmt: skip
+    acme = Tenant(TenantId("acme"), "Acme", "cus_1", "sub_1")
+    async with FaultServer(answer(subscription), page(item, dear)) as server:
+        options = StripeOptions(Secret("sk_test_1"), api_base=server.base_url)
+        async with Engine(replace(context, stripe=options)) as engine:
+            cost = await engine.costs.of(acme)
+
+    usd, eur = cost.items
+    assert "its price is in USD and is billed in EUR" in usd.problem
+    assert so_far(eur) == "57.00 EUR"
+    assert cost.notes == ("a discount lowers its invoices, which is not reckoned here",)
+    asked = server.asked[1]
+    assert asked.path == "/v1/subscription_items"
+    assert asked.form["subscription"] == "sub_1"
+    assert asked.form["expand[0]"] == "data.price.tiers"
 
 
 async def test_on_trial_usage_is_free(shop: Shop) -> None:
