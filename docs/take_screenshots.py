@@ -30,6 +30,7 @@ PICTURES: Sequence[tuple[str, tuple[int, int], tuple[str, ...]]] = (
     ("override", (128, 38), ("o",)),
     ("events", (128, 38), ("e",)),
     ("catalogue", (128, 38), ("c", "down")),
+    ("costs", (120, 34), ("slash", *"labs", "enter", "enter")),
     ("help", (128, 38), ("question_mark",)),
 )
 
