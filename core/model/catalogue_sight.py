@@ -69,9 +69,12 @@ class MeterSight:
 
     @property
     def users(self) -> PriceUsers | None:
-        """Everybody who has one of its prices, each once; None while not known."""
+        """Everybody who has one of its prices, each once, as far as it was asked.
+
+        None while that of an active price is not known.
+        """
         known = [seen.users for seen in self.prices if seen.users is not None]
-        if len(known) < len(self.prices):
+        if any(seen.users is None for seen in self.prices if seen.price.active):
             return None
         tenants = tuple(sorted({name for users in known for name in users.tenants}))
         more = any(users.more for users in known)

@@ -78,12 +78,16 @@ class ScriptedCatalogue:
 
     Attributes:
         error: Raised by the next call, once.
+        first: How many users of a price the first look finds.
+        asked: Prices whose users were asked for, and at most how many.
         done: Verb, name and operation id of each change.
     """
 
     sold: Account = ACCOUNT
     error: MeterdeckError | None = None
     reads: int = 0
+    first: int = 100
+    asked: list[tuple[tuple[str, ...], int]] = field(default_factory=list)
     done: list[tuple[str, str, str]] = field(default_factory=list)
     prices: list[tuple[PriceSpec, str, str]] = field(default_factory=list)
     meters: list[MeterSpec] = field(default_factory=list)
@@ -103,12 +107,15 @@ class ScriptedCatalogue:
         return self.sold
 
     async def users(
-        self, price_ids: Iterable[str], **_: int
+        self, price_ids: Iterable[str], *, at_most: int, names: int
     ) -> Mapping[str, PriceUsers]:
         some = {"price_calls_graduated": TENANTS[:9], "price_pro_monthly": TENANTS}
+        found = {name: some.get(name, ()) for name in price_ids}
+        self.asked.append((tuple(found), at_most))
+        most = self.first if at_most < 1_000 else at_most
         return {
-            name: PriceUsers(name, len(some.get(name, ())), tenants=some.get(name, ()))
-            for name in price_ids
+            name: PriceUsers(name, min(len(who), most), len(who) > most, who[:most])
+            for name, who in found.items()
         }
 
     async def pages(self, size: int) -> AsyncIterator[tuple[LoggedEvent, ...]]:

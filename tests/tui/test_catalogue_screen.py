@@ -37,6 +37,7 @@ DECLARED = Catalogue(
 async def looking(
     sold: Account = ACCOUNT,
     *,
+    first: int = 100,
     of: Context | None = None,
     size: tuple[int, int] = (120, 40),
     **environ: str,
@@ -44,6 +45,7 @@ async def looking(
     """Open the catalogue."""
     async with operating(QUIET, of=of or context(), size=size, **environ) as operator:
         operator.engine.catalogue.sold = sold
+        operator.engine.catalogue.first = first
         await operator.press("c")
         await operator.until(lambda: isinstance(operator.app.screen, CatalogueScreen))
         await operator.pilot.pause()
@@ -98,10 +100,17 @@ async def test_prices_stand_below_their_meter(
 async def test_a_price_is_drawn_with_tiers_curve_and_tenants() -> None:
     """Amounts as money, numbers at the axes; at 80×24 without colour, and larger.
 
-    Enter goes through the tenants, the largest usage first, and opens one.
+    Of the chosen one all its tenants are read, not only the first hundred. Enter goes
+    through them, the largest usage first, and opens one.
     """
-    async with looking(size=(80, 24), NO_COLOR="1") as operator:
+    async with looking(first=5, size=(80, 24), NO_COLOR="1") as operator:
+        sold = operator.engine.catalogue
+        active = tuple(price.id for price in ACCOUNT.prices if price.active)
+        assert sold.asked == [(active, 100)]
+        assert operator.line_with("─ calls_graduated").endswith(" 5+ ")
         await operator.press("down", "down")
+        await operator.until(lambda: len(sold.asked) > 1, "more of the chosen one")
+        assert sold.asked[1:] == [(("price_calls_graduated",), 1_000)]
         for size in ((120, 40), (80, 24)):
             await operator.pilot.resize_terminal(*size)
             await operator.sees("● calls_graduated")

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -14,7 +12,6 @@ from textual.containers import Container
 from textual.message import Message
 
 from meterdeck.core.errors import MeterdeckError
-from meterdeck.core.model.catalogue import Account, PriceUsers
 from meterdeck.core.model.catalogue_sight import (
     CatalogueSight,
     Findings,
@@ -23,41 +20,25 @@ from meterdeck.core.model.catalogue_sight import (
     compared,
     sight_of,
 )
-from meterdeck.core.model.events import LoggedEvent
 from meterdeck.core.services.fleet import FleetChange
 from meterdeck.tui.actions import Action, Area, bindings
 from meterdeck.tui.picture import Picture
-from meterdeck.tui.screens.area import AreaScreen
+from meterdeck.tui.screens.catalogue_reading import CatalogueReading
 from meterdeck.tui.widgets.banner import Banner
 from meterdeck.tui.widgets.catalogue_detail import CatalogueDetail
-from meterdeck.tui.widgets.catalogue_list import CatalogueList
+from meterdeck.tui.widgets.catalogue_list import CatalogueList, name_of
 from meterdeck.tui.widgets.filter_bar import FilterBar
 from meterdeck.tui.widgets.header import StatusHeader
 from meterdeck.tui.widgets.key_bar import KeyBar
 from meterdeck.tui.widgets.placeholder import Placeholder
 
-if TYPE_CHECKING:
-    from meterdeck.core.services.engine import Engine
-
-READ_S = 120.0
-"""Seconds between two times that Stripe is asked for all of it."""
-NAMES = 1_000
-"""Tenants of one price that are listed."""
 _FORMS = {
     "new_meter": "meterdeck.tui.dialogs.meter_form",
     "new_price": "meterdeck.tui.dialogs.price_form",
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What one look at the account found."""
-
-    account: Account
-    newest: Mapping[str, LoggedEvent]
-
-
-class CatalogueScreen(AreaScreen):
+class CatalogueScreen(CatalogueReading):
     """Meters and prices at the left, the chosen one in full at the right."""
 
     AREA = Area.CATALOGUE
@@ -70,20 +51,6 @@ class CatalogueScreen(AreaScreen):
         Binding("pageup,ctrl+b", "choose_page(-1)", "Page up", show=False),
     ]
 
-    class Read(Message):
-        """The account was read, or could not be."""
-
-        def __init__(self, future: Future[Reading]) -> None:
-            self.future = future
-            super().__init__()
-
-    class Counted(Message):
-        """It is known who uses the prices, or it could not be found out."""
-
-        def __init__(self, future: Future[Mapping[str, PriceUsers]]) -> None:
-            self.future = future
-            super().__init__()
-
     class Prepared(Message):
         """What a form needs is loaded."""
 
@@ -94,10 +61,6 @@ class CatalogueScreen(AreaScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self._reading = False
-        self._read: Reading | None = None
-        self._users: Mapping[str, PriceUsers] = {}
-        self._problem = ""
         self._events_seen = 0
 
     def compose(self) -> ComposeResult:
@@ -109,11 +72,6 @@ class CatalogueScreen(AreaScreen):
             yield CatalogueDetail()
         yield KeyBar(self.AREA)
         yield FilterBar("meter, price, product, key or id")
-
-    def on_mount(self) -> None:
-        super().on_mount()
-        self.set_interval(READ_S, self._ask_again)
-        self._ask_again()
 
     @property
     def _list(self) -> CatalogueList:
@@ -127,8 +85,7 @@ class CatalogueScreen(AreaScreen):
 
     def open(self, picture: Picture) -> None:
         super().open(picture)
-        self._show(picture)
-        self._ask_again()
+        self.show_read(picture)
 
     def take(self, picture: Picture, change: FleetChange) -> None:
         super().take(picture, change)
@@ -138,57 +95,7 @@ class CatalogueScreen(AreaScreen):
 
     def catch_up(self, picture: Picture) -> None:
         super().catch_up(picture)
-        self._show(picture)
-
-    def resold(self) -> None:
-        self._ask_again()
-
-    # -- what Stripe has -------------------------------------------------------
-
-    def _ask_again(self) -> None:
-        picture = self.console.picture
-        if self._reading or picture is None or picture.context.stripe is None:
-            return
-        self._reading = True
-        self._say_state(picture)
-        future = self.console.runtime.submit(_read)
-        future.add_done_callback(lambda done: self.post_message(self.Read(done)))
-
-    def on_catalogue_screen_read(self, message: Read) -> None:
-        error, picture = message.future.exception(), self.console.picture
-        if error is not None:
-            self._failed(error)
-            return
-        self._problem, self._read = "", message.future.result()
-        for name, event in self._read.newest.items():
-            self._list.newest.setdefault(name, event)
-        prices = tuple(price.id for price in self._read.account.prices)
-        future = self.console.runtime.submit(
-            lambda engine: engine.catalogue.users(prices, at_most=NAMES, names=NAMES)
-        )
-        future.add_done_callback(lambda done: self.post_message(self.Counted(done)))
-        if picture is not None:
-            self._show(picture)
-
-    def on_catalogue_screen_counted(self, message: Counted) -> None:
-        self._reading = False
-        error, picture = message.future.exception(), self.console.picture
-        if error is not None:
-            self._failed(error)
-            return
-        self._users = message.future.result()
-        if picture is not None:
-            self._show(picture)
-
-    def _failed(self, error: BaseException) -> None:
-        self._reading = False
-        if not isinstance(error, MeterdeckError):
-            raise error
-        self._problem = str(error)
-        if self._read is not None:
-            self.console.say(self._problem, title="catalogue", severity="warning")
-        if self.console.picture is not None:
-            self._show(self.console.picture)
+        self.show_read(picture)
 
     def _take_events(self, picture: Picture) -> None:
         """Note the newest event of each meter; each event is looked at once."""
@@ -200,8 +107,10 @@ class CatalogueScreen(AreaScreen):
             if name not in newest or event.at >= newest[name].at:
                 newest[name] = event
 
-    def _show(self, picture: Picture) -> None:
+    def show_read(self, picture: Picture) -> None:
         self._take_events(picture)
+        for name, event in (self.read.newest if self.read else {}).items():
+            self._list.newest.setdefault(name, event)
         sight = self._sight(picture)
         self._list.show(sight, picture)
         self._place(picture)
@@ -209,16 +118,11 @@ class CatalogueScreen(AreaScreen):
         self._show_chosen(picture)
 
     def _sight(self, picture: Picture) -> CatalogueSight | None:
-        if self._read is None:
+        if self.read is None:
             return None
-        account, declared = self._read.account, picture.context.catalogue
+        account, declared = self.read.account, picture.context.catalogue
         differing, missing = compared(declared, account)
-        found = Findings(
-            users=self._users,
-            newest=self._read.newest,
-            differing=differing,
-            missing=missing,
-        )
+        found = Findings(self.users, self.read.newest, differing, missing)
         return sight_of(account, declared, found)
 
     def _show_chosen(self, picture: Picture) -> None:
@@ -226,10 +130,11 @@ class CatalogueScreen(AreaScreen):
         meter = seen.meter if seen is not None else None
         newest = self._list.newest.get(meter.event_name) if meter else None
         self._detail.show(seen, picture, newest)
+        self.rested(seen)
 
     def _say_state(self, picture: Picture) -> None:
         hidden = self._list.hidden
-        parts = ["reading …"] if self._reading else []
+        parts = ["reading …"] if self.busy else []
         if missing := self._list.missing:
             parts.append(f"{missing:,} declared and missing: catalogue plan")
         if hidden:
@@ -245,9 +150,9 @@ class CatalogueScreen(AreaScreen):
         placeholder.display, box.display = empty, not empty
 
     def _explain(self, picture: Picture) -> tuple[str, str]:
-        if self._read is None:
-            again = "r tries again" if self._problem else ""
-            return self._problem or "reading …", again
+        if self.read is None:
+            again = "r tries again" if self.problem else ""
+            return self.problem or "reading …", again
         if self._list.text:
             return "nothing contains this text", "Esc drops the filter"
         if self._list.hidden:
@@ -316,7 +221,7 @@ class CatalogueScreen(AreaScreen):
         self._rearrange()
 
     def do_reread(self) -> None:
-        self._ask_again()
+        self.ask_again()
 
     def on_filter_bar_changed(self, message: FilterBar.Changed) -> None:
         self._list.text = message.text
@@ -337,11 +242,13 @@ class CatalogueScreen(AreaScreen):
 
     def ask(self, action: Action) -> None:
         picture = self.console.picture
-        if picture is None or self._read is None:
+        if picture is None or self.read is None:
             self.console.say("the account is not read yet", severity="warning")
             return
         if action.id == "switch":
-            self._ask_switch(picture)
+            seen = self._list.chosen
+            if seen is not None:
+                self.ask_whom(seen)
             return
         # What checks the configuration takes long to import: elsewhere, then.
         future = self.console.runtime.submit(lambda engine: _load(_FORMS[action.id]))
@@ -349,14 +256,24 @@ class CatalogueScreen(AreaScreen):
             lambda done: self.post_message(self.Prepared(action, done))
         )
 
-    def _ask_switch(self, picture: Picture) -> None:
+    def on_catalogue_reading_affected(self, message: CatalogueReading.Affected) -> None:
         from meterdeck.tui.dialogs.switch import SwitchDialog  # noqa: PLC0415  # rare
 
-        seen = self._list.chosen
-        if seen is None:
-            self.console.say("choose a meter or a price first", severity="warning")
+        error, picture = message.future.exception(), self.console.picture
+        if isinstance(error, MeterdeckError):
+            self.console.say(str(error), title="on/off", severity="warning")
             return
-        self.app.push_screen(SwitchDialog(picture, seen), self.console.perform)
+        if error is not None:
+            raise error
+        chosen = self._list.chosen
+        # Whoever has chosen something else meanwhile is not asked about that.
+        if not self.on_top or name_of(chosen) != name_of(message.seen):
+            return
+        self.users |= message.future.result()
+        self._show()
+        chosen = self._list.chosen
+        if picture is not None and chosen is not None:
+            self.app.push_screen(SwitchDialog(picture, chosen), self.console.perform)
 
     def on_catalogue_screen_prepared(self, message: Prepared) -> None:
         error, picture = message.future.exception(), self.console.picture
@@ -365,12 +282,12 @@ class CatalogueScreen(AreaScreen):
             return
         if error is not None:
             raise error
-        if picture is None or self._read is None or not self.on_top:
+        if picture is None or self.read is None or not self.on_top:
             return
         from meterdeck.tui.dialogs.meter_form import MeterForm  # noqa: PLC0415  # loaded
         from meterdeck.tui.dialogs.price_form import PriceForm  # noqa: PLC0415  # loaded
 
-        account, seen = self._read.account, self._list.chosen
+        account, seen = self.read.account, self._list.chosen
         if message.action.id == "new_meter":
             form: MeterForm | PriceForm = MeterForm(picture, account)
         else:
@@ -380,13 +297,6 @@ class CatalogueScreen(AreaScreen):
             meter = seen.meter if seen is not None else None
             form = PriceForm(picture, account, product=product, meter=meter)
         self.app.push_screen(form, self.console.perform)
-
-
-async def _read(engine: Engine) -> Reading:
-    from meterdeck.core.services.newest_events import newest_events  # noqa: PLC0415  # rare
-
-    account = await engine.catalogue.account()
-    return Reading(account, await newest_events(engine.events))
 
 
 async def _load(module: str) -> None:

@@ -15,7 +15,7 @@ from meterdeck.tui.render import Align, Line
 from meterdeck.tui.tenant_list import TenantList
 from meterdeck.tui.themes import Ground, Role
 from meterdeck.tui.widgets import meter_sheet, price_sheet
-from meterdeck.tui.widgets.catalogue_list import Seen
+from meterdeck.tui.widgets.catalogue_list import Seen, name_of
 from meterdeck.tui.widgets.line_view import Panel
 from meterdeck.tui.widgets.sheet import Sheet
 
@@ -48,10 +48,14 @@ class CatalogueDetail(Panel):
         self._picture, self.stale = picture, picture.stale
         self._newest = newest
         if seen is not self._seen:
+            before = self.tenant if name_of(seen) == name_of(self._seen) else None
             self._seen = seen
             self._tenants = _by_usage(seen, picture)
             self._list = TenantList()
             self._list.place(range(len(self._tenants)), None)
+            if before in self._tenants:
+                self._list.go(self._tenants.index(before))
+            self.inside = before in self._tenants
         self.repaint()
 
     @property

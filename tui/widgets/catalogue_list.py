@@ -90,13 +90,13 @@ class CatalogueList(Panel):
 
     def lay_out(self) -> None:
         """Lay the lines out anew: other data, another filter."""
-        kept = _identity(self.chosen)
+        kept = name_of(self.chosen)
         self._entries = list(_entries(self._sight, self.text, inactive=self.inactive))
         self._list.pinned = True
         places = [n for n, entry in enumerate(self._entries) if entry.seen is not None]
         self._list.place(range(len(self._entries)), None)
         self._list.resize(self._room)
-        same = [n for n in places if _identity(self._entries[n].seen) == kept]
+        same = [n for n in places if name_of(self._entries[n].seen) == kept]
         if places:
             near = min(places, key=lambda n: abs(n - self._list.cursor))
             self._list.go(same[0] if same else near)
@@ -268,7 +268,8 @@ def coarse_age(age: timedelta) -> str:
     return f"{hours} h" if hours < 48 else f"{hours // 24} d"
 
 
-def _identity(seen: Seen | None) -> str:
+def name_of(seen: Seen | None) -> str:
+    """Return Stripe's id of it."""
     match seen:
         case MeterSight():
             return seen.meter.id
