@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import islice
 
+from meterdeck.core.local_stripe import thin_twins
 from meterdeck.core.local_stripe.operations import Call, Operation
 from meterdeck.core.local_stripe.parameters import Parameters
-from meterdeck.core.local_stripe.push_records import EventDestination
+from meterdeck.core.local_stripe.push_records import EventDestination, ThinTwin
 from meterdeck.core.local_stripe.refusals import (
     LocalStripeRefusal,
     invalid,
@@ -150,6 +151,25 @@ def enable(world: World, call: Call) -> Json:
     return _switched(world, call, disabled=False)
 
 
+def ping(world: World, call: Call) -> Json:
+    """Push a thin event of no meaning there, whatever it asked for."""
+    destination = _found(world, call.id)
+    event = ThinTwin(
+        id=world.ids.v2_event(),
+        created=world.now(),
+        type="v2.core.event_destination.ping",
+        related_id=destination.id,
+        related_type="v2.core.event_destination",
+        related_url=f"{_URL}/{destination.id}",
+        snapshot_event=None,
+        request_id=call.caller.request_id,
+        idempotency_key=call.caller.idempotency_key,
+    )
+    world.thin_twins.put(event)
+    world.outbox.put(event.id, destination.id, event.created)
+    return thin_twins.render(event)
+
+
 def list_(world: World, call: Call) -> Json:
     """List destinations, newest first."""
     sent = call.parameters
@@ -225,4 +245,5 @@ OPERATIONS = (
     Operation("DELETE", f"{_URL}/{{}}", delete),
     Operation("POST", f"{_URL}/{{}}/disable", disable),
     Operation("POST", f"{_URL}/{{}}/enable", enable),
+    Operation("POST", f"{_URL}/{{}}/ping", ping),
 )

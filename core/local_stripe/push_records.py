@@ -41,7 +41,7 @@ class EventDestination:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThinTwin:
-    """The thin event beside a snapshot event, for destinations of thin ones."""
+    """The thin event beside a snapshot event, or a ping, which has none."""
 
     id: str
     created: datetime
@@ -49,7 +49,7 @@ class ThinTwin:
     related_id: str
     related_type: str
     related_url: str
-    snapshot_event: str
+    snapshot_event: str | None
     request_id: str | None
     idempotency_key: str | None
 

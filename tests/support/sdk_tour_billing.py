@@ -127,6 +127,7 @@ def event_destinations(ask: Guide) -> None:
     ask("GET", one)
     ask("POST", f"{one}/disable")
     ask("POST", f"{one}/enable")
+    ask("POST", f"{one}/ping")
     ask("GET", path)
     ask("POST", "/v1/products", name="Told of as a thin event")
     [event] = ask("GET", "/v2/core/events", types=["v1.product.created"])["data"]

@@ -304,6 +304,8 @@ async def test_the_sdk_manages_event_destinations(
     named = await service.update_async(
         made["id"], {"name": "New", "include": ["webhook_endpoint.url"]}
     )
+    ping = await service.ping_async(made["id"])
+    await until(lambda: len(sink.pushes) == 1)
     disabled = await service.disable_async(made["id"])
     [listed] = (await service.list_async()).data
     await service.delete_async(made["id"])
@@ -314,5 +316,6 @@ async def test_the_sdk_manages_event_destinations(
     assert named.webhook_endpoint is not None
     assert (named.name, named.webhook_endpoint.url) == ("New", f"{sink.url}/thin")
     assert (disabled.status, listed.status) == ("disabled", "disabled")
+    assert json.loads(sink.pushes[0].body)["id"] == ping.id
     with pytest.raises(stripe.InvalidRequestError, match="not found"):
         await service.retrieve_async(made["id"])
