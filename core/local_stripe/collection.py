@@ -68,6 +68,10 @@ class Collection(Generic[T]):
         if self.touched is not None:
             self.touched[record_id] = None
 
+    def knows(self, record_id: str) -> bool:
+        """Tell whether there is such a record or was one: lists go on from there."""
+        return record_id in self._position
+
     def find(self, record_id: str) -> T | None:
         """Give a record, or None."""
         return self._records.get(record_id)

@@ -102,10 +102,8 @@ def previews(ask: Guide) -> None:
 
 def searches(ask: Guide) -> None:
     """Find something of everything that can be searched."""
-    for what in ("customers", "prices", "products", "subscriptions"):
-        query = (
-            "created>0" if what in {"customers", "subscriptions"} else "active:'true'"
-        )
+    for what in ("customers", "invoices", "prices", "products", "subscriptions"):
+        query = "active:'true'" if what in {"prices", "products"} else "created>0"
         ask("GET", f"/v1/{what}/search", query=query, expand=["total_count"])
 
 

@@ -102,6 +102,12 @@ def test_prices_products_and_subscriptions_are_searched_by_their_fields(
     ended = seller.subscription(customer, price, metadata={"order": "6735"})
     local.call("DELETE", f"/v1/subscriptions/{ended}", {})
 
+    invoices: Any = local.call("GET", "/v1/invoices", {"subscription": running})
+    [invoice] = invoices["data"]
+    of_running = f"subscription:'{running}' total>=1000"
+
+    assert found(local, of_running, "invoices") == [invoice["id"]]
+    assert found(local, "total>1000", "invoices") == []
     assert found(local, "active:'true' AND name~'gold'", "products") == [product]
     assert found(local, "lookup_key:'gold_monthly'", "prices") == [price]
     assert found(local, f"product:'{product}' type:'one_time'", "prices") == [one_time]
@@ -118,6 +124,8 @@ async def test_the_sdk_pages_through_what_is_found(
     page = await client.v1.customers.search_async(
         {"query": query, "limit": 3, "expand": ["total_count"]}
     )
+    # The page before ended with it; the next one still begins there.
+    await client.v1.customers.delete_async(people[1])
     everybody = [each.id async for each in page.auto_paging_iter()]
 
     assert everybody == people[::-1]
@@ -125,5 +133,6 @@ async def test_the_sdk_pages_through_what_is_found(
         *("object", "data", "has_more", "next_page", "total_count", "url")
     ]
     assert (page.to_dict()["total_count"], page.has_more) == (4, True)
-    with pytest.raises(stripe.InvalidRequestError, match="is an invalid page"):
-        await client.v1.customers.search_async({"query": query, "page": "!"})
+    for bad in ("!", "Y3VzX25vYm9keQ"):
+        with pytest.raises(stripe.InvalidRequestError, match="is an invalid page"):
+            await client.v1.customers.search_async({"query": query, "page": bad})
