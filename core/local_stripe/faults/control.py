@@ -121,6 +121,7 @@ class Control:
         seconds = AHEAD.read("advance", body["advance"])
         self._world.advance_by(timedelta(seconds=seconds))
         bring_up_to_date(self._world)
+        self._world.save()
         return sight_of(self._world)
 
 

@@ -1,9 +1,11 @@
 """The fault panel, as the wire shows it: status, headers, and connections that end."""
 
 import asyncio
+import shutil
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -380,3 +382,26 @@ async def test_the_clock_moves_ahead_and_periods_with_it(sender: Sender) -> None
     for wrong in ({"advance": -1}, {"advance": "1y"}, {"back": 1}, {}):
         async with sender.http.post("/_sandbox/clock", json=wrong) as answer:
             assert answer.status == 400
+
+
+async def test_a_restart_clears_the_faults_and_keeps_the_clock(
+    tmp_path: Path, clock: Clock
+) -> None:
+    """Also one that was killed."""
+    live, kept = tmp_path / "live", tmp_path / "kept"
+    live.mkdir()
+    local = LocalStripe(now=clock, state=live / "stripe")
+    async with (
+        LocalStripeServer(local) as server,
+        aiohttp.ClientSession(server.base_url) as http,
+    ):
+        await http.post(FAULTS, json={"lost": 1})
+        await http.post("/_sandbox/clock", json={"advance": "2h"})
+    shutil.copytree(live, kept)  # as it is on disk while it runs
+    local.close()
+
+    again = LocalStripe(now=clock, state=kept / "stripe")
+
+    assert not again.panel.faults.active
+    assert again.call("POST", "/v1/customers", {})["created"] == clock.seconds + 7_200
+    again.close()
