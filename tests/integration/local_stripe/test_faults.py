@@ -397,7 +397,7 @@ async def test_a_restart_clears_the_faults_and_keeps_the_clock(
     ):
         await http.post(FAULTS, json={"lost": 1})
         await http.post("/_sandbox/clock", json={"advance": "2h"})
-    shutil.copytree(live, kept)  # as it is on disk while it runs
+        shutil.copytree(live, kept)  # as it is on disk while it runs
     local.close()
 
     again = LocalStripe(now=clock, state=kept / "stripe")
