@@ -4,60 +4,27 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from textual import events
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
 from textual.content import Content
-from textual.widgets import OptionList, Static
-from textual.widgets.option_list import Option
 
 from meterdeck.core.model.fault_presets import PRESETS
-from meterdeck.tui.dialogs.dialog import Dialog
+from meterdeck.tui.dialogs.menu import Entry, Menu
 
 
-class PresetsDialog(Dialog["str | None"]):
+class PresetsDialog(Menu[str]):
     """Returns the name of a preset."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,p", "close", "Close"),
-        Binding("j", "move(1)", "Next preset", show=False),
-        Binding("k", "move(-1)", "Previous preset", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("p", "close", show=False)]
 
-    def compose(self) -> ComposeResult:
-        with Vertical(id="dialog", classes="menu"):
-            title = "A ready-made trouble; everything else goes off"
-            yield Static(title, classes="title", markup=False)
-            options = [
-                Option(
-                    Content.assemble(
-                        (f" {number:<2}", "$md-accent"),
-                        f"{each.name:<14}",
-                        (each.does, "$md-muted"),
-                    )
-                )
-                for number, each in enumerate(PRESETS, 1)
-            ]
-            yield OptionList(*options, markup=False, compact=True)
+    def __init__(self) -> None:
+        entries = [
+            Entry(str(number), each.name, _prompt(number, each.name, each.does))
+            for number, each in enumerate(PRESETS, 1)
+        ]
+        super().__init__("A ready-made trouble; everything else goes off", entries)
 
-    def on_mount(self) -> None:
-        self.query_one(OptionList).focus()
 
-    def action_move(self, by: int) -> None:
-        menu = self.query_one(OptionList)
-        if by > 0:
-            menu.action_cursor_down()
-        else:
-            menu.action_cursor_up()
-
-    def action_close(self) -> None:
-        self.dismiss(None)
-
-    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        self.dismiss(PRESETS[event.option_index].name)
-
-    def on_key(self, event: events.Key) -> None:
-        if event.key.isdecimal() and 1 <= int(event.key) <= len(PRESETS):
-            event.stop()
-            self.dismiss(PRESETS[int(event.key) - 1].name)
+def _prompt(number: int, name: str, does: str) -> Content:
+    return Content.assemble(
+        (f" {number:<2}", "$md-accent"), f"{name:<14}", (does, "$md-muted")
+    )
