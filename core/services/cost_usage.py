@@ -25,6 +25,22 @@ from meterdeck.core.model.usage import (
 from meterdeck.core.services.reconcile.subjects import Subject, whole_minutes
 from meterdeck.core.services.usage import UsageService
 
+_WHOSE = (
+    "meterdeck has sent nothing of it: where the application reports usage itself,"
+    " it is in this twice"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Unsent:
+    """What is not at Stripe yet; `begun` tells whether any was ever sent."""
+
+    quantity: Decimal
+    begun: bool
+
+
+_NOTHING = _Unsent(Decimal(0), begun=False)
+
 
 @dataclass(frozen=True, slots=True)
 class Metered:
@@ -83,7 +99,7 @@ class CostUsage:
         if metered.meter is None:
             why = f"Stripe has no meter {metered.event_name}"
             return Measured(None, Basis.STRIPE, problem=why)
-        return await self._summed(metered, subjects, tenant, now)
+        return await self._summed(metered, subjects, tenant)
 
     async def _counted(
         self, tenant: Tenant, subjects: Sequence[Subject], metered: Metered
@@ -114,11 +130,7 @@ class CostUsage:
         return ""
 
     async def _summed(
-        self,
-        metered: Metered,
-        subjects: Sequence[Subject],
-        tenant: Tenant,
-        now: datetime,
+        self, metered: Metered, subjects: Sequence[Subject], tenant: Tenant
     ) -> Measured:
         meter = metered.meter
         assert meter is not None, "without a meter there is nothing to ask"
@@ -127,28 +139,28 @@ class CostUsage:
         start, end = whole_minutes(metered.period)
         # Unsent before sent: what is delivered in between is in both for a moment,
         # the other way round in neither; a summary lags by more than that.
-        unsent = Decimal(0)
+        unsent = _NOTHING
         if metered.counted:
-            unsent = await self._unsent(subjects, metered.period, now)
+            unsent = await self._unsent(subjects, metered.period)
         try:
             held = await self._gateway.summary(meter.id, tenant.customer, start, end)
         except (StripeUnreachable, StripeRefused, NotFound) as error:
             return Measured(None, basis, level, f"Stripe could not be asked: {error}")
-        return Measured(held + unsent, basis, level, notes=_notes(meter))
+        notes = _notes(meter)
+        if held and unsent.quantity and not unsent.begun:
+            notes = (*notes, _WHOSE)
+        return Measured(held + unsent.quantity, basis, level, notes=notes)
 
-    async def _unsent(
-        self, subjects: Sequence[Subject], period: Period, now: datetime
-    ) -> Decimal:
+    async def _unsent(self, subjects: Sequence[Subject], period: Period) -> _Unsent:
         """Return what is used in the period and not accepted by Stripe yet."""
         counters = [each for one in subjects for each in _within(one, period)]
         records = await self._records.read([each.counter for each in counters])
-        return sum(
-            (
-                _scaled(_waiting(record, period), subject.resource)
-                for subject, record in zip(counters, records, strict=True)
-            ),
-            Decimal(0),
-        )
+        units = [
+            _scaled(_waiting(record, period), subject.resource)
+            for subject, record in zip(counters, records, strict=True)
+        ]
+        begun = any(record.sequence for record in records)
+        return _Unsent(sum(units, Decimal(0)), begun=begun)
 
 
 def _by_counter(resource: Resource) -> bool:

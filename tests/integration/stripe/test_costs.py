@@ -1,133 +1,34 @@
 """Costs of running periods, beside the local Stripe's own arithmetic of invoices."""
 
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import timedelta
-from decimal import Decimal
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from tests.support.billed import CYCLED, MONTHLY, Billed
-from tests.support.stripe_faults import FaultServer, answer, page
+from tests.support.billed import MONTHLY
+from tests.support.shop import FORMS, RESOURCES, Shop, by_label, open_shop, so_far
+from tests.support.stripe_faults import (
+    Asked,
+    FaultServer,
+    Reply,
+    answer,
+    page,
+    refusal,
+)
 from tests.support.stripe_side import StripeSide
 
 from meterdeck.core.adapters.redis_client import Redis, server_time
 from meterdeck.core.adapters.stripe_gateway import StripeGateway
-from meterdeck.core.errors import BadInput, NotFound, Refused, StripeUnreachable
-from meterdeck.core.model.catalogue import Catalogue, MeterSpec, PriceSpec
+from meterdeck.core.errors import StripeUnreachable
 from meterdeck.core.model.changes import Actor, AdjustKind, Adjustment, Bill
-from meterdeck.core.model.context import Context, PlanRule, Secret, StripeOptions
-from meterdeck.core.model.costs import Basis, ItemCost, TenantCost
+from meterdeck.core.model.context import Context, Secret, StripeOptions
+from meterdeck.core.model.costs import Basis
 from meterdeck.core.model.delivery import Verdict
-from meterdeck.core.model.money import Money
-from meterdeck.core.model.prices import PerUnit
 from meterdeck.core.model.usage import (
-    BilledBy,
-    Plan,
-    PlanName,
-    Resource,
-    ResourceKind,
-    ResourceName,
     Tenant,
     TenantId,
 )
-from meterdeck.core.model.what_if import WhatIf
 from meterdeck.core.services.engine import Engine
-
-FORMS: Mapping[str, dict[str, object]] = {
-    "units": {"unit_amount_decimal": "0.37"},
-    "packages": {
-        "unit_amount": 250,
-        "transform_quantity": {"divide_by": 1000, "round": "up"},
-    },
-    "full_packages": {
-        "unit_amount": 99,
-        "transform_quantity": {"divide_by": 7, "round": "down"},
-    },
-    "graduated": {
-        "billing_scheme": "tiered",
-        "tiers_mode": "graduated",
-        "tiers": [
-            {"up_to": 1000, "unit_amount_decimal": "1.005", "flat_amount": 500},
-            {"up_to": 10_000, "unit_amount_decimal": "0.5"},
-            {"up_to": "inf", "unit_amount": 1, "flat_amount_decimal": "7.5"},
-        ],
-    },
-    "volume": {
-        "billing_scheme": "tiered",
-        "tiers_mode": "volume",
-        "tiers": [
-            {"up_to": 5, "unit_amount": 700},
-            {"up_to": "inf", "unit_amount_decimal": "650.25", "flat_amount": 10},
-        ],
-    },
-}  # fmt: skip
-EXACTLY = replace(CYCLED, scale=3)
-RESOURCES = tuple(
-    replace(EXACTLY, name=ResourceName(name), meter=name, label=name.capitalize())
-    for name in FORMS
-)
-GAUGE = Resource(
-    ResourceName("disk"), "Disk", "GB", meter="disk", kind=ResourceKind.GAUGE
-)
-RENDERS = replace(
-    CYCLED,
-    name=ResourceName("renders"),
-    label="Renders",
-    meter="renders",
-    billed_by=BilledBy.EVENTS,
-)
-BASIC, RICH, VAGUE = PlanName("basic"), PlanName("rich"), PlanName("vague")
-
-
-@dataclass
-class Shop:
-    """A context whose tenants subscribe to whatever a test wants.
-
-    Attributes:
-        meters: Id by event name.
-    """
-
-    engine: Engine
-    stripe: StripeSide
-    billed: Billed
-    meters: dict[str, str] = field(default_factory=dict)
-
-    def price(
-        self, event_name: str = "", currency: str = "usd", **terms: object
-    ) -> str:
-        """Create a monthly price, on a meter or without."""
-        recurring: dict[str, object] = {"interval": "month"}
-        if event_name:
-            if event_name not in self.meters:
-                formula = "last" if event_name == GAUGE.meter else "sum"
-                self.meters[event_name] = (
-                    self.stripe.meter
-                    if event_name == MONTHLY.meter
-                    else self.stripe.seller.meter(event_name, formula)
-                )
-            meter = self.meters[event_name]
-            recurring |= {"usage_type": "metered", "meter": meter}
-        product = terms.pop("product", "") or self.stripe.seller.product(
-            event_name or "Fee"
-        )
-        terms.setdefault("recurring", recurring)
-        made = {"product": product, "currency": currency, **terms}
-        return str(self.stripe.local.call("POST", "/v1/prices", made)["id"])
-
-    async def tenant(self, name: str, *prices: str, **more: object) -> Tenant:
-        """Subscribe a tenant to these prices and return its entry."""
-        customer = self.stripe.customer(name)
-        self.stripe.seller.subscription(customer, *prices, **more)
-        await self.engine.directory.refresh()
-        tenant = await self.engine.directory.get(name)
-        self.billed.tenants[name] = tenant
-        return tenant
-
-    def event(self, tenant: Tenant, event_name: str, value: str, at: int) -> None:
-        """Send a meter event as an application does that knows no meterdeck."""
-        self.stripe.seller.event(
-            tenant.customer, value, event_name=event_name, timestamp=at
-        )
 
 
 @pytest.fixture
@@ -135,38 +36,8 @@ async def shop(
     stripe: StripeSide, valkey_client: Redis, context: Context, gateway: StripeGateway
 ) -> AsyncIterator[Shop]:
     """Plans basic and rich name their prices, vague does not."""
-    context = replace(
-        context,
-        resources=(MONTHLY, *RESOURCES, GAUGE, RENDERS),
-        plans={name: Plan(name, name, {}) for name in (BASIC, RICH, VAGUE)},
-        plan_rules=(
-            PlanRule(BASIC, lookup_keys=frozenset({"basic_fee"})),
-            PlanRule(RICH, lookup_keys=frozenset({"rich_fee", "rich_units"})),
-            PlanRule(VAGUE, products=frozenset({"prod_vague"})),
-        ),
-        catalogue=Catalogue(
-            {"calls": MeterSpec("calls", MONTHLY.meter, "Calls"),
-             "new": MeterSpec("new", "not_there_yet", "New")},
-            {},
-            {"planned": PriceSpec("planned", "calls_2027", "", "usd",
-                                  PerUnit(Decimal(3)), meter="calls"),
-             "dreamt": PriceSpec("dreamt", "dreamt", "", "usd",
-                                 PerUnit(Decimal(3)), meter="new")},
-        ),
-    )  # fmt: skip
-    async with Engine(context) as engine:
-        yield Shop(engine, stripe, Billed(valkey_client, context, stripe, gateway))
-
-
-def by_label(cost: TenantCost) -> dict[str, ItemCost]:
-    """Return the items by what they are called."""
-    return {each.label: each for each in cost.items}
-
-
-def so_far(item: ItemCost) -> str:
-    """Return what an item costs so far, as it is read."""
-    assert item.so_far is not None, item.problem
-    return str(Money.of_minor(item.so_far.total, item.currency))
+    async with open_shop(stripe, valkey_client, context, gateway) as shop:
+        yield shop
 
 
 async def test_every_form_of_price_comes_to_stripes_preview_in_every_currency(
@@ -239,6 +110,22 @@ async def test_over_another_period_it_is_what_stripe_has_and_what_is_not_there_y
     assert item.forecast is None, "a period of seconds says nothing of a month"
     await shop.billed.work()
     assert (await shop.engine.costs.preview(tenant)).subtotal == 520
+
+
+async def test_usage_that_the_application_reports_itself_may_be_in_it_twice(
+    shop: Shop,
+) -> None:
+    """No worker has sent anything of the counter, and Stripe has usage: it is said."""
+    tenant = await shop.tenant("acme", shop.price(MONTHLY.meter, unit_amount=10))
+    await shop.billed.use(await shop.billed.subject("acme"), 40)
+    at = int((await server_time(shop.billed.redis)).timestamp())
+    shop.event(tenant, MONTHLY.meter, "40", at)
+
+    (item,) = (await shop.engine.costs.of(tenant)).items
+
+    assert item.measured.quantity == 80
+    (note,) = item.measured.notes
+    assert "where the application reports usage itself, it is in this twice" in note
 
 
 async def test_what_only_stripe_counts_is_said_to_be_stripes(shop: Shop) -> None:
@@ -355,6 +242,36 @@ async def test_an_amount_in_another_currency_than_the_price_is_no_guess(
     assert asked.form["expand[0]"] == "data.price.tiers"
 
 
+async def test_a_summary_that_is_refused_leaves_the_other_items(
+    context: Context,
+) -> None:
+    """A key that may not read usage: said at the item, with Stripe's words."""
+    now, day = int(datetime.now(UTC).timestamp()), 86_400
+    fee = {"id": "price_1", "currency": "usd", "unit_amount": 1900}
+    usage = {**fee, "id": "price_2", "recurring": {"meter": "mtr_1"}}
+    period = {"current_period_start": now - day, "current_period_end": now + day}
+    items = [{"id": price["id"], "price": price, **period} for price in (fee, usage)]
+    subscription = {"id": "sub_1", "status": "active", "items": {"data": items}}
+
+    def choose(asked: Asked) -> Reply:
+        if asked.path.endswith("/event_summaries"):
+            return refusal(403, "This key may not read it.")
+        if asked.path.endswith("/meters"):
+            return page({"id": "mtr_1", "event_name": MONTHLY.meter})
+        return answer(subscription)
+
+    acme = Tenant(TenantId("acme"), "Acme", "cus_1", "sub_1")
+    async with FaultServer(choose=choose) as server:
+        options = StripeOptions(Secret("sk_test_1"), api_base=server.base_url)
+        async with Engine(replace(context, stripe=options)) as engine:
+            cost = await engine.costs.of(acme)
+
+    assert so_far(cost.items[0]) == "19.00 USD"
+    assert "Stripe could not be asked: " in cost.items[1].problem
+    assert "This key may not read it." in cost.items[1].problem
+    assert cost.totals[0].unknown == 1
+
+
 async def test_on_trial_usage_is_free(shop: Shop) -> None:
     """Stripe's preview has the fee that begins when the trial ends, and no usage."""
     now = await server_time(shop.billed.redis)
@@ -369,72 +286,3 @@ async def test_on_trial_usage_is_free(shop: Shop) -> None:
     assert str(cost.totals[0].so_far) == "19.00 USD"
     assert (await shop.engine.costs.preview(tenant)).subtotal == 1900
     assert "usage is free" in cost.notes[0]
-
-
-async def test_another_plan_brings_its_own_prices_and_leaves_what_no_plan_names(
-    shop: Shop,
-) -> None:
-    """The fee of the plan before goes, its usage price is replaced, others stay."""
-    fee = shop.price(unit_amount=1000, lookup_key="basic_fee")
-    units = shop.price("units", unit_amount=100, lookup_key="units_before")
-    volume = shop.price("volume", unit_amount=1)
-    shop.price(unit_amount=5000, lookup_key="rich_fee")
-    shop.price("units", unit_amount=10, lookup_key="rich_units")
-    tenant = await shop.tenant("acme", fee, units, volume)
-    await shop.engine.usage.consume("acme", {"units": 8_000, "volume": 3_000})
-
-    found = await shop.engine.costs.what_if(tenant, WhatIf(plan="rich"))
-
-    assert str(found.before.totals[0].so_far) == "18.03 USD"
-    after = {each.item.price.lookup_key: so_far(each) for each in found.after.items}
-    assert after == {"": "0.03 USD", "rich_fee": "50.00 USD", "rich_units": "0.80 USD"}
-    assert found.notes == ("kept beside the prices of rich: Volume",)
-    with pytest.raises(Refused, match="names no price of plan vague"):
-        await shop.engine.costs.what_if(tenant, WhatIf(plan="vague"))
-    with pytest.raises(NotFound, match="no plan richer; it has: basic, rich, vague"):
-        await shop.engine.costs.what_if(tenant, WhatIf(plan="richer"))
-
-
-async def test_another_price_takes_the_place_of_what_bills_the_same(shop: Shop) -> None:
-    """By key or id, or only declared; another currency is refused."""
-    calls = shop.price(MONTHLY.meter, unit_amount=1)
-    dear = shop.price(MONTHLY.meter, unit_amount=2)
-    yen = shop.price(MONTHLY.meter, "jpy", unit_amount=2, lookup_key="yen")
-    tenant = await shop.tenant("acme", calls)
-    await shop.engine.usage.consume("acme", {MONTHLY.name: 100})
-
-    async def after(*prices: str) -> list[str]:
-        wanted = WhatIf(prices=prices)
-        found = await shop.engine.costs.what_if(tenant, wanted)
-        return [so_far(each) for each in found.after.items]
-
-    assert await after(dear) == ["2.00 USD"]
-    assert await after("calls_2027") == ["3.00 USD"]
-    assert await after(dear, "calls_2027") == ["3.00 USD"]
-    with pytest.raises(Refused, match="in JPY, and this subscription is billed in USD"):
-        await after("yen")
-    with pytest.raises(NotFound, match="neither Stripe nor the configuration"):
-        await after("no_such_price")
-    found = await shop.engine.costs.what_if(tenant, WhatIf(prices=("dreamt",)))
-    assert found.after.items[1].problem == "Stripe has no meter not_there_yet"
-    assert found.after.totals[0].unknown == 1
-    assert yen not in {each.item.price.id for each in found.after.items}
-
-
-async def test_another_usage_is_for_the_whole_period_or_up_to_now(shop: Shop) -> None:
-    """The quantity is said to be given; less than is used by the end is refused."""
-    tenant = await shop.tenant("acme", shop.price("units", unit_amount=100))
-    await shop.engine.usage.consume("acme", {"units": 2_000})
-    costs, more = shop.engine.costs, {"units": Decimal("7.5")}
-
-    by_the_end = (await costs.what_if(tenant, WhatIf(usage=more))).after.totals[0]
-    so_far = (await costs.what_if(tenant, WhatIf(usage=more, so_far=True))).after
-
-    assert str(by_the_end.so_far) == "2.00 USD"
-    assert str(by_the_end.at_end) == "7.50 USD"
-    assert str(so_far.totals[0].so_far) == "7.50 USD"
-    assert so_far.items[0].measured.basis is Basis.GIVEN
-    with pytest.raises(BadInput, match="more than 1 is used already"):
-        await costs.what_if(tenant, WhatIf(usage={"units": Decimal(1)}))
-    with pytest.raises(BadInput, match="bills volume; it bills: units"):
-        await costs.what_if(tenant, WhatIf(usage={"volume": Decimal(1)}))

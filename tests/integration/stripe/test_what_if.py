@@ -1,0 +1,94 @@
+"""What if: another plan, another price, another usage of the running period."""
+
+from collections.abc import AsyncIterator
+from decimal import Decimal
+
+import pytest
+from tests.support.billed import MONTHLY
+from tests.support.shop import Shop, open_shop, so_far
+from tests.support.stripe_side import StripeSide
+
+from meterdeck.core.adapters.redis_client import Redis
+from meterdeck.core.adapters.stripe_gateway import StripeGateway
+from meterdeck.core.errors import BadInput, NotFound, Refused
+from meterdeck.core.model.context import Context
+from meterdeck.core.model.costs import Basis
+from meterdeck.core.model.what_if import WhatIf
+
+
+@pytest.fixture
+async def shop(
+    stripe: StripeSide, valkey_client: Redis, context: Context, gateway: StripeGateway
+) -> AsyncIterator[Shop]:
+    """Plans basic and rich name their prices, vague does not."""
+    async with open_shop(stripe, valkey_client, context, gateway) as shop:
+        yield shop
+
+
+async def test_another_plan_brings_its_own_prices_and_leaves_what_no_plan_names(
+    shop: Shop,
+) -> None:
+    """The fee of the plan before goes, its usage price is replaced, others stay."""
+    fee = shop.price(unit_amount=1000, lookup_key="basic_fee")
+    units = shop.price("units", unit_amount=100, lookup_key="units_before")
+    volume = shop.price("volume", unit_amount=1)
+    shop.price(unit_amount=5000, lookup_key="rich_fee")
+    shop.price("units", unit_amount=10, lookup_key="rich_units")
+    tenant = await shop.tenant("acme", fee, units, volume)
+    await shop.engine.usage.consume("acme", {"units": 8_000, "volume": 3_000})
+
+    found = await shop.engine.costs.what_if(tenant, WhatIf(plan="rich"))
+
+    assert str(found.before.totals[0].so_far) == "18.03 USD"
+    after = {each.item.price.lookup_key: so_far(each) for each in found.after.items}
+    assert after == {"": "0.03 USD", "rich_fee": "50.00 USD", "rich_units": "0.80 USD"}
+    assert found.notes == ("kept beside the prices of rich: Volume",)
+    with pytest.raises(Refused, match="names no price of plan vague"):
+        await shop.engine.costs.what_if(tenant, WhatIf(plan="vague"))
+    with pytest.raises(NotFound, match="no plan richer; it has: basic, rich, vague"):
+        await shop.engine.costs.what_if(tenant, WhatIf(plan="richer"))
+
+
+async def test_another_price_takes_the_place_of_what_bills_the_same(shop: Shop) -> None:
+    """By key or id, or only declared; another currency is refused."""
+    calls = shop.price(MONTHLY.meter, unit_amount=1)
+    dear = shop.price(MONTHLY.meter, unit_amount=2)
+    yen = shop.price(MONTHLY.meter, "jpy", unit_amount=2, lookup_key="yen")
+    tenant = await shop.tenant("acme", calls)
+    await shop.engine.usage.consume("acme", {MONTHLY.name: 100})
+
+    async def after(*prices: str) -> list[str]:
+        wanted = WhatIf(prices=prices)
+        found = await shop.engine.costs.what_if(tenant, wanted)
+        return [so_far(each) for each in found.after.items]
+
+    assert await after(dear) == ["2.00 USD"]
+    assert await after("calls_2027") == ["3.00 USD"]
+    assert await after(dear, "calls_2027") == ["3.00 USD"]
+    with pytest.raises(Refused, match="in JPY, and this subscription is billed in USD"):
+        await after("yen")
+    with pytest.raises(NotFound, match="neither Stripe nor the configuration"):
+        await after("no_such_price")
+    found = await shop.engine.costs.what_if(tenant, WhatIf(prices=("dreamt",)))
+    assert found.after.items[1].problem == "Stripe has no meter not_there_yet"
+    assert found.after.totals[0].unknown == 1
+    assert yen not in {each.item.price.id for each in found.after.items}
+
+
+async def test_another_usage_is_for_the_whole_period_or_up_to_now(shop: Shop) -> None:
+    """The quantity is said to be given; less than is used by the end is refused."""
+    tenant = await shop.tenant("acme", shop.price("units", unit_amount=100))
+    await shop.engine.usage.consume("acme", {"units": 2_000})
+    costs, more = shop.engine.costs, {"units": Decimal("7.5")}
+
+    by_the_end = (await costs.what_if(tenant, WhatIf(usage=more))).after.totals[0]
+    so_far = (await costs.what_if(tenant, WhatIf(usage=more, so_far=True))).after
+
+    assert str(by_the_end.so_far) == "2.00 USD"
+    assert str(by_the_end.at_end) == "7.50 USD"
+    assert str(so_far.totals[0].so_far) == "7.50 USD"
+    assert so_far.items[0].measured.basis is Basis.GIVEN
+    with pytest.raises(BadInput, match="more than 1 is used already"):
+        await costs.what_if(tenant, WhatIf(usage={"units": Decimal(1)}))
+    with pytest.raises(BadInput, match="bills volume; it bills: units"):
+        await costs.what_if(tenant, WhatIf(usage={"volume": Decimal(1)}))
