@@ -65,7 +65,8 @@ class StripeCatalogue:
     async def prices(self, *, active: bool) -> tuple[PriceInfo, ...]:
         """Return every price that is active, or every one that is not, with tiers."""
         # Without `active` Stripe's reference promises the active ones only.
-        params = {"active": active, "expand": ["data.tiers"]}
+        expand = ["data.tiers", "data.currency_options"]
+        params = {"active": active, "expand": expand}
         listed = self._requests.listed(_PRICES, params)
         return tuple([price(raw) async for raw in listed])
 

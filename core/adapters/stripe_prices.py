@@ -43,11 +43,11 @@ def price(raw: Mapping[str, Any]) -> PriceInfo:
     Such as one whose amount the customer chooses, or a tiered one without its tiers.
     """
     recurring = inner(raw, "recurring")
-    behavior = text(raw, "tax_behavior")
+    behavior, currency = text(raw, "tax_behavior"), text(raw, "currency")
     return PriceInfo(
         id=object_id(raw),
         product_id=reference(raw, "product"),
-        currency=text(raw, "currency"),
+        currency=currency,
         form=_form(raw),
         active=raw.get("active") is True,
         lookup_key=text(raw, "lookup_key"),
@@ -58,6 +58,8 @@ def price(raw: Mapping[str, Any]) -> PriceInfo:
         tax_behavior="" if behavior == "unspecified" else behavior,
         metadata=metadata(raw),
         created=moment(raw, "created"),
+        usage_type=text(recurring, "usage_type"),
+        currencies=tuple(sorted({*inner(raw, "currency_options")} - {currency})),
     )
 
 

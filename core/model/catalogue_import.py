@@ -41,11 +41,13 @@ class Imported:
 
     Attributes:
         left_out: What cannot be declared.
+        partly: What is declared, and what of it is not.
         inactive: How many are left out as inactive or archived, by what they are.
     """
 
     catalogue: Catalogue
     left_out: tuple[LeftOut, ...] = ()
+    partly: tuple[LeftOut, ...] = ()
     inactive: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -97,6 +99,7 @@ class _Import:
                 {each.name: each for each in specs},
             ),
             tuple(self.left_out),
+            tuple(map(_rest_of, filter(_currencies, prices))),
             dict(self.inactive),
         )
 
@@ -156,6 +159,15 @@ class _Import:
             else:
                 self.inactive[what] += 1
         return wanted
+
+
+def _currencies(price: PriceInfo) -> tuple[str, ...]:
+    return price.currencies
+
+
+def _rest_of(price: PriceInfo) -> LeftOut:
+    others = ", ".join(price.currencies).upper()
+    return LeftOut(price.id, f"has amounts in {others}, too, which Stripe keeps")
 
 
 def _active(each: object) -> bool:

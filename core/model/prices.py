@@ -108,6 +108,7 @@ class PriceInfo:
         meter_id: The meter behind a metered price, else empty.
         tax_behavior: Stripe's word; empty stands for `unspecified`.
         usage_type: "metered" or "licensed"; empty for what is not billed again.
+        currencies: Those that it has amounts in besides; they are not looked at.
     """
 
     id: str
@@ -124,6 +125,7 @@ class PriceInfo:
     metadata: Mapping[str, str] = field(default_factory=dict)
     created: datetime | None = None
     usage_type: str = ""
+    currencies: tuple[str, ...] = ()
 
     @property
     def metered(self) -> bool:

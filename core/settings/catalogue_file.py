@@ -58,7 +58,7 @@ def block_of(imported: Imported) -> str:
     lines = [f"{_HEADING}\n", toml_of(tables_of(imported.catalogue))]
     told = [
         f"#   {visible(each.what)} {visible(each.why, _LONGEST)}"
-        for each in imported.left_out
+        for each in (*imported.left_out, *imported.partly)
     ]
     told += [
         f"#   {count} inactive {what}{'s' if count > 1 else ''}: --all takes them, too"

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from meterdeck.core.adapters.stripe_prices import price as read_price
 from meterdeck.core.errors import BadInput, Refused
 from meterdeck.core.model.catalogue import Account, Catalogue
 from meterdeck.core.model.catalogue_import import import_account
@@ -235,6 +236,26 @@ def test_a_lookup_key_is_proposed() -> None:
     assert (twice.what, "price_2" in twice.why) == ("price_9", True)
     assert '"per_call"' in one.why
     assert '"calls_price_3"' in other.why
+
+
+def test_old_prices_and_further_currencies_are_told_as_stripe_tells_them() -> None:
+    """A metered price without a meter is left out; of others, further currencies."""
+    amounts = {"unit_amount_decimal": "1", "unit_amount": 1}
+    common = {"object": "price", "active": True, "currency": "usd", **amounts}
+    common |= {"product": "prod_Q0Jz", "billing_scheme": "per_unit"}
+    recurring = {"interval": "month", "interval_count": 1, "usage_type": "metered"}
+    old = read_price({**common, "id": "old", "recurring": {**recurring, "meter": None}})
+    options = {"usd": amounts, "jpy": amounts, "eur": amounts}
+    many = read_price(
+        {**common, "id": "many", "lookup_key": "many", "currency_options": options}
+    )
+
+    found = import_account(Account((), (product(0, "API"),), (old, many)))
+
+    assert [each.what for each in found.left_out] == ["old"]
+    assert "without a meter" in found.left_out[0].why
+    assert [each.what for each in found.partly] == ["many"]
+    assert "#   many has amounts in EUR, JPY, too" in block_of(found)
 
 
 def test_what_is_inactive_is_left_out_unless_something_active_needs_it() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from meterdeck.core.errors import BadInput
 from meterdeck.core.model.catalogue_import import Imported, import_account
+from meterdeck.core.model.price_import import LeftOut
 from meterdeck.core.settings.catalogue_expressible import expressible
 from meterdeck.core.settings.catalogue_file import add_to, block_of
 from meterdeck.core.settings.location import SANDBOX, check_start
@@ -80,6 +81,12 @@ def _tell(found: Imported, path: Path | None) -> None:
         note(f"left out: {_count(count, f'inactive {what}')}; --all takes them, too")
     if found.left_out:
         note(f"cannot be declared: {len(found.left_out):,}; the comments say why")
+    if found.partly:
+        note(f"declared in part: {len(found.partly):,}; the comments say of what")
+
+
+def _left(each: LeftOut) -> Form:
+    return {"what": each.what, "why": each.why}
 
 
 def _form(found: Imported, path: Path | None) -> Form:
@@ -89,7 +96,8 @@ def _form(found: Imported, path: Path | None) -> Form:
         "meters": sorted(catalogue.meters),
         "products": sorted(catalogue.products),
         "prices": sorted(catalogue.prices),
-        "left_out": [{"what": each.what, "why": each.why} for each in found.left_out],
+        "left_out": [_left(each) for each in found.left_out],
+        "partly": [_left(each) for each in found.partly],
         "inactive": dict(found.inactive),
         "toml": block_of(found),
     }

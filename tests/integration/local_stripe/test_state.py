@@ -16,7 +16,7 @@ import pytest
 from tests.support.stripe_account import Clock, Seller
 
 from meterdeck.core.errors import ConfigError
-from meterdeck.core.local_stripe import LocalStripe
+from meterdeck.core.local_stripe import LocalStripe, event_log
 from meterdeck.core.local_stripe.catalogue import OPERATIONS
 from meterdeck.core.local_stripe.collection import Collection
 from meterdeck.core.local_stripe.idempotency import IdempotencyKeys
@@ -310,6 +310,21 @@ def kinds(found: dict[str, object]) -> list[str]:
     listed = found["/v1/events"]
     assert isinstance(listed, dict)
     return [str(each["type"]) for each in listed["data"]]
+
+
+def test_the_oldest_events_are_forgotten_across_restarts(
+    reopened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The newest are kept, on disk too, where most were made by an earlier run."""
+    monkeypatch.setattr(event_log, "EVENTS_KEPT", 4)
+    for count in (7, 2):
+        seller = Seller(reopened())
+        made = [seller.customer() for _ in range(count)]
+
+    found = rows_of(reopened(), "/v1/events")
+
+    assert len(found) == 4
+    assert [each["data"]["object"]["id"] for each in found[:2]] == made[::-1]
 
 
 def test_identifiers_are_known_and_ids_are_new(reopened: Open, clock: Clock) -> None:
