@@ -232,6 +232,7 @@ class LocalStripe:
             ValueError: It would go back.
         """
         self._world.advance_by(delta)
+        self._world.save()
 
     @contextmanager
     def without_invoices(self) -> Iterator[None]:

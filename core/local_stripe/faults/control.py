@@ -82,7 +82,9 @@ class Control:
         if handler is None:
             raise _Rejected(404, f"there is {', '.join(_HELP)}")
         body = await _body_of(request) if request.method == "POST" else {}
-        return handler(body)
+        answer = handler(body)
+        self._world.save()
+        return answer
 
     def _overview(self, body: Mapping[str, object]) -> Json:
         return {"help": _HELP, **sight_of(self._world)}
@@ -110,9 +112,7 @@ class Control:
         return self._world.pushes.shown()
 
     def _settle(self, body: Mapping[str, object]) -> Json:
-        settled = settle(self._world)
-        self._world.save()
-        return {"settled": settled, **sight_of(self._world)}
+        return {"settled": settle(self._world), **sight_of(self._world)}
 
     def _advance(self, body: Mapping[str, object]) -> Json:
         """Move the account's clock, and let happen what comes due by it."""
