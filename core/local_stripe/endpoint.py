@@ -13,7 +13,7 @@ from secrets import compare_digest
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
-from meterdeck.core.local_stripe import forms, v2_meter_events
+from meterdeck.core.local_stripe import forms, request_options, v2_meter_events
 from meterdeck.core.local_stripe.answers import (
     Answer,
     Asked,
@@ -113,6 +113,7 @@ class Endpoint:
             v2_meter_events.check_session(self._world, token)
         else:
             self._check_key(token, asked)
+        request_options.check(request.headers, self._world.ids.account)
         if found is None:
             raise unknown_url(request.method, path)
         operation, ids = found

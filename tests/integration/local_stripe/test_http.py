@@ -2,7 +2,7 @@
 
 import base64
 import json
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import pytest
@@ -86,6 +86,35 @@ async def test_a_restricted_key_is_for_v1_alone(server: LocalStripeServer) -> No
     assert of_v2.status == 403
     assert "restricted" in error["message"]
     assert "code" not in error
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "text"),
+    [
+        ({"stripe_version": "2019-2-19"}, 400, "Invalid Stripe API version: 2019-2-19"),
+        ({"stripe_version": "2026-13-40.zinnia"}, 400, "Invalid Stripe API version:"),
+        ({"stripe_account": "acct_other"}, 403, "Only Stripe Connect platforms"),
+        ({"stripe_context": "acct_other"}, 403, "Only Stripe Connect platforms"),
+    ],
+)
+async def test_another_account_or_version_is_refused(
+    client: stripe.StripeClient,
+    options: stripe.RequestOptions,
+    status: int,
+    text: str,
+) -> None:
+    """What the SDK's options can ask for and there is not, is not ignored."""
+    with pytest.raises(stripe.StripeError, match=text) as refused:
+        await client.v1.customers.list_async({}, options)
+
+    assert refused.value.http_status == status
+    own = (await client.v1.accounts.retrieve_current_async()).id
+    for good in (
+        {"stripe_account": own},
+        {"stripe_version": "2024-06-20; x_beta=v1"},
+        {"stripe_version": "2031-02-26.zinnia"},
+    ):
+        await client.v1.customers.list_async({}, cast(stripe.RequestOptions, good))
 
 
 async def test_an_unknown_url_is_told_apart_from_an_unknown_id(
