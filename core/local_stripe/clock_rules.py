@@ -12,6 +12,7 @@ from meterdeck.core.local_stripe.subscription_items import recurring
 from meterdeck.core.local_stripe.wire import Json, in_wire_order, seconds
 from meterdeck.core.local_stripe.world import World
 
+OBJECT = "test_helpers.test_clock"
 MOST_CUSTOMERS = 3
 MOST_SUBSCRIPTIONS = 3
 _A_YEAR = Recurring("year", 1, "licensed", None)
@@ -26,7 +27,7 @@ def render(clock: FrozenClock) -> Json:
     return in_wire_order(
         {
             "id": clock.id,
-            "object": "test_helpers.test_clock",
+            "object": OBJECT,
             "created": seconds(clock.created),
             "deletes_after": seconds(clock.deletes_after),
             "frozen_time": seconds(clock.frozen_time),

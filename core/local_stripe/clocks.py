@@ -75,7 +75,7 @@ def delete(world: World, call: Call) -> Json:
     """Delete a clock and its customers."""
     clock = world.test_clocks.get(call.id)
     remove(world, clock)
-    return {"id": clock.id, "object": "test_helpers.test_clock", "deleted": True}
+    return {"id": clock.id, "object": clock_rules.OBJECT, "deleted": True}
 
 
 def remove(world: World, clock: FrozenClock) -> None:

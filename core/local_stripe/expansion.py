@@ -174,11 +174,12 @@ def _payments(world: World, node: Json) -> Json:
 
 def _test_clock(world: World, node: Json) -> Json | None:
     clock_id = node["test_clock"]
-    return (
-        None
-        if clock_id is None
-        else clock_rules.render(world.test_clocks.get(str(clock_id)))
-    )
+    if clock_id is None:
+        return None
+    clock = world.test_clocks.find(str(clock_id))
+    if clock is None:
+        return {"id": clock_id, "object": clock_rules.OBJECT, "deleted": True}
+    return clock_rules.render(clock)
 
 
 def _subscriptions(world: World, node: Json) -> Json:

@@ -3,8 +3,9 @@
 This is on purpose not `meterdeck.core.model.pricing`: it is the independent check of
 that engine, so neither may import the other. Sources: the comments of Stripe's SDK
 (`up_to` includes its unit, `transform_quantity` comes before the amount); flat amounts
-as lines of their own, as an application that parses Stripe's lines has them. Rounding a
-line half up, not each unit, is believed.
+as lines of their own, as an application that parses Stripe's lines has them. A line is
+rounded half up, not each unit:
+https://docs.stripe.com/billing/subscriptions/decimal-amounts#rounding.
 """
 
 from __future__ import annotations

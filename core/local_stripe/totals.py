@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import Context, Decimal
+from functools import reduce
 from typing import Protocol
 
 from meterdeck.core.local_stripe.records import Meter
@@ -15,6 +16,8 @@ MINUTE_S = 60
 HOUR_S = 3_600
 DAY_S = 86_400
 WINDOW_S = {"hour": HOUR_S, "day": DAY_S}
+# Values of 15 digits, some of them far before the point and others far behind it.
+_EXACT = Context(prec=100)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,11 @@ class Totals(Protocol):
 
     def occupied(self, step: int, start: int, end: int) -> list[int]:
         """Give the starts of the `step` buckets with usage, newest first."""
+
+
+def added(values: Iterable[Decimal]) -> Decimal:
+    """Give the exact sum."""
+    return reduce(_EXACT.add, values, Decimal(0))
 
 
 def totals_for(meter: Meter) -> Totals:
@@ -84,7 +92,7 @@ class AddedTotals:
             return None
         if self.counts:
             return Decimal(sum(cell.count for cell in cells))
-        return sum((cell.total for cell in cells), Decimal(0))
+        return added(cell.total for cell in cells)
 
     def occupied(self, step: int, start: int, end: int) -> list[int]:
         """Give the starts of the hours or days with usage, newest first."""
@@ -95,7 +103,7 @@ class AddedTotals:
         for width, cells in self._levels():
             start = point.timestamp - point.timestamp % width
             cell = cells.setdefault(start, _Cell())
-            cell.total += sign * point.value
+            cell.total = _EXACT.fma(sign, point.value, cell.total)
             cell.count += sign
             if cell.count == 0:
                 del cells[start]
@@ -171,7 +179,7 @@ class LatestTotals:
             return None
         if self.formula == "count":
             return Decimal(len(values))
-        return sum(values, Decimal(0))
+        return added(values)
 
     def occupied(self, step: int, start: int, end: int) -> list[int]:
         """Give the starts of the hours or days with usage, newest first."""

@@ -246,7 +246,13 @@ def test_a_deleted_clock_takes_its_customers_along(
     clock.move(days=30)
 
     gone = local.call("GET", f"/v1/customers/{customer}", {})
-    ended = local.call("GET", f"/v1/subscriptions/{subscription}", {})
+    asked = {"expand": ["test_clock"]}
+    ended = local.call("GET", f"/v1/subscriptions/{subscription}", asked)
+    assert ended["test_clock"] == {
+        "id": test_clock,
+        "object": "test_helpers.test_clock",
+        "deleted": True,
+    }
     assert gone["deleted"] is True
     assert (ended["status"], ended["ended_at"]) == ("canceled", _NEW_YEAR)
 
