@@ -78,6 +78,12 @@ class Seller:
             },
         )
 
+    def cent_and_fee(self) -> tuple[str, str]:
+        """Create a metered price of a cent, and a monthly one of ten dollars."""
+        product = self.product()
+        metered = self.metered_price(self.meter(), product, unit_amount=1)
+        return metered, self.licensed_price(product)
+
     def customer(self, name: str = "Acme", **more: object) -> str:
         """Create a customer."""
         return self._create("/v1/customers", name=name, **more)
