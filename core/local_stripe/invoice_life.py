@@ -59,7 +59,7 @@ def draft(
         subscription_metadata=subscription.metadata,
     )
     store(world, invoice)
-    _tell(world, "invoice.created", invoice, at)
+    _tell(world, invoice, at, "invoice.created")
     return invoice
 
 
@@ -91,7 +91,7 @@ def finalise(world: World, invoice: Invoice, at: datetime) -> Invoice:
         replace(customer, balance=left, next_invoice=customer.next_invoice + 1)
     )
     world.invoices.put(final)
-    _tell(world, "invoice.finalized", final, at)
+    _tell(world, final, at, "invoice.finalized")
     return _collected(world, final, at)
 
 
@@ -99,8 +99,7 @@ def paid(world: World, invoice: Invoice, at: datetime) -> Invoice:
     """Mark an open invoice as paid."""
     after = replace(invoice, status="paid", paid_at=at, auto_advance=False)
     world.invoices.put(after)
-    _tell(world, "invoice.paid", after, at)
-    _tell(world, "invoice.payment_succeeded", after, at)
+    _tell(world, after, at, "invoice.paid", "invoice.payment_succeeded")
     return after
 
 
@@ -109,7 +108,7 @@ def voided(world: World, invoice: Invoice, at: datetime) -> Invoice:
     after = replace(invoice, status="void", voided_at=at, auto_advance=False)
     world.invoices.put(after)
     credit_ledger.reinstate(world, invoice.id, at)
-    _tell(world, "invoice.voided", after, at)
+    _tell(world, after, at, "invoice.voided")
     return after
 
 
@@ -119,7 +118,7 @@ def uncollectible(world: World, invoice: Invoice, at: datetime) -> Invoice:
         invoice, status="uncollectible", uncollectible_at=at, auto_advance=False
     )
     world.invoices.put(after)
-    _tell(world, "invoice.marked_uncollectible", after, at)
+    _tell(world, after, at, "invoice.marked_uncollectible")
     return after
 
 
@@ -147,7 +146,7 @@ def _collected(world: World, invoice: Invoice, at: datetime) -> Invoice:
     if invoice.collection_method != "charge_automatically" or not invoice.auto_advance:
         return invoice
     if subscription.status == "past_due":
-        _tell(world, "invoice.payment_failed", invoice, at)
+        _tell(world, invoice, at, "invoice.payment_failed")
         return invoice
     return paid(world, invoice, at)
 
@@ -159,5 +158,7 @@ def _paused(subscription: Subscription, at: datetime) -> str | None:
     return subscription.pause_behavior
 
 
-def _tell(world: World, event_type: str, invoice: Invoice, at: datetime) -> None:
-    world.events.emit(event_type, shown(world, invoice), at=at)
+def _tell(world: World, invoice: Invoice, at: datetime, *event_types: str) -> None:
+    snapshot = shown(world, invoice)
+    for each in event_types:
+        world.events.emit(each, snapshot, at=at)
