@@ -80,6 +80,9 @@ async def test_on_a_short_terminal_the_cost_is_a_line() -> None:
         assert "Meter events" in operator.text()
         assert "Audit trail" in operator.text()
 
+        await operator.pilot.resize_terminal(120, 40)
+        await operator.sees("together")
+
 
 async def test_without_stripe_there_is_no_cost_and_nobody_asks() -> None:
     """Neither the panel nor the key."""

@@ -176,9 +176,11 @@ class TenantScreen(AreaScreen):
             raise error
 
     def on_resize(self) -> None:
-        panel, picture = self.query_one(CostPanel), self.console.picture
-        if panel.cost is not None and picture is not None:
-            panel.show(panel.cost, picture, short=self.size.height < SHORT)
+        picture = self.console.picture
+        # None yet where the terminal changes while the screen is being made.
+        for panel in self.query(CostPanel):
+            if panel.cost is not None and picture is not None:
+                panel.show(panel.cost, picture, short=self.size.height < SHORT)
 
     def do_what_if(self) -> None:
         from meterdeck.tui.dialogs.what_if import WhatIfDialog  # noqa: PLC0415  # rare
