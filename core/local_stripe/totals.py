@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -11,7 +12,6 @@ from typing import Protocol
 
 from meterdeck.core.local_stripe.records import Meter
 
-SECOND_S = 1
 MINUTE_S = 60
 HOUR_S = 3_600
 DAY_S = 86_400
@@ -66,15 +66,47 @@ class _Cell:
 
 
 @dataclass(slots=True)
+class _Seconds:
+    """What was used in each second that has any, in the order of time.
+
+    Three rows in place of a cell each: a customer may have used something in each
+    second of a year.
+    """
+
+    at: array[int] = field(default_factory=lambda: array("q"))
+    counts: array[int] = field(default_factory=lambda: array("q"))
+    totals: list[Decimal | int] = field(default_factory=list)
+
+    def shift(self, point: Point, sign: int) -> None:
+        """Count an event, or take it back."""
+        place = bisect_left(self.at, point.timestamp)
+        if place == len(self.at) or self.at[place] != point.timestamp:
+            self.at.insert(place, point.timestamp)
+            self.counts.insert(place, 0)
+            self.totals.insert(place, 0)
+        total = _EXACT.fma(sign, point.value, self.totals[place])
+        self.counts[place] += sign
+        if self.counts[place]:
+            whole = total == total.to_integral_value()
+            self.totals[place] = int(total) if whole else total
+        else:
+            del self.at[place], self.counts[place], self.totals[place]
+
+    def between(self, start: int, end: int) -> Iterator[_Cell]:
+        """Give a range's seconds with usage."""
+        for place in range(bisect_left(self.at, start), bisect_left(self.at, end)):
+            yield _Cell(Decimal(self.totals[place]), self.counts[place])
+
+
+@dataclass(slots=True)
 class AddedTotals:
-    """Sum or count: hours for the middle of a range, less for its edges.
+    """Sum or count: hours for the middle of a range, seconds for its edges.
 
     Summaries begin and end at whole minutes, billing periods at any second.
     """
 
     counts: bool
-    _seconds: dict[int, _Cell] = field(default_factory=dict)
-    _minutes: dict[int, _Cell] = field(default_factory=dict)
+    _seconds: _Seconds = field(default_factory=_Seconds)
     _hours: dict[int, _Cell] = field(default_factory=dict)
 
     def add(self, point: Point) -> None:
@@ -100,38 +132,24 @@ class AddedTotals:
         return sorted(starts, reverse=True)
 
     def _shift(self, point: Point, sign: int) -> None:
-        for width, cells in self._levels():
-            start = point.timestamp - point.timestamp % width
-            cell = cells.setdefault(start, _Cell())
-            cell.total = _EXACT.fma(sign, point.value, cell.total)
-            cell.count += sign
-            if cell.count == 0:
-                del cells[start]
+        self._seconds.shift(point, sign)
+        start = point.timestamp - point.timestamp % HOUR_S
+        cell = self._hours.setdefault(start, _Cell())
+        cell.total = _EXACT.fma(sign, point.value, cell.total)
+        cell.count += sign
+        if cell.count == 0:
+            del self._hours[start]
 
-    def _levels(self) -> tuple[tuple[int, dict[int, _Cell]], ...]:
-        return (
-            (HOUR_S, self._hours),
-            (MINUTE_S, self._minutes),
-            (SECOND_S, self._seconds),
-        )
-
-    def _between(self, start: int, end: int, level: int = 0) -> Iterator[_Cell]:
+    def _between(self, start: int, end: int) -> Iterator[_Cell]:
         """Give the fewest cells that make up a range."""
-        width, cells = self._levels()[level]
-        first, last = start + -start % width, end - end % width
+        first, last = start + -start % HOUR_S, end - end % HOUR_S
         if first >= last:
-            if start < end:
-                yield from self._between(start, end, level + 1)
+            yield from self._seconds.between(start, end)
             return
-        if width == HOUR_S:
-            yield from (cell for at, cell in cells.items() if first <= at < last)
-        else:
-            steps = range(first, last, width)
-            yield from (cells[each] for each in steps if each in cells)
-        if start < first:
-            yield from self._between(start, first, level + 1)
-        if last < end:
-            yield from self._between(last, end, level + 1)
+        hours = self._hours.items()
+        yield from (cell for at, cell in hours if first <= at < last)
+        yield from self._seconds.between(start, first)
+        yield from self._seconds.between(last, end)
 
 
 @dataclass(slots=True)
