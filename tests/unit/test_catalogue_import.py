@@ -30,6 +30,7 @@ from meterdeck.core.model.prices import (
 )
 from meterdeck.core.model.subscriptions import MeterInfo
 from meterdeck.core.model.table_names import is_table_name, table_names
+from meterdeck.core.model.text import visible
 from meterdeck.core.settings.catalogue_expressible import expressible
 from meterdeck.core.settings.catalogue_file import add_to, block_of, declared_in
 from meterdeck.core.settings.replaced_file import replace_whole
@@ -140,11 +141,14 @@ def accounts(draw: st.DrawFn) -> Account:
 @given(accounts())
 @settings(max_examples=40, deadline=None)
 def test_what_is_imported_is_what_is_there(account: Account) -> None:
-    """Read as a configuration, it has a plan without steps, whatever the names are."""
+    """Read as a configuration, it has a plan without steps, whatever the names are;
+    and nothing in it can act on a terminal."""
     found = declared(account)
 
     agreed = plan(found, account)
     assert (agreed.steps, agreed.problems) == ((), ())
+    written = block_of(expressible(import_account(account))).replace("\n", "")
+    assert visible(written, len(written)) == written
     assert len(found.meters) == len(account.meters)
     assert len(found.products) == len(account.products)
     assert len(found.prices) == len(account.prices)

@@ -357,11 +357,10 @@ def test_decimals_that_nobody_is_charged_are_warned_of(warned: Warned) -> None:
 
 def test_what_is_declared_and_there_is_warned_of_once(warned: Warned) -> None:
     """An amount that was applied is one mistake, in the file."""
-    applied = Account(
-        (CALLS,), (API,), (price(PerUnit(Decimal(100)), lookup_key="calls"),)
-    )
+    yen = {"currency": "jpy", "lookup_key": "calls"}
+    applied = Account((CALLS,), (API,), (price(PerUnit(Decimal("0.5")), **yen),))
 
-    found = warned(PRICE + 'unit = "1 USD" # $0.01\n', applied)
+    found = warned(PRICE + 'unit = "0.5 JPY"\n', applied)
 
     assert [each.where for each in found] == ["m.toml: prices.calls.unit"]
 
