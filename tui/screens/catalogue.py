@@ -138,7 +138,7 @@ class CatalogueScreen(CatalogueReading):
         if missing := self._list.missing:
             parts.append(f"{missing:,} declared and missing: catalogue plan")
         if hidden:
-            parts.append(f"{hidden:,} inactive, i shows them")
+            parts.append(f"{hidden:,} inactive (i)")
         self.query_one(StatusHeader).note(" · ".join(parts))
 
     def _place(self, picture: Picture) -> None:
@@ -252,9 +252,7 @@ class CatalogueScreen(CatalogueReading):
             return
         # What checks the configuration takes long to import: elsewhere, then.
         future = self.console.runtime.submit(lambda engine: _load(_FORMS[action.id]))
-        future.add_done_callback(
-            lambda done: self.post_message(self.Prepared(action, done))
-        )
+        self.tell(future, lambda done: self.Prepared(action, done))
 
     def on_catalogue_reading_affected(self, message: CatalogueReading.Affected) -> None:
         from meterdeck.tui.dialogs.switch import SwitchDialog  # noqa: PLC0415  # rare

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from textual.message import Message
 from textual.timer import Timer
@@ -30,6 +30,7 @@ REST_S = 0.4
 """How long a price is chosen before more is asked about it."""
 
 Seen = MeterSight | PriceSight
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +116,7 @@ class CatalogueReading(AreaScreen):
             return
         self._reading, self._stale = True, False
         future = self.console.runtime.submit(_read)
-        future.add_done_callback(
-            lambda done: self.post_message(self.Read(done, whole=whole))
-        )
+        self.tell(future, lambda done: self.Read(done, whole=whole))
         self.show_read(picture)
 
     def on_catalogue_reading_read(self, message: Read) -> None:
@@ -158,8 +157,7 @@ class CatalogueReading(AreaScreen):
         if not asked:
             return
         self._counting += 1
-        future = self._users_of(asked, at_most)
-        future.add_done_callback(lambda done: self.post_message(self.Counted(done)))
+        self.tell(self._users_of(asked, at_most), self.Counted)
 
     def _users_of(
         self, price_ids: tuple[str, ...], at_most: int
@@ -182,9 +180,16 @@ class CatalogueReading(AreaScreen):
         """Find out whom ending it is about; `Affected` tells."""
         about = seen.prices if isinstance(seen, MeterSight) else (seen,)
         future = self._users_of(tuple(each.price.id for each in about), WHOLE)
-        future.add_done_callback(
-            lambda done: self.post_message(self.Affected(seen, done))
-        )
+        self.tell(future, lambda done: self.Affected(seen, done))
+
+    def tell(self, future: Future[T], message: Callable[[Future[T]], Message]) -> None:
+        """Post a message once there is an answer; at the engine's end there is none."""
+
+        def done(answer: Future[T]) -> None:
+            if not answer.cancelled():
+                self.post_message(message(answer))
+
+        future.add_done_callback(done)
 
     def _failed(self, error: BaseException) -> None:
         if not isinstance(error, MeterdeckError):

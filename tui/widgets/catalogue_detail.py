@@ -130,11 +130,9 @@ class CatalogueDetail(Panel):
             return sheet.heading("Tenants", "asking Stripe …")
         if not users.subscriptions:
             return sheet.heading("Tenants", "nobody has it")
-        count = f"{users.subscriptions:,}{' or more' if users.more else ''}"
-        meter = seen.meter
-        usage = ", by usage of the period" if meter is not None else ""
-        listed = f", {len(self._tenants):,} listed" if users.more else ""
-        return sheet.heading("Tenants", f"{count}{listed}{usage}")
+        more = "+" if users.more else ""
+        usage = ", most usage first" if seen.meter is not None else ""
+        return sheet.heading("Tenants", f"{users.subscriptions:,}{more}{usage}")
 
     def _user(self, place: int, picture: Picture) -> Strip:
         here = self.inside and place == self._list.cursor

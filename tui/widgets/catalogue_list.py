@@ -36,8 +36,10 @@ MARKS = {
 }
 FEES = "Fees, whatever is used"
 _AGE, _USERS = 10, 9
-_FORM = 21
-"""Cells of a price's form: `graduated, 12 tiers`."""
+_FORM, _WHOLE_FORM, _ROOMY = 13, 19, 40
+"""Cells that are left for a price's form at least: `0.01 USD a …`; all of it where
+there is more room.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ class CatalogueList(Panel):
         self._picture: Picture | None = None
         self._entries: list[Entry] = []
         self._list = TenantList()
+        self._longest = 0
 
     def show(self, sight: CatalogueSight | None, picture: Picture) -> None:
         """Show what was read, or the same with the time as it is now."""
@@ -92,6 +95,9 @@ class CatalogueList(Panel):
         """Lay the lines out anew: other data, another filter."""
         kept = name_of(self.chosen)
         self._entries = list(_entries(self._sight, self.text, inactive=self.inactive))
+        prices = [e.seen.price for e in self._entries if isinstance(e.seen, PriceSight)]
+        names = (visible(price_name(price), 60) for price in prices)
+        self._longest = max(map(cells, names), default=0)
         self._list.pinned = True
         places = [n for n, entry in enumerate(self._entries) if entry.seen is not None]
         self._list.place(range(len(self._entries)), None)
@@ -178,8 +184,10 @@ class CatalogueList(Panel):
         muted = style(Role.MUTED, Ground.BAR)
         line = Line().add(" Catalogue", style(Role.BRIGHT, Ground.BAR, bold=True))
         meters = phrases.counted(len(sight.meters), "meter")
-        line.add(f"  {meters}, {phrases.counted(len(sight.prices), 'price')}", muted)
+        counts = f"  {meters}, {phrases.counted(len(sight.prices), 'price')}"
         tail = f"{'last event':>{_AGE}}{'tenants':>{_USERS}} "
+        if line.width + len(counts) + len(tail) < width:
+            line.add(counts, muted)
         line.pad(width - len(tail), muted).add(tail, muted)
         return line.strip(width, muted)
 
@@ -224,7 +232,8 @@ class CatalogueList(Panel):
         self._signs(line, seen, ground)
         line.add(f"{branch} ", style(Role.FAINT, ground))
         room = max(self.size.width - line.width - _AGE - _USERS - 1, 0) + _AGE
-        name = min(room, max(room - _FORM, 16))
+        form = _FORM if room < _ROOMY else _WHOLE_FORM
+        name = min(room, max(self._longest + 1, 16), max(room - form, 16))
         line.field(price_name(price), name, text)
         words = price_glance.form_words(price)
         line.field(f" {words if price.active else 'archived'}", room - name, muted)
