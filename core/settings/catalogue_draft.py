@@ -29,6 +29,7 @@ from meterdeck.core.settings.problems import Origins, as_config_error
 from meterdeck.core.settings.resolve_catalogue import resolve_catalogue
 from meterdeck.core.settings.schema import Settings
 
+_SIBLINGS = 20
 _DRAFT = "draft"
 """What stands for the file in lint's warnings."""
 
@@ -116,8 +117,20 @@ def drafted_price(
         draft.product.id if draft.product else "",
         product,
         draft.meter.id if draft.meter else "",
-        tuple(_linted(found, spec.name, account)),
+        tuple(_linted(found, spec.name, _siblings(draft, spec.currency, account))),
     )
+
+
+def _siblings(draft: PriceDraft, currency: str, account: Account) -> Account:
+    """Return prices that lint compares with, a few: while one types it must be quick."""
+    product = draft.product.id if draft.product else ""
+    alike = (product, draft.meter.id if draft.meter else "", currency)
+    prices = [
+        price
+        for price in account.prices
+        if price.active and (price.product_id, price.meter_id, price.currency) == alike
+    ]
+    return Account(account.meters, account.products, tuple(prices[:_SIBLINGS]))
 
 
 def _linted(found: Catalogue, name: str, account: Account) -> Iterator[str]:

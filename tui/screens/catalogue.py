@@ -12,6 +12,7 @@ from textual.containers import Container
 from textual.message import Message
 
 from meterdeck.core.errors import MeterdeckError
+from meterdeck.core.model.catalogue import Account
 from meterdeck.core.model.catalogue_sight import (
     CatalogueSight,
     Findings,
@@ -62,6 +63,9 @@ class CatalogueScreen(CatalogueReading):
     def __init__(self) -> None:
         super().__init__()
         self._events_seen = 0
+        self._compared: (
+            tuple[Account, tuple[frozenset[str], tuple[str, ...]]] | None
+        ) = None
 
     def compose(self) -> ComposeResult:
         yield StatusHeader()
@@ -121,8 +125,9 @@ class CatalogueScreen(CatalogueReading):
         if self.read is None:
             return None
         account, declared = self.read.account, picture.context.catalogue
-        differing, missing = compared(declared, account)
-        found = Findings(self.users, self.read.newest, differing, missing)
+        if self._compared is None or self._compared[0] is not account:
+            self._compared = account, compared(declared, account)
+        found = Findings(self.users, self.read.newest, *self._compared[1])
         return sight_of(account, declared, found)
 
     def _show_chosen(self, picture: Picture) -> None:
