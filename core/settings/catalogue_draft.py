@@ -52,15 +52,20 @@ def checked(tables: Tables) -> Catalogue:
 
 @dataclass(frozen=True, slots=True)
 class DraftedMeter:
-    """A meter that can be created, and the text that declares it."""
+    """A meter that can be created, and the tables that declare it."""
 
     spec: MeterSpec
-    text: str
+    tables: Tables
+
+    @property
+    def text(self) -> str:
+        """The tables as TOML; takes some milliseconds."""
+        return toml_of(self.tables)
 
 
 @dataclass(frozen=True, slots=True)
 class DraftedPrice:
-    """A price that can be created, and the text that declares it.
+    """A price that can be created, and the tables that declare it.
 
     Attributes:
         product_id: Stripe's id of the product that exists; empty for `product`.
@@ -70,11 +75,16 @@ class DraftedPrice:
     """
 
     spec: PriceSpec
-    text: str
+    tables: Tables
     product_id: str
     product: ProductSpec | None
     meter_id: str
     warnings: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The tables as TOML; takes some milliseconds."""
+        return toml_of(self.tables)
 
 
 def drafted_meter(
@@ -92,7 +102,7 @@ def drafted_meter(
         name = visible(taken[0].display_name, 40)
         again = "" if taken[0].active else "; it is inactive and can be reactivated"
         raise BadInput(f"the meter {name} has this event name{again}")
-    return DraftedMeter(spec, toml_of(to_paste(tables, declared)))
+    return DraftedMeter(spec, to_paste(tables, declared))
 
 
 def drafted_price(
@@ -113,7 +123,7 @@ def drafted_price(
         raise BadInput(f"there is a product {visible(product.id, 40)}; choose that one")
     return DraftedPrice(
         spec,
-        toml_of(to_paste(tables, declared)),
+        to_paste(tables, declared),
         draft.product.id if draft.product else "",
         product,
         draft.meter.id if draft.meter else "",
@@ -122,7 +132,7 @@ def drafted_price(
 
 
 def _siblings(draft: PriceDraft, currency: str, account: Account) -> Account:
-    """Return prices that lint compares with, a few: while one types it must be quick."""
+    """Return a few prices to compare with: while one types it must be quick."""
     product = draft.product.id if draft.product else ""
     alike = (product, draft.meter.id if draft.meter else "", currency)
     prices = [

@@ -23,6 +23,7 @@ from textual.widgets import Button, Input, Static
 from meterdeck.core.errors import BadInput
 from meterdeck.core.model.context import Mode
 from meterdeck.core.model.text import visible
+from meterdeck.core.settings.catalogue_draft import DraftedMeter, DraftedPrice
 from meterdeck.tui.catalogue_requests import CatalogueRequest
 from meterdeck.tui.dialogs.dialog import Dialog
 from meterdeck.tui.picture import Picture
@@ -43,14 +44,14 @@ class Outline:
     Attributes:
         request: What creating would send; None while something is missing.
         facts: What would be created, as label and value.
-        text: The same for the configuration.
+        drafted: The same with the tables that declare it.
         problem: What is missing or wrong, one sentence.
         warnings: What is odd about it; it can be created all the same.
     """
 
     request: CatalogueRequest | None
     facts: tuple[tuple[str, str], ...] = ()
-    text: str = ""
+    drafted: DraftedMeter | DraftedPrice | None = None
     problem: str = ""
     warnings: tuple[str, ...] = ()
 
@@ -237,7 +238,7 @@ class GuidedForm(Dialog["CatalogueRequest | None"]):
         outline = self._outlined()
         problem = self.problem_of(self.step) if not self.last else ""
         missing = problem or self._missing(outline)
-        shown = (outline.facts, outline.text, missing, outline.warnings, self.step)
+        shown = (outline.facts, outline.drafted, missing, outline.warnings, self.step)
         if shown == self._shown:
             return
         self._shown = shown
@@ -257,7 +258,8 @@ class GuidedForm(Dialog["CatalogueRequest | None"]):
             facts.append((f"{label:<12}", "$md-muted"))
             facts.append((f"{visible(value, 120)}\n", "$md-bright"))
         self.query_one("#facts", Static).update(Content.assemble(*facts))
-        lines = "\n".join(visible(line, 200) for line in outline.text.split("\n"))
+        text = outline.drafted.text if outline.drafted else ""
+        lines = "\n".join(visible(line, 200) for line in text.split("\n"))
         self.query_one("#toml", Static).update(Content.styled(lines, "$md-text"))
 
     @on(Input.Changed)
@@ -336,9 +338,9 @@ class GuidedForm(Dialog["CatalogueRequest | None"]):
 
     def action_copy(self) -> None:
         """Copy the text for the configuration to the terminal's clipboard."""
-        text = self._outlined().text
-        if text:
-            self.app.copy_to_clipboard(text)
+        drafted = self._outlined().drafted
+        if drafted is not None:
+            self.app.copy_to_clipboard(drafted.text)
             self.query_one("#hint", Static).update(
                 "copied; paste it into the configuration"
             )

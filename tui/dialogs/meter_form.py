@@ -81,7 +81,7 @@ class MeterForm(GuidedForm):
         if spec.event_time_window:
             facts.append(("window", f"the last value of each {spec.event_time_window}"))
         facts.append(("for good", "Stripe keeps the event name and deletes no meter"))
-        return Outline(CreateMeter(spec, self.operation_id), tuple(facts), drafted.text)
+        return Outline(CreateMeter(spec, self.operation_id), tuple(facts), drafted)
 
     def draw(self, outline: Outline) -> None:
         draft = self.draft

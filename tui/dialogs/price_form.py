@@ -147,7 +147,7 @@ class PriceForm(GuidedForm):
         return Outline(
             request,
             tuple(_facts(draft, drafted.spec)),
-            drafted.text,
+            drafted,
             warnings=drafted.warnings,
         )
 
