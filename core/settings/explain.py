@@ -53,7 +53,7 @@ def explain(
     environ: Mapping[str, str] | None = None,
     flags: Mapping[str, str],
 ) -> tuple[Explained, ...]:
-    """Return the resources, the plans and the chosen context, setting by setting.
+    """Return the chosen context and what all contexts share, setting by setting.
 
     No secret is fetched, and none is part of the answer.
 
@@ -68,6 +68,9 @@ def explain(
     for section, tables in (
         ("resources", settings.resources),
         ("plans", settings.plans),
+        ("meters", settings.meters),
+        ("products", settings.products),
+        ("prices", settings.prices),
     ):
         for name, table in tables.items():
             found += _of_table((section, name), table, loaded.origins)
@@ -135,8 +138,15 @@ def _shown(path: Path_, value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, tuple):
-        return ", ".join(str(part) for part in value)
+        return ", ".join(_inline(part) for part in value)
     return str(value)
+
+
+def _inline(part: object) -> str:
+    if not isinstance(part, BaseModel):
+        return str(part)
+    given = part.model_dump(exclude_none=True)
+    return f"{{{', '.join(f'{key} = {value}' for key, value in given.items())}}}"
 
 
 def _source_of(secret: SecretFrom) -> str:

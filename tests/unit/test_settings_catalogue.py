@@ -24,6 +24,7 @@ from meterdeck.core.model.prices import (
     TiersMode,
 )
 from meterdeck.core.settings import load_context
+from meterdeck.core.settings.explain import explain
 
 CONTEXT = """
 [contexts.only]
@@ -124,3 +125,18 @@ def test_what_is_wrong_is_said_in_one_sentence(
 
     with pytest.raises(ConfigError, match=sentence):
         declared(tmp_path, LEGACY.replace(found, wrong, 1))
+
+
+def test_config_show_names_what_is_declared_and_who_said_it(tmp_path: Path) -> None:
+    """Tiers are one setting, written as in the file."""
+    path = tmp_path / "meterdeck.toml"
+    path.write_text(LEGACY + CONTEXT)
+
+    found = {each.key: each for each in explain(config=path, environ={}, flags={})}
+
+    assert found["meters.calls.event_name"].value == "api_requests"
+    assert found["prices.each.unit"].source == str(path)
+    assert found["prices.yen_by_thousand.package.amount"].value == "500 JPY"
+    assert found["prices.steps.tiers"].value == (
+        "{up_to = 1000, unit = 0.01 USD}, {up_to = inf, unit = 0.001 USD, flat = 1 USD}"
+    )
