@@ -1,5 +1,6 @@
 """The delivery log keeps the newest lines and passes over what is none."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -16,6 +17,7 @@ from meterdeck.core.model.events import (
 from meterdeck.core.model.keys import KeyLayout
 from meterdeck.core.model.usage import ResourceName, TenantId
 from meterdeck.core.services.delivery_log import DeliveryLog
+from meterdeck.core.services.newest_events import newest_events
 
 KEY = KeyLayout().events()
 AT = datetime(2026, 11, 22, 10, tzinfo=UTC)
@@ -169,3 +171,20 @@ async def test_a_key_of_another_type_is_a_sentence(
         await log.latest(1)
 
     assert await valkey_client.get(KEY) == b"mine"
+
+
+async def test_the_newest_event_of_each_name_is_found(log: DeliveryLog) -> None:
+    """As far back as the log is looked through, and no further."""
+    for number, name in enumerate(["images", *["api_requests"] * 501]):
+        written = line(f"id-{number}")
+        event = replace(written.event, event_name=name)
+        await log.append(replace(written, event=event))
+
+    whole = await newest_events(log)
+    end = await newest_events(log, at_most=500)
+
+    assert {name: line.event.identifier for name, line in whole.items()} == {
+        "api_requests": "id-501",
+        "images": "id-0",
+    }
+    assert set(end) == {"api_requests"}
