@@ -64,7 +64,9 @@ class SwitchDialog(Dialog["CatalogueRequest | None"]):
     def _heading(self, verb: str, name: str) -> Content:
         context = self.picture.context
         what = "meter" if isinstance(self._seen, MeterSight) else "price"
-        where = f"{visible(context.name, 30)} {context.mode.value.upper()}"
+        where = context.mode.value.upper()
+        if context.name != context.mode.value:
+            where = f"{visible(context.name, 30)} {where}"
         live = context.mode is Mode.LIVE
         return Content.assemble(
             (f"{verb} a {what}\n", "bold $md-accent"),
