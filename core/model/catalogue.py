@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 from meterdeck.core.model.prices import (
     Formula,
@@ -106,9 +105,7 @@ class Catalogue:
         return bool(self.meters or self.products or self.prices)
 
 
-NO_CATALOGUE = Catalogue(
-    MappingProxyType({}), MappingProxyType({}), MappingProxyType({})
-)
+NO_CATALOGUE = Catalogue()
 
 
 @dataclass(frozen=True, slots=True)

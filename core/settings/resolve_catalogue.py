@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from types import MappingProxyType
 
 from meterdeck.core.errors import BadInput, ConfigError
 from meterdeck.core.model.catalogue import (
@@ -67,9 +66,7 @@ def resolve_catalogue(settings: Settings, origins: Origins) -> Catalogue:
     _all_different(origins, "products", "id", ids)
     keys = {name: each.lookup_key for name, each in prices.items()}
     _all_different(origins, "prices", "lookup_key", keys)
-    return Catalogue(
-        MappingProxyType(meters), MappingProxyType(products), MappingProxyType(prices)
-    )
+    return Catalogue(meters, products, prices)
 
 
 def _all_different(

@@ -93,7 +93,7 @@ class Application:
             except Unreachable:
                 await asyncio.sleep(_PAUSE_S)
             else:
-                assert made.allowed
+                assert made.allowed, made
                 self.confirmed += units
                 return
 

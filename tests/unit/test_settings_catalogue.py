@@ -1,5 +1,6 @@
 """[meters.*], [products.*] and [prices.*]: what they declare, and what is refused."""
 
+import pickle
 from decimal import Decimal
 from pathlib import Path
 
@@ -64,9 +65,13 @@ def declared(tmp_path: Path, text: str) -> Catalogue:
 
 
 def test_names_and_amounts_become_what_stripe_takes(tmp_path: Path) -> None:
-    """Amounts in the smallest unit, exactly; names are the tables' unless given."""
+    """Amounts in the smallest unit, exactly; names are the tables' unless given.
+
+    A context is handed to other processes, and so is what it declares.
+    """
     found = declared(tmp_path, LEGACY)
 
+    assert pickle.loads(pickle.dumps(found)) == found  # noqa: S301  # ours
     assert found.meters == {
         "calls": MeterSpec("calls", "api_requests", "calls", Formula.COUNT)
     }
