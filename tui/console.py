@@ -22,7 +22,7 @@ from meterdeck.tui.fault_desk import LOOK_S, FaultDesk, FaultsSeen, Settled
 from meterdeck.tui.key_order import OneKeyAtATime
 from meterdeck.tui.picture import LETTERS_COUNTED, Picture
 from meterdeck.tui.requests import Adjust, Request, Target
-from meterdeck.tui.runtime import Ended, Opened, Report, Runtime
+from meterdeck.tui.runtime import Ended, Opened, Report, Runtime, tell
 from meterdeck.tui.screens.area import AreaScreen
 from meterdeck.tui.screens.fleet import FleetScreen
 from meterdeck.tui.terminal import over_ssh, sixteen_colours
@@ -158,7 +158,7 @@ class ConsoleApp(OneKeyAtATime):
         future = self.runtime.submit(
             lambda engine: engine.ledger.needing(LETTERS_COUNTED)
         )
-        future.add_done_callback(lambda done: self.post_message(self.Counted(done)))
+        tell(self, future, self.Counted)
 
     def on_console_app_counted(self, message: Counted) -> None:
         self._counting = False
@@ -252,9 +252,7 @@ class ConsoleApp(OneKeyAtATime):
         future = self.runtime.submit(
             lambda engine: engine.changes.preview_undo(tenant, entry)
         )
-        future.add_done_callback(
-            lambda done: self.post_message(self.Foreseen(tenant, done))
-        )
+        tell(self, future, lambda done: self.Foreseen(tenant, done))
 
     def on_console_app_foreseen(self, message: Foreseen) -> None:
         from meterdeck.tui.dialogs.undo import UndoDialog  # noqa: PLC0415  # rare
@@ -283,9 +281,7 @@ class ConsoleApp(OneKeyAtATime):
             return
         actor = self._actor()
         future = self.runtime.submit(lambda engine: request.perform(engine, actor))
-        future.add_done_callback(
-            lambda done: self.post_message(self.Finished(request, done))
-        )
+        tell(self, future, lambda done: self.Finished(request, done))
 
     def on_console_app_finished(self, message: Finished) -> None:
         request, error = message.request, message.future.exception()

@@ -12,6 +12,7 @@ from meterdeck.core.errors import MeterdeckError
 from meterdeck.core.model.context import Mode
 from meterdeck.core.model.fault_sight import FaultSight
 from meterdeck.tui import phrases
+from meterdeck.tui.runtime import tell
 
 if TYPE_CHECKING:
     from meterdeck.core.adapters.sandbox_control import SandboxControl
@@ -76,7 +77,7 @@ class FaultDesk:
             return await engine.faults().settle()
 
         future = self._app.runtime.submit(job)
-        future.add_done_callback(lambda done: self._app.post_message(Settled(done)))
+        tell(self._app, future, Settled)
 
     def _ask(
         self, ask: Callable[[SandboxControl], Awaitable[FaultSight]], *, asked: bool
@@ -85,9 +86,7 @@ class FaultDesk:
             return await ask(engine.faults())
 
         future = self._app.runtime.submit(job)
-        future.add_done_callback(
-            lambda done: self._app.post_message(FaultsSeen(done, asked=asked))
-        )
+        tell(self._app, future, lambda done: FaultsSeen(done, asked=asked))
 
     def seen(self, message: FaultsSeen) -> bool:
         """Take an answer in; tell whether the picture has another one now."""

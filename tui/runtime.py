@@ -21,6 +21,9 @@ from meterdeck.core.model.fleet_update import WatchUpdate
 from meterdeck.core.model.usage import TenantId
 
 if TYPE_CHECKING:
+    from textual.message import Message
+    from textual.message_pump import MessagePump
+
     from meterdeck.core.services.engine import Engine
     from meterdeck.core.services.watch import Watch
 
@@ -69,6 +72,18 @@ class Runtime(Protocol):
 
     def stop(self) -> None:
         """End the engine and wait for it, a few seconds at most."""
+
+
+def tell(
+    pump: MessagePump, future: Future[T], message: Callable[[Future[T]], Message]
+) -> None:
+    """Post a message once there is an answer; at the engine's end there is none."""
+
+    def done(answer: Future[T]) -> None:
+        if not answer.cancelled():
+            pump.post_message(message(answer))
+
+    future.add_done_callback(done)
 
 
 class EngineRuntime:

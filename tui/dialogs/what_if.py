@@ -26,6 +26,7 @@ from meterdeck.core.model.what_if import WhatIf
 from meterdeck.tui.dialogs.dialog import Dialog
 from meterdeck.tui.money_words import FORECAST_WORDS, quantity_words
 from meterdeck.tui.picture import Picture
+from meterdeck.tui.runtime import tell
 from meterdeck.tui.widgets.choice import Choice
 from meterdeck.tui.widgets.comparison import ComparisonView
 
@@ -146,9 +147,7 @@ class WhatIfDialog(Dialog[None]):
         number, cost = self._asked, self._cost
         runtime = cast("ConsoleApp", self.app).runtime
         future = runtime.submit(lambda engine: engine.costs.imagine(cost, wanted))
-        future.add_done_callback(
-            lambda done: self.post_message(self.Reckoned(number, done))
-        )
+        tell(self, future, lambda done: self.Reckoned(number, done))
 
     def _read(self) -> WhatIf:
         plan = self._chosen("plan")

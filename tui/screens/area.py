@@ -16,6 +16,7 @@ from meterdeck.core.model.usage import TenantId
 from meterdeck.core.services.fleet import FleetChange
 from meterdeck.tui.actions import BY_ID, Action, Area, refusal
 from meterdeck.tui.picture import Picture
+from meterdeck.tui.runtime import tell
 from meterdeck.tui.widgets.banner import Banner
 from meterdeck.tui.widgets.header import StatusHeader
 from meterdeck.tui.widgets.key_bar import KeyBar
@@ -127,9 +128,7 @@ class AreaScreen(Screen[None]):
         self._looking = True
         tenant = picture.fleet.tenant(row)
         future = self.console.runtime.submit(lambda engine: engine.standings.of(tenant))
-        future.add_done_callback(
-            lambda done: self.post_message(self.Looked(tenant.id, done))
-        )
+        tell(self, future, lambda done: self.Looked(tenant.id, done))
 
     def on_area_screen_looked(self, message: Looked) -> None:
         self._looking = False

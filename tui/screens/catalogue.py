@@ -24,6 +24,7 @@ from meterdeck.core.model.catalogue_sight import (
 from meterdeck.core.services.fleet import FleetChange
 from meterdeck.tui.actions import Action, Area, bindings
 from meterdeck.tui.picture import Picture
+from meterdeck.tui.runtime import tell
 from meterdeck.tui.screens.catalogue_reading import CatalogueReading
 from meterdeck.tui.widgets.banner import Banner
 from meterdeck.tui.widgets.catalogue_detail import CatalogueDetail
@@ -257,7 +258,7 @@ class CatalogueScreen(CatalogueReading):
             return
         # What checks the configuration takes long to import: elsewhere, then.
         future = self.console.runtime.submit(lambda engine: _load(_FORMS[action.id]))
-        self.tell(future, lambda done: self.Prepared(action, done))
+        tell(self, future, lambda done: self.Prepared(action, done))
 
     def on_catalogue_reading_affected(self, message: CatalogueReading.Affected) -> None:
         from meterdeck.tui.dialogs.switch import SwitchDialog  # noqa: PLC0415  # rare

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
@@ -15,6 +15,7 @@ from meterdeck.core.model.catalogue import Account, PriceUsers
 from meterdeck.core.model.catalogue_sight import MeterSight, PriceSight
 from meterdeck.core.model.events import LoggedEvent
 from meterdeck.tui.picture import Picture
+from meterdeck.tui.runtime import tell
 from meterdeck.tui.screens.area import AreaScreen
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ class CatalogueReading(AreaScreen):
             return
         self._reading, self._stale = True, False
         future = self.console.runtime.submit(_read)
-        self.tell(future, lambda done: self.Read(done, whole=whole))
+        tell(self, future, lambda done: self.Read(done, whole=whole))
         self.show_read(picture)
 
     def on_catalogue_reading_read(self, message: Read) -> None:
@@ -157,7 +158,7 @@ class CatalogueReading(AreaScreen):
         if not asked:
             return
         self._counting += 1
-        self.tell(self._users_of(asked, at_most), self.Counted)
+        tell(self, self._users_of(asked, at_most), self.Counted)
 
     def _users_of(
         self, price_ids: tuple[str, ...], at_most: int
@@ -180,16 +181,7 @@ class CatalogueReading(AreaScreen):
         """Find out whom ending it is about; `Affected` tells."""
         about = seen.prices if isinstance(seen, MeterSight) else (seen,)
         future = self._users_of(tuple(each.price.id for each in about), WHOLE)
-        self.tell(future, lambda done: self.Affected(seen, done))
-
-    def tell(self, future: Future[T], message: Callable[[Future[T]], Message]) -> None:
-        """Post a message once there is an answer; at the engine's end there is none."""
-
-        def done(answer: Future[T]) -> None:
-            if not answer.cancelled():
-                self.post_message(message(answer))
-
-        future.add_done_callback(done)
+        tell(self, future, lambda done: self.Affected(seen, done))
 
     def _failed(self, error: BaseException) -> None:
         if not isinstance(error, MeterdeckError):

@@ -15,6 +15,7 @@ from meterdeck.core.model.usage import TenantId
 from meterdeck.core.services.fleet import FleetChange
 from meterdeck.tui.actions import Area, bindings
 from meterdeck.tui.picture import Picture
+from meterdeck.tui.runtime import tell
 from meterdeck.tui.screens.event_area import SIGHT_S, EventArea
 from meterdeck.tui.widgets.banner import Banner
 from meterdeck.tui.widgets.event_detail import EventDetail
@@ -58,7 +59,6 @@ class EventScreen(EventArea):
         return self._event
 
     def on_mount(self) -> None:
-        super().on_mount()
         self.set_interval(SIGHT_S, self._read)
         self._read()
 
@@ -81,7 +81,7 @@ class EventScreen(EventArea):
         future = self.console.runtime.submit(
             lambda engine: engine.ledger.open(identifier)
         )
-        future.add_done_callback(lambda done: self.post_message(self.Told(done)))
+        tell(self, future, self.Told)
 
     def on_event_screen_told(self, message: Told) -> None:
         self._asking = False

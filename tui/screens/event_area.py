@@ -12,6 +12,7 @@ from meterdeck.core.model.event_changes import EventChange, EventPlan
 from meterdeck.core.model.ledger import LedgerEvent
 from meterdeck.tui import event_words
 from meterdeck.tui.actions import Action
+from meterdeck.tui.runtime import tell
 from meterdeck.tui.screens.area import AreaScreen
 
 SIGHT_S = 2.0
@@ -52,9 +53,7 @@ class EventArea(AreaScreen):
         future = self.console.runtime.submit(
             lambda engine: engine.event_changes.plan(change, identifier)
         )
-        future.add_done_callback(
-            lambda done: self.post_message(self.Planned(action, done))
-        )
+        tell(self, future, lambda done: self.Planned(action, done))
 
     def on_event_area_planned(self, message: Planned) -> None:
         from meterdeck.tui.dialogs.event import EventDialog  # noqa: PLC0415  # rare

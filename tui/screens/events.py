@@ -19,6 +19,7 @@ from meterdeck.core.services.fleet import FleetChange
 from meterdeck.tui.actions import Action, Area, bindings
 from meterdeck.tui.dialogs.states import EVERYTHING, LETTERS, Shown, StatesDialog
 from meterdeck.tui.picture import LETTERS_COUNTED, Picture
+from meterdeck.tui.runtime import tell
 from meterdeck.tui.screens.event import EventScreen
 from meterdeck.tui.screens.event_area import SIGHT_S, EventArea
 from meterdeck.tui.widgets.banner import Banner
@@ -83,7 +84,6 @@ class EventsScreen(EventArea):
         return self._log.chosen
 
     def on_mount(self) -> None:
-        super().on_mount()
         self.set_interval(SIGHT_S, self._look)
 
     def open(self, picture: Picture) -> None:
@@ -113,7 +113,7 @@ class EventsScreen(EventArea):
         future = self.console.runtime.submit(
             lambda engine: engine.ledger.sight(lines, letters=LETTERS_COUNTED)
         )
-        future.add_done_callback(lambda done: self.post_message(self.Sighted(done)))
+        tell(self, future, self.Sighted)
 
     def on_events_screen_sighted(self, message: Sighted) -> None:
         self._asking = False
@@ -133,9 +133,7 @@ class EventsScreen(EventArea):
         future = self.console.runtime.submit(
             lambda engine: engine.event_changes.plan_replays()
         )
-        future.add_done_callback(
-            lambda done: self.post_message(self.PlannedAll(shown, done))
-        )
+        tell(self, future, lambda done: self.PlannedAll(shown, done))
 
     def on_events_screen_planned_all(self, message: PlannedAll) -> None:
         from meterdeck.tui.dialogs.replay_all import ReplayAllDialog  # noqa: PLC0415  # rare

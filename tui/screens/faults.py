@@ -59,7 +59,6 @@ class FaultsScreen(AreaScreen):
         return self.query_one(FaultKnobs)
 
     def on_mount(self) -> None:
-        super().on_mount()
         self.query_one(FaultNote).show(self._knobs.chosen)
         self.set_interval(_LOOK_S, self._look)
         self._look()

@@ -56,7 +56,6 @@ class FleetScreen(AreaScreen):
 
     def on_mount(self) -> None:
         self.query_one(TenantTable).display = False
-        super().on_mount()
 
     # -- the picture -----------------------------------------------------------
 

@@ -18,6 +18,7 @@ from meterdeck.core.model.usage import TenantId
 from meterdeck.core.services.fleet import FleetChange
 from meterdeck.tui.actions import Area, bindings
 from meterdeck.tui.picture import Picture
+from meterdeck.tui.runtime import tell
 from meterdeck.tui.screens.area import AreaScreen
 from meterdeck.tui.widgets.audit_log import AuditLog
 from meterdeck.tui.widgets.banner import Banner
@@ -100,7 +101,6 @@ class TenantScreen(AreaScreen):
 
     def on_mount(self) -> None:
         self.query_one(EventLog).tenant = self._tenant
-        super().on_mount()
         self.set_interval(AUDIT_S, self._read_records)
         self.set_interval(COST_S, self._reckon)
         self._read_records()
@@ -139,7 +139,7 @@ class TenantScreen(AreaScreen):
         future = self.console.runtime.submit(
             lambda engine: engine.usage.refusals(tenant, limit=REFUSALS)
         )
-        future.add_done_callback(lambda done: self.post_message(self.Refused(done)))
+        tell(self, future, self.Refused)
 
     def on_tenant_screen_refused(self, message: Refused) -> None:
         picture, error = self.console.picture, message.future.exception()
@@ -161,7 +161,7 @@ class TenantScreen(AreaScreen):
         self._reckoning = True
         tenant = picture.fleet.tenant(row)
         future = self.console.runtime.submit(lambda engine: engine.costs.of(tenant))
-        future.add_done_callback(lambda done: self.post_message(self.Costed(done)))
+        tell(self, future, self.Costed)
 
     def on_tenant_screen_costed(self, message: Costed) -> None:
         self._reckoning = False
@@ -200,7 +200,7 @@ class TenantScreen(AreaScreen):
         future = self.console.runtime.submit(
             lambda engine: engine.changes.audit(tenant, limit=AUDIT_ENTRIES)
         )
-        future.add_done_callback(lambda done: self.post_message(self.Trail(done)))
+        tell(self, future, self.Trail)
 
     def on_tenant_screen_trail(self, message: Trail) -> None:
         self._reading = False

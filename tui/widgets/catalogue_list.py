@@ -149,7 +149,6 @@ class CatalogueList(Panel):
 
     def on_resize(self, event: events.Resize) -> None:
         self._list.resize(self._room)
-        super().on_resize(event)
 
     def on_click(self, event: events.Click) -> None:
         event.stop()
