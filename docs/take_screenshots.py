@@ -31,6 +31,7 @@ PICTURES: Sequence[tuple[str, tuple[int, int], tuple[str, ...]]] = (
     ("events", (128, 38), ("e",)),
     ("catalogue", (128, 38), ("c", "down")),
     ("costs", (120, 34), ("slash", *"labs", "enter", "enter")),
+    ("faults", (112, 36), ("F", "p", "1")),
     ("help", (128, 38), ("question_mark",)),
 )
 
