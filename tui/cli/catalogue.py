@@ -12,6 +12,7 @@ from meterdeck.tui.cli.call import Call, run_call
 from meterdeck.tui.cli.catalogue_form import account_form
 from meterdeck.tui.cli.json_form import context_form
 from meterdeck.tui.cli.output import Cell, Output, Row, Tone, note
+from meterdeck.tui.phrases import counted
 from meterdeck.tui.price_words import form_words, interval_words, tier_lines
 
 
@@ -115,10 +116,10 @@ def _by_product(
 
 def _tell_hidden(account: Account, shown: Account) -> None:
     hidden = {
-        "meters": len(account.meters) - len(shown.meters),
-        "products": len(account.products) - len(shown.products),
-        "prices": len(account.prices) - len(shown.prices),
+        "meter": len(account.meters) - len(shown.meters),
+        "product": len(account.products) - len(shown.products),
+        "price": len(account.prices) - len(shown.prices),
     }
-    words = ", ".join(f"{count:,} {what}" for what, count in hidden.items() if count)
+    words = ", ".join(counted(count, what) for what, count in hidden.items() if count)
     if words:
         note(f"not shown, as inactive: {words}; to see them add --all")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from argparse import Namespace
 
-from meterdeck.core.model.catalogue import Account
+from meterdeck.core.model.catalogue import Account, Catalogue
 from meterdeck.core.model.catalogue_lint import Subject, lint
 from meterdeck.core.model.catalogue_warnings import CatalogueWarning
 from meterdeck.core.model.context import Context
@@ -15,6 +15,7 @@ from meterdeck.tui.cli.arguments import config_of, output_of
 from meterdeck.tui.cli.call import context_of
 from meterdeck.tui.cli.json_form import Form
 from meterdeck.tui.cli.output import Cell, Output, Tone, note
+from meterdeck.tui.phrases import counted
 
 _WRONG = 1
 
@@ -89,13 +90,17 @@ def _sum_up(
     out: Output, found: Declaration, account: Account | None, warnings: int
 ) -> None:
     catalogue = found.declared.catalogue
-    looked = f"{len(catalogue.meters)} meters, {len(catalogue.products)} products and"
-    looked += f" {len(catalogue.prices)} prices declared in {found.name}"
+    looked = f"{_several(catalogue)} declared in {found.name}"
     if account is not None:
-        looked += f"; {len(account.meters)} meters, {len(account.products)} products"
-        looked += f" and {len(account.prices)} prices of the account"
+        looked += f"; {_several(account)} of the account"
     note(f"looked at: {looked}")
     if not warnings:
         out.line("nothing to warn of")
     else:
-        out.line(f"{warnings:,} warning" + ("s" if warnings > 1 else ""))
+        out.line(counted(warnings, "warning"))
+
+
+def _several(of: Catalogue | Account) -> str:
+    meters = counted(len(of.meters), "meter")
+    products = counted(len(of.products), "product")
+    return f"{meters}, {products} and {counted(len(of.prices), 'price')}"

@@ -191,7 +191,7 @@ def test_the_catalogue_is_shown_as_stripe_has_it(
     assert "to 1,000 0.01 USD + 5.00 USD" in words
     assert "unit 0.01 USD a unit monthly tokens" in words
     assert "over" not in shown.out
-    assert "1 prices; to see them add --all" in shown.err
+    assert "1 price; to see them add --all" in shown.err
     forms = {each["lookup_key"]: each["form"] for each in form["prices"]}
     assert (forms["over"], forms["steps"]) == ("unit", "graduated")
 
