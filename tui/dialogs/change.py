@@ -10,7 +10,6 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from time import monotonic
 from typing import ClassVar
 
 from textual import on
@@ -26,12 +25,10 @@ from meterdeck.core.model.context import Mode
 from meterdeck.core.model.text import visible
 from meterdeck.core.model.usage import Broken, Tenant
 from meterdeck.tui.dialogs.dialog import Dialog
+from meterdeck.tui.dialogs.enter_guard import EnterGuard
 from meterdeck.tui.picture import Picture
 from meterdeck.tui.requests import Request, Target
 from meterdeck.tui.widgets.choice import Choice
-
-REPEAT_S = 0.3
-"""Enter within this time of the Enter before is a held key, and ignored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +66,7 @@ class ChangeDialog(Dialog["Request | None"]):
         super().__init__()
         self.picture = picture
         self.tenant = tenant
-        self._enter_at = 0.0
+        self._enter = EnterGuard()
         self._seen: object = None
 
     # -- what the subclass says ------------------------------------------------
@@ -229,27 +226,20 @@ class ChangeDialog(Dialog["Request | None"]):
 
     # -- Enter moves on, never confirms ----------------------------------------
 
-    def _held(self) -> bool:
-        """Tell whether this Enter is a repeat of a held key."""
-        now = monotonic()
-        held = now - self._enter_at < REPEAT_S
-        self._enter_at = now
-        return held
-
     @on(Input.Submitted)
     @on(Choice.Left)
     def _entered(self) -> None:
-        self._held()
+        self._enter.held()
         self.focus_next()
 
     @on(Button.Pressed, "#cancel")
     def _cancelled(self) -> None:
-        if not self._held():
+        if not self._enter.held():
             self.dismiss(None)
 
     @on(Button.Pressed, "#confirm")
     def _confirmed(self) -> None:
-        if not self._held():
+        if not self._enter.held():
             self.action_confirm()
 
     def action_cancel(self) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from time import monotonic
 from typing import ClassVar
 
 from textual import on
@@ -26,12 +25,10 @@ from meterdeck.core.model.text import visible
 from meterdeck.core.settings.catalogue_draft import DraftedMeter, DraftedPrice
 from meterdeck.tui.catalogue_requests import CatalogueRequest
 from meterdeck.tui.dialogs.dialog import Dialog
+from meterdeck.tui.dialogs.enter_guard import EnterGuard
 from meterdeck.tui.picture import Picture
 from meterdeck.tui.requests import new_operation_id
 from meterdeck.tui.widgets.choice import Choice
-
-REPEAT_S = 0.3
-"""Enter within this time of the Enter before is a held key, and ignored."""
 
 Field = tuple[str, Widget]
 _PASTE = "To declare it: paste this into the configuration"
@@ -80,7 +77,7 @@ class GuidedForm(Dialog["CatalogueRequest | None"]):
         self.picture = picture
         self.operation_id = new_operation_id()
         self.step = 0
-        self._enter_at = 0.0
+        self._enter = EnterGuard()
         self._shown: object = None
 
     # -- what the subclass says ------------------------------------------------
@@ -269,16 +266,10 @@ class GuidedForm(Dialog["CatalogueRequest | None"]):
 
     # -- from step to step -----------------------------------------------------
 
-    def _held(self) -> bool:
-        now = monotonic()
-        held = now - self._enter_at < REPEAT_S
-        self._enter_at = now
-        return held
-
     @on(Input.Submitted)
     @on(Choice.Left)
     def _entered(self) -> None:
-        self._held()
+        self._enter.held()
         if self.last:
             self.query_one("#cancel", Button).focus()
             return
@@ -319,12 +310,12 @@ class GuidedForm(Dialog["CatalogueRequest | None"]):
 
     @on(Button.Pressed, "#cancel")
     def _cancelled(self) -> None:
-        if not self._held():
+        if not self._enter.held():
             self.dismiss(None)
 
     @on(Button.Pressed, "#create")
     def _created(self) -> None:
-        if not self._held():
+        if not self._enter.held():
             self.action_create()
 
     def action_create(self) -> None:

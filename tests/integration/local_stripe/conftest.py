@@ -66,3 +66,13 @@ async def http(server: LocalStripeServer) -> AsyncIterator[aiohttp.ClientSession
 def seller(local: LocalStripe) -> Seller:
     """Makes meters, prices, customers and subscriptions in one line each."""
     return Seller(local)
+
+
+@pytest.fixture
+def prices(seller: Seller) -> tuple[str, str]:
+    """A metered price and a licensed one."""
+    product = seller.product()
+    return (
+        seller.metered_price(seller.meter(), product),
+        seller.licensed_price(product),
+    )

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 
 import pytest
+from tests.support.shop import Shop, open_shop
 from tests.support.stripe_side import StripeSide, running_stripe
 
 from meterdeck.core.adapters.redis_client import Redis
@@ -40,3 +41,12 @@ def directory(
 ) -> Directory:
     """A directory that has read nothing yet."""
     return Directory(valkey_client, context, gateway)
+
+
+@pytest.fixture
+async def shop(
+    stripe: StripeSide, valkey_client: Redis, context: Context, gateway: StripeGateway
+) -> AsyncIterator[Shop]:
+    """Plans basic and rich name their prices, vague does not."""
+    async with open_shop(stripe, valkey_client, context, gateway) as shop:
+        yield shop

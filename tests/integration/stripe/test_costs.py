@@ -1,12 +1,11 @@
 """Costs of running periods, beside the local Stripe's own arithmetic of invoices."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from tests.support.billed import MONTHLY
-from tests.support.shop import FORMS, RESOURCES, Shop, by_label, open_shop, so_far
+from tests.support.shop import FORMS, RESOURCES, Shop, by_label, so_far
 from tests.support.stripe_faults import (
     Asked,
     FaultServer,
@@ -15,10 +14,8 @@ from tests.support.stripe_faults import (
     page,
     refusal,
 )
-from tests.support.stripe_side import StripeSide
 
-from meterdeck.core.adapters.redis_client import Redis, server_time
-from meterdeck.core.adapters.stripe_gateway import StripeGateway
+from meterdeck.core.adapters.redis_client import server_time
 from meterdeck.core.errors import StripeUnreachable
 from meterdeck.core.model.changes import Actor, AdjustKind, Adjustment, Bill
 from meterdeck.core.model.context import Context, Secret, StripeOptions
@@ -29,15 +26,6 @@ from meterdeck.core.model.usage import (
     TenantId,
 )
 from meterdeck.core.services.engine import Engine
-
-
-@pytest.fixture
-async def shop(
-    stripe: StripeSide, valkey_client: Redis, context: Context, gateway: StripeGateway
-) -> AsyncIterator[Shop]:
-    """Plans basic and rich name their prices, vague does not."""
-    async with open_shop(stripe, valkey_client, context, gateway) as shop:
-        yield shop
 
 
 async def test_every_form_of_price_comes_to_stripes_preview_in_every_currency(

@@ -1,28 +1,14 @@
 """What if: another plan, another price, another usage of the running period."""
 
-from collections.abc import AsyncIterator
 from decimal import Decimal
 
 import pytest
 from tests.support.billed import MONTHLY
-from tests.support.shop import Shop, open_shop, so_far
-from tests.support.stripe_side import StripeSide
+from tests.support.shop import Shop, so_far
 
-from meterdeck.core.adapters.redis_client import Redis
-from meterdeck.core.adapters.stripe_gateway import StripeGateway
 from meterdeck.core.errors import BadInput, NotFound, Refused
-from meterdeck.core.model.context import Context
 from meterdeck.core.model.costs import Basis
 from meterdeck.core.model.what_if import WhatIf
-
-
-@pytest.fixture
-async def shop(
-    stripe: StripeSide, valkey_client: Redis, context: Context, gateway: StripeGateway
-) -> AsyncIterator[Shop]:
-    """Plans basic and rich name their prices, vague does not."""
-    async with open_shop(stripe, valkey_client, context, gateway) as shop:
-        yield shop
 
 
 async def test_another_plan_brings_its_own_prices_and_leaves_what_no_plan_names(
