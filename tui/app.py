@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 from meterdeck.core.errors import MeterdeckError
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.text import visible
+from meterdeck.core.settings.running_sandbox import state_dir
+from meterdeck.tui.memory import FILE_NAME, Memory
 from meterdeck.tui.runtime import EngineRuntime, Runtime
 from meterdeck.tui.terminal import prepare
 
@@ -41,7 +43,8 @@ def run_console(load: Callable[[], Context], *, title: str = "meterdeck") -> int
     from meterdeck.tui.console import ConsoleApp  # noqa: PLC0415
 
     runtime = EngineRuntime(load)
-    app = ConsoleApp(runtime, title=title, actor=current_actor)
+    memory = Memory(state_dir() / FILE_NAME)
+    app = ConsoleApp(runtime, title=title, actor=current_actor, memory=memory)
     ending = _handle_signals(app, runtime)
     app.run()
     runtime.drain(DRAIN_S)

@@ -20,6 +20,7 @@ from meterdeck.tui.actions import Action
 from meterdeck.tui.crash import Crash
 from meterdeck.tui.fault_desk import LOOK_S, FaultDesk, FaultsSeen, Settled
 from meterdeck.tui.key_order import OneKeyAtATime
+from meterdeck.tui.memory import Memory
 from meterdeck.tui.picture import LETTERS_COUNTED, Picture
 from meterdeck.tui.requests import Adjust, Request, Target
 from meterdeck.tui.runtime import Ended, Opened, Report, Runtime, tell
@@ -48,6 +49,7 @@ class ConsoleApp(OneKeyAtATime):
         runtime: The engine; started after the first paint.
         actor: Tells who is at the keyboard, for the audit trail.
         environ: What the terminal says of itself.
+        memory: What is remembered from one start to the next.
     """
 
     CSS_PATH = "app.tcss"
@@ -94,8 +96,10 @@ class ConsoleApp(OneKeyAtATime):
         title: str = "meterdeck",
         actor: Callable[[], Actor],
         environ: Mapping[str, str] = os.environ,
+        memory: Memory | None = None,
     ) -> None:
         super().__init__()
+        self.memory = memory if memory is not None else Memory(None)
         self.animation_level = "none"
         self.title = title
         self.runtime = runtime

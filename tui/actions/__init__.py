@@ -1,0 +1,97 @@
+"""Every action of the console, and the one gate each of them passes.
+
+Footer, help, command palette and key bindings are made from this list; screens hold
+no permission checks of their own.
+"""
+
+from __future__ import annotations
+
+from textual.binding import Binding
+
+from meterdeck.core.model.context import Context, Mode
+from meterdeck.core.model.text import visible
+from meterdeck.tui.actions.action import Action, Area, Confirm
+from meterdeck.tui.actions.areas import AREAS
+from meterdeck.tui.actions.catalogue import CATALOGUE
+from meterdeck.tui.actions.events import EVENTS
+from meterdeck.tui.actions.everywhere import EVERYWHERE
+from meterdeck.tui.actions.faults import FAULTS
+from meterdeck.tui.actions.tenants import TENANTS
+
+__all__ = [
+    "ACTIONS", "BY_ID", "Action", "Area", "Confirm", "bindings", "of_area", "offered",
+    "refusal",
+]  # fmt: skip
+
+ACTIONS: tuple[Action, ...] = (
+    *TENANTS,
+    *EVENTS,
+    *CATALOGUE,
+    *FAULTS,
+    *AREAS,
+    *EVERYWHERE,
+)
+"""In the order of help."""
+
+BY_ID = {action.id: action for action in ACTIONS}
+
+
+def of_area(area: Area) -> list[Action]:
+    """Return the actions of a screen, in the order of help."""
+    return [action for action in ACTIONS if area in action.area]
+
+
+def bindings(area: Area) -> list[Binding]:
+    """Return a screen's key bindings; each leads through `act` to the gate."""
+    return [
+        Binding(
+            action.keys,
+            f"screen.act('{action.id}')",
+            action.does,
+            key_display=action.key_label,
+            id=action.id,
+        )
+        for action in of_area(area)
+    ]
+
+
+def refusal(action: Action, context: Context | None) -> str:
+    """Return why an action is not allowed in a context, one sentence; "" if it is."""
+    if context is None:
+        waits = "not connected yet; try again when the tenants are there"
+        return waits if action.writes or action.sandbox else ""
+    name = visible(context.name)
+    if context.read_only and (action.writes or action.rehearses):
+        return (
+            f"{name} is read-only, nothing was changed;"
+            " its setting read_only = false allows changes"
+        )
+    return _outside_sandbox(action, context) or _nowhere_to_go(action, context)
+
+
+def _outside_sandbox(action: Action, context: Context) -> str:
+    if not action.sandbox or context.mode is Mode.SANDBOX:
+        return ""
+    name, mode = visible(context.name), context.mode.value
+    return f"{name} is {mode}; only a sandbox's Stripe goes wrong on purpose"
+
+
+def _nowhere_to_go(action: Action, context: Context) -> str:
+    name = visible(context.name)
+    if action.simulates and context.mode is Mode.LIVE:
+        return f"{name} is live; test events go to test and sandbox contexts only"
+    if action.simulates and context.stripe is None:
+        return f"{name} has no Stripe, so a test event has nowhere to go"
+    if action.of_stripe and context.stripe is None:
+        return f"{name} has no Stripe, so nothing has a price"
+    return ""
+
+
+def offered(area: Area, context: Context | None) -> list[Action]:
+    """Return the actions of a screen that its context allows.
+
+    Before the context is known all are offered: the gate refuses what has to wait.
+    """
+    if context is None:
+        return of_area(area)
+    return [action for action in of_area(area) if not refusal(action, context)]

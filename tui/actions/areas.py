@@ -1,0 +1,16 @@
+"""Actions that open another area of the console."""
+
+from meterdeck.tui.actions.action import Action, Area
+
+_TENANTS = Area.FLEET | Area.TENANT
+_LEDGER = Area.EVENTS | Area.EVENT
+
+AREAS: tuple[Action, ...] = (
+    Action("events", "e", "e", "events", "Show every meter event",
+           _TENANTS | Area.CATALOGUE, 8),
+    Action("catalogue", "c", "c", "catalogue",
+           "Show meters and prices, and who uses them", _TENANTS, 9, of_stripe=True),
+    Action("faults", "F", "F", "faults",
+           "Show and set what the sandbox's Stripe does wrong",
+           _TENANTS | _LEDGER, 13, sandbox=True),
+)  # fmt: skip

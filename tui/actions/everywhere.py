@@ -1,0 +1,15 @@
+"""Actions of every screen."""
+
+from meterdeck.tui.actions.action import Action, Area
+
+EVERYWHERE: tuple[Action, ...] = (
+    Action("back", "escape", "esc", "back", "Go back; on the first screen: no filter",
+           Area.EVERYWHERE, 11),
+    Action("help", "question_mark,f1", "?", "help", "Explain this screen and its keys",
+           Area.EVERYWHERE, 1),
+    Action("palette", "ctrl+p", "^p", "commands", "Find any command by its name",
+           Area.EVERYWHERE, 12),
+    Action("theme", "f2", "F2", "theme", "Change colours: dark, light, 16 colours",
+           Area.EVERYWHERE),
+    Action("quit", "q", "q", "quit", "Leave the console", Area.EVERYWHERE, 1),
+)  # fmt: skip

@@ -1,0 +1,27 @@
+"""Actions on tenants: the fleet, one of them."""
+
+from meterdeck.tui.actions.action import Action, Area, Confirm
+
+_TENANTS = Area.FLEET | Area.TENANT
+
+TENANTS: tuple[Action, ...] = (
+    Action("filter", "slash", "/", "filter", "Show only what contains a text",
+           Area.FLEET | Area.EVENTS | Area.CATALOGUE, 2),
+    Action("sort", "s", "s", "sort", "Choose the order of the table", Area.FLEET, 9),
+    Action("open", "enter", "↵", "open", "Open a tenant: counters, events, audit trail",
+           Area.FLEET, 3),
+    Action("adjust", "a", "a", "adjust", "Add to, subtract from or set a counter",
+           _TENANTS, 4, Confirm.TYPED, writes=True),
+    Action("reset", "r", "r", "reset", "Set a counter back to 0",
+           _TENANTS, 6, Confirm.TYPED, writes=True),
+    Action("override", "o", "o", "override", "Set or remove a limit for one tenant",
+           _TENANTS, 5, Confirm.TYPED, writes=True),
+    Action("undo", "u", "u", "undo",
+           "Take back the last change, or the chosen entry",
+           _TENANTS, 7, Confirm.TYPED, writes=True),
+    Action("fire", "t", "t", "test event", "Send a test event to Stripe's meter",
+           _TENANTS, 10, Confirm.DIALOG, writes=True, simulates=True),
+    Action("what_if", "w", "w", "what if",
+           "Reckon another plan, price or usage",
+           Area.TENANT, 9, of_stripe=True),
+)  # fmt: skip
