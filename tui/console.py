@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from datetime import UTC, datetime
 from typing import Literal
 
 from textual.command import Provider
@@ -16,6 +17,7 @@ from meterdeck.core.model.changes import Actor, Undone
 from meterdeck.core.model.fleet_update import WatchUpdate
 from meterdeck.core.model.text import visible
 from meterdeck.core.model.usage import TenantId
+from meterdeck.tui import clipboard
 from meterdeck.tui.actions import Action
 from meterdeck.tui.crash import Crash
 from meterdeck.tui.fault_desk import LOOK_S, FaultDesk, FaultsSeen, Settled
@@ -109,6 +111,7 @@ class ConsoleApp(OneKeyAtATime):
         self.faults = FaultDesk(self)
         self._counting = False
         self._actor = actor
+        self.environ = environ
         self._jump = over_ssh(environ)
         for theme in THEMES:
             self.register_theme(theme)
@@ -222,6 +225,19 @@ class ConsoleApp(OneKeyAtATime):
             timeout=6 if severity == "information" else 10,
             markup=False,
         )
+
+    def now(self) -> datetime:
+        """Return the servers' time, or this host's before they have answered."""
+        return self.picture.now() if self.picture else datetime.now(UTC)
+
+    def put_on_clipboard(self, text: str) -> None:
+        """Have the terminal take `text` onto its clipboard, also over SSH.
+
+        Textual's own way does not get through tmux or screen.
+        """
+        self._clipboard = text
+        if self._driver is not None:
+            self._driver.write(clipboard.sequence(text, self.environ))
 
     def open_tenant(self, tenant: TenantId) -> None:
         """Show one tenant on a screen of its own."""

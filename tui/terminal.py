@@ -6,14 +6,23 @@ animations have to be set before that.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, MutableMapping
 
 _REMOTE = ("SSH_CONNECTION", "SSH_TTY", "SSH_CLIENT")
+_DISPLAYS = ("DISPLAY", "WAYLAND_DISPLAY")
 
 
 def over_ssh(environ: Mapping[str, str]) -> bool:
     """Tell whether the terminal is at the other end of an SSH connection."""
     return any(environ.get(name) for name in _REMOTE)
+
+
+def has_browser(environ: Mapping[str, str]) -> bool:
+    """Tell whether a page that is opened here is seen by whoever sits here."""
+    if over_ssh(environ):
+        return False
+    return sys.platform == "darwin" or any(environ.get(name) for name in _DISPLAYS)
 
 
 def sixteen_colours(environ: Mapping[str, str]) -> bool:

@@ -3,6 +3,12 @@
 from meterdeck.tui.actions.action import Action, Area
 
 EVERYWHERE: tuple[Action, ...] = (
+    Action("copy", "y", "y", "copy", "Copy an id, a name, a key; works over SSH",
+           Area.EVERYWHERE),
+    Action("export", "E", "E", "export",
+           "Write what is shown to a file: CSV, JSON, SVG", Area.EVERYWHERE),
+    Action("browse", "B", "B", "dashboard", "Open it in Stripe's dashboard",
+           Area.EVERYWHERE, of_stripe=True),
     Action("back", "escape", "esc", "back", "Go back; on the first screen: no filter",
            Area.EVERYWHERE, 11),
     Action("help", "question_mark,f1", "?", "help", "Explain this screen and its keys",

@@ -23,6 +23,8 @@ from meterdeck.tui.widgets.key_bar import KeyBar
 
 if TYPE_CHECKING:
     from meterdeck.tui.console import ConsoleApp
+    from meterdeck.tui.screens.taking import Taking
+    from meterdeck.tui.taking.sheets import Sheet
 
 
 CLOSE_LOOK_S = 2.0
@@ -176,6 +178,32 @@ class AreaScreen(Screen[None]):
 
     def on_key_bar_pressed(self, message: KeyBar.Pressed) -> None:
         self.action_act(message.action)
+
+    def to_copy(self) -> list[tuple[str, str]]:
+        """Return what can be copied here before what names the tenant."""
+        return []
+
+    def sheet(self) -> Sheet | None:
+        """Return what is shown as a table; None where it is none."""
+        return self._taking().sheet_of_list(self.AREA.name or "list")
+
+    def stripe_object(self) -> str:
+        """Return the id of what Stripe's dashboard would show; "" for the tenant."""
+        return ""
+
+    def _taking(self) -> Taking:
+        from meterdeck.tui.screens.taking import Taking  # noqa: PLC0415  # rare
+
+        return Taking(self, self.subject)
+
+    def do_copy(self) -> None:
+        self._taking().copy(self.to_copy())
+
+    def do_export(self) -> None:
+        self._taking().export(self.sheet())
+
+    def do_browse(self) -> None:
+        self._taking().browse(self.stripe_object())
 
     def do_help(self) -> None:
         from meterdeck.tui.screens.help import HelpScreen  # noqa: PLC0415  # rare

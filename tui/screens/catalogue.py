@@ -244,6 +244,26 @@ class CatalogueScreen(CatalogueReading):
             self._say_state(picture)
             self._show_chosen(picture)
 
+    def to_copy(self) -> list[tuple[str, str]]:
+        seen = self._list.chosen
+        if isinstance(seen, MeterSight):
+            meter = seen.meter
+            return [("event name", meter.event_name), ("meter id", meter.id)]
+        if isinstance(seen, PriceSight):
+            price = seen.price
+            return [
+                ("price id", price.id),
+                ("lookup key", price.lookup_key),
+                ("product id", price.product_id),
+            ]
+        return []
+
+    def stripe_object(self) -> str:
+        seen = self._list.chosen
+        if isinstance(seen, MeterSight):
+            return seen.meter.id
+        return seen.price.id if isinstance(seen, PriceSight) else ""
+
     # -- changes ---------------------------------------------------------------
 
     def ask(self, action: Action) -> None:

@@ -44,6 +44,27 @@ class EventArea(AreaScreen):
         """The event that changes are about."""
         return None
 
+    @property
+    def about(self) -> LedgerEvent | None:
+        """The event that is copied and looked up: without a choice the newest."""
+        return self.chosen
+
+    def to_copy(self) -> list[tuple[str, str]]:
+        if self.about is None:
+            return []
+        line = self.about.line
+        return [
+            ("identifier", line.event.identifier),
+            ("tenant id", line.tenant),
+            ("customer id", line.event.customer),
+            ("request id", line.request_id),
+            ("idempotency key", line.idempotency_key),
+            ("message", line.message),
+        ]
+
+    def stripe_object(self) -> str:
+        return self.about.line.event.customer if self.about is not None else ""
+
     def ask(self, action: Action) -> None:
         event = self.chosen
         if event is None:

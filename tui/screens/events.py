@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import Future
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -27,6 +27,9 @@ from meterdeck.tui.widgets.event_log import EventLog
 from meterdeck.tui.widgets.filter_bar import FilterBar
 from meterdeck.tui.widgets.header import StatusHeader
 from meterdeck.tui.widgets.key_bar import KeyBar
+
+if TYPE_CHECKING:
+    from meterdeck.tui.taking.sheets import Sheet
 
 
 class EventsScreen(EventArea):
@@ -82,6 +85,15 @@ class EventsScreen(EventArea):
     @property
     def chosen(self) -> LedgerEvent | None:
         return self._log.chosen
+
+    @property
+    def about(self) -> LedgerEvent | None:
+        return self._log.chosen or self._log.newest()
+
+    def sheet(self) -> Sheet | None:
+        from meterdeck.tui.taking.events import events_sheet  # noqa: PLC0415  # rare
+
+        return events_sheet(self._log.every_line())
 
     def on_mount(self) -> None:
         self.set_interval(SIGHT_S, self._look)

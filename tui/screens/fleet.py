@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -25,6 +25,9 @@ from meterdeck.tui.widgets.header import StatusHeader
 from meterdeck.tui.widgets.key_bar import KeyBar
 from meterdeck.tui.widgets.placeholder import Placeholder
 from meterdeck.tui.widgets.tenant_table import TenantTable
+
+if TYPE_CHECKING:
+    from meterdeck.tui.taking.sheets import Sheet
 
 REST_S = 0.12
 """The detail follows the cursor when it rests: not at each line of a held key."""
@@ -179,6 +182,14 @@ class FleetScreen(AreaScreen):
     @property
     def subject(self) -> TenantId | None:
         return self.query_one(TenantTable).selected
+
+    def sheet(self) -> Sheet | None:
+        from meterdeck.tui.taking.tenants import tenants_sheet  # noqa: PLC0415  # rare
+
+        table = self.query_one(TenantTable)
+        if table.picture is None:
+            return None
+        return tenants_sheet(table.picture.fleet, table.list.rows)
 
     def on_tenant_table_opened(self) -> None:
         self.action_act("open")

@@ -111,6 +111,11 @@ class EventLog(Panel):
         found = self._found(self.skipped + self.size.height)[self.skipped :]
         return [event.line for event in found]
 
+    def every_line(self) -> list[LoggedEvent]:
+        """Return the lines of all events in the list, seen or scrolled away."""
+        count = len(self.picture.events) if self.picture else 0
+        return [event.line for event in self._found(count + len(self.sight.letters))]
+
     def shown_letters(self) -> list[tuple[TenantId, str]]:
         """Return the keys of all letters in the list, seen or scrolled away."""
         count = len(self.picture.events) if self.picture else 0

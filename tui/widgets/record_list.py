@@ -13,6 +13,7 @@ from textual.message import Message
 from textual.strip import Strip
 
 from meterdeck.tui.render import Align, Line
+from meterdeck.tui.taking.sheets import Sheet
 from meterdeck.tui.tenant_list import TenantList
 from meterdeck.tui.themes import Ground, Role
 from meterdeck.tui.widgets.counters import align_right
@@ -117,6 +118,12 @@ class RecordList(LineView, Generic[T], can_focus=True):
         """The record under the cursor."""
         row = self._places.selected
         return self._records[row] if row is not None else None
+
+    def sheet(self, name: str) -> Sheet:
+        """Return everything that is shown, as plain values under the headings."""
+        columns = [field.title.lower().replace(" ", "_") for field in self._fields]
+        rows = [[field.text(one) for field in self._fields] for one in self.shown]
+        return Sheet(name, columns, rows)
 
     def select(self, key: Hashable) -> None:
         """Put the cursor on the record with this key, if it is shown."""
