@@ -98,7 +98,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 def test_the_dashboard_has_addresses_for_what_stripe_knows() -> None:
     """In live and in test mode; for nothing that is not an id, nor in a sandbox."""
-    stripe = StripeOptions(api_key="sk_test_x")
+    stripe = StripeOptions(Secret("sk_test_x"))
     test = replace(context(Mode.TEST), stripe=stripe)
     live = replace(context(Mode.LIVE), stripe=stripe)
     there = "https://dashboard.stripe.com"
