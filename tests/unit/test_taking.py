@@ -12,7 +12,7 @@ import pytest
 from tests.tui.pictures import context
 
 from meterdeck.core.errors import Refused
-from meterdeck.core.model.context import Mode, StripeOptions
+from meterdeck.core.model.context import Mode, Secret, StripeOptions
 from meterdeck.core.model.dashboard import dashboard_address
 from meterdeck.tui import clipboard
 from meterdeck.tui.taking.files import stem_of, write_new
