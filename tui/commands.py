@@ -37,7 +37,8 @@ class ActionCommands(Provider):
             for action in offered(screen.AREA, context):
                 if action.id != "palette":
                     does = partial(screen.action_act, action.id)
-                    yield f"{action.label} ({action.key_label})", action.does, does
+                    name = f"{action.label} ({app.keys.label(action)})"
+                    yield name, action.does, does
         for theme in THEMES:
             name = theme.name.removeprefix("meterdeck-")
             yield (

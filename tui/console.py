@@ -6,19 +6,21 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, cast
 
 from textual.command import Provider
 from textual.message import Message
 from textual.screen import Screen
 
-from meterdeck.core.errors import Conflict, MeterdeckError, UnknownOutcome
+from meterdeck.core.errors import BadInput, Conflict, MeterdeckError, UnknownOutcome
 from meterdeck.core.model.changes import Actor, Undone
+from meterdeck.core.model.context import Context
 from meterdeck.core.model.fleet_update import WatchUpdate
 from meterdeck.core.model.text import visible
 from meterdeck.core.model.usage import TenantId
 from meterdeck.tui import clipboard
 from meterdeck.tui.actions import Action
+from meterdeck.tui.actions.keys import Keys, keys_of
 from meterdeck.tui.crash import Crash
 from meterdeck.tui.fault_desk import LOOK_S, FaultDesk, FaultsSeen, Settled
 from meterdeck.tui.key_order import OneKeyAtATime
@@ -109,6 +111,8 @@ class ConsoleApp(OneKeyAtATime):
         self.ended: BaseException | None = None
         self.crash: Crash | None = None
         self.faults = FaultDesk(self)
+        self.keys = Keys()
+        self.command_lines: list[str] = []
         self._counting = False
         self._actor = actor
         self.environ = environ
@@ -135,6 +139,7 @@ class ConsoleApp(OneKeyAtATime):
         match message.report:
             case Opened(context):
                 self.picture = Picture(context)
+                self._take_keys(context)
                 for screen in self._areas():
                     screen.open(self.picture)
                 self._count_letters()
@@ -145,6 +150,15 @@ class ConsoleApp(OneKeyAtATime):
                 self.exit(return_code=code)
             case WatchUpdate() as update:
                 self._take(update)
+
+    def _take_keys(self, context: Context) -> None:
+        """Give actions the keys that the user has configured."""
+        if not context.console.keys:
+            return
+        self.keys = keys_of(context.console.keys)
+        self.set_keymap(dict(self.keys.chosen))
+        for problem in self.keys.problems:
+            self.say(problem, title="keys", severity="warning")
 
     def _take(self, update: WatchUpdate) -> None:
         if self.picture is not None:
@@ -244,6 +258,40 @@ class ConsoleApp(OneKeyAtATime):
         from meterdeck.tui.screens.tenant import TenantScreen  # noqa: PLC0415  # rare
 
         self.push_screen(TenantScreen(tenant))
+
+    def to_fleet(self) -> AreaScreen:
+        """Leave every screen but the first; return that one."""
+        while len(self.screen_stack) > 1:
+            self.pop_screen()
+        return cast("AreaScreen", self.screen)
+
+    def tenant_called(self, name: str) -> TenantId:
+        """Return the tenant with this id, customer id or subscription id.
+
+        Else the only one that the filter `name` finds.
+
+        Raises:
+            BadInput: There is none, or there are several.
+        """
+        if self.picture is None:
+            raise BadInput("not connected yet; try again when the tenants are there")
+        fleet, shown = self.picture.fleet, visible(name, 40)
+        row = fleet.row_of(name)
+        if row is not None:
+            return fleet.tenant(row).id
+        found = fleet.search(name)
+        exact = [
+            tenant.id
+            for tenant in map(fleet.tenant, found)
+            if name in (tenant.customer, tenant.subscription)
+        ]
+        if exact:
+            return exact[0]
+        if len(found) == 1:
+            return fleet.tenant(found[0]).id
+        if found:
+            raise BadInput(f"{len(found):,} tenants are so called; :tenants {shown}")
+        raise BadInput(f"no tenant, customer or subscription is called {shown}")
 
     def open_dialog(
         self, action: Action, tenant: TenantId | None, *, entry: str | None = None

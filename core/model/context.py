@@ -239,6 +239,19 @@ class DeliveryOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class ConsoleOptions:
+    """How the console is worked with; both are pairs, in the configuration's order.
+
+    Attributes:
+        keys: Ids of actions with the keys they have instead of their own.
+        aliases: Names of commands with the lines that they stand for.
+    """
+
+    keys: tuple[tuple[str, str], ...] = ()
+    aliases: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
     """One named environment, resolved.
 
@@ -252,6 +265,7 @@ class Context:
         library: How the applications' own calls behave.
         delivery: How the worker delivers.
         catalogue: The meters, products and prices that are declared.
+        console: How the console is worked with.
     """
 
     name: str
@@ -269,6 +283,7 @@ class Context:
     library: LibraryOptions = LibraryOptions()
     delivery: DeliveryOptions = DeliveryOptions()
     catalogue: Catalogue = NO_CATALOGUE
+    console: ConsoleOptions = ConsoleOptions()
 
     def resource(self, name: str) -> Resource:
         """Return the configured resource called `name`.

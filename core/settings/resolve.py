@@ -8,6 +8,7 @@ from pathlib import Path
 
 from meterdeck.core.errors import BadInput, ConfigError
 from meterdeck.core.model.context import (
+    ConsoleOptions,
     Context,
     DeliveryOptions,
     LibraryOptions,
@@ -75,6 +76,10 @@ class Resolver:
             library=self._library(name, chosen.library),
             delivery=self._delivery(name, chosen.delivery, with_stripe),
             catalogue=resolve_catalogue(self.settings, self.origins),
+            console=ConsoleOptions(
+                tuple(self.settings.console.keys.items()),
+                tuple(self.settings.console.aliases.items()),
+            ),
         )
 
     def declared(self) -> Declared:

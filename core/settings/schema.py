@@ -217,6 +217,13 @@ class DeliverySettings(Strict):
         return self
 
 
+class ConsoleSettings(Strict):
+    """[console]"""
+
+    keys: dict[Name, Annotated[str, Field(min_length=1)]] = {}
+    aliases: dict[Name, Annotated[str, Field(min_length=1)]] = {}
+
+
 class ContextSettings(Strict):
     """[contexts.NAME]"""
 
@@ -245,6 +252,7 @@ class Settings(BaseSettings):
     meters: dict[Name, MeterSettings] = {}
     products: dict[Name, ProductSettings] = {}
     prices: dict[Name, PriceSettings] = {}
+    console: ConsoleSettings = ConsoleSettings()
     contexts: dict[Name, ContextSettings] = {}
 
     @classmethod

@@ -16,6 +16,7 @@ from meterdeck.core.settings.catalogue_schema import (
     ProductSettings,
 )
 from meterdeck.core.settings.schema import (
+    ConsoleSettings,
     ContextSettings,
     DeliverySettings,
     LibrarySettings,
@@ -39,6 +40,7 @@ TABLES: dict[type[BaseModel], str] = {
     MeterSettings: r"meters\.\w+",
     ProductSettings: r"products\.\w+",
     PriceSettings: r"prices\.\w+",
+    ConsoleSettings: r"console",
 }
 SECRETS = {"STAGING_REDIS_PASSWORD": "pw", "STAGING_STRIPE_KEY": "rk_test_1"}
 

@@ -13,6 +13,8 @@ EVERYWHERE: tuple[Action, ...] = (
            Area.EVERYWHERE, 11),
     Action("help", "question_mark,f1", "?", "help", "Explain this screen and its keys",
            Area.EVERYWHERE, 1),
+    Action("command", "colon", ":", "command",
+           "Type a command by its name; Tab completes it", Area.EVERYWHERE, 13),
     Action("palette", "ctrl+p", "^p", "commands", "Find any command by its name",
            Area.EVERYWHERE, 12),
     Action("theme", "f2", "F2", "theme", "Change colours: dark, light, 16 colours",

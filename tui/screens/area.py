@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from meterdeck.tui.console import ConsoleApp
     from meterdeck.tui.screens.taking import Taking
     from meterdeck.tui.taking.sheets import Sheet
+    from meterdeck.tui.widgets.command_line import CommandLine
 
 
 CLOSE_LOOK_S = 2.0
@@ -56,6 +57,7 @@ class AreaScreen(Screen[None]):
             super().__init__()
 
     _looking = False
+    _focused_before: Widget | None = None
     behind = False
     """Updates came while another screen was on top."""
 
@@ -78,7 +80,7 @@ class AreaScreen(Screen[None]):
 
     def open(self, picture: Picture) -> None:
         """Show a picture for the first time."""
-        self.query_one(KeyBar).show(picture.context)
+        self.query_one(KeyBar).show(picture.context, self.console.keys)
         self.frame(picture)
 
     def take(self, picture: Picture, change: FleetChange) -> None:
@@ -202,6 +204,14 @@ class AreaScreen(Screen[None]):
     def do_export(self) -> None:
         self._taking().export(self.sheet())
 
+    def export_as(self, form: str) -> None:
+        """Write what is shown to a file, without asking how.
+
+        Raises:
+            BadInput: There is no such form.
+        """
+        self._taking().export_as(form, self.sheet())
+
     def do_browse(self) -> None:
         self._taking().browse(self.stripe_object())
 
@@ -209,6 +219,31 @@ class AreaScreen(Screen[None]):
         from meterdeck.tui.screens.help import HelpScreen  # noqa: PLC0415  # rare
 
         self.app.push_screen(HelpScreen(self.active_bindings))
+
+    def do_command(self) -> None:
+        from meterdeck.tui.command_line.catalogue import commands_of  # noqa: PLC0415  # rare
+        from meterdeck.tui.widgets.command_line import CommandLine  # noqa: PLC0415
+
+        if not self.query(CommandLine):
+            self._focused_before = self.focused
+            self.mount(CommandLine(commands_of(self), self.console.command_lines))
+
+    async def on_command_line_entered(self, message: CommandLine.Entered) -> None:
+        from meterdeck.tui.widgets.command_line import CommandLine  # noqa: PLC0415  # rare
+
+        line = self.query_one(CommandLine)
+        kept = self.console.command_lines
+        if message.line.strip() and kept[-1:] != [message.line]:
+            kept.append(message.line)
+        if line.run(message.line):
+            await self.on_command_line_left()
+
+    async def on_command_line_left(self) -> None:
+        from meterdeck.tui.widgets.command_line import CommandLine  # noqa: PLC0415  # rare
+
+        await self.query(CommandLine).remove()
+        if self._focused_before is not None and self._focused_before.is_attached:
+            self._focused_before.focus()
 
     def do_palette(self) -> None:
         self.app.action_command_palette()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from textual.screen import Screen
 
-from meterdeck.core.errors import MeterdeckError
+from meterdeck.core.errors import BadInput, MeterdeckError
 from meterdeck.core.model.dashboard import dashboard_address
 from meterdeck.core.model.text import visible
 from meterdeck.core.model.usage import Tenant, TenantId
@@ -112,6 +112,21 @@ class Taking:
                 self._written(form, sheet, picture)
 
         self._console.push_screen(ExportMenu(lines), chosen)
+
+    def export_as(self, name: str, sheet: Sheet | None) -> None:
+        """Write what is shown in the form of that name.
+
+        Raises:
+            BadInput: There is no such form, or no list to write in it.
+        """
+        forms = [str(form) for form in Form]
+        if name.lower() not in forms:
+            raise BadInput(f"export as one of: {', '.join(forms)}")
+        form = Form(name.lower())
+        if sheet is None and form is not Form.SVG:
+            raise BadInput("this screen has no list; export it as svg")
+        picture = self._console.export_screenshot(title=self._console.title or "")
+        self._written(form, sheet, picture)
 
     def _written(self, form: Form, sheet: Sheet | None, picture: str) -> None:
         context = self._picture.context.name if self._picture else "console"

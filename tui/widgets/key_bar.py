@@ -8,6 +8,7 @@ from textual.strip import Strip
 
 from meterdeck.core.model.context import Context
 from meterdeck.tui.actions import Action, Area, offered
+from meterdeck.tui.actions.keys import Keys
 from meterdeck.tui.render import Line, cells
 from meterdeck.tui.themes import Ground, Role
 from meterdeck.tui.widgets.line_view import LineView
@@ -30,11 +31,13 @@ class KeyBar(LineView):
         super().__init__()
         self._area = area
         self._known: Context | None = None
+        self._keys = Keys()
         self._places: list[tuple[int, int, str]] = []
 
-    def show(self, context: Context) -> None:
-        """Offer what a context allows."""
+    def show(self, context: Context, keys: Keys | None = None) -> None:
+        """Offer what a context allows, by the keys that the user has chosen."""
         self._known = context
+        self._keys = keys or Keys()
         self.repaint()
 
     def _chosen(self) -> list[Action]:
@@ -42,7 +45,7 @@ class KeyBar(LineView):
         room = self.size.width - 2
         kept: set[str] = set()
         for action in sorted(actions, key=lambda action: action.rank):
-            needed = cells(action.key_label) + len(action.label) + 3
+            needed = cells(self._keys.label(action)) + len(action.label) + 3
             if needed > room:
                 break
             room -= needed
@@ -56,7 +59,7 @@ class KeyBar(LineView):
         self._places = []
         for action in self._chosen():
             start = line.width
-            line.add(f"{action.key_label} ", key).add(action.label, label)
+            line.add(f"{self._keys.label(action)} ", key).add(action.label, label)
             self._places.append((start, line.width, action.id))
             line.add("  ", label)
         return line.strip(self.size.width, label)

@@ -1,0 +1,1 @@
+"""The `:` line: every command by its name, with completion and aliases."""
