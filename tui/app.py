@@ -18,11 +18,13 @@ from meterdeck.core.errors import MeterdeckError
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.text import visible
 from meterdeck.core.settings.running_sandbox import state_dir
+from meterdeck.tui.look import look_of
 from meterdeck.tui.memory import FILE_NAME, Memory
 from meterdeck.tui.runtime import EngineRuntime, Runtime
 from meterdeck.tui.terminal import prepare
 
 if TYPE_CHECKING:
+    from meterdeck.core.settings.location import Tree
     from meterdeck.tui.console import ConsoleApp
 
 DRAIN_S = 5.0
@@ -31,8 +33,13 @@ _HUNG_UP = 128 + signal.SIGHUP
 _TERMINATED = 128 + signal.SIGTERM
 
 
-def run_console(load: Callable[[], Context], *, title: str = "meterdeck") -> int:
+def run_console(
+    load: Callable[[], Context], *, title: str = "meterdeck", tree: Tree | None = None
+) -> int:
     """Show the console until the operator leaves; return the exit code.
+
+    Args:
+        tree: The configuration file as it stands, for what the first paint needs.
 
     Paints first; `load` then runs in the engine's thread. What it raises ends the
     console with its sentence on standard error.
@@ -44,9 +51,16 @@ def run_console(load: Callable[[], Context], *, title: str = "meterdeck") -> int
 
     runtime = EngineRuntime(load)
     memory = Memory(state_dir() / FILE_NAME)
-    app = ConsoleApp(runtime, title=title, actor=current_actor, memory=memory)
+    look = look_of(tree or {}, os.environ, memory)
+    app = ConsoleApp(
+        runtime,
+        title=title,
+        actor=current_actor,
+        memory=memory,
+        theme=look.theme,
+    )
     ending = _handle_signals(app, runtime)
-    app.run()
+    app.run(mouse=look.mouse)
     runtime.drain(DRAIN_S)
     runtime.stop()
     if app.crash is not None:

@@ -48,7 +48,7 @@ class ActionCommands(Provider):
             )
 
     def _dress(self, theme: str) -> None:
-        self.app.theme = theme
+        cast("ConsoleApp", self.app).dress(theme)
 
     async def discover(self) -> Hits:
         for name, does, run in self._commands():

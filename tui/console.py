@@ -31,7 +31,7 @@ from meterdeck.tui.runtime import Ended, Opened, Report, Runtime, tell
 from meterdeck.tui.screens.area import AreaScreen
 from meterdeck.tui.screens.fleet import FleetScreen
 from meterdeck.tui.terminal import over_ssh, sixteen_colours
-from meterdeck.tui.themes import ANSI, DARK, THEMES
+from meterdeck.tui.themes import ANSI, DARK, THEME_PREFIX, THEMES
 
 
 def _commands() -> type[Provider]:
@@ -54,6 +54,7 @@ class ConsoleApp(OneKeyAtATime):
         actor: Tells who is at the keyboard, for the audit trail.
         environ: What the terminal says of itself.
         memory: What is remembered from one start to the next.
+        theme: The theme to begin with, without its prefix; "": by the terminal.
     """
 
     CSS_PATH = "app.tcss"
@@ -101,6 +102,7 @@ class ConsoleApp(OneKeyAtATime):
         actor: Callable[[], Actor],
         environ: Mapping[str, str] = os.environ,
         memory: Memory | None = None,
+        theme: str = "",
     ) -> None:
         super().__init__()
         self.memory = memory if memory is not None else Memory(None)
@@ -117,9 +119,11 @@ class ConsoleApp(OneKeyAtATime):
         self._actor = actor
         self.environ = environ
         self._jump = over_ssh(environ)
-        for theme in THEMES:
-            self.register_theme(theme)
+        for each in THEMES:
+            self.register_theme(each)
         self.theme = ANSI if sixteen_colours(environ) else DARK
+        if theme and not sixteen_colours(environ):
+            self.theme = f"{THEME_PREFIX}{theme}"
 
     def get_default_screen(self) -> Screen[None]:
         return FleetScreen(jump=self._jump)
@@ -383,7 +387,12 @@ class ConsoleApp(OneKeyAtATime):
         """Change to the next of our themes."""
         names = [theme.name for theme in THEMES]
         place = names.index(self.theme) if self.theme in names else -1
-        self.theme = names[(place + 1) % len(names)]
+        self.dress(names[(place + 1) % len(names)])
+
+    def dress(self, theme: str) -> None:
+        """Change to a theme, and begin with it from now on."""
+        self.theme = theme
+        self.memory.put("look", {"theme": theme.removeprefix(THEME_PREFIX)})
 
     # -- the end ---------------------------------------------------------------
 

@@ -35,6 +35,15 @@ def sixteen_colours(environ: Mapping[str, str]) -> bool:
     return not any(mark in term for mark in ("256color", "direct", "kitty", "ghostty"))
 
 
+def light_ground(environ: Mapping[str, str]) -> bool:
+    """Tell whether the terminal says that its ground is light.
+
+    Few terminals do: by COLORFGBG, whose last number is the ground's colour.
+    """
+    ground = environ.get("COLORFGBG", "").rpartition(";")[2]
+    return ground in ("7", "15")
+
+
 def prepare(environ: MutableMapping[str, str]) -> None:
     """Set what Textual reads at its import; a choice already made is kept.
 

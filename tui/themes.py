@@ -1,4 +1,4 @@
-"""Colours: three themes as data, and the palette that lines are painted with.
+"""Colours: four themes as data, and the palette that lines are painted with.
 
 A colour has a role (`near`, `muted`) and lies on a ground (`base`, `cursor`). State
 is never told by colour alone: whoever paints a role writes a word or a sign too.
@@ -76,16 +76,16 @@ _DARK = {
 _LIGHT = {
     "text": "#39414f",
     "bright": "#10151f",
-    "muted": "#6a7486",
+    "muted": "#646d7e",
     "faint": "#c3c9d3",
-    "accent": "#08795b",
-    "low": "#2467d6",
-    "near": "#a86b00",
-    "high": "#cc2338",
+    "accent": "#066a50",
+    "low": "#1f5ac2",
+    "near": "#855400",
+    "high": "#b51c31",
     "track": "#d9dee6",
-    "good": "#08795b",
+    "good": "#066a50",
     "spark": "#7fa3c7",
-    "sandbox": "#08795b",
+    "sandbox": "#066a50",
     "test": "#6c45c4",
     "live": "#ffffff",
     "ground-base": "#fbfbf9",
@@ -123,9 +123,25 @@ _ANSI = {
     "ground-prod": "ansi_default",
 }
 
+_COLOUR_BLIND = _DARK | {
+    "accent": "#7cc7f2",
+    "low": "#4f9be8",
+    "near": "#f8ef9a",
+    "high": "#ee7326",
+    "good": "#7cc7f2",
+    "sandbox": "#7cc7f2",
+    "test": "#d9a0c4",
+    "ground-live": "#a84a00",
+    "ground-alarm": "#4a2a12",
+    "ground-prod": "#2b1a0e",
+}
+"""Blue, yellow and orange, of different lightness: told apart without red and green."""
+
 DARK = "meterdeck-dark"
 LIGHT = "meterdeck-light"
 ANSI = "meterdeck-ansi"
+COLOUR_BLIND = "meterdeck-colour-blind"
+THEME_PREFIX = "meterdeck-"
 PREFIX = "md-"
 
 
@@ -164,6 +180,7 @@ THEMES = (
     _theme(DARK, _DARK, dark=True, ansi=False),
     _theme(LIGHT, _LIGHT, dark=False, ansi=False),
     _theme(ANSI, _ANSI, dark=True, ansi=True),
+    _theme(COLOUR_BLIND, _COLOUR_BLIND, dark=True, ansi=False),
 )
 
 

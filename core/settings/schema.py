@@ -222,6 +222,8 @@ class ConsoleSettings(Strict):
 
     keys: dict[Name, Annotated[str, Field(min_length=1)]] = {}
     aliases: dict[Name, Annotated[str, Field(min_length=1)]] = {}
+    theme: Literal["auto", "dark", "light", "ansi", "colour-blind"] = "auto"
+    mouse: Literal["auto", "on", "off"] = "auto"
 
 
 class ContextSettings(Strict):

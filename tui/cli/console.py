@@ -23,4 +23,4 @@ def run(args: Namespace) -> int:
     from meterdeck.tui.app import run_console  # noqa: PLC0415
 
     load = partial(load_context, config=config, context=context, flags=flags_of(args))
-    return run_console(load, title=f"meterdeck · {chosen.context}")
+    return run_console(load, title=f"meterdeck · {chosen.context}", tree=chosen.tree)

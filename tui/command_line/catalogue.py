@@ -129,7 +129,7 @@ def _theme_name(name: str) -> str:
 def _dress(screen: AreaScreen, name: str) -> None:
     for theme in THEMES:
         if _theme_name(theme.name) == name.lower():
-            screen.app.theme = theme.name
+            screen.console.dress(theme.name)
             return
     names = ", ".join(_theme_name(theme.name) for theme in THEMES)
     raise BadInput(f"there is no theme {visible(name, 20)}; there are: {names}")

@@ -11,6 +11,7 @@ from textual.content import Content
 
 from meterdeck.core.model.text import visible
 from meterdeck.tui.dialogs.menu import Entry, Menu
+from meterdeck.tui.render import fit
 
 _SHOWN = 44
 Copyable = tuple[str, str]
@@ -44,7 +45,7 @@ def _key(place: int) -> str:
 def _prompt(place: int, name: str, text: str) -> Content:
     return Content.assemble(
         (f" {_key(place):<2}", "$md-accent"),
-        f" {name:<16}",
+        f" {fit(name, 18)} ",
         (visible(text, _SHOWN), "$md-muted"),
     )
 

@@ -251,6 +251,9 @@ class AreaScreen(Screen[None]):
     def do_theme(self) -> None:
         self.console.next_theme()
 
+    def do_suspend(self) -> None:
+        self.app.action_suspend_process()
+
     def do_quit(self) -> None:
         self.app.exit()
 

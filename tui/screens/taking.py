@@ -57,7 +57,7 @@ class Taking:
             return []
         keys = [
             (
-                f"key of {visible(str(resource.name), 10)}",
+                f"key of {visible(str(resource.name), 11)}",
                 self._counter_key(tenant.id, column),
             )
             for column, resource in enumerate(picture.fleet.resources[:4])
