@@ -8,7 +8,15 @@ import tempfile
 from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 
-from bench import command_line, console, counting, delivery, exactness, memory
+from bench import (
+    command_line,
+    console,
+    console_scale,
+    counting,
+    delivery,
+    exactness,
+    memory,
+)
 from bench.report import Section, write_page
 from meterdeck.core.sandbox.valkey import Valkey
 
@@ -50,6 +58,12 @@ def _console(quick: bool) -> Section:
     return console.run(rounds=5 if quick else 9, window_s=1 if quick else 5)
 
 
+def _console_scale(quick: bool) -> Section:
+    if quick:
+        return console_scale.run(presses=3, window_s=1, sizes=(100, 10_000))
+    return console_scale.run(presses=5, window_s=3)
+
+
 def _command_line(quick: bool) -> Section:
     return command_line.run(rounds=5 if quick else 9, starts=1 if quick else 5)
 
@@ -60,6 +74,7 @@ PARTS: Mapping[str, Callable[[bool], Section]] = {
     "memory": _memory,
     "delivery": _delivery,
     "console": _console,
+    "console-scale": _console_scale,
     "command-line": _command_line,
 }
 

@@ -67,6 +67,33 @@ class TimedTerminal(Terminal):
             seen = len(self._arrivals)
             self._stop.wait(_BURST_S)
 
+    def frame_end(self, since: float, *, timeout_s: float = 10.0) -> float:
+        """Wait for a frame that is written after `since`, and for its end.
+
+        Raises:
+            AssertionError: Nothing was written within `timeout_s`.
+        """
+        deadline = since + timeout_s
+        while not (self._arrivals and self._arrivals[-1][0] > since):
+            if time.monotonic() > deadline:
+                raise AssertionError(f"no answer within {timeout_s} s:\n{self.now()}")
+            self._stop.wait(0.002)
+        self._wait_for_a_pause(deadline)
+        return self._arrivals[-1][0]
+
+    def last_change(self, of: Callable[[str], object]) -> float:
+        """Return when what `of` reads on the screen last became another, of the
+        writes not yet looked at; 0.0 where it did not.
+        """
+        changed, before = 0.0, of(self.text())
+        while self._replayed < len(self._arrivals):
+            came, data = self._arrivals[self._replayed]
+            self._replayed += 1
+            super()._feed(data)
+            if (seen := of(self.text())) != before:
+                changed, before = came, seen
+        return changed
+
     def bytes_over(self, seconds: float) -> int:
         """Return how many bytes are written in the next `seconds`."""
         before = len(self.received)
