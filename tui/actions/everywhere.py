@@ -17,7 +17,7 @@ EVERYWHERE: tuple[Action, ...] = (
            "Type a command by its name; Tab completes it", Area.EVERYWHERE, 13),
     Action("palette", "ctrl+p", "^p", "commands", "Find any command by its name",
            Area.EVERYWHERE, 12),
-    Action("theme", "f2", "F2", "theme", "Change colours: dark, light, 16, colour-blind safe",
+    Action("theme", "f2", "F2", "theme", "Dark, light, 16 colours, colour-blind",
            Area.EVERYWHERE),
     Action("suspend", "ctrl+z", "^z", "suspend",
            "Go to the shell; fg comes back", Area.EVERYWHERE),
