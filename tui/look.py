@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from meterdeck.core.settings.location import Tree
 from meterdeck.tui.memory import Memory
 from meterdeck.tui.terminal import light_ground, over_ssh, sixteen_colours
 
@@ -28,7 +27,7 @@ class Look:
     mouse: bool
 
 
-def look_of(tree: Tree, environ: Mapping[str, str], memory: Memory) -> Look:
+def look_of(tree: Mapping[str, object], environ: Mapping[str, str], memory: Memory) -> Look:
     """Return the look: what the terminal cannot show is never chosen.
 
     A theme chosen by F2 wins over the file's, the file's over what the terminal's
@@ -37,7 +36,7 @@ def look_of(tree: Tree, environ: Mapping[str, str], memory: Memory) -> Look:
     return Look(_theme(tree, environ, memory), _mouse(tree, environ))
 
 
-def _theme(tree: Tree, environ: Mapping[str, str], memory: Memory) -> str:
+def _theme(tree: Mapping[str, object], environ: Mapping[str, str], memory: Memory) -> str:
     if sixteen_colours(environ):
         return "ansi"
     for wanted in (memory.get(SECTION).get("theme"), _setting(tree, environ, "theme")):
@@ -46,14 +45,14 @@ def _theme(tree: Tree, environ: Mapping[str, str], memory: Memory) -> str:
     return _LIGHT_OF_AUTO if light_ground(environ) else _DARK_OF_AUTO
 
 
-def _mouse(tree: Tree, environ: Mapping[str, str]) -> bool:
+def _mouse(tree: Mapping[str, object], environ: Mapping[str, str]) -> bool:
     wanted = _setting(tree, environ, "mouse")
     if wanted in ("on", "off"):
         return wanted == "on"
     return not over_ssh(environ)
 
 
-def _setting(tree: Tree, environ: Mapping[str, str], name: str) -> object:
+def _setting(tree: Mapping[str, object], environ: Mapping[str, str], name: str) -> object:
     from_environment = environ.get(f"METERDECK_CONSOLE__{name.upper()}")
     if from_environment is not None:
         return from_environment
