@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from meterdeck.tui.memory import Memory
 from meterdeck.tui.terminal import light_ground, over_ssh, sixteen_colours
 
+File = Mapping[str, object]
 SECTION = "look"
 _LIGHT_OF_AUTO, _DARK_OF_AUTO = "light", "dark"
 NAMES = ("dark", "light", "ansi", "colour-blind")
@@ -27,7 +28,7 @@ class Look:
     mouse: bool
 
 
-def look_of(tree: Mapping[str, object], environ: Mapping[str, str], memory: Memory) -> Look:
+def look_of(tree: File, environ: Mapping[str, str], memory: Memory) -> Look:
     """Return the look: what the terminal cannot show is never chosen.
 
     A theme chosen by F2 wins over the file's, the file's over what the terminal's
@@ -36,7 +37,7 @@ def look_of(tree: Mapping[str, object], environ: Mapping[str, str], memory: Memo
     return Look(_theme(tree, environ, memory), _mouse(tree, environ))
 
 
-def _theme(tree: Mapping[str, object], environ: Mapping[str, str], memory: Memory) -> str:
+def _theme(tree: File, environ: Mapping[str, str], memory: Memory) -> str:
     if sixteen_colours(environ):
         return "ansi"
     for wanted in (memory.get(SECTION).get("theme"), _setting(tree, environ, "theme")):
@@ -45,14 +46,14 @@ def _theme(tree: Mapping[str, object], environ: Mapping[str, str], memory: Memor
     return _LIGHT_OF_AUTO if light_ground(environ) else _DARK_OF_AUTO
 
 
-def _mouse(tree: Mapping[str, object], environ: Mapping[str, str]) -> bool:
+def _mouse(tree: File, environ: Mapping[str, str]) -> bool:
     wanted = _setting(tree, environ, "mouse")
     if wanted in ("on", "off"):
         return wanted == "on"
     return not over_ssh(environ)
 
 
-def _setting(tree: Mapping[str, object], environ: Mapping[str, str], name: str) -> object:
+def _setting(tree: File, environ: Mapping[str, str], name: str) -> object:
     from_environment = environ.get(f"METERDECK_CONSOLE__{name.upper()}")
     if from_environment is not None:
         return from_environment
