@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Literal, cast
 
 from textual.command import Provider
+from textual.filter import Monochrome, NoColor
 from textual.message import Message
 from textual.screen import Screen
 
@@ -106,6 +107,13 @@ class ConsoleApp(OneKeyAtATime):
     ) -> None:
         super().__init__()
         self.memory = memory if memory is not None else Memory(None)
+        if self.no_color:
+            # Textual chooses by the theme it starts with, and would paint black on
+            # black where ours becomes an ANSI one later.
+            self._filters = [
+                NoColor() if isinstance(each, Monochrome) else each
+                for each in self._filters
+            ]
         self.animation_level = "none"
         self.title = title
         self.runtime = runtime
