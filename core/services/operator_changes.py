@@ -25,6 +25,7 @@ from meterdeck.core.model.changes import (
 )
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.names import check_id, check_tenant
+from meterdeck.core.model.override_ends import FoundOverride
 from meterdeck.core.model.quantity import LARGEST, group_quantity
 from meterdeck.core.model.text import visible
 from meterdeck.core.model.usage import Resource, ResourceName, TenantId
@@ -132,6 +133,14 @@ class OperatorChanges:
             RedisUnreachable, RedisRefused: They could not be read.
         """
         return await self._overrides.read(tenant)
+
+    async def overrides_found(self) -> tuple[FoundOverride, ...]:
+        """Return every override of the fleet, also those that are over or broken.
+
+        Raises:
+            RedisUnreachable, RedisRefused: They could not be read.
+        """
+        return await self._overrides.found()
 
     async def undo(
         self,

@@ -15,7 +15,9 @@ from meterdeck.core.adapters.redis_client import (
 from meterdeck.core.model.changes import Override
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.names import check_tenant, name_text
+from meterdeck.core.model.override_ends import FoundOverride
 from meterdeck.core.model.quantity import LARGEST, parse_counter
+from meterdeck.core.model.text import visible
 from meterdeck.core.model.usage import ResourceName, TenantId
 
 _CHUNK = 500
@@ -41,21 +43,36 @@ class OverrideList:
         if tenant is not None:
             tenants = [check_tenant(tenant, tagged=self._layout.tagged)]
         else:
-            with redis_errors():
-                names = await self._redis.smembers(self._layout.overridden())
-            tenants = sorted(
-                TenantId(name_text(name)) for name in cast("set[bytes]", names)
-            )
+            tenants = await self._overridden()
         return await self.of(tenants)
 
     async def of(self, tenants: Sequence[TenantId]) -> tuple[Override, ...]:
         """Return the overrides in force of these tenants, in their order; as `read`."""
-        found: list[Override] = []
+        found = await self._found(tenants)
+        return tuple(each.override for each in found if each.override and each.in_force)
+
+    async def found(self) -> tuple[FoundOverride, ...]:
+        """Return every override of the fleet, ordered by tenant and resource.
+
+        Also those that are over and still there, and what is no override.
+
+        Raises:
+            RedisUnreachable, RedisRefused: They could not be read.
+        """
+        return tuple(await self._found(await self._overridden()))
+
+    async def _overridden(self) -> list[TenantId]:
+        with redis_errors():
+            names = await self._redis.smembers(self._layout.overridden())
+        return sorted(TenantId(name_text(name)) for name in cast("set[bytes]", names))
+
+    async def _found(self, tenants: Sequence[TenantId]) -> list[FoundOverride]:
+        found: list[FoundOverride] = []
         for start in range(0, len(tenants), _CHUNK):
             found += await self._read_chunk(tenants[start : start + _CHUNK])
-        return tuple(found)
+        return found
 
-    async def _read_chunk(self, tenants: Sequence[TenantId]) -> list[Override]:
+    async def _read_chunk(self, tenants: Sequence[TenantId]) -> list[FoundOverride]:
         with redis_errors():
             async with self._redis.pipeline(transaction=False) as pipe:
                 for tenant in tenants:
@@ -73,11 +90,32 @@ class OverrideList:
                 *hashes, clock = await pipe.execute(raise_on_error=False)
             now = clock_time(clock)
         read = (
-            read_override(tenant, resource, fields)
+            _found_at(tenant, resource, fields, now)
             for (tenant, resource), fields in zip(places, hashes, strict=True)
-            if isinstance(fields, dict)
         )
-        return [each for each in read if each is not None and _in_force(each, now)]
+        return [each for each in read if each is not None]
+
+
+def _found_at(
+    tenant: TenantId, resource: ResourceName, fields: object, now: datetime
+) -> FoundOverride | None:
+    """Return what stands at an override's key; None where nothing does any more."""
+    if not isinstance(fields, dict):
+        why = "its key holds something else: calls that need it fail"
+        return FoundOverride(tenant, resource, None, problem=why)
+    if not fields:
+        return None  # it has ended by itself; the tenant's list still names it
+    override = read_override(tenant, resource, fields)
+    if override is None:
+        why = _no_limit(fields.get(b"units"))
+        return FoundOverride(tenant, resource, None, problem=why)
+    return FoundOverride(tenant, resource, override, not _in_force(override, now))
+
+
+def _no_limit(units: bytes | None) -> str:
+    if units is None:
+        return "it holds no limit: the plan's counts"
+    return f"its limit is {visible(name_text(units), 40)}: calls that need it fail"
 
 
 def _in_force(override: Override, now: datetime) -> bool:

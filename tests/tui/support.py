@@ -58,6 +58,7 @@ from meterdeck.core.model.fleet_update import (
 )
 from meterdeck.core.model.ledger import NEEDING, EventStory, event_of_letter
 from meterdeck.core.model.ledger_sight import LedgerSight
+from meterdeck.core.model.override_ends import FoundOverride
 from meterdeck.core.model.standing import Standing
 from meterdeck.core.model.usage import (
     ResourceName,
@@ -117,6 +118,7 @@ class ScriptedEngine:
     overridden: list[tuple[str, int | None, str]] = field(default_factory=list)
     cleared: list[tuple[str, str]] = field(default_factory=list)
     fired: list[tuple[str, int, bool]] = field(default_factory=list)
+    found_overrides: tuple[FoundOverride, ...] = ()
     trail: tuple[AuditEntry, ...] = ()
     foreseen: dict[str | None, Undone] = field(default_factory=dict)
     undone: list[tuple[str, str, str]] = field(default_factory=list)
@@ -253,6 +255,10 @@ class ScriptedEngine:
         self._raise()
         found = [e for e in self.foreseen.values() if e.entry.id == audit_id]
         return replace(found[0], audit_id="9-0")
+
+    async def overrides_found(self) -> tuple[FoundOverride, ...]:
+        self._raise()
+        return self.found_overrides
 
     async def audit(self, tenant: str | None = None, *, limit: int = 100) -> Any:
         return self.trail[:limit]

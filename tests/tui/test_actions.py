@@ -11,7 +11,10 @@ from meterdeck.core.model.context import Mode
 from meterdeck.tui.actions import ACTIONS, Action, Area, Confirm, offered, refusal
 
 WRITING = [action for action in ACTIONS if action.writes]
-OPENING = {Area.FLEET: (), Area.EVENTS: ("e",), Area.CATALOGUE: ("c",)}
+OPENING = {
+    Area.FLEET: (), Area.EVENTS: ("e",), Area.CATALOGUE: ("c",),
+    Area.OVERRIDES: ("O",),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("action", WRITING, ids=lambda action: action.id)

@@ -16,6 +16,7 @@ from meterdeck.tui.actions.catalogue import CATALOGUE
 from meterdeck.tui.actions.events import EVENTS
 from meterdeck.tui.actions.everywhere import EVERYWHERE
 from meterdeck.tui.actions.faults import FAULTS
+from meterdeck.tui.actions.records import RECORDS
 from meterdeck.tui.actions.tenants import TENANTS
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
 
 ACTIONS: tuple[Action, ...] = (
     *TENANTS,
+    *RECORDS,
     *EVENTS,
     *CATALOGUE,
     *FAULTS,

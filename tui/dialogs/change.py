@@ -142,13 +142,16 @@ class ChangeDialog(Dialog["Request | None"]):
 
     def on_mount(self) -> None:
         if self.ASKS_RESOURCE:
-            row = self.picture.fleet.row_of(self.tenant.id)
-            worst = self.picture.fleet.worst_column(row) if row is not None else 0
-            self.query_one("#resource", Choice).choose(max(worst, 0))
+            self.query_one("#resource", Choice).choose(max(self.first_column(), 0))
         for field in self.query(Input):
             field.cursor_blink = False
         self.set_interval(1.0, self.look)
         self.look()
+
+    def first_column(self) -> int:
+        """Return the column of the resource that is chosen at first: the worst."""
+        row = self.picture.fleet.row_of(self.tenant.id)
+        return self.picture.fleet.worst_column(row) if row is not None else 0
 
     # -- what the fields say ---------------------------------------------------
 

@@ -10,11 +10,13 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from meterdeck.core.errors import BadInput
-from meterdeck.core.model.quantity import parse_quantity
+from meterdeck.core.model.override_ends import FoundOverride
+from meterdeck.core.model.quantity import format_quantity, parse_quantity
 from meterdeck.core.model.text import visible
-from meterdeck.core.model.usage import LimitSource
+from meterdeck.core.model.usage import LimitSource, Tenant
 from meterdeck.tui import phrases
 from meterdeck.tui.dialogs.change import ChangeDialog, Draft
+from meterdeck.tui.picture import Picture
 from meterdeck.tui.requests import ClearOverride, SetOverride, Target
 from meterdeck.tui.widgets.choice import Choice
 
@@ -49,18 +51,49 @@ def parse_expiry(text: str, now: datetime) -> datetime | None:
 
 
 class OverrideDialog(ChangeDialog):
-    """Set or remove an override."""
+    """Set or remove an override.
+
+    Args:
+        found: The override it was opened on; None: any may be chosen.
+        removes: Whether removing it is chosen at first.
+    """
 
     TITLE_TEXT = "Override a limit"
     VERB = "Override"
     AUTO_FOCUS = "#limit"
 
+    def __init__(
+        self,
+        picture: Picture,
+        tenant: Tenant,
+        found: FoundOverride | None = None,
+        *,
+        removes: bool = False,
+    ) -> None:
+        super().__init__(picture, tenant)
+        self._found = found
+        self._removes = removes
+
+    def first_column(self) -> int:
+        if self._found is None:
+            return super().first_column()
+        return self.picture.fleet.column_of(self._found.resource)
+
+    def on_mount(self) -> None:
+        if self._removes:
+            self.query_one("#do", Choice).choose(1)
+            self.query_one("#reason").focus()
+        super().on_mount()
+
     def fields(self) -> Iterator[tuple[str, Widget]]:
         yield "Do", Choice(["set a limit", "remove the override"], id="do")
         yield (
             "Limit",
-            Input(placeholder="units, or unlimited", id="limit", compact=True),
-        )
+            Input(
+                self._limit_now(), placeholder="units, or unlimited", id="limit",
+                compact=True,
+            ),
+        )  # fmt: skip
         yield "Until", Input("7d", placeholder="12h, 7d, 2w, 2026-12-24",
                              id="until", compact=True)  # fmt: skip
 
@@ -86,13 +119,26 @@ class OverrideDialog(ChangeDialog):
 
     def _limit(self, target: Target) -> tuple[str, bool]:
         """Return the limit now in words, and whether it is an override."""
-        fleet = self.picture.fleet
+        fleet, found = self.picture.fleet, self._found
         row = fleet.row_of(self.tenant.id)
+        if row is None and found and found.resource == target.resource.name:
+            override = found.override
+            return target.amount(override.units) if override else "unknown", True
         if row is None:
             return "unknown", False
         limit = fleet.limit(row, fleet.column_of(target.resource.name))
         words = f"{target.amount(limit.units)} ({limit.source.value})"
         return words, limit.source is LimitSource.OVERRIDE
+
+    def _limit_now(self) -> str:
+        """Return the override's limit as it would be typed."""
+        override = self._found.override if self._found else None
+        if override is None:
+            return ""
+        if override.units is None:
+            return "unlimited"
+        resource = self.picture.fleet.resources[self.first_column()]
+        return format_quantity(override.units, resource.scale)
 
     def _without(self, target: Target) -> str:
         limit = self.picture.context.limit_of(self.tenant, target.resource.name)

@@ -270,6 +270,11 @@ class AreaScreen(Screen[None]):
 
         self.app.push_screen(EventsScreen())
 
+    def do_overrides(self) -> None:
+        from meterdeck.tui.screens.overrides import OverridesScreen  # noqa: PLC0415  # rare
+
+        self.app.push_screen(OverridesScreen())
+
     def do_faults(self) -> None:
         from meterdeck.tui.screens.faults import FaultsScreen  # noqa: PLC0415  # rare
 

@@ -220,3 +220,33 @@ async def test_overrides_of_many_tenants_are_listed_in_order(
     listed = [(each.tenant, each.resource) for each in await changes.overrides()]
     assert listed == [("acme", CALLS), ("acme", IMAGES), ("globex", CALLS)]
     assert [each.units for each in await changes.overrides("globex")] == [0]
+
+
+async def test_overrides_that_are_over_or_broken_are_found_and_not_in_force(
+    redis: Redis, changes: OperatorChanges, actor: Actor
+) -> None:
+    """What stands in an override's place is told, each by itself."""
+    for number, tenant in enumerate(("acme", "globex", "initech", "umbra", "soylent")):
+        await changes.set_override(
+            tenant,
+            CALLS,
+            5,
+            expires_at=await server_time(redis) + timedelta(hours=1),
+            actor=actor,
+            reason="r",
+            operation_id=f"op-{number}",
+        )
+    await redis.hset(LAYOUT.override("globex", CALLS), "expires_at", "1700000000000")
+    await redis.hdel(LAYOUT.override("initech", CALLS), "units")
+    await redis.delete(LAYOUT.override("soylent", CALLS))  # as when it has ended
+    await redis.delete(LAYOUT.override("umbra", CALLS))
+    await redis.lpush(LAYOUT.override("umbra", CALLS), "x")
+
+    told = {str(each.tenant): each for each in await changes.overrides_found()}
+
+    assert list(told) == ["acme", "globex", "initech", "umbra"]
+    assert [each.in_force for each in told.values()] == [True, False, False, False]
+    assert told["globex"].ended
+    assert told["initech"].problem == "it holds no limit: the plan's counts"
+    assert told["umbra"].problem.startswith("its key holds something else")
+    assert [each.tenant for each in await changes.overrides()] == ["acme"]

@@ -1,0 +1,9 @@
+"""Actions on what the console keeps books of: overrides, the audit trail."""
+
+from meterdeck.tui.actions.action import Action, Area, Confirm
+
+RECORDS: tuple[Action, ...] = (
+    Action("clear_override", "x", "x", "remove",
+           "Remove the override: the plan's limit holds again at once",
+           Area.OVERRIDES, 6, Confirm.TYPED, writes=True),
+)  # fmt: skip

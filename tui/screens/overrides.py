@@ -1,0 +1,147 @@
+"""Every override of the fleet, by what ends first, and what happens then."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+
+from meterdeck.core.model.override_ends import FoundOverride, by_end
+from meterdeck.core.model.usage import TenantId
+from meterdeck.core.services.fleet import FleetChange
+from meterdeck.tui.actions import Action, Area, bindings
+from meterdeck.tui.override_cells import OverrideCells
+from meterdeck.tui.picture import Picture
+from meterdeck.tui.screens.reading import ReadingScreen
+from meterdeck.tui.widgets.banner import Banner
+from meterdeck.tui.widgets.filter_bar import FilterBar
+from meterdeck.tui.widgets.header import StatusHeader
+from meterdeck.tui.widgets.key_bar import KeyBar
+from meterdeck.tui.widgets.override_detail import OverrideDetail
+from meterdeck.tui.widgets.record_list import RecordList
+
+if TYPE_CHECKING:
+    from meterdeck.core.services.engine import Engine
+
+_EMPTY = "no override is in force; o on a tenant sets one"
+
+
+class OverridesScreen(ReadingScreen[tuple[FoundOverride, ...]]):
+    """A line an override; the chosen one in full below."""
+
+    AREA = Area.OVERRIDES
+    AUTO_FOCUS = "RecordList"
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Area.OVERRIDES)]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._cells = OverrideCells()
+
+    def compose(self) -> ComposeResult:
+        yield StatusHeader()
+        yield Banner()
+        yield RecordList(
+            "Overrides",
+            self._cells.fields(),
+            key=lambda found: (found.tenant, found.resource),
+            empty="reading …",
+        )
+        yield OverrideDetail()
+        yield KeyBar(self.AREA)
+        yield FilterBar("tenant, resource, who or why")
+
+    @property
+    def _list(self) -> RecordList[FoundOverride]:
+        return self.query_one(RecordList)
+
+    @property
+    def subject(self) -> TenantId | None:
+        chosen = self._list.selected
+        return chosen.tenant if chosen else None
+
+    # -- the picture -----------------------------------------------------------
+
+    async def read(self, engine: Engine) -> tuple[FoundOverride, ...]:
+        return await engine.changes.overrides_found()
+
+    def open(self, picture: Picture) -> None:
+        self._cells.open(picture)
+        super().open(picture)
+
+    def take(self, picture: Picture, change: FleetChange) -> None:
+        super().take(picture, change)
+        self._list.repaint()
+        self._detail()
+
+    def show_read(self, answer: tuple[FoundOverride, ...]) -> None:
+        self._list.empty = _EMPTY
+        self._list.show(sorted(answer, key=by_end))
+        self._note()
+
+    def show_problem(self, problem: str) -> None:
+        if problem:
+            self._list.note = problem
+            self._list.repaint()
+
+    def _note(self) -> None:
+        shown = self._list.shown
+        soon = [each for each in shown if self._cells.ends_soon(each)]
+        ends = [self._cells.ending(each) for each in soon]
+        wrong = sum(not each.in_force for each in shown)
+        counts = (
+            (len(soon), "end within 12 h"),
+            (sum(bool(end and end.tight) for end in ends), "refuse calls then"),
+            (wrong, "over or broken"),
+        )
+        parts = [f"{count:,} {words}" for count, words in counts if count]
+        self._list.note = " · ".join([f"{len(shown):,}", *parts])
+        self._list.repaint()
+        self._detail()
+
+    def _detail(self) -> None:
+        picture, chosen = self.console.picture, self._list.selected
+        if picture is not None:
+            ending = self._cells.ending(chosen) if chosen else None
+            self.query_one(OverrideDetail).show(chosen, ending, picture)
+
+    def on_record_list_selected(self) -> None:
+        self._detail()
+
+    # -- actions ---------------------------------------------------------------
+
+    def ask(self, action: Action) -> None:
+        chosen = self._list.selected
+        if chosen is None:
+            self.console.say("there is no override here; o on a tenant sets one")
+            return
+        removes = action.id == "clear_override"
+        self.console.open_override(action, chosen, removes=removes)
+
+    def on_record_list_opened(self) -> None:
+        self.action_act("open")
+
+    def do_open(self) -> None:
+        if self.subject is not None:
+            self.console.open_tenant(self.subject)
+
+    def do_filter(self) -> None:
+        self.query_one(FilterBar).begin()
+
+    def do_back(self) -> None:
+        if not self.query_one(FilterBar).clear():
+            self.app.pop_screen()
+
+    def on_filter_bar_changed(self, message: FilterBar.Changed) -> None:
+        text = message.text.casefold()
+        self._list.filter(lambda found: text in _searched(found) if text else True)
+        self._note()
+
+    def on_filter_bar_left(self) -> None:
+        self._list.focus()
+
+
+def _searched(found: FoundOverride) -> str:
+    override = found.override
+    words = (override.actor, override.reason) if override else (found.problem,)
+    return " ".join((found.tenant, found.resource, *words)).casefold()
