@@ -18,6 +18,7 @@ from meterdeck.core.model.ledger import EventFilter
 from meterdeck.core.model.standing import Standing
 from meterdeck.core.model.usage import TenantId
 from meterdeck.core.services.fleet import Fleet, FleetChange
+from meterdeck.tui.latencies import Latencies
 
 EVENTS_KEPT = 5000
 LETTERS_COUNTED = 1000
@@ -94,6 +95,7 @@ class Picture:
         faults: What a sandbox's Stripe does wrong on purpose; None where it is not
             known, and where there is no sandbox.
         standings: What a close look found, of the tenant looked at last.
+        latencies: Round trips to both servers, of the last minutes.
     """
 
     def __init__(self, context: Context) -> None:
@@ -108,6 +110,7 @@ class Picture:
         self.letters = 0
         self.faults: FaultSight | None = None
         self.standings: dict[TenantId, tuple[Standing, ...]] = {}
+        self.latencies = Latencies()
         self.updates = 0
         self._at: datetime | None = None
         self._received = monotonic()
@@ -119,6 +122,7 @@ class Picture:
         self.spool = update.spool
         self._at, self._received = update.at, monotonic()
         self.updates += 1
+        self.latencies.take(self.redis.latency_ms, self.stripe.latency_ms)
         self.events.take(update)
         for change in update.overrides:
             key = (change.tenant, change.resource)

@@ -49,6 +49,12 @@ def open_master(
     return client
 
 
+def sentinels_of(redis: Redis) -> list[Redis]:
+    """Return clients of the Sentinels that a master's client follows; else none."""
+    pool = redis.connection_pool
+    return pool.sentinel_manager.sentinels if isinstance(pool, _MasterPool) else []
+
+
 @dataclass(frozen=True, slots=True)
 class _Here:
     """What belongs to one event loop."""

@@ -63,10 +63,10 @@ async def read_facts(redis: Redis) -> tuple[ServerFacts, ...]:
         RedisUnreachable, RedisRefused: As in `redis_errors`.
     """
     with redis_errors():
-        infos = _by_name(redis, await _ask_all(redis, "INFO"))
+        infos = _by_name(redis, await ask_all(redis, "INFO"))
     try:
         with redis_errors():
-            reply = await _ask_all(redis, "CONFIG GET", *_SETTINGS)
+            reply = await ask_all(redis, "CONFIG GET", *_SETTINGS)
         settings = _by_name(redis, reply)
     except RedisRefused:
         settings = {}
@@ -105,7 +105,8 @@ async def may_run(redis: Redis, key: bytes, commands: Sequence[Command]) -> list
     return [each == 1 for each in cast("list[int]", reply)]
 
 
-async def _ask_all(redis: Redis, *command: str) -> Any:
+async def ask_all(redis: Redis, *command: str) -> Any:
+    """Send a command that reads to every master; of several: name → answer."""
     client: Any = redis  # the library does not type this method
     if isinstance(redis, RoutedRedis):
         return await client.execute_command(*command, target_nodes="primaries")

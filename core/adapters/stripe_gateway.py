@@ -20,6 +20,7 @@ from meterdeck.core.model.cancelling import Cancellation, CancelOutcome
 from meterdeck.core.model.context import Mode, StripeOptions
 from meterdeck.core.model.delivery import Answer
 from meterdeck.core.model.events import EventOutcome, MeterEvent
+from meterdeck.core.model.health import Trouble
 from meterdeck.core.model.late_errors import LATE_ERRORS, ErrorReport
 from meterdeck.core.model.subscriptions import (
     Customer,
@@ -73,6 +74,11 @@ class StripeGateway:
     def latency_ms(self) -> float | None:
         """Round trip of the last answer in milliseconds, None before the first."""
         return self._requests.latency_ms
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """The last request without a usable answer; None where there was none."""
+        return self._requests.trouble
 
     async def close(self) -> None:
         """Close the connections; a later call would open new ones."""

@@ -21,6 +21,7 @@ from meterdeck.core.adapters.stripe_transport import (
 )
 from meterdeck.core.errors import StripeRefused
 from meterdeck.core.model.context import Mode, StripeOptions
+from meterdeck.core.model.health import Trouble
 
 PAGE = 100
 _TRIES = 3
@@ -55,6 +56,8 @@ class StripeRequests:
         self._reading = asyncio.Semaphore(_AT_ONCE)
         self.latency_ms: float | None = None
         """Round trip of the last answer in milliseconds, None before the first."""
+        self.trouble: Trouble | None = None
+        """The last request without a usable answer."""
 
     async def open(self) -> StripeTransport:
         """Import the SDK, the first time; sends nothing."""
@@ -168,10 +171,22 @@ class StripeRequests:
         except RequestFailed as failure:
             if failure.fault.status:
                 self._answered(started, failure.fault.date)
+            self._failed(failure.fault)
             raise
         self._answered(started, answer.date)
         self._check_mode(answer.body)
         return answer
+
+    def _failed(self, fault: Fault) -> None:
+        if fault.code == "resource_missing":
+            return  # an answer like another: there is none of that id
+        self.trouble = Trouble(
+            self.clock.own(),
+            fault.message,
+            status=fault.status,
+            code=fault.code,
+            request_id=fault.request_id,
+        )
 
     def _answered(self, started: float, date: str) -> None:
         self.clock.learn(date)

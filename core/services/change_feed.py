@@ -48,6 +48,11 @@ class ChangeFeed:
         self._layout = layout
         self._cursor: int | None = None
 
+    @property
+    def cursor(self) -> int | None:
+        """The number of the last change that was told; None without an index."""
+        return self._cursor
+
     async def look(self) -> Pulse:
         """Return what changed; the first look only finds where to begin.
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from meterdeck.core.services.catalogue import CatalogueService
     from meterdeck.core.services.costs import Costs
     from meterdeck.core.services.doctor.doctor import Doctor
+    from meterdeck.core.services.health import HealthService
     from meterdeck.core.services.reconcile.reconciliation import Reconciliation
 
 
@@ -130,6 +131,14 @@ class Engine:
             records=self.records,
             usage=self.usage,
         )
+
+    @cached_property
+    def health(self) -> HealthService:
+        """What looks at everything this context depends on."""
+        # The console's start should not pay for it.
+        from meterdeck.core.services.health import HealthService  # noqa: PLC0415
+
+        return HealthService(self._redis, self.context, self.gateway, self.ledger)
 
     def reconciliation(self) -> Reconciliation:
         """Return what compares this context's counters with Stripe.

@@ -58,6 +58,8 @@ class Sender:
         self._lanes = SerialLanes()
         self._stoppage = Stoppage(self._timing.monotonic)
         self.pace = Pace(rate, clock=self._timing.monotonic)
+        self.trouble: Attempt | None = None
+        """The last request that Stripe did not take, or did not answer."""
         self._gathering = Gathering(
             size=sink.batch,
             at_once=at_once,
@@ -167,6 +169,8 @@ class Sender:
     def _learned(self, attempt: Attempt, journey: Journey) -> Attempt:
         """Take note of an answer; return it as it is to be understood."""
         self._observer.attempt(attempt.answer, attempt.latency_ms / 1000)
+        if not attempt.answer.delivered:
+            self.trouble = attempt
         self._stoppage.learn(attempt)
         # A lock is one customer's, who waits in a lane; 409 likewise.
         if attempt.status == 429 and attempt.code != "lock_timeout":
@@ -232,9 +236,8 @@ class Sender:
         if journey.sending is not None:
             self._observer.attempt(Answer.UNKNOWN, self._patience_s)
             words = f"no answer within {self._patience_s:g} s"
-            journey.attempts.append(
-                Attempt(Answer.UNKNOWN, journey.sending, message=words)
-            )
+            self.trouble = Attempt(Answer.UNKNOWN, journey.sending, message=words)
+            journey.attempts.append(self.trouble)
         elif not journey.attempts:
             journey.attempts.append(self._unsent(journey))
 

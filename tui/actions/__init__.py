@@ -17,6 +17,7 @@ from meterdeck.tui.actions.events import EVENTS
 from meterdeck.tui.actions.everywhere import EVERYWHERE
 from meterdeck.tui.actions.faults import FAULTS
 from meterdeck.tui.actions.records import RECORDS
+from meterdeck.tui.actions.health import HEALTH
 from meterdeck.tui.actions.tenants import TENANTS
 
 __all__ = [
@@ -30,6 +31,7 @@ ACTIONS: tuple[Action, ...] = (
     *EVENTS,
     *CATALOGUE,
     *FAULTS,
+    *HEALTH,
     *AREAS,
     *EVERYWHERE,
 )

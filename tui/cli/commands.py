@@ -179,6 +179,13 @@ def _add_reading_commands(
         "--strict", action="store_true", help="end with 1 for warnings, too"
     )
 
+    health = add_command(
+        commands, common, "health", "show how Redis, Stripe and delivery are, now"
+    )
+    health.add_argument(
+        "--strict", action="store_true", help="end with 1 for what is to look at, too"
+    )
+
     spool = add_command(
         commands, common, "spool", "show usage on disk that Redis was not told yet"
     )

@@ -9,7 +9,14 @@ from datetime import datetime
 from decimal import Decimal
 
 from meterdeck.core.model.changes import Actor
-from meterdeck.core.model.reconciliation import Cause
+from meterdeck.core.model.drift import (
+    MOST_ROWS,
+    Drifted,
+    LastPass,
+    drifted,
+    worst_first,
+)
+from meterdeck.core.model.reconciliation import Cause, Finding
 from meterdeck.core.services.reconcile.reconciler import Scope, Unasked, Unchanged
 from meterdeck.core.services.reconcile.reconciliation import Reconciliation
 from meterdeck.core.services.reconcile.repair_plan import Step, StepKind, steps_of
@@ -33,6 +40,7 @@ class Pass:
         drift: Units of each cause that needs somebody, all as positive.
         counters: How many counters have that cause.
         since: Since when, at the latest, something is unexplained; None: nothing is.
+        rows: Counters that differ.
     """
 
     compared: int = 0
@@ -42,6 +50,26 @@ class Pass:
     drift: dict[Cause, Decimal] = field(default_factory=dict)
     counters: Counter[Cause] = field(default_factory=Counter)
     since: datetime | None = None
+    rows: list[Drifted] = field(default_factory=list)
+
+    def kept(
+        self, at: datetime, *, by: str, took_s: float, everything: bool
+    ) -> LastPass:
+        """Return what is told of it to whoever looks later."""
+        rows = worst_first(self.rows)
+        return LastPass(
+            at,
+            by,
+            took_s,
+            everything,
+            self.compared,
+            self.unchanged,
+            self.unasked,
+            self.settled,
+            tuple(rows[:MOST_ROWS]),
+            max(0, len(rows) - MOST_ROWS),
+            self.since,
+        )
 
 
 async def reconcile_once(
@@ -74,12 +102,21 @@ async def reconcile_once(
             case Compared():
                 found.compared += 1
                 lines += _alarm(found, result, quiet=lines >= _MOST_LINES)
+                if not _settles_only(result.finding):
+                    found.rows.append(drifted(result.subject.counter, result.finding))
                 steps = steps_of(result.subject, result.finding)
                 settling += [each for each in steps if each.kind in _SETTLING]
     if settles and settling:
         done = await reconciliation.repairs().apply(settling, ACTOR, "")
         found.settled = sum(not each.problem for each in done)
     return found
+
+
+def _settles_only(finding: Finding) -> bool:
+    """Tell whether nothing is wrong, once what is proven is settled."""
+    left = [each for each in finding.faults if each.cause is not Cause.AMBIGUOUS]
+    proven = finding.settled or len(left) == len(finding.faults)
+    return bool(proven) and not left and not finding.facts.held
 
 
 def _alarm(found: Pass, result: Compared, *, quiet: bool) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from heapq import heappop, heappush
 
@@ -78,6 +79,20 @@ class DueCounters:
     def oldest_since(self) -> float | None:
         """Return since when the one that waits longest waits; None if there is none."""
         return min((entry.since for entry in self._entries.values()), default=None)
+
+    def waiting(
+        self, mine: Callable[[CounterId], bool], before: float
+    ) -> tuple[int, float | None]:
+        """Return how many of mine wait since before a moment, and since when.
+
+        What the sweep has put here an instant ago has mostly nothing to send.
+        """
+        found = [
+            entry.since
+            for counter, entry in self._entries.items()
+            if entry.since <= before and mine(counter)
+        ]
+        return len(found), min(found, default=None)
 
     def next_at(self) -> float | None:
         """Return when the next one is due; None if there is none."""

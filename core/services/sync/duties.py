@@ -11,6 +11,7 @@ from meterdeck.core.adapters.late_error_calls import LateErrorCalls
 from meterdeck.core.services.close_guard import CloseGuard
 from meterdeck.core.services.error_reports import ErrorReports, Handled
 from meterdeck.core.services.letters import Letters
+from meterdeck.core.services.reconcile.kept_pass import KeptPass
 from meterdeck.core.services.reconcile.once import Pass, reconcile_once
 from meterdeck.core.services.reconcile.reconciler import Scope
 from meterdeck.core.services.reconcile.reconciliation import Reconciliation
@@ -62,6 +63,8 @@ class Duties:
         self._clock = own.now
         self._reports = ErrorReports(redis, context, gateway, now=now)
         self._reconciliation = Reconciliation(redis, context, gateway, now=now)
+        self._kept = KeptPass(redis, context.redis.layout)
+        self._name = own.name
         self._queue = own.queue
         self._letters = Letters(redis, context)
         self._observer = own.observer
@@ -150,8 +153,14 @@ class Duties:
         """
         tenants = self._billables.all_tenants()
         scope = Scope(tenants, self._context.resources, everything)
+        began = self._clock()
         found = await reconcile_once(self._reconciliation, scope)
         self.found.drift = found
+        ended = self._clock()
+        took_s = max(0.0, (ended - began).total_seconds())
+        await self._kept.keep(
+            found.kept(ended, by=self._name, took_s=took_s, everything=everything)
+        )
         age_s = 0.0
         if found.since is not None:
             age_s = max(0.0, (self._clock() - found.since).total_seconds())

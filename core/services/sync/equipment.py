@@ -23,6 +23,7 @@ from meterdeck.core.services.server_clock import ServerClock
 from meterdeck.core.services.sync.billable import Billables
 from meterdeck.core.services.sync.observer import NoObserver, Observer
 from meterdeck.core.services.sync.share import Share, worker_name
+from meterdeck.core.services.sync.vitals import Vitals
 from meterdeck.core.services.timing import Timing
 
 _CONNECTIONS = 24
@@ -42,6 +43,8 @@ class Equipment:
         lease_s: Seconds for which what was claimed or taken is this worker's.
         beat_s: Seconds between two signs of life.
         on_the_way: Events that may be claimed and not settled at once.
+        most_rate: Events a second at most.
+        vitals: What was delivered in the last minute.
 
     Raises:
         ConfigError: The context has no Stripe.
@@ -55,7 +58,7 @@ class Equipment:
         options, layout = context.delivery, context.redis.layout
         self.context = context
         self.name = name or worker_name()
-        self.observer = observer or NoObserver()
+        self.observer = self.vitals = Vitals(observer or NoObserver())
         self.server_clock = ServerClock()
         self.meters_doubted = asyncio.Event()
         """Set when Stripe refused an event: its meter may not be what it was."""
@@ -80,7 +83,7 @@ class Equipment:
             meters=self.billables.meter,
             clock=self.now,
         )
-        rate = options.events_per_second or sink.rate
+        rate = self.most_rate = options.events_per_second or sink.rate
         self.sender = Sender(
             sink,
             rate=rate,

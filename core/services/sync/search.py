@@ -41,6 +41,11 @@ class Search:
         pulse = await self._feed.look()
         self._own.server_clock.learn(pulse.at)
 
+    @property
+    def cursor(self) -> int | None:
+        """The number of the last change that was noticed; None without an index."""
+        return self._feed.cursor
+
     def anew(self) -> None:
         """Go through all counters from the first: other tenants are ours now."""
         self._keys.begin()

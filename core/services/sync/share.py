@@ -50,6 +50,7 @@ class Share:
     ) -> None:
         self._redis = redis
         self._key = layout.workers()
+        self._shared = layout.syncing()
         self._silent_s = silent_s
         self.worker = worker
         self._alive: tuple[str, ...] = (worker,)
@@ -66,8 +67,18 @@ class Share:
         number = zlib.crc32(name_bytes(tenant)) % len(self._alive)
         return self._alive[number] == self.worker
 
-    async def beat(self, now: datetime, facts: Mapping[str, object]) -> bool:
+    async def beat(
+        self,
+        now: datetime,
+        facts: Mapping[str, object],
+        *,
+        cursor: int | None = None,
+    ) -> bool:
         """Say that this worker is alive; return whether the others are not as before.
+
+        Args:
+            cursor: The number of the last change it has noticed: when all workers have
+                left, what changed after it is not at Stripe.
 
         Raises:
             RedisUnreachable, RedisRefused, UnknownOutcome: As in `execute_write`.
@@ -79,6 +90,7 @@ class Share:
             what="the worker's sign of life",
             operation_id="",
         )
+        await self._note(now, cursor)
         before, alive = self._alive, {self.worker}
         for seen in await read_workers(self._redis, self._key):
             silent_s = (now - seen.at).total_seconds()
@@ -88,6 +100,18 @@ class Share:
                 await self._forget(seen.id)
         self._alive = tuple(sorted(alive))
         return self._alive != before
+
+    async def _note(self, now: datetime, cursor: int | None) -> None:
+        """Leave behind when a worker was last alive, for when there is none."""
+        noted: list[str | int] = ["worker_at", to_milliseconds(now)]
+        if cursor is not None:
+            noted += ["worker_seq", cursor]
+        await execute_write(
+            self._redis,
+            *("HSET", self._shared, *noted),
+            what="when a worker was last alive",
+            operation_id="",
+        )
 
     async def leave(self) -> None:
         """Say that this worker ends.

@@ -15,6 +15,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
+from meterdeck.core.adapters.redis_client import to_milliseconds
 from meterdeck.core.errors import MeterdeckError, StripeRefused, Unreachable
 from meterdeck.core.model.context import Context
 from meterdeck.core.services.directory import Directory
@@ -27,6 +28,7 @@ from meterdeck.core.services.sync.observer import Observer
 from meterdeck.core.services.sync.queue_flow import QueueFlow
 from meterdeck.core.services.sync.search import MOST_AT_ONCE, Search
 from meterdeck.core.services.sync.start_checks import check_redis
+from meterdeck.core.services.sync.worker_facts import WorkerFacts
 
 _LOOK_S = 0.5
 _IDLE_S = 0.1
@@ -83,8 +85,11 @@ class Worker:
         self.queued = QueueFlow(own)
         self.duties = Duties(own)
         self._search = Search(own, self.counters)
+        self._facts = WorkerFacts(own, self.counters, self.queued, self.duties)
         self._directory = Directory(own.redis, context, own.gateway)
         self._complaints: dict[str, str] = {}
+        self._since: int | None = None
+        self._mine = 0
         self.ready = asyncio.Event()
         """Set once tenants and meters are known."""
 
@@ -110,6 +115,7 @@ class Worker:
         """
         await self._search.begin()
         await check_redis(self._own.redis, self.context)
+        self._since = self._since or to_milliseconds(self._own.now())
         self._own.billables.put(await self._directory.cached())
         await self._refresh_directory()
         await self.read_meters()
@@ -120,6 +126,7 @@ class Worker:
         change = await self._directory.refresh()
         billables = self._own.billables
         billables.put(change.tenants, change.removed)
+        self._count_mine()
         if not self.ready.is_set() or len(change.tenants) > MOST_AT_ONCE:
             return  # the sweep looks at everybody
         for tenant in change.tenants:  # one may have become a customer
@@ -328,9 +335,15 @@ class Worker:
     # -- what is repeated ----------------------------------------------------------
 
     async def _beat(self) -> None:
-        if await self.share.beat(self._own.now(), self.facts()):
+        now, cursor = self._own.now(), self._search.cursor
+        if await self.share.beat(now, self.facts(), cursor=cursor):
             journal.info("workers_share", workers=self.share.workers)
             self._search.anew()
+            self._count_mine()
+
+    def _count_mine(self) -> None:
+        tenants = self._own.billables.all_tenants()
+        self._mine = sum(self.share.is_mine(each.id) for each in tenants)
 
     async def _sweep(self) -> None:
         while True:
@@ -345,23 +358,8 @@ class Worker:
 
     def facts(self) -> dict[str, object]:
         """Return what this worker says of itself to the others and to the console."""
-        oldest = self.counters.due.oldest_since()
-        waits = 0.0 if oldest is None else self._own.now().timestamp() - oldest
-        tallies = (self.counters.tally, self.queued.tally)
         return {
-            "delivered": sum(each.delivered for each in tallies),
-            "dead": sum(each.dead for each in tallies),
-            "ambiguous": sum(each.ambiguous for each in tallies),
-            "due": len(self.counters.due),
-            "unbilled": self.counters.unbilled,
-            "on_the_way": self.counters.on_the_way + self.queued.on_the_way,
-            "oldest_unsent_s": round(max(0.0, waits), 1),
-            "rate": round(self.sender.pace.rate),
-            "stopped": self.sender.stopped is not None,
-            "closing": self.duties.found.closing,
-            "refused_late": self.duties.found.refused_late,
-            "queue_length": self.duties.found.queue_length,
-            "letters": self.duties.found.letters,
+            **self._facts.form(self._since, self._mine),
             "problem": next(iter(self._complaints.values()), ""),
         }
 

@@ -1,0 +1,62 @@
+"""What workers leave behind of themselves: for the console, and when they are gone."""
+
+from decimal import Decimal
+
+from tests.support.contexts import CALLS
+from tests.support.delivering import Bench, at_work, until
+
+from meterdeck.core.model.reconciliation import Cause
+from meterdeck.core.services.reconcile.kept_pass import KeptPass
+from meterdeck.core.services.sending import read_sending
+from meterdeck.core.services.sync.worker import Worker
+from meterdeck.core.services.usage import UsageService
+
+
+async def test_a_worker_tells_its_pulse_and_what_it_left_when_it_is_gone(
+    bench: Bench,
+) -> None:
+    """Deliveries, latency, rate and tenants; then since when nobody delivers."""
+    layout = bench.context.redis.layout
+    bench.stripe.subscribed("acme")
+    usage = UsageService(bench.redis, bench.context)
+    async with at_work(Worker(bench.context, name="one")) as worker:
+        await usage.consume("acme", {CALLS: 5})
+        await until(lambda: worker.counters.tally.delivered == 1, "it is delivered")
+        await worker._beat()
+        (told,) = (await read_sending(bench.redis, layout)).workers
+
+    assert (told.id, told.tenants, told.per_minute) == ("one", 1, 1)
+    assert (told.rate, told.most_rate, told.stopped) == (5_000, 5_000, False)
+    assert told.latency_ms is not None is not told.since
+    assert (told.trouble, told.problem, told.unsent) == (None, "", 0)
+
+    await usage.consume("acme", {CALLS: 1})
+    left = await read_sending(bench.redis, layout)
+    assert (left.workers, left.changed) == ((), 1)
+    assert left.silent_since is not None
+
+
+async def test_what_a_reconciliation_found_is_kept_for_whoever_looks(
+    bench: Bench,
+) -> None:
+    """Each counter that differs with its numbers and its causes' units."""
+    layout, month = bench.context.redis.layout, await bench.month()
+    bench.stripe.subscribed("acme")
+    await bench.use("acme", 5)
+    kept = KeptPass(bench.redis, layout)
+    assert await kept.read() is None
+    async with Worker(bench.context, name="one", hasty=True) as worker:
+        await worker.run_once(lambda text: None)
+        await bench.use("acme", 30)
+        record = layout.billing("acme", CALLS, month.label)
+        await bench.redis.hincrby(record.decode(), "reported", 30)
+        await worker.duties.reconcile(everything=True)
+
+    found = await kept.read()
+
+    assert found is not None
+    (row,) = found.rows
+    assert (row.used, row.reported, row.stripe) == (35, 35, Decimal(5))
+    assert row.difference == sum(each.units for each in row.shares) == 30
+    assert [each.cause for each in row.faults] == [Cause.UNEXPLAINED]
+    assert (found.by, found.everything, found.differing) == ("one", True, 1)
