@@ -21,6 +21,7 @@ from time import monotonic
 from typing import Any, TypeVar, cast
 
 from tests.tui.catalogue_pictures import ScriptedCatalogue
+from tests.tui.health_pictures import ScriptedHealth
 from tests.tui.pictures import (
     ACTOR,
     NOW,
@@ -132,6 +133,7 @@ class ScriptedEngine:
     panel: ScriptedPanel = field(default_factory=lambda: ScriptedPanel(_QUIET))
     costs: ScriptedCosts = field(default_factory=ScriptedCosts)
     catalogue: ScriptedCatalogue = field(default_factory=ScriptedCatalogue)
+    health: ScriptedHealth = field(default_factory=ScriptedHealth)
 
     @property
     def events(self) -> ScriptedCatalogue:

@@ -1,0 +1,29 @@
+"""A health that is as the test says, and is asked like the engine's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from tests.support.well import WELL
+
+from meterdeck.core.model.health import FleetHealth, Sending
+from meterdeck.core.services.health import Seen
+
+
+@dataclass
+class ScriptedHealth:
+    """Answers with the picture it has; well, until a test says otherwise.
+
+    Attributes:
+        asked: What whoever asked had seen already.
+    """
+
+    picture: FleetHealth = WELL
+    asked: list[Seen | None] = field(default_factory=list)
+
+    async def look(self, seen: Seen | None = None) -> FleetHealth:
+        self.asked.append(seen)
+        return self.picture
+
+    async def sending(self) -> Sending:
+        return self.picture.sending or Sending()
