@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.degraded import SpoolSight
@@ -19,6 +20,9 @@ from meterdeck.core.model.standing import Standing
 from meterdeck.core.model.usage import TenantId
 from meterdeck.core.services.fleet import Fleet, FleetChange
 from meterdeck.tui.latencies import Latencies
+
+if TYPE_CHECKING:
+    from meterdeck.core.model.health import Sending
 
 EVENTS_KEPT = 5000
 LETTERS_COUNTED = 1000
@@ -91,6 +95,7 @@ class Picture:
         stale: Redis does not answer; what is shown is old.
         loaded: The first counters have arrived.
         spool: What waits on this machine's disk; None where it is not known.
+        sending: What is not yet at Stripe; None where it is not known.
         letters: Meter events that need somebody; `LETTERS_COUNTED` or more.
         faults: What a sandbox's Stripe does wrong on purpose; None where it is not
             known, and where there is no sandbox.
@@ -107,6 +112,7 @@ class Picture:
         self.counters_at: datetime | None = None
         self.expiries: dict[tuple[TenantId, str], OverrideChange] = {}
         self.spool: SpoolSight | None = None
+        self.sending: Sending | None = None
         self.letters = 0
         self.faults: FaultSight | None = None
         self.standings: dict[TenantId, tuple[Standing, ...]] = {}
@@ -120,6 +126,7 @@ class Picture:
         self.redis, self.stripe = update.redis, update.stripe
         self.counters_at = update.counters_at or self.counters_at
         self.spool = update.spool
+        self.sending = update.sending
         self._at, self._received = update.at, monotonic()
         self.updates += 1
         self.latencies.take(self.redis.latency_ms, self.stripe.latency_ms)

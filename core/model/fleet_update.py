@@ -7,12 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from meterdeck.core.model.degraded import SpoolSight
 from meterdeck.core.model.events import LoggedEvent
 from meterdeck.core.model.periods import Period
 from meterdeck.core.model.usage import Broken, Limit, Resource, Tenant, TenantId
+
+if TYPE_CHECKING:
+    from meterdeck.core.model.health import Sending
 
 NO_COUNTER: Final = -(2**63)
 """In an array of values: there is no counter (yet); no counter can hold this."""
@@ -85,6 +88,7 @@ class WatchUpdate:
         dropped_events: Lines of the log that came too fast to be shown.
         swept: Share of the fleet read since the start of this sweep, 0 to 1.
         spool: What waits on this machine's disk; None where it is not known.
+        sending: What is not yet at Stripe; None where it is not known.
     """
 
     at: datetime
@@ -100,3 +104,4 @@ class WatchUpdate:
     dropped_events: int = 0
     swept: float = 1.0
     spool: SpoolSight | None = None
+    sending: Sending | None = None

@@ -18,6 +18,7 @@ from meterdeck.core.services.delivery_log import DeliveryLog
 from meterdeck.core.services.directory import Directory
 from meterdeck.core.services.directory_watch import DirectoryWatch
 from meterdeck.core.services.event_tail import EventTail
+from meterdeck.core.services.sending_watch import SendingWatch
 from meterdeck.core.services.spool_watch import SpoolWatch
 from meterdeck.core.services.watch_report import WatchReport
 from meterdeck.core.services.watch_round import WatchRound
@@ -66,12 +67,18 @@ class WatchLoop:
             context, sources.directory, sources.gateway, self.report, view.wake.set
         )
         self._spool = SpoolWatch(context, self.report)
+        self._sending = SendingWatch(sources.redis, context, self.report)
         self._cached = False
         self._retry_s = _FIRST_RETRY_S
 
     def works(self) -> list[Coroutine[Any, Any, None]]:
         """Return what has to run, each in a task of its own, until cancelled."""
-        return [self._follow_redis(), self._directory.run(), self._spool.run()]
+        return [
+            self._follow_redis(),
+            self._directory.run(),
+            self._spool.run(),
+            self._sending.run(),
+        ]
 
     async def _follow_redis(self) -> None:
         loop = asyncio.get_running_loop()

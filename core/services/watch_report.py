@@ -16,6 +16,7 @@ from meterdeck.core.model.fleet_update import (
     Reach,
     WatchUpdate,
 )
+from meterdeck.core.model.health import Sending
 from meterdeck.core.model.periods import Period
 from meterdeck.core.model.usage import Tenant, TenantId
 from meterdeck.core.services.counter_table import CounterTable
@@ -58,6 +59,7 @@ class WatchReport:
         self.counters_at: datetime | None = None
         self.swept = 0.0
         self.spool: SpoolSight | None = None
+        self.sending: Sending | None = None
         self._month: Period | None = None
         self._tenants: dict[TenantId, Tenant] = {}
         self._removed: list[TenantId] = []
@@ -132,6 +134,7 @@ class WatchReport:
             dropped_events=self._dropped,
             swept=self.swept,
             spool=self.spool,
+            sending=self.sending,
         )
         self._month, self._dropped = None, 0
         self._removed.clear()

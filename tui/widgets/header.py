@@ -8,9 +8,10 @@ from textual.widget import Widget
 
 from meterdeck.core.model.context import Mode
 from meterdeck.core.model.fleet_update import Health, Reach
+from meterdeck.core.model.health_items import expected_of
 from meterdeck.core.model.text import visible
 from meterdeck.core.services.fleet import FleetTotals
-from meterdeck.tui import fault_words, phrases
+from meterdeck.tui import fault_words, phrases, sending_words
 from meterdeck.tui.picture import LETTERS_COUNTED, Picture
 from meterdeck.tui.render import Align, Line, cells, fit
 from meterdeck.tui.themes import Ground, Role
@@ -178,6 +179,7 @@ class TotalsLine(HeaderLine):
         line = Line().add("   ", blank)
         if self.picture is not None and self.picture.loaded:
             self._totals(line, self.picture, wide=width >= 100)
+            self._unsent(line, self.picture, wide=width >= 100)
         elif self.picture is not None:
             line.add("waiting for the first counters", style(Role.MUTED, self.ground))
         room = max(width - line.width - 2, 0)
@@ -208,6 +210,14 @@ class TotalsLine(HeaderLine):
                 style(role if count else Role.MUTED, self.ground, bold=bool(count)),
             )
             line.add(f" {word}", muted)
+
+    def _unsent(self, line: Line, picture: Picture, *, wide: bool) -> None:
+        """Append what is not yet at Stripe, where that is late or nobody brings it."""
+        flush_s = expected_of(picture.context).flush_s
+        text, role = sending_words.unsent(picture.sending, flush_s, wide=wide)
+        if text:
+            line.add("   ", self.palette.style(Role.MUTED, self.ground))
+            line.add(text, self.palette.style(role, self.ground, bold=True))
 
     def _shares(self, line: Line, totals: FleetTotals) -> None:
         """Append one bar of the whole fleet: at limit and over 90 %, near, calm."""
