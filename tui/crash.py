@@ -43,6 +43,8 @@ def _without_secrets(text: str, context: Context | None) -> str:
     secrets = [context.redis.password]
     if context.stripe is not None:
         secrets.append(context.stripe.api_key)
+    if context.alerts.webhook is not None:
+        secrets += [context.alerts.webhook.url, context.alerts.webhook.secret]
     for secret in secrets:
         if secret is not None and secret.reveal():
             text = text.replace(secret.reveal(), _HIDDEN)

@@ -12,6 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from meterdeck.core.errors import ConfigError, NotFound
+from meterdeck.core.model.alert_rules import AlertRule
 from meterdeck.core.model.catalogue import NO_CATALOGUE, Catalogue
 from meterdeck.core.model.keys import KeyLayout
 from meterdeck.core.model.limit_rules import PLAIN, LimitRule
@@ -252,6 +253,37 @@ class ConsoleOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class AlertWebhook:
+    """Who is told of alerts.
+
+    Attributes:
+        url: May be all that keeps others from posting there.
+        host: The part of it that may be shown.
+        secret: What every request is signed with.
+    """
+
+    url: Secret
+    host: str
+    secret: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class AlertOptions:
+    """When an alert fires, and who is told.
+
+    Attributes:
+        webhook: None where nobody is told, or where its secret was not fetched.
+        timeout_s: Deadline of one attempt, in seconds.
+        give_up_h: Hours after which nobody is tried any more.
+    """
+
+    rules: tuple[AlertRule, ...] = ()
+    webhook: AlertWebhook | None = None
+    timeout_s: float = 10.0
+    give_up_h: int = 24
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
     """One named environment, resolved.
 
@@ -266,6 +298,7 @@ class Context:
         delivery: How the worker delivers.
         catalogue: The meters, products and prices that are declared.
         console: How the console is worked with.
+        alerts: When an alert fires, and who is told.
     """
 
     name: str
@@ -284,6 +317,7 @@ class Context:
     delivery: DeliveryOptions = DeliveryOptions()
     catalogue: Catalogue = NO_CATALOGUE
     console: ConsoleOptions = ConsoleOptions()
+    alerts: AlertOptions = AlertOptions()
 
     def resource(self, name: str) -> Resource:
         """Return the configured resource called `name`.

@@ -99,7 +99,7 @@ def stripe_base(url: str, mode: Mode, where: str) -> str:
     if mode is Mode.LIVE:
         fix = f"remove it: a live key goes to {STRIPE_API} only"
         raise ConfigError(where, "is not Stripe, and the context is live", fix)
-    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise ConfigError(where, "would send the key unencrypted", "use https://")
     return base
 
@@ -140,7 +140,8 @@ def _split(url: str, where: str, example: str) -> SplitResult:
     return parts
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Tell whether a host is this machine."""
     try:
         return ip_address(host).is_loopback
     except ValueError:

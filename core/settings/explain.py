@@ -71,6 +71,7 @@ def explain(
         ("meters", settings.meters),
         ("products", settings.products),
         ("prices", settings.prices),
+        ("alerts", settings.alerts),
     ):
         for name, table in tables.items():
             found += _of_table((section, name), table, loaded.origins)
@@ -135,6 +136,8 @@ def _of_value(path: Path_, value: object, origins: Origins) -> Iterable[Explaine
 def _shown(path: Path_, value: object) -> str:
     if path[-1] in ("url", "api_base", "meter_events_base"):
         return _without_password(str(value))
+    if path[-1] == "webhook_url":
+        return _host_alone(str(value))
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, tuple):
@@ -174,6 +177,13 @@ def _without_password(url: str) -> str:
     host = parts.netloc.rpartition("@")[2]
     hidden = f"{_HIDDEN}@{host}" if "@" in parts.netloc else host
     return unsplit(parts, hidden)
+
+
+def _host_alone(url: str) -> str:
+    """Return an address without its path, which may be all that keeps it secret."""
+    parts = urlsplit(url)
+    shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+    return f"{shown}/{_HIDDEN}" if url.removeprefix(shown).strip("/") else url
 
 
 def _address(found: RedisSettings) -> str:

@@ -24,6 +24,7 @@ from meterdeck.core.model.usage import Plan, PlanName, Resource, ResourceName
 from meterdeck.core.settings.endpoints import check_key, stripe_base
 from meterdeck.core.settings.nearest import suggest
 from meterdeck.core.settings.problems import Origins
+from meterdeck.core.settings.resolve_alerts import resolve_alerts
 from meterdeck.core.settings.resolve_catalogue import resolve_catalogue
 from meterdeck.core.settings.resolve_redis import resolve_redis
 from meterdeck.core.settings.schema import (
@@ -79,6 +80,13 @@ class Resolver:
             console=ConsoleOptions(
                 tuple(self.settings.console.keys.items()),
                 tuple(self.settings.console.aliases.items()),
+            ),
+            alerts=resolve_alerts(
+                self.settings,
+                name,
+                self.origins,
+                self.vault,
+                with_secret=with_stripe,
             ),
         )
 

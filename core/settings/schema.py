@@ -25,6 +25,7 @@ from meterdeck.core.model.context import STRIPE_API, Mode, SinkKind
 from meterdeck.core.model.keys import DEFAULT_TEMPLATE
 from meterdeck.core.model.limit_rules import Enforcement
 from meterdeck.core.model.usage import BilledBy, OnFault, ResourceKind
+from meterdeck.core.settings.alert_schema import AlertSettings
 from meterdeck.core.settings.catalogue_schema import (
     MeterSettings,
     PriceSettings,
@@ -226,6 +227,24 @@ class ConsoleSettings(Strict):
     mouse: Literal["auto", "on", "off"] = "auto"
 
 
+class AlertsSettings(Strict):
+    """[contexts.NAME.alerts]"""
+
+    webhook_url: str = ""
+    webhook_secret: SecretSetting | None = None
+    timeout_seconds: Annotated[float, Field(gt=0, le=60)] = 10.0
+    give_up_hours: Annotated[int, Field(ge=1, le=720)] = 24
+
+    @model_validator(mode="after")
+    def _webhook_is_signed(self) -> Self:
+        if self.webhook_url and self.webhook_secret is None:
+            raise ValueError(
+                "a webhook_url needs a webhook_secret, by which its receiver knows"
+                " that an alert is yours"
+            )
+        return self
+
+
 class ContextSettings(Strict):
     """[contexts.NAME]"""
 
@@ -239,6 +258,7 @@ class ContextSettings(Strict):
     stripe: StripeSettings | None = None
     library: LibrarySettings = LibrarySettings()
     delivery: DeliverySettings = DeliverySettings()
+    alerts: AlertsSettings = AlertsSettings()
 
 
 class Settings(BaseSettings):
@@ -255,6 +275,7 @@ class Settings(BaseSettings):
     products: dict[Name, ProductSettings] = {}
     prices: dict[Name, PriceSettings] = {}
     console: ConsoleSettings = ConsoleSettings()
+    alerts: dict[Name, AlertSettings] = {}
     contexts: dict[Name, ContextSettings] = {}
 
     @classmethod
