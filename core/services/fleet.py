@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.fleet_update import WatchUpdate
 from meterdeck.core.model.limit_rules import LimitRule
-from meterdeck.core.model.periods import current_period
+from meterdeck.core.model.periods import PeriodKind, current_period
 from meterdeck.core.model.usage import (
     Broken,
     Limit,
@@ -25,6 +25,7 @@ from meterdeck.core.model.usage import (
 )
 from meterdeck.core.services.fleet_order import FleetOrder, SortKey
 from meterdeck.core.services.fleet_rows import EPOCH, FleetChange, FleetRows
+from meterdeck.core.services.fleet_soon import may_end, soon_rows
 
 __all__ = ["Fleet", "FleetChange", "FleetTotals", "SortKey"]
 
@@ -144,6 +145,40 @@ class Fleet(FleetRows):
         if rate <= 0 or remaining / rate >= left:
             return None
         return timedelta(seconds=remaining / rate)
+
+    def reached_within(self, seconds: float) -> set[int]:
+        """Return rows of which a limit is reached so soon at the present rate.
+
+        As `time_to_limit`, for all rows and columns at once; a limit that is reached
+        already does not count.
+        """
+        if self.at is None:
+            return set()
+        found: set[int] = set()
+        for number, column in enumerate(self.columns):
+            before = self._snapshots[number].before(self.at)
+            if before is None:
+                continue
+            age_s, then = before
+            rows = soon_rows(column, then, self.limits.units, seconds / age_s)
+            found.update(self._before_reset(rows, number, seconds))
+        return found
+
+    def _before_reset(
+        self, rows: Sequence[int], column: int, seconds: float
+    ) -> Sequence[int]:
+        assert self.at is not None
+        kind, tenants, at = self.columns[column].resource.period, self.tenants, self.at
+        if kind is not PeriodKind.BILLING_CYCLE and not may_end(
+            kind, None, at, seconds
+        ):
+            return rows
+        return [
+            row
+            for row in rows
+            if not may_end(kind, tenants[row].cycle, at, seconds)
+            or self.time_to_limit(row, column) is not None
+        ]
 
     def resets_at(self, row: int, column: int) -> datetime | None:
         """Return the end of the counter's period; None: it does not reset."""

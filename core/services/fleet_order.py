@@ -28,7 +28,7 @@ class SortKey(StrEnum):
     """Most units in the last five seconds first."""
 
 
-_TROUBLE = {
+TROUBLE = {
     status: place
     for place, status in enumerate(
         (
@@ -45,6 +45,7 @@ _TROUBLE = {
         )
     )
 }
+"""Place of each status, the one in most trouble first."""
 
 
 class Sortable(Protocol):
@@ -123,7 +124,7 @@ class FleetOrder:
             case SortKey.PLAN:
                 return lambda row: tenants[row].plan, False
             case SortKey.STATUS:
-                return lambda row: _TROUBLE[tenants[row].status], False
+                return lambda row: TROUBLE[tenants[row].status], False
             case SortKey.RESET:
                 return fleet.reset_times().__getitem__, False
         return self._shares(key).__getitem__, True

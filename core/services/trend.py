@@ -105,6 +105,14 @@ class Snapshots:
             used.extend([NO_COUNTER] * (size - len(used)))
             swap_remove(used, row)
 
+    def before(self, at: datetime) -> tuple[float, array[int]] | None:
+        """Return the oldest copy with its age in seconds; None where it is too new."""
+        for taken, used in self._kept:
+            seconds = (at - taken).total_seconds()
+            if seconds >= 1:
+                return seconds, used
+        return None
+
     def rate(self, row: int, value: int, at: datetime) -> float:
         """Return units a second since the oldest copy, 0.0 where it cannot tell."""
         for taken, used in self._kept:

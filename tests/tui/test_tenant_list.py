@@ -1,6 +1,6 @@
 """Which tenants are in the window, and where the cursor is."""
 
-from meterdeck.tui.tenant_list import TenantList
+from meterdeck.tui.tenant_list import TenantList, heading
 
 
 def a_list(rows: int = 100, height: int = 10, *, jump: bool = False) -> TenantList:
@@ -88,3 +88,30 @@ def test_the_wheel_takes_the_cursor_along_at_the_edge() -> None:
 
     assert listed.top == 3
     assert listed.selected == 3
+
+
+def test_the_cursor_passes_over_headings_and_stops_at_a_folded_one() -> None:
+    """A heading without rows below it is all there is of its group."""
+    listed = TenantList()
+    listed.resize(10)
+    listed.place([heading(0), 7, 8, heading(1), heading(2), 9], None)
+    lines = [listed.line]
+    for _ in range(4):
+        listed.move(1)
+        lines.append(listed.line)
+    for _ in range(5):
+        listed.move(-1)
+        lines.append(listed.line)
+
+    assert lines == [7, 8, heading(1), 9, 9, heading(1), 8, 7, 7, 7]
+
+
+def test_the_heading_above_the_cursor_comes_into_the_window_with_it() -> None:
+    """Going back to the first row shows whose group it is."""
+    listed = TenantList()
+    listed.resize(4)
+    listed.place([heading(0), *range(20)], None)
+    listed.go(20)
+    listed.go(0)
+
+    assert (listed.top, listed.selected) == (0, 0)

@@ -13,6 +13,7 @@ from meterdeck.core.model.fleet_update import Reach
 from meterdeck.core.model.text import visible
 from meterdeck.core.model.usage import TenantId
 from meterdeck.core.services.fleet import FleetChange, SortKey
+from meterdeck.core.services.fleet_groups import GroupBy
 from meterdeck.tui import phrases
 from meterdeck.tui.actions import Area, bindings
 from meterdeck.tui.picture import Picture
@@ -65,7 +66,9 @@ class FleetScreen(AreaScreen):
     def open(self, picture: Picture) -> None:
         super().open(picture)
         self._give_room(picture)
-        self.query_one(TenantTable).open(picture)
+        table = self.query_one(TenantTable)
+        table.groups.recall(self.console.memory.get("groups"))
+        table.open(picture)
         self._place(picture)
 
     def take(self, picture: Picture, change: FleetChange) -> None:
@@ -162,19 +165,23 @@ class FleetScreen(AreaScreen):
         self._place(picture)
         self.console.focus_on(table.shown_tenants())
         self.query_one(StatusHeader).note(self._note(picture, table))
-        shown = phrases.counted(len(table.list.rows), "tenant")
+        shown = phrases.counted(len(table.ordered), "tenant")
         self.query_one(FilterBar).count(shown)
 
     def _note(self, picture: Picture, table: TenantTable) -> str:
-        places, total = table.list, len(table.list.rows)
+        places, total = table.list, len(table.ordered)
         if not total:
             return ""
         last = min(places.top + places.height, total)
         parts = [f"{places.top + 1:,}–{last:,} of {total:,}"]
+        if table.groups.made:
+            parts = [f"{total:,} in {phrases.counted(len(table.groups.made), 'group')}"]
         if table.filter:
             parts.insert(0, f"“{visible(table.filter, 24)}”")
         if table.order.key != SortKey.WORST or table.order.reverse:
             parts.insert(0, f"by {visible(table.order.key, 20)} {table.order.mark}")
+        if table.marks:
+            parts.insert(0, f"● {len(table.marks):,} marked")
         return " · ".join(parts)
 
     # -- actions ---------------------------------------------------------------
@@ -197,6 +204,8 @@ class FleetScreen(AreaScreen):
     def do_open(self) -> None:
         if self.subject is not None:
             self.console.open_tenant(self.subject)
+        else:
+            self.query_one(TenantTable).fold()
 
     def do_filter(self) -> None:
         self.query_one(FilterBar).begin()
@@ -213,8 +222,31 @@ class FleetScreen(AreaScreen):
             self.query_one(TenantTable).sort_by(key)
 
     def do_back(self) -> None:
-        self.query_one(FilterBar).clear()
-        self.query_one(TenantTable).focus()
+        table = self.query_one(TenantTable)
+        if not self.query_one(FilterBar).clear():
+            table.keep_marks(())
+        table.focus()
+
+    def do_mark(self) -> None:
+        self.query_one(TenantTable).mark()
+
+    def do_mark_all(self) -> None:
+        self.query_one(TenantTable).mark_all()
+
+    def do_group(self) -> None:
+        from meterdeck.tui.dialogs.group import GroupDialog  # noqa: PLC0415  # rare
+
+        by = self.query_one(TenantTable).groups.by
+        self.app.push_screen(GroupDialog(by), self._grouped)
+
+    def _grouped(self, by: GroupBy | None) -> None:
+        if by is not None:
+            self.query_one(TenantTable).group_by(by)
+            self.on_tenant_table_folded()
+
+    def on_tenant_table_folded(self) -> None:
+        groups = self.query_one(TenantTable).groups
+        self.console.memory.put("groups", groups.remembered())
 
     def on_filter_bar_changed(self, message: FilterBar.Changed) -> None:
         table = self.query_one(TenantTable)

@@ -1,28 +1,22 @@
-"""What stands in the cells of the tenant table."""
+"""What stands in the cells of the tenant table, column by column."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Protocol
 
-from meterdeck.core.model.quantity import short_quantity
-from meterdeck.core.model.usage import (
-    Broken,
-    LimitSource,
-    ResourceKind,
-    TenantStatus,
-)
-from meterdeck.core.services.fleet import SortKey
+from meterdeck.core.model.text import visible
+from meterdeck.core.model.usage import Tenant, TenantStatus
+from meterdeck.core.services.fleet import Fleet, SortKey
 from meterdeck.tui import phrases
 from meterdeck.tui.picture import Picture
-from meterdeck.tui.render import Align, Level, Line, bar, level_at, sparkline
+from meterdeck.tui.render import Align, Line, sparkline
 from meterdeck.tui.themes import Ground, Palette, Role
-from meterdeck.tui.widgets.table_layout import MARKER, Layout
+from meterdeck.tui.widgets.resource_cell import ResourceCell
+from meterdeck.tui.widgets.table_columns import RESOURCE, Placed
 
-ROOMY = 17
-"""From this width on, a resource's cell has room for the word FULL."""
-SHARE = 5
-"""Width of the number in front of a bar."""
 _STATUS_ROLES = {
     TenantStatus.ACTIVE: Role.MUTED,
     TenantStatus.TRIALING: Role.ACCENT,
@@ -30,6 +24,7 @@ _STATUS_ROLES = {
     TenantStatus.INCOMPLETE: Role.NEAR,
     TenantStatus.UNPAID: Role.HIGH,
 }
+_SPARK = 8
 
 
 def status_role(status: TenantStatus) -> Role:
@@ -50,207 +45,189 @@ class Order:
         return "▲" if self.reverse else "▼"
 
 
-class Cells(Protocol):
-    """One column group of the table."""
+class Cell(Protocol):
+    """One column."""
 
-    def heading(self, width: int, order: Order, palette: Palette) -> Line:
-        """Return the group's heading."""
-
-    def key_at(self, x: int) -> str:
-        """Return what a click on the heading at `x` sorts by."""
-
-    def cell(self, row: int, width: int, ground: Ground, palette: Palette) -> Line:
-        """Return the group's cells of a row of the fleet."""
+    def paint(self, row: int, width: int, ground: Ground, palette: Palette) -> Line:
+        """Return the cell of a row of the fleet, at most `width` cells wide."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Titles:
-    """Writes headings; the one that sorts is marked."""
+class Title:
+    """A column's heading, and what a click on it sorts by; empty for nothing."""
 
-    order: Order
-    palette: Palette
-
-    def add(self, line: Line, text: str, width: int, key: str) -> None:
-        mine = self.order.key == key
-        role = Role.BRIGHT if mine else Role.MUTED
-        style = self.palette.style(role, bold=mine)
-        line.field(f"{text} {self.order.mark}" if mine else text, width, style)
+    text: str
+    sort: str = ""
 
 
-class IdentityCells:
-    """Name, id, plan and status."""
+_TITLES = {
+    "name": Title("TENANT", SortKey.NAME),
+    "id": Title("ID"),
+    "customer": Title("CUSTOMER"),
+    "subscription": Title("SUBSCRIPTION"),
+    "plan": Title("PLAN", SortKey.PLAN),
+    "status": Title("STATUS", SortKey.STATUS),
+    "trend": Title("TREND", SortKey.TREND),
+    "reset": Title("RESETS", SortKey.RESET),
+    "rate": Title("BURN"),
+    "eta": Title("LIMIT IN"),
+}
 
-    def __init__(self, picture: Picture, layout: Layout) -> None:
-        self._fleet = picture.fleet
-        self._layout = layout
 
-    def heading(self, width: int, order: Order, palette: Palette) -> Line:
-        layout, titles = self._layout, _Titles(order, palette)
-        line = Line().add(" " * MARKER, palette.style(Role.MUTED))
-        worst = order.key == SortKey.WORST
-        name = "TENANT · worst" if worst else "TENANT"
-        key = SortKey.WORST if worst else SortKey.NAME
-        titles.add(line, name, layout.name, key)
-        line.field("ID", layout.id, palette.style(Role.MUTED))
-        titles.add(line, "PLAN", layout.plan, SortKey.PLAN)
-        titles.add(line, "STATUS", layout.status, SortKey.STATUS)
-        return line
+def title_of(key: str, fleet: Fleet) -> Title:
+    """Return the heading of a column."""
+    if key in _TITLES:
+        return _TITLES[key]
+    name = key.removeprefix(RESOURCE)
+    return Title(fleet.resources[fleet.column_of(name)].label.upper(), name)
 
-    def key_at(self, x: int) -> str:
-        layout = self._layout
-        if x >= MARKER + layout.name + layout.id + layout.plan:
-            return SortKey.STATUS
-        if x >= MARKER + layout.name + layout.id:
-            return SortKey.PLAN
-        return SortKey.NAME
 
-    def cell(self, row: int, width: int, ground: Ground, palette: Palette) -> Line:
-        layout, tenant = self._layout, self._fleet.tenant(row)
+class _Name:
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
+
+    def paint(self, row: int, width: int, ground: Ground, palette: Palette) -> Line:
         on = ground is Ground.CURSOR
-        name = palette.style(Role.BRIGHT if on else Role.TEXT, ground, bold=on)
-        muted = palette.style(Role.MUTED, ground)
-        line = Line()
-        if on:
-            line.add("▌ ", palette.style(Role.ACCENT, ground))
-        else:
-            line.add("  ", name)
-        line.field(tenant.name, layout.name - 1, name).add(" ", muted)
-        if layout.id:
-            line.field(tenant.id, layout.id - 1, muted).add(" ", muted)
-        if layout.plan:
-            line.field(tenant.plan or "–", layout.plan - 1, muted).add(" ", muted)
-        if layout.status:
-            style = palette.style(status_role(tenant.status), ground)
-            line.field(phrases.status_word(tenant.status), layout.status, style)
-        return line
+        style = palette.style(Role.BRIGHT if on else Role.TEXT, ground, bold=on)
+        return Line().field(self._fleet.tenant(row).name, width - 1, style)
 
 
-class ResourceCells:
-    """One resource: bar, share and sign; a count where there is no limit."""
+class _Text:
+    """A text of the tenant; a dash where there is none."""
 
-    def __init__(self, picture: Picture, column: int) -> None:
-        self._fleet = picture.fleet
-        self._column = column
+    def __init__(self, fleet: Fleet, says: Callable[[Tenant], str]) -> None:
+        self._fleet = fleet
+        self._says = says
 
-    def heading(self, width: int, order: Order, palette: Palette) -> Line:
-        resource = self._fleet.resources[self._column]
-        line = Line()
-        label = resource.label.upper()
-        _Titles(order, palette).add(line, label, width, str(resource.name))
+    def paint(self, row: int, width: int, ground: Ground, palette: Palette) -> Line:
+        text = self._says(self._fleet.tenant(row)) or "–"
+        return Line().field(text, width - 1, palette.style(Role.MUTED, ground))
+
+
+class _Status:
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
+
+    def paint(self, row: int, width: int, ground: Ground, palette: Palette) -> Line:
+        status = self._fleet.tenant(row).status
+        style = palette.style(status_role(status), ground)
+        return Line().field(phrases.status_word(status), width, style)
+
+
+class _Trend:
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
+
+    def paint(self, row: int, width: int, ground: Ground, palette: Palette) -> Line:
+        samples = list(self._fleet.trend(row))[-_SPARK:]
+        text = sparkline(samples) if any(samples) else ""
+        role = Role.SPARK if text else Role.MUTED
+        return Line().field(text, _SPARK, palette.style(role, ground), Align.RIGHT)
+
+
+class _OfWorst:
+    """Something of the resource that is nearest to its limit."""
+
+    def __init__(self, fleet: Fleet, says: Callable[[Fleet, int, int], str]) -> None:
+        self._fleet = fleet
+        self._says = says
+
+    def paint(self, row: int, width: int, ground: Ground, palette: Palette) -> Line:
+        fleet = self._fleet
+        text = "–"
+        if fleet.at is not None and fleet.columns:
+            text = self._says(fleet, row, max(fleet.worst_column(row), 0))
+        return Line().field(text, width - 1, palette.style(Role.MUTED, ground))
+
+
+def _reset(fleet: Fleet, row: int, column: int) -> str:
+    resets_at = fleet.resets_at(row, column)
+    assert fleet.at is not None
+    return "never" if resets_at is None else phrases.day(resets_at, fleet.at)
+
+
+def _rate(fleet: Fleet, row: int, column: int) -> str:
+    return phrases.rate(fleet.rate(row, column), fleet.resources[column].scale)
+
+
+class _Eta:
+    """When the first of the limits is reached; urgent within the hour."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
+
+    def paint(self, row: int, width: int, ground: Ground, palette: Palette) -> Line:
+        fleet = self._fleet
+        times = [fleet.time_to_limit(row, at) for at in range(len(fleet.columns))]
+        first = min((time for time in times if time is not None), default=None)
+        if first is None:
+            return Line().field("–", width - 1, palette.style(Role.MUTED, ground))
+        role = Role.TEXT
+        if first <= timedelta(hours=1):
+            role = Role.NEAR if first else Role.HIGH
+        text = phrases.coarse(first) if first else "reached"
+        return Line().field(text, width - 1, palette.style(role, ground))
+
+
+_MAKERS: dict[str, Callable[[Fleet], Cell]] = {
+    "name": _Name,
+    "id": lambda fleet: _Text(fleet, lambda tenant: tenant.id),
+    "customer": lambda fleet: _Text(fleet, lambda tenant: tenant.customer),
+    "subscription": lambda fleet: _Text(fleet, lambda tenant: tenant.subscription),
+    "plan": lambda fleet: _Text(fleet, lambda tenant: tenant.plan),
+    "status": _Status,
+    "trend": _Trend,
+    "reset": lambda fleet: _OfWorst(fleet, _reset),
+    "rate": lambda fleet: _OfWorst(fleet, _rate),
+    "eta": _Eta,
+}
+
+
+def cell_of(column: Placed, fleet: Fleet) -> Cell:
+    """Return what paints a column."""
+    maker = _MAKERS.get(column.key)
+    if maker is not None:
+        return maker(fleet)
+    number = fleet.column_of(column.key.removeprefix(RESOURCE))
+    return ResourceCell(fleet, number, column.look)
+
+
+class Cells:
+    """The columns that one widget paints."""
+
+    def __init__(self, picture: Picture, columns: Sequence[Placed]) -> None:
+        fleet = picture.fleet
+        self._columns = [
+            (title_of(column.key, fleet), cell_of(column, fleet), column.width)
+            for column in columns
+        ]
+        self.width = sum(column.width for column in columns)
+
+    def heading(self, line: Line, order: Order, palette: Palette) -> Line:
+        """Append the headings; the one that sorts is marked with its direction."""
+        for title, _, width in self._columns:
+            text = visible(title.text, 40)
+            mine = title.sort == order.key
+            if title.sort == SortKey.NAME and order.key == SortKey.WORST:
+                text, mine = f"{text} · worst", True
+            role = Role.BRIGHT if mine else Role.MUTED
+            text = f"{text} {order.mark}" if mine else text
+            line.field(text, width, palette.style(role, bold=mine))
         return line
 
     def key_at(self, x: int) -> str:
-        return str(self._fleet.resources[self._column].name)
+        """Return what a click on the headings at `x` sorts by; empty for nothing."""
+        for title, _, width in self._columns:
+            if x < width:
+                return title.sort
+            x -= width
+        return ""
 
-    def cell(self, row: int, width: int, ground: Ground, palette: Palette) -> Line:
-        used = self._fleet.used(row, self._column)
-        limit = self._fleet.limit(row, self._column)
-        if isinstance(used, Broken):
-            style = palette.style(Role.HIGH, ground)
-            return Line().field(f"✗ {used.holds}", width - 2, style)
-        scale = self._fleet.resources[self._column].scale
-        if limit.units is None:
-            kind = self._fleet.resources[self._column].kind
-            estimated = kind is ResourceKind.UNIQUE
-            return _count(used, scale, width, ground, palette, estimated=estimated)
-        rule = self._fleet.rule(row, self._column)
-        level = level_at(used, limit.units, rule)
-        percent = self._fleet.percent(row, self._column) or 0
-        over = limit.source is LimitSource.OVERRIDE
-        line = _share(percent, level, width, ground, palette, overridden=over)
-        if used is not None and used < 0:
-            line = Line().field(
-                f"{short_quantity(used, scale)} below 0",
-                width - 2,
-                palette.style(Role.NEAR, ground),
-            )
+    def add(self, line: Line, row: int, ground: Ground, palette: Palette) -> Line:
+        """Append the cells of a row of the fleet."""
+        blank = palette.style(Role.MUTED, ground)
+        end = line.width
+        for _, cell, width in self._columns:
+            end += width
+            line.append(cell.paint(row, width, ground, palette)).pad(end, blank)
         return line
-
-
-def _count(
-    used: int | None,
-    scale: int,
-    width: int,
-    ground: Ground,
-    palette: Palette,
-    *,
-    estimated: bool,
-) -> Line:
-    text = "–" if used is None else short_quantity(used, scale)
-    if estimated and used:
-        text = f"≈{text}"
-    room = max(SHARE if width >= ROOMY else SHARE - 1, len(text))
-    line = Line().field(text, room, palette.style(Role.TEXT, ground), Align.RIGHT)
-    return line.add(" ∞", palette.style(Role.MUTED, ground))
-
-
-def _share(
-    percent: int,
-    level: Level,
-    width: int,
-    ground: Ground,
-    palette: Palette,
-    *,
-    overridden: bool,
-) -> Line:
-    """Return number, bar, sign: the number first, because it moves most often and
-    everything left of a change is sent again.
-    """
-    roomy = width >= ROOMY
-    share = f"{percent}%" if percent < 1000 else f"×{min(percent // 100, 999)}"
-    beyond = level in (Level.FULL, Level.OVER)
-    if beyond and not roomy:
-        share = level.sign
-    role = Role.TEXT if level is Level.CALM else level.role
-    style = palette.style(
-        Role.MUTED if percent <= 0 else role, ground, bold=level is Level.FULL
-    )
-    line = Line().field(share, SHARE if roomy else SHARE - 1, style, Align.RIGHT)
-    mark = level.sign or ("±" if overridden else "")
-    if not roomy:
-        mark = "" if beyond else mark
-    length = width - line.width - (7 if roomy else 5)
-    full, rest = bar(percent, length)
-    fill = palette.style(level.role, ground)
-    line.add(f" {full}", fill)
-    line.add(rest, palette.style(Role.TRACK, ground))
-    if mark:
-        line.add(f" {mark}", style if mark != "±" else palette.style(role, ground))
-    return line
-
-
-class TailCells:
-    """Trend and reset date."""
-
-    def __init__(self, picture: Picture, layout: Layout) -> None:
-        self._picture = picture
-        self._layout = layout
-
-    def heading(self, width: int, order: Order, palette: Palette) -> Line:
-        line, titles = Line(), _Titles(order, palette)
-        titles.add(line, "TREND", self._layout.trend, SortKey.TREND)
-        titles.add(line, "RESETS", self._layout.reset, SortKey.RESET)
-        return line
-
-    def key_at(self, x: int) -> str:
-        return SortKey.TREND if x < self._layout.trend else SortKey.RESET
-
-    def cell(self, row: int, width: int, ground: Ground, palette: Palette) -> Line:
-        fleet, layout = self._picture.fleet, self._layout
-        line, muted = Line(), palette.style(Role.MUTED, ground)
-        if layout.trend:
-            samples = list(fleet.trend(row))[-8:]
-            text = sparkline(samples) if any(samples) else ""
-            spark = palette.style(Role.SPARK, ground) if text else muted
-            line.field(text, 8, spark, Align.RIGHT).add("  ", muted)
-        if layout.reset:
-            line.field(self._reset(row), layout.reset, muted)
-        return line
-
-    def _reset(self, row: int) -> str:
-        fleet = self._picture.fleet
-        if fleet.at is None or not fleet.columns:
-            return "–"
-        column = max(fleet.worst_column(row), 0)
-        resets_at = fleet.resets_at(row, column)
-        return "never" if resets_at is None else phrases.day(resets_at, fleet.at)

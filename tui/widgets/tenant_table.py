@@ -1,85 +1,39 @@
-"""The tenants, one line each, painted from the fleet; no widget a tenant.
-
-Each group of columns is a widget of its own: Textual sends a changed line from its
-widget's left edge, so a bar that moves costs one column and not the row.
-"""
+"""The tenants, one line each, painted from the fleet; no widget a tenant."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from time import monotonic
 from typing import ClassVar, Self
 
 from textual import events
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.geometry import Region
 from textual.message import Message
-from textual.strip import Strip
 from textual.widget import Widget
 
 from meterdeck.core.model.usage import TenantId
 from meterdeck.core.services.fleet import FleetChange
+from meterdeck.core.services.fleet_groups import Group, GroupBy
 from meterdeck.tui.picture import Picture
 from meterdeck.tui.render import Line
+from meterdeck.tui.tenant_groups import TenantGroups
 from meterdeck.tui.tenant_list import TenantList
-from meterdeck.tui.themes import Ground, Role
-from meterdeck.tui.widgets.line_view import LineView
-from meterdeck.tui.widgets.table_cells import (
-    Cells,
-    IdentityCells,
-    Order,
-    ResourceCells,
-    TailCells,
-)
-from meterdeck.tui.widgets.table_layout import Layout, lay_out
+from meterdeck.tui.tenant_marks import TenantMarks
+from meterdeck.tui.themes import Ground, palette
+from meterdeck.tui.widgets.group_heading import heading_line
+from meterdeck.tui.widgets.table_cells import Cells, Order
+from meterdeck.tui.widgets.table_column import TableColumn
+from meterdeck.tui.widgets.table_columns import Arrangement, Chosen, fitting
+from meterdeck.tui.widgets.table_keys import TABLE_KEYS
+from meterdeck.tui.widgets.table_layout import MARKER
+
+__all__ = ["RESORT_S", "TableColumn", "TenantTable"]
 
 RESORT_S = 3.0
 """Least time between two sorts, and after the last key, so that rows keep still."""
-
-
-class TableColumn(LineView):
-    """One group of columns: heading and the rows in the window."""
-
-    DEFAULT_CSS = "TableColumn { height: 1fr; }"
-
-    def __init__(
-        self, table: TenantTable, cells: Cells | None, width: int | None = None
-    ) -> None:
-        super().__init__()
-        self._table = table
-        self._cells = cells
-        self._last = width is None
-        self.styles.width = "1fr" if width is None else width
-
-    def draw(self, y: int) -> Strip:
-        palette, width = self.palette, self.size.width
-        if y == 0:
-            line = Line()
-            if self._cells:
-                line = self._cells.heading(width, self._table.order, palette)
-            return line.strip(width, palette.style(Role.MUTED))
-        shown = self._table.list.shown
-        if y > len(shown):
-            return self.blank()
-        ground = self._table.ground(y - 1)
-        line = Line()
-        if self._cells is not None:
-            line = self._cells.cell(shown[y - 1], width, ground, palette)
-        blank = palette.style(Role.MUTED, ground)
-        mark = self._table.scroll_mark(y - 1) if self._last else ""
-        if mark:
-            line.pad(width - 1, blank).add(mark, palette.style(Role.FAINT, ground))
-        return line.strip(width, blank)
-
-    def on_click(self, event: events.Click) -> None:
-        event.stop()
-        if event.y == 0:
-            if self._cells:
-                self._table.sort_by(self._cells.key_at(event.x))
-        else:
-            self._table.click(event.y - 1, twice=event.chain > 1)
 
 
 class TenantTable(Widget, can_focus=True):
@@ -88,26 +42,7 @@ class TenantTable(Widget, can_focus=True):
     DEFAULT_CSS = """
     TenantTable { layout: horizontal; height: 1fr; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down,j", "move(1)", "Next tenant", key_display="↓ j", show=False),
-        Binding("up,k", "move(-1)", "Previous tenant", key_display="↑ k", show=False),
-        Binding(
-            "pagedown,ctrl+f", "page(1)", "Page down", key_display="PgDn", show=False
-        ),
-        Binding("pageup,ctrl+b", "page(-1)", "Page up", key_display="PgUp", show=False),
-        Binding("g,home", "go(0)", "First tenant", key_display="g", show=False),
-        Binding("G,end", "go(-1)", "Last tenant", key_display="G", show=False),
-        Binding("W", "sort('worst')", "Sort by the worst", show=False),
-        Binding("N", "sort('name')", "Sort by name", show=False),
-        Binding("P", "sort('plan')", "Sort by plan", show=False),
-        Binding("S", "sort('status')", "Sort by status", show=False),
-        Binding("R", "sort('reset')", "Sort by reset date", show=False),
-        Binding("T", "sort('trend')", "Sort by trend", show=False),
-        *(
-            Binding(str(n), f"sort_resource({n})", f"Sort by resource {n}", show=False)
-            for n in range(1, 10)
-        ),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = TABLE_KEYS
 
     class Selected(Message):
         """The cursor is on another tenant, or on none."""
@@ -120,16 +55,23 @@ class TenantTable(Widget, can_focus=True):
         """A tenant was asked for by a double click."""
 
     class Arranged(Message):
-        """Order, filter or window are others now."""
+        """Order, filter, groups, marks or window are others now."""
+
+    class Folded(Message):
+        """Other groups are folded now."""
 
     def __init__(self, *, jump: bool = False) -> None:
         super().__init__()
         self.list = TenantList(jump=jump)
+        self.groups = TenantGroups()
+        self.marks = TenantMarks()
+        self.ordered: Sequence[int] = ()
         self.order = Order()
         self.filter = ""
         self.picture: Picture | None = None
         self.stale = False
-        self._layout: Layout | None = None
+        self._chosen: Sequence[Chosen] = ()
+        self._layout: Arrangement | None = None
         self._selected: TenantId | None = None
         self._unsorted = False
         self._sorted_whole = False
@@ -176,32 +118,49 @@ class TenantTable(Widget, can_focus=True):
             return
         fleet = self.picture.fleet
         rows = fleet.search(self.filter) if self.filter else None
-        ordered = fleet.order(self.order.key, self.order.reverse, rows)
-        kept = fleet.row_of(self._selected) if self._selected is not None else None
-        self.list.place(ordered, kept)
+        self.ordered = fleet.order(self.order.key, self.order.reverse, rows)
+        held = self.groups.of_line(self.list.line) if self._on_heading else None
+        lines = self.groups.arrange(fleet, self.ordered)
+        self.list.place(lines, self._kept(held))
         self._unsorted, self._sorted_at = False, monotonic()
         self._sorted_whole |= self.picture.loaded
         self._lay_out()
         self._moved()
 
+    @property
+    def _on_heading(self) -> bool:
+        return self.list.line is not None and self.list.selected is None
+
+    def _kept(self, held: Group | None) -> int | None:
+        """Return the line that the cursor stays on: a group's, or the tenant's."""
+        if held is not None:
+            return self.groups.line_of(held.key)
+        if self.picture is None or self._selected is None:
+            return None
+        row = self.picture.fleet.row_of(self._selected)
+        return None if row is None else self.groups.seen(row)
+
     def _lay_out(self) -> None:
         if self.picture is None or not self.size.width:
             return
-        layout = lay_out(self.size.width, len(self.picture.fleet.resources))
+        names = [resource.name for resource in self.picture.fleet.resources]
+        layout = fitting(self.size.width, self._chosen, names)
         if layout == self._layout:
             return
         self._layout = layout
         self.remove_children()
         self.mount_all(self._columns(layout, self.picture))
 
-    def _columns(self, layout: Layout, picture: Picture) -> list[TableColumn]:
-        columns = [TableColumn(self, IdentityCells(picture, layout), layout.identity)]
-        for number, width in enumerate(layout.cells):
-            columns.append(TableColumn(self, ResourceCells(picture, number), width))
-        columns.append(TableColumn(self, TailCells(picture, layout)))
+    def _columns(self, layout: Arrangement, picture: Picture) -> list[TableColumn]:
+        columns, start, groups = [], 0, layout.groups()
+        for group in groups:
+            cells = Cells(picture, group)
+            last = group is groups[-1]
+            columns.append(TableColumn(self, cells, start, last=last))
+            start += cells.width + (0 if start else MARKER)
         for column in columns:
             column.stale = self.stale
-        return columns
+        return columns or [TableColumn(self, None)]
 
     # -- painting --------------------------------------------------------------
 
@@ -247,6 +206,15 @@ class TenantTable(Widget, can_focus=True):
         start = self.list.top * (height - size) // (total - height)
         return "┃" if start <= line < start + size else ""
 
+    def heading(self, line: int, ground: Ground) -> Line:
+        """Return the whole heading of a group."""
+        group = self.groups.of_line(line)
+        style = palette(self.app.theme, stale=self.stale)
+        if group is None:
+            return Line()
+        folded = self.groups.folded(group)
+        return heading_line(self.groups.by, group, ground, style, folded=folded)
+
     def _moved(self, lines: list[int] | None = None) -> None:
         self._repaint(lines)
         row, fleet = self.list.selected, self.picture and self.picture.fleet
@@ -265,9 +233,7 @@ class TenantTable(Widget, can_focus=True):
 
     def shown_tenants(self) -> list[TenantId]:
         """Return the tenants in the window."""
-        if self.picture is None:
-            return []
-        return [self.picture.fleet.tenant(row).id for row in self.list.shown]
+        return self._tenants(self.list.shown)
 
     def pin(self) -> None:
         """Keep the cursor on its tenant from now on."""
@@ -285,6 +251,71 @@ class TenantTable(Widget, can_focus=True):
         again = key == self.order.key
         self.order = Order(key, again and not self.order.reverse)
         self.rearrange()
+
+    def group_by(self, by: GroupBy) -> None:
+        """Show groups, or none; the cursor stays on its tenant."""
+        self.groups.by = by
+        self.rearrange()
+
+    def set_columns(self, chosen: Sequence[Chosen]) -> None:
+        """Show these columns; none: the automatic layout."""
+        self._chosen = chosen
+        self._lay_out()
+        self._moved()
+
+    def action_fold(self, fold: bool) -> None:
+        self.fold(fold=fold)
+
+    def fold(self, *, fold: bool | None = None) -> None:
+        """Fold or unfold the group at the cursor; by default whatever it is not."""
+        group = self.groups.of_line(self.list.line)
+        if group is None or self.groups.folded(group) is fold:
+            return
+        self.groups.fold(group)
+        self.pin()
+        folded = self.groups.folded(group)
+        at = self.groups.line_of(group.key) if folded else group.rows[0]
+        self._refold(at)
+
+    def action_fold_all(self) -> None:
+        held = self.groups.of_line(self.list.line) if self._on_heading else None
+        self.groups.fold_all()
+        self._refold(self._kept(held))
+
+    def _refold(self, at: int | None) -> None:
+        if self.groups.made:
+            self.list.place(self.groups.lines(), at)
+            self._moved()
+            self.post_message(self.Folded())
+
+    def is_marked(self, row: int) -> bool:
+        """Tell whether a row's tenant is marked."""
+        if not self.marks or self.picture is None:
+            return False
+        return self.picture.fleet.tenant(row).id in self.marks
+
+    def mark(self) -> None:
+        """Mark the tenant at the cursor, or all of a folded group, and go on."""
+        line = self.list.line
+        group = self.groups.of_line(line) if self._on_heading else None
+        rows = group.rows if group else () if line is None else (line,)
+        self.marks.turn(self._tenants(rows))
+        self.action_move(1)
+
+    def mark_all(self) -> None:
+        """Mark every tenant that the filter lets pass, or none where all are."""
+        self.marks.turn(self._tenants(self.ordered))
+        self._moved()
+
+    def keep_marks(self, tenants: Iterable[TenantId]) -> None:
+        """Have these tenants marked and no others."""
+        self.marks.keep(tenants)
+        self._moved()
+
+    def _tenants(self, rows: Iterable[int]) -> list[TenantId]:
+        if self.picture is None:
+            return []
+        return [self.picture.fleet.tenant(row).id for row in rows if row >= 0]
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "sort_resource" and self.picture is not None:
@@ -327,6 +358,10 @@ class TenantTable(Widget, can_focus=True):
     def click(self, line: int, *, twice: bool) -> None:
         """Select the row at a line of the window; open it at a double click."""
         if line >= len(self.list.shown):
+            return
+        if self.list.shown[line] < 0:
+            self.list.cursor = self.list.top + line
+            self.fold()
             return
         self.action_go(self.list.top + line)
         if twice:
