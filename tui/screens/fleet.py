@@ -196,7 +196,7 @@ class FleetScreen(AreaScreen):
         table = self.query_one(TenantTable)
         if table.picture is None:
             return None
-        return tenants_sheet(table.picture.fleet, table.list.rows)
+        return tenants_sheet(table.picture.fleet, table.every_row())
 
     def on_tenant_table_opened(self) -> None:
         self.action_act("open")

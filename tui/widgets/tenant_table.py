@@ -235,6 +235,11 @@ class TenantTable(Widget, can_focus=True):
         """Return the tenants in the window."""
         return self._tenants(self.list.shown)
 
+    def every_row(self) -> Sequence[int]:
+        """Return all rows as they are shown, those of folded groups, too."""
+        grouped = [row for group in self.groups.made for row in group.rows]
+        return grouped or self.ordered
+
     def pin(self) -> None:
         """Keep the cursor on its tenant from now on."""
         self.list.pinned = True
