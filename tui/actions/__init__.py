@@ -16,8 +16,8 @@ from meterdeck.tui.actions.catalogue import CATALOGUE
 from meterdeck.tui.actions.events import EVENTS
 from meterdeck.tui.actions.everywhere import EVERYWHERE
 from meterdeck.tui.actions.faults import FAULTS
-from meterdeck.tui.actions.records import RECORDS
 from meterdeck.tui.actions.health import HEALTH
+from meterdeck.tui.actions.records import RECORDS
 from meterdeck.tui.actions.tenants import TENANTS
 
 __all__ = [

@@ -274,6 +274,7 @@ class AreaScreen(Screen[None]):
         from meterdeck.tui.screens.overrides import OverridesScreen  # noqa: PLC0415  # rare
 
         self.app.push_screen(OverridesScreen())
+
     def do_health(self) -> None:
         from meterdeck.tui.screens.health import HealthScreen  # noqa: PLC0415  # rare
 
