@@ -14,6 +14,7 @@ from meterdeck.core.adapters.letter_calls import (
     REPLAY_LETTER,
 )
 from meterdeck.core.adapters.queue_calls import SETTLE_QUEUED
+from meterdeck.core.adapters.sample_calls import KEEP_SAMPLES
 from meterdeck.core.adapters.scripts import Script
 from meterdeck.core.adapters.track_call import TRACK
 
@@ -32,6 +33,7 @@ _FILES = {
     "repair_billing": REPAIR_BILLING,
     "hold_billing": HOLD_BILLING,
     "forget_unsettled": FORGET_UNSETTLED,
+    "keep_samples": KEEP_SAMPLES,
     "settle": ("checks", "settle"),
     "give_back": ("checks", "reserved", "give_back"),
     "replay": ("checks", "replay"),

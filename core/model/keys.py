@@ -194,6 +194,14 @@ class KeyLayout:
         """Stream: the tenant's latest refusals, capped."""
         return self._own("refusals", self._tenant(tenant))
 
+    def history(self, tenant: str, period: str) -> bytes:
+        """Hash: resource → samples of its counter of that period."""
+        return self._own("history", self._tenant(tenant), period)
+
+    def sampled(self, month: str) -> bytes:
+        """String: a bit for each hour of a month in which all counters were sampled."""
+        return self._own("sampled", month)
+
     def changed(self) -> bytes:
         """Sorted set: tenants by the sequence number of their last change."""
         return self._own("changed")

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from meterdeck.core.services.costs import Costs
     from meterdeck.core.services.doctor.doctor import Doctor
     from meterdeck.core.services.health import HealthService
+    from meterdeck.core.services.history import History
     from meterdeck.core.services.reconcile.reconciliation import Reconciliation
 
 
@@ -139,6 +140,14 @@ class Engine:
         from meterdeck.core.services.health import HealthService  # noqa: PLC0415
 
         return HealthService(self._redis, self.context, self.gateway, self.ledger)
+
+    @cached_property
+    def history(self) -> History:
+        """What reads what tenants used before, and how fast."""
+        # The console's start should not pay for it.
+        from meterdeck.core.services.history import History  # noqa: PLC0415
+
+        return History(self._redis, self.context)
 
     def reconciliation(self) -> Reconciliation:
         """Return what compares this context's counters with Stripe.

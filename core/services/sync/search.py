@@ -5,6 +5,7 @@ from __future__ import annotations
 from meterdeck.core.services.change_feed import ChangeFeed
 from meterdeck.core.services.sync.counter_flow import CounterFlow
 from meterdeck.core.services.sync.equipment import Equipment
+from meterdeck.core.services.sync.sampling import Sampling
 from meterdeck.core.services.sync.sweep import CounterKeys, SweepPace
 
 MOST_AT_ONCE = 1_000
@@ -25,6 +26,9 @@ class Search:
         self._counters = counters
         self._feed = ChangeFeed(own.redis, layout)
         self._keys = CounterKeys(own.redis, layout, own.share.is_mine)
+        self._sampling = Sampling(
+            own.redis, own.context, tenants=own.billables.tenant, now=own.now
+        )
         self._pace = SweepPace(own.context.sweep_share, self._rest_s())
 
     def _rest_s(self) -> float:
@@ -48,6 +52,7 @@ class Search:
 
     def anew(self) -> None:
         """Go through all counters from the first: other tenants are ours now."""
+        self._sampling.forget()
         self._keys.begin()
 
     async def follow(self) -> None:
@@ -76,9 +81,16 @@ class Search:
         """Go on with the sweep; return how long to rest before the next step."""
         rounds = self._keys.rounds
         self._pace.step_begins()
-        self._counters.notice(await self._keys.some())
+        if self._keys.at_the_first:
+            self._sampling.round_begins()
+        found = await self._keys.some()
+        self._counters.notice(found)
+        await self._sampling.see(found)
+        through = self._keys.rounds > rounds
+        if through:
+            await self._sampling.round_ends()
         await self._counters.caught_up()
-        return self._pace.pause_s(rounds, through=self._keys.rounds > rounds)
+        return self._pace.pause_s(rounds, through=through)
 
     async def step_of_the_first_round(self) -> bool:
         """Go on until all counters were gone through once; then tell that it is so."""

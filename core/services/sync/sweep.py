@@ -37,6 +37,11 @@ class CounterKeys:
         """Begin anew."""
         self._cursor = 0
 
+    @property
+    def at_the_first(self) -> bool:
+        """Whether the next step begins a round."""
+        return self._cursor == 0
+
     async def some(self) -> list[CounterId]:
         """Return this worker's counters among the next keys; more than once, maybe.
 
