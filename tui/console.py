@@ -23,6 +23,7 @@ from meterdeck.core.model.usage import Tenant, TenantId
 from meterdeck.tui import clipboard
 from meterdeck.tui.actions import Action
 from meterdeck.tui.actions.keys import Keys, keys_of
+from meterdeck.tui.arm_desk import ArmDesk
 from meterdeck.tui.crash import Crash
 from meterdeck.tui.fault_desk import LOOK_S, FaultDesk, FaultsSeen, Settled
 from meterdeck.tui.key_order import OneKeyAtATime
@@ -124,6 +125,7 @@ class ConsoleApp(OneKeyAtATime):
         self.faults = FaultDesk(self)
         self.keys = Keys()
         self.command_lines: list[str] = []
+        self.arming = ArmDesk(self)
         self._counting = False
         self._actor = actor
         self.environ = environ
@@ -375,9 +377,26 @@ class ConsoleApp(OneKeyAtATime):
         return isinstance(screen, AreaScreen)
 
     def perform(self, request: Request | None) -> None:
-        """Send a confirmed request to the engine; its answer becomes a notice."""
+        """Send a confirmed request to the engine; its answer becomes a notice.
+
+        The second door behind the gate: nothing is sent from a console that is not
+        armed, whichever way the request has come.
+        """
         if request is None:
             return
+        why = self.barred()
+        if why:
+            self.say(why, title=str(request.target), severity="warning")
+            return
+        self._send(request)
+
+    def barred(self) -> str:
+        """Return why nothing may be changed now, one sentence; "" if it may."""
+        if self.picture is None:
+            return "not connected yet, nothing was changed"
+        return self.picture.arming.refusal()
+
+    def _send(self, request: Request) -> None:
         actor = self._actor()
         future = self.runtime.submit(lambda engine: request.perform(engine, actor))
         tell(self, future, lambda done: self.Finished(request, done))
@@ -389,9 +408,11 @@ class ConsoleApp(OneKeyAtATime):
         if error is None:
             self.say(message.future.result(), title=str(request.target))
         elif isinstance(error, UnknownOutcome):
-            self._ask(request, error, request, "Ask again")
+            # Confirmed while armed, and the same operation: it may be asked about.
+            self._ask(request, error, "Ask again", self._send, request)
         elif isinstance(error, Conflict) and isinstance(request, Adjust):
-            self._ask(request, error, request.to_whatever_is_there(), "Do it anyway")
+            again = request.to_whatever_is_there()
+            self._ask(request, error, "Do it anyway", self.perform, again)
         elif isinstance(error, MeterdeckError):
             self.say(str(error), title=str(request.target), severity="error")
         else:
@@ -403,12 +424,22 @@ class ConsoleApp(OneKeyAtATime):
                 screen.resold()
 
     def _ask(
-        self, request: Request, error: MeterdeckError, again: Request, label: str
+        self,
+        request: Request,
+        error: MeterdeckError,
+        label: str,
+        perform: Callable[[Request], None],
+        again: Request,
     ) -> None:
         from meterdeck.tui.dialogs.outcome import OutcomeDialog  # noqa: PLC0415  # rare
 
         dialog = OutcomeDialog(str(request.target), str(error), label)
-        self.push_screen(dialog, lambda yes: self.perform(again if yes else None))
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                perform(again)
+
+        self.push_screen(dialog, answered)
 
     def next_theme(self) -> None:
         """Change to the next of our themes."""

@@ -64,14 +64,25 @@ class FaultDesk:
 
     def change(self, changes: Mapping[str, object]) -> None:
         """Change some settings."""
-        self._ask(lambda control: control.change(changes), asked=True)
+        if self._may():
+            self._ask(lambda control: control.change(changes), asked=True)
 
     def clear(self) -> None:
         """Turn everything off."""
-        self._ask(lambda control: control.clear(), asked=True)
+        if self._may():
+            self._ask(lambda control: control.clear(), asked=True)
+
+    def _may(self) -> bool:
+        """Whether anything may be changed now; says why not."""
+        why = self._app.barred()
+        if why:
+            self._app.say(why, title=_TITLE, severity="warning")
+        return not why
 
     def settle(self) -> None:
         """Show now what shows later."""
+        if not self._may():
+            return
 
         async def job(engine: Engine) -> int:
             return await engine.faults().settle()

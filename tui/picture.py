@@ -19,6 +19,7 @@ from meterdeck.core.model.ledger import EventFilter
 from meterdeck.core.model.standing import Standing
 from meterdeck.core.model.usage import TenantId
 from meterdeck.core.services.fleet import Fleet, FleetChange
+from meterdeck.tui.arming import Arming
 from meterdeck.tui.latencies import Latencies
 
 if TYPE_CHECKING:
@@ -92,6 +93,7 @@ class Picture:
     """One context's fleet, events and servers as last seen.
 
     Attributes:
+        arming: Whether changes are allowed now; another context begins unarmed.
         stale: Redis does not answer; what is shown is old.
         loaded: The first counters have arrived.
         spool: What waits on this machine's disk; None where it is not known.
@@ -105,6 +107,7 @@ class Picture:
 
     def __init__(self, context: Context) -> None:
         self.context = context
+        self.arming = Arming(context)
         self.fleet = Fleet(context)
         self.events = EventTail()
         self.redis = _CONNECTING

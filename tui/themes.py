@@ -46,6 +46,8 @@ class Ground(StrEnum):
     ALARM = "alarm"
     FOCUS = "focus"
     PROD = "prod"
+    ARMED = "armed"
+    """The frame of a live context that may be changed: red in every theme."""
 
 
 _DARK = {
@@ -71,6 +73,9 @@ _DARK = {
     "ground-alarm": "#4a1d25",
     "ground-focus": "#2c3a53",
     "ground-prod": "#2c131a",
+    "ground-armed": "#a3202f",
+    "on-armed": "#ffffff",
+    "muted-on-armed": "#ffd3d6",
 }
 
 _LIGHT = {
@@ -96,6 +101,9 @@ _LIGHT = {
     "ground-alarm": "#f9dcdf",
     "ground-focus": "#cfdcf3",
     "ground-prod": "#f7e3e5",
+    "ground-armed": "#b3202f",
+    "on-armed": "#ffffff",
+    "muted-on-armed": "#ffdcde",
 }
 
 _ANSI = {
@@ -121,6 +129,9 @@ _ANSI = {
     "ground-alarm": "ansi_default",
     "ground-focus": "ansi_default",
     "ground-prod": "ansi_default",
+    "ground-armed": "ansi_red",
+    "on-armed": "ansi_bright_white",
+    "muted-on-armed": "ansi_white",
 }
 
 _COLOUR_BLIND = _DARK | {
@@ -134,6 +145,8 @@ _COLOUR_BLIND = _DARK | {
     "ground-live": "#a84a00",
     "ground-alarm": "#4a2a12",
     "ground-prod": "#2b1a0e",
+    "ground-armed": "#a84a00",
+    "muted-on-armed": "#ffe3cf",
 }
 """Blue, yellow and orange, of different lightness: told apart without red and green."""
 
@@ -184,6 +197,9 @@ THEMES = (
 )
 
 
+_QUIET = frozenset({Role.MUTED, Role.FAINT, Role.TRACK, Role.LOW})
+
+
 class Palette:
     """Styles of one theme by role and ground.
 
@@ -211,7 +227,7 @@ class Palette:
 
     def _make(self, role: Role, ground: Ground, bold: bool) -> Style:
         below = self._colour(f"ground-{ground}")
-        above = self._colour(role)
+        above = self._colour(_on_red(role) if ground is Ground.ARMED else role)
         if self._stale and not self.ansi:
             above = above.blend(below, 0.55)
         marked = self.ansi and ground in (Ground.CURSOR, Ground.ALARM)
@@ -224,6 +240,11 @@ class Palette:
 
     def _colour(self, name: str) -> Color:
         return Color.parse(self._variables[PREFIX + name])
+
+
+def _on_red(role: Role) -> str:
+    """Name the colour of a role on the red frame, where its own would not be read."""
+    return "muted-on-armed" if role in _QUIET else "on-armed"
 
 
 def _rich(grey: str, colour: Color, greyed: bool) -> RichColor:

@@ -291,6 +291,7 @@ class Context:
         stripe: None where the context has no Stripe: counters only.
         plan_rules: In the order of the configuration; the first that fits wins.
         default_plan: Plan of tenants whose own plan says nothing; empty for none.
+        arm_minutes: Minutes for which the console is armed; 0: always armed.
         poll_s: Seconds between two looks at the counters on the screen.
         sweep_share: Share of a processor core the fleet's sweep may use, 0 to 1.
         override_needs_expiry: Whether an override without an expiry is refused.
@@ -313,6 +314,7 @@ class Context:
     poll_s: float = 1.0
     sweep_share: float = 0.10
     override_needs_expiry: bool = True
+    arm_minutes: int = 15
     library: LibraryOptions = LibraryOptions()
     delivery: DeliveryOptions = DeliveryOptions()
     catalogue: Catalogue = NO_CATALOGUE

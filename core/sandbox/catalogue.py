@@ -159,8 +159,8 @@ METERED_BY_PLAN: Final = MappingProxyType(
 def sandbox_context(*, redis_url: str, stripe_api_base: str, api_key: str) -> Context:
     """Return the context of a sandbox that answers at these addresses.
 
-    Both servers are on this machine, so both are asked every second, and an
-    override may stay for good.
+    Both servers are on this machine, so both are asked every second, an override
+    may stay for good, and the console may change things at once.
     """
     return Context(
         name=CONTEXT_NAME,
@@ -177,5 +177,6 @@ def sandbox_context(*, redis_url: str, stripe_api_base: str, api_key: str) -> Co
         ),
         default_plan=FREE,
         override_needs_expiry=False,
+        arm_minutes=0,
         catalogue=CATALOGUE,
     )

@@ -65,6 +65,7 @@ class Resolver:
             name=name,
             mode=chosen.mode,
             read_only=chosen.read_only,
+            arm_minutes=chosen.arm_minutes,
             redis=resolve_redis(name, chosen.redis, self.origins, self.vault),
             stripe=self._stripe(name, chosen) if with_stripe else None,
             resources=self.resources(),

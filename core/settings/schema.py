@@ -250,6 +250,7 @@ class ContextSettings(Strict):
 
     mode: Mode
     read_only: bool = False
+    arm_minutes: Annotated[int, Field(ge=0, le=480)] = 15
     default_plan: str = ""
     poll_seconds: Annotated[float, Field(ge=0.1, le=3600)] = 1.0
     sweep_share: Annotated[float, Field(gt=0, le=1)] = 0.10

@@ -46,6 +46,7 @@ def redis_context(url: str) -> Context:
         plans={FREE: Plan(FREE, "Free", {CALLS: 1000, IMAGES: 10, STORAGE: None})},
         default_plan=FREE,
         override_needs_expiry=False,
+        arm_minutes=0,
     )
 
 

@@ -36,6 +36,7 @@ api_calls = {limit}
 [contexts.stage]
 mode = "test"
 default_plan = "basic"
+arm_minutes = {arm_minutes}
 
 [contexts.stage.redis]
 url = "{redis_url}"
@@ -93,15 +94,19 @@ class Stage:
 
 
 @contextmanager
-def stage(folder: Path, *, stripe: Mapping[str, str] | None = None) -> Iterator[Stage]:
-    """Run a stage whose files are in `folder`.
+def stage(
+    folder: Path, *, stripe: Mapping[str, str] | None = None, arm_minutes: int = 0
+) -> Iterator[Stage]:
+    """Run a stage whose files are in `folder`; its console is always armed.
 
     Args:
         stripe: `stripe_api_base` and `api_key` of a Stripe to use; None for none.
     """
     with running_server("valkey", folder / "valkey") as server:
         config = folder / "meterdeck.toml"
-        text = _CONFIG.format(limit=LIMIT, redis_url=server.url)
+        text = _CONFIG.format(
+            limit=LIMIT, redis_url=server.url, arm_minutes=arm_minutes
+        )
         key = ""
         if stripe:
             text += _STRIPE.format(api_base=stripe["stripe_api_base"])

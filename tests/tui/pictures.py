@@ -66,13 +66,18 @@ LIMITS: dict[str, dict[ResourceName, int | None]] = {
 
 
 def context(
-    mode: Mode = Mode.SANDBOX, *, read_only: bool = False, name: str = ""
+    mode: Mode = Mode.SANDBOX,
+    *,
+    read_only: bool = False,
+    name: str = "",
+    arm_minutes: int = 0,
 ) -> Context:
-    """Return a context as settings would give it."""
+    """Return a context as settings would give it; it is always armed by default."""
     return Context(
         name=name or ("sandbox" if mode is Mode.SANDBOX else "staging"),
         mode=mode,
         read_only=read_only,
+        arm_minutes=arm_minutes,
         redis=RedisOptions("redis://127.0.0.1:6379", password=Secret("redis-secret")),
         stripe=StripeOptions(Secret("sk_test_planted_key")),
         resources=RESOURCES,

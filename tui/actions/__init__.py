@@ -6,6 +6,8 @@ no permission checks of their own.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from textual.binding import Binding
 
 from meterdeck.core.model.context import Context, Mode
@@ -20,9 +22,12 @@ from meterdeck.tui.actions.health import HEALTH
 from meterdeck.tui.actions.records import RECORDS
 from meterdeck.tui.actions.tenants import TENANTS
 
+if TYPE_CHECKING:
+    from meterdeck.tui.picture import Picture
+
 __all__ = [
-    "ACTIONS", "BY_ID", "Action", "Area", "Confirm", "bindings", "of_area", "offered",
-    "refusal",
+    "ACTIONS", "BY_ID", "Action", "Area", "Confirm", "bindings", "gate", "of_area",
+    "offered", "refusal",
 ]  # fmt: skip
 
 ACTIONS: tuple[Action, ...] = (
@@ -59,16 +64,28 @@ def bindings(area: Area) -> list[Binding]:
     ]
 
 
+def gate(action: Action, picture: Picture | None) -> str:
+    """Return why an action is not done now, one sentence; "" if it is.
+
+    The one gate: each action passes it, whether it comes from a key, a click, the
+    palette or a command.
+    """
+    why = refusal(action, picture.context if picture else None)
+    if why or picture is None or not action.changes:
+        return why
+    return picture.arming.refusal()
+
+
 def refusal(action: Action, context: Context | None) -> str:
-    """Return why an action is not allowed in a context, one sentence; "" if it is."""
+    """Return why a context never allows an action, one sentence; "" if it does."""
     if context is None:
         waits = "not connected yet; try again when the tenants are there"
-        return waits if action.writes or action.sandbox else ""
+        return waits if action.writes or action.arms or action.sandbox else ""
     name = visible(context.name)
-    if context.read_only and (action.writes or action.rehearses):
+    if context.read_only and (action.changes or action.arms):
+        done = "it cannot be armed" if action.arms else "nothing was changed"
         return (
-            f"{name} is read-only, nothing was changed;"
-            " its setting read_only = false allows changes"
+            f"{name} is read-only, {done}; its setting read_only = false allows changes"
         )
     return _outside_sandbox(action, context) or _nowhere_to_go(action, context)
 

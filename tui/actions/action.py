@@ -32,7 +32,7 @@ class Confirm(Enum):
 
     NONE = "nothing"
     DIALOG = "a dialog"
-    TYPED = "a dialog, and the context's name typed where it is live"
+    TYPED = "a dialog, and in a live context its name, where undo cannot take it back"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,7 @@ class Action:
         sandbox: Only where Stripe is a sandbox's.
         rehearses: Changes what a sandbox's Stripe does wrong on purpose; it asks
             nothing, as nothing real depends on it.
+        arms: Allows changes from then on, or ends that.
     """
 
     id: str
@@ -68,3 +69,9 @@ class Action:
     of_stripe: bool = False
     sandbox: bool = False
     rehearses: bool = False
+    arms: bool = False
+
+    @property
+    def changes(self) -> bool:
+        """Whether it changes anything at all, so that it needs an armed console."""
+        return self.writes or self.rehearses

@@ -17,6 +17,8 @@ EVERYWHERE: tuple[Action, ...] = (
            "Type a command by its name; Tab completes it", Area.EVERYWHERE, 13),
     Action("palette", "ctrl+p", "^p", "commands", "Find any command by its name",
            Area.EVERYWHERE, 12),
+    Action("arm", "exclamation_mark", "!", "arm",
+           "Allow changes for some minutes, or end that", Area.EVERYWHERE, arms=True),
     Action("theme", "f2", "F2", "theme", "Dark, light, 16 colours, colour-blind",
            Area.EVERYWHERE),
     Action("suspend", "ctrl+z", "^z", "suspend",

@@ -46,6 +46,10 @@ class AdjustDialog(ChangeDialog):
         yield "Amount", Input(placeholder="units", id="amount", compact=True)
         yield "Bill", Choice(["quota only", "quota and bill"], id="bill")
 
+    @property
+    def beyond_undo(self) -> bool:
+        return _BILLS[self.chosen("bill")] is Bill.QUOTA_AND_BILL
+
     def _adjustment(self, target: Target, reason: str) -> Adjustment:
         kind = self._kind()
         text = self.text("amount") if kind is not AdjustKind.RESET else "0"
@@ -113,6 +117,10 @@ class ResetDialog(AdjustDialog):
 
     def fields(self) -> Iterator[tuple[str, Widget]]:
         yield "Bill", Choice(["quota only", "quota and bill"], id="bill")
+
+    @property
+    def beyond_undo(self) -> bool:
+        return True  # everything that was used in the period goes at once
 
     def _kind(self) -> AdjustKind:
         return AdjustKind.RESET

@@ -2,7 +2,8 @@
 
 The dialog names the tenant and the environment, shows before → after while typing and
 asks for a reason. Enter moves on and never confirms: the last stop is Cancel; Confirm
-needs a step to it, or ctrl+s. In a live context its name has to be typed.
+needs a step to it, or ctrl+s. In a live context its name has to be typed for what undo
+cannot take back, and nothing is confirmed once the console is not armed any more.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from meterdeck.core.errors import BadInput
 from meterdeck.core.model.context import Mode
 from meterdeck.core.model.text import visible
 from meterdeck.core.model.usage import Broken, Tenant
+from meterdeck.tui.arming import asks_name
 from meterdeck.tui.dialogs.dialog import Dialog
 from meterdeck.tui.dialogs.enter_guard import EnterGuard
 from meterdeck.tui.picture import Picture
@@ -55,6 +57,8 @@ class ChangeDialog(Dialog["Request | None"]):
     VERB: ClassVar[str] = "Confirm"
     ASKS_RESOURCE: ClassVar[bool] = True
     ASKS_REASON: ClassVar[bool] = True
+    BEYOND_UNDO: ClassVar[bool] = False
+    """Whether what it does cannot be taken back, or is on a bill."""
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "cancel", "Cancel: nothing changes"),
         Binding("ctrl+s", "confirm", "Confirm the change", priority=True),
@@ -78,6 +82,11 @@ class ChangeDialog(Dialog["Request | None"]):
     @abstractmethod
     def draft(self, target: Target, reason: str) -> Draft:
         """Return what the fields say now; BadInput where they say nothing usable."""
+
+    @property
+    def beyond_undo(self) -> bool:
+        """Whether what the fields say now cannot be taken back, or is on a bill."""
+        return self.BEYOND_UNDO
 
     # -- layout ----------------------------------------------------------------
 
@@ -184,7 +193,7 @@ class ChangeDialog(Dialog["Request | None"]):
             draft = self.draft(target, reason)
         except BadInput as problem:
             return Draft(None, "", "", str(problem))
-        missing = self._missing(reason)
+        missing = self.picture.arming.refusal() or self._missing(reason)
         if missing and draft.request is not None:
             return Draft(None, draft.before, draft.after, missing)
         return draft
@@ -193,12 +202,19 @@ class ChangeDialog(Dialog["Request | None"]):
         if self.ASKS_REASON and not reason:
             return "a reason is missing"
         context = self.picture.context
-        if context.mode is Mode.LIVE and self.text("typed") != context.name:
+        if self._asks_name and self.text("typed") != context.name:
             return f"this is live: type {visible(context.name, 40)} in the last field"
         return ""
 
+    @property
+    def _asks_name(self) -> bool:
+        return asks_name(self.picture.context, beyond_undo=self.beyond_undo)
+
     def look(self) -> None:
         """Show before → after of what the fields say now, with the newest values."""
+        for field in self.query("#typed"):
+            if field.parent is not None:
+                field.parent.display = self._asks_name
         draft = self._drafted()
         seen = (self.target, draft.before, draft.after, draft.note)
         ready = draft.request is not None

@@ -46,6 +46,7 @@ class EventDialog(ChangeDialog):
 
     AUTO_FOCUS = "#reason"
     ASKS_RESOURCE = False
+    BEYOND_UNDO = True
 
     def __init__(self, picture: Picture, tenant: Tenant, plan: EventPlan) -> None:
         super().__init__(picture, tenant)

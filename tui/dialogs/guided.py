@@ -142,6 +142,7 @@ class GuidedForm(Dialog["CatalogueRequest | None"]):
     def on_mount(self) -> None:
         for field in self.query(Input):
             field.cursor_blink = False
+        self.set_interval(1.0, self.look)
         self._turn_to(0)
 
     @property
@@ -224,6 +225,8 @@ class GuidedForm(Dialog["CatalogueRequest | None"]):
     def _missing(self, outline: Outline) -> str:
         if outline.problem:
             return outline.problem
+        if self.last and (why := self.picture.arming.refusal()):
+            return why
         context = self.picture.context
         live = context.mode is Mode.LIVE and self.last
         if live and self.text("typed") != context.name:

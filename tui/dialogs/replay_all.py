@@ -31,6 +31,7 @@ class ReplayAllDialog(ChangeDialog):
     VERB = "Replay all"
     AUTO_FOCUS = "#reason"
     ASKS_RESOURCE = False
+    BEYOND_UNDO = True
 
     def __init__(self, picture: Picture, plans: Sequence[EventPlan]) -> None:
         first = plans[0].event.line

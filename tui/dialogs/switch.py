@@ -14,9 +14,11 @@ from textual.widgets import Button, Input, Static
 from meterdeck.core.model.catalogue_sight import MeterSight, PriceSight, price_name
 from meterdeck.core.model.context import Mode
 from meterdeck.core.model.text import visible
+from meterdeck.tui.arming import asks_name
 from meterdeck.tui.catalogue_effects import effects
 from meterdeck.tui.catalogue_requests import CatalogueRequest, SwitchMeter, SwitchPrice
 from meterdeck.tui.dialogs.dialog import Dialog
+from meterdeck.tui.dialogs.enter_guard import EnterGuard
 from meterdeck.tui.picture import Picture
 
 
@@ -34,6 +36,7 @@ class SwitchDialog(Dialog["CatalogueRequest | None"]):
         super().__init__()
         self.picture = picture
         self._seen = seen
+        self._enter = EnterGuard()
 
     @property
     def _request(self) -> CatalogueRequest:
@@ -50,11 +53,12 @@ class SwitchDialog(Dialog["CatalogueRequest | None"]):
             for what in effects(self._seen, self.picture.context.resources):
                 parts += [("· ", "$md-muted"), (f"{visible(what, 200)}\n", "$md-text")]
             yield Static(Content.assemble(*parts), id="follows", markup=False)
-            if context.mode is Mode.LIVE:
+            if self._asks_name:
                 with Horizontal(classes="field"):
                     yield Static("Live", classes="label", markup=False)
                     place = f"type {visible(context.name, 40)} to confirm"
                     yield Input(placeholder=place, id="typed", compact=True)
+            yield Static(id="note", classes="-missing", markup=False)
             with Horizontal(id="buttons"):
                 yield Button("Cancel", id="cancel", compact=True)
                 yield Button(verb, id="confirm", variant="warning", compact=True)
@@ -79,26 +83,40 @@ class SwitchDialog(Dialog["CatalogueRequest | None"]):
         for field in self.query(Input):
             field.cursor_blink = False
         self.query_one("#cancel", Button).focus()
+        self.set_interval(1.0, self._look)
         self._look()
 
     @property
-    def _typed(self) -> bool:
-        """Whether the context's name was typed where it has to be."""
-        context = self.picture.context
-        if context.mode is not Mode.LIVE:
-            return True
-        return self.query_one("#typed", Input).value.strip() == context.name
+    def _asks_name(self) -> bool:
+        return asks_name(self.picture.context, beyond_undo=False)
+
+    def _missing(self) -> str:
+        """Return what keeps it from being confirmed, one sentence; "" for nothing."""
+        if why := self.picture.arming.refusal():
+            return why
+        name = self.picture.context.name
+        if self._asks_name and self.query_one("#typed", Input).value.strip() != name:
+            return f"this is live: type {visible(name, 40)} above"
+        return ""
 
     @on(Input.Changed)
     def _look(self) -> None:
-        self.query_one("#confirm", Button).disabled = not self._typed
+        missing = self._missing()
+        note, button = self.query_one("#note", Static), self.query_one("#confirm")
+        if str(note.content) != missing:
+            note.update(Content(missing))
+        if button.disabled != bool(missing):
+            button.disabled = bool(missing)
 
     @on(Input.Submitted)
     def _entered(self) -> None:
+        self._enter.held()
         self.query_one("#cancel", Button).focus()
 
     @on(Button.Pressed)
     def _pressed(self, event: Button.Pressed) -> None:
+        if self._enter.held():
+            return
         if event.button.id == "confirm":
             self.action_confirm()
         else:
@@ -109,10 +127,11 @@ class SwitchDialog(Dialog["CatalogueRequest | None"]):
 
     def action_confirm(self) -> None:
         """Return the request, once the name is typed where it has to be."""
-        if self._typed:
+        if not self._missing():
             self.dismiss(self._request)
-        else:
-            self.app.bell()
+            return
+        self._look()
+        self.app.bell()
 
 
 def _verb(seen: MeterSight | PriceSight) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from meterdeck.core.errors import MeterdeckError
 from meterdeck.core.model.standing import Standing
 from meterdeck.core.model.usage import TenantId
 from meterdeck.core.services.fleet import FleetChange
-from meterdeck.tui.actions import BY_ID, Action, Area, refusal
+from meterdeck.tui.actions import BY_ID, Action, Area, gate
 from meterdeck.tui.picture import Picture
 from meterdeck.tui.runtime import tell
 from meterdeck.tui.widgets.banner import Banner
@@ -113,6 +113,7 @@ class AreaScreen(Screen[None]):
         header.show(picture)
         header.tick(picture)
         self.query_one(Banner).show(picture)
+        self.query_one(KeyBar).redden(red=picture.arming.red)
 
     def tick(self) -> None:
         """Show the time, and ages that grow; once a second."""
@@ -164,8 +165,7 @@ class AreaScreen(Screen[None]):
     def action_act(self, name: str) -> None:
         """Do an action, if the gate lets it pass."""
         action = BY_ID[name]
-        picture = self.console.picture
-        why = refusal(action, picture.context if picture else None)
+        why = gate(action, self.console.picture)
         if why:
             self.console.say(why, title=action.label, severity="warning")
             return
@@ -247,6 +247,9 @@ class AreaScreen(Screen[None]):
 
     def do_palette(self) -> None:
         self.app.action_command_palette()
+
+    def do_arm(self) -> None:
+        self.console.arming.toggle()
 
     def do_theme(self) -> None:
         self.console.next_theme()

@@ -56,7 +56,7 @@ class SteadyLatency:
 
 
 class HeaderLine(LineView):
-    """A part of the header; reddish where the context is live."""
+    """A part of the header; reddish in a live context, red while that is armed."""
 
     GROUND = Ground.BAR
 
@@ -67,8 +67,9 @@ class HeaderLine(LineView):
     @property
     def ground(self) -> Ground:
         """What the header lies on."""
-        live = self.picture and self.picture.context.mode is Mode.LIVE
-        return Ground.PROD if live else Ground.BAR
+        if self.picture is None or self.picture.context.mode is not Mode.LIVE:
+            return Ground.BAR
+        return Ground.ARMED if self.picture.arming.red else Ground.PROD
 
 
 class ContextLine(HeaderLine):
@@ -108,6 +109,10 @@ class ContextLine(HeaderLine):
         line.add(badge, style(_MODES[context.mode], ground, bold=True))
         if context.read_only:
             line.add("  READ-ONLY", style(Role.MUTED, self.ground, bold=True))
+        words = picture.arming.words()
+        if words:
+            role = Role.NEAR if picture.arming.armed else Role.MUTED
+            line.add(f"  {words}", style(role, self.ground, bold=True))
 
     def _faults(self, line: Line, picture: Picture, width: int) -> None:
         """Say that Stripe goes wrong on purpose, and how as far as there is room."""

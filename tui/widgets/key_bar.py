@@ -32,6 +32,7 @@ class KeyBar(LineView):
         self._area = area
         self._known: Context | None = None
         self._keys = Keys()
+        self._red = False
         self._places: list[tuple[int, int, str]] = []
 
     def show(self, context: Context, keys: Keys | None = None) -> None:
@@ -39,6 +40,14 @@ class KeyBar(LineView):
         self._known = context
         self._keys = keys or Keys()
         self.repaint()
+
+    def redden(self, *, red: bool) -> None:
+        """Be red, or not any more: the lower edge of the frame while a live context
+        is armed.
+        """
+        if red != self._red:
+            self._red = red
+            self.repaint()
 
     def _chosen(self) -> list[Action]:
         actions = [action for action in offered(self._area, self._known) if action.rank]
@@ -53,8 +62,8 @@ class KeyBar(LineView):
         return [action for action in actions if action.id in kept]
 
     def draw(self, y: int) -> Strip:
-        style = self.palette.style
-        key, label = style(Role.ACCENT, Ground.BAR), style(Role.MUTED, Ground.BAR)
+        style, ground = self.palette.style, Ground.ARMED if self._red else Ground.BAR
+        key, label = style(Role.ACCENT, ground), style(Role.MUTED, ground)
         line = Line().add(" ", label)
         self._places = []
         for action in self._chosen():
