@@ -26,6 +26,7 @@ from meterdeck.core.model.subscriptions import (
     Customer,
     Delivered,
     MeterInfo,
+    MeterSummary,
     StripeEvent,
     Subscription,
 )
@@ -171,6 +172,21 @@ class StripeGateway:
         `start` and `end` are whole minutes, or whole UTC hours or days with a
         `window` of "hour" or "day", whose values are added up.
         """
+        found = await self.summaries(meter_id, customer_id, start, end, window)
+        return sum((each.value for each in found), Decimal(0))
+
+    async def summaries(
+        self,
+        meter_id: str,
+        customer_id: str,
+        start: datetime,
+        end: datetime,
+        window: str | None = None,
+    ) -> list[MeterSummary]:
+        """Return what `summary` adds up, oldest first; hours without usage are missing.
+
+        Takes a request for each hundred hours or days.
+        """
         params: Json = {
             "customer": customer_id,
             "start_time": int(start.timestamp()),
@@ -179,10 +195,11 @@ class StripeGateway:
         if window:
             params["value_grouping_window"] = window
         path = f"{_path(_METERS, meter_id)}/event_summaries"
-        total = Decimal(0)
-        async for raw in self._requests.listed(path, params):
-            total += read.aggregated(raw)
-        return total
+        found = [
+            MeterSummary(read.moment(raw, "start_time") or start, read.aggregated(raw))
+            async for raw in self._requests.listed(path, params)
+        ]
+        return sorted(found, key=lambda each: each.start)
 
     async def send_meter_event(self, event: MeterEvent) -> Delivered:
         """Send one meter event, once, and say what became of it.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 
 from meterdeck.core.model.events import EventOutcome
 from meterdeck.core.model.usage import TenantStatus
@@ -107,6 +108,14 @@ class MeterInfo:
     event_time_window: str = ""
     created: datetime | None = None
     deactivated_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MeterSummary:
+    """What Stripe has counted of a customer on a meter, from a moment on."""
+
+    start: datetime
+    value: Decimal
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,7 @@ class ResourceHistory:
         line: What was used, in this period and as far as it is known before.
         earlier: Periods that are over, the newest first.
         problem: Why there are no samples of it; empty where there are, or none yet.
+        by_stripe: The running period's readings are Stripe's, day by day.
     """
 
     resource: Resource
@@ -81,6 +82,7 @@ class ResourceHistory:
     line: UsedLine
     earlier: tuple[PastPeriod, ...] = ()
     problem: str = ""
+    by_stripe: bool = False
 
     @property
     def since(self) -> datetime | None:

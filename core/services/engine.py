@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from meterdeck.core.services.health import HealthService
     from meterdeck.core.services.history import History
     from meterdeck.core.services.reconcile.reconciliation import Reconciliation
+    from meterdeck.core.services.stripe_history import StripeHistory
 
 
 class Engine:
@@ -148,6 +149,15 @@ class Engine:
         from meterdeck.core.services.history import History  # noqa: PLC0415
 
         return History(self._redis, self.context)
+
+    @cached_property
+    def stripe_history(self) -> StripeHistory | None:
+        """What completes a history by what Stripe has; None in a context without it."""
+        from meterdeck.core.services.stripe_history import (  # noqa: PLC0415
+            StripeHistory,
+        )
+
+        return StripeHistory(self.context, self.gateway) if self.gateway else None
 
     def reconciliation(self) -> Reconciliation:
         """Return what compares this context's counters with Stripe.

@@ -123,6 +123,16 @@ def _add_reading_commands(
 
     usage = add_command(commands, common, "usage", "show one tenant's counters")
     usage.add_argument("tenant", metavar="TENANT", help="tenant or Stripe customer id")
+    usage.add_argument(
+        "--history",
+        action="store_true",
+        help="burn rates, time to the limit, days, and earlier periods",
+    )
+    usage.add_argument(
+        "--stripe",
+        action="store_true",
+        help="with --history: older periods by Stripe's summaries, too",
+    )
 
     add_cost(commands, common)
 

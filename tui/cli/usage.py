@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 
+from meterdeck.core.errors import BadInput
 from meterdeck.core.model.standing import Standing
 from meterdeck.core.model.usage import Resource
 from meterdeck.tui.cli.call import Call, run_call
@@ -14,12 +15,23 @@ from meterdeck.tui.enforcement import beyond_words, rule_words
 
 
 def run(args: Namespace) -> int:
-    """Print the tenant's usage; Stripe is not asked."""
-    return run_call(args, _show, without_stripe=True)
+    """Print the tenant's usage; Stripe is asked only with --stripe.
+
+    Raises:
+        BadInput: --stripe without --history.
+    """
+    if args.stripe and not args.history:
+        raise BadInput("--stripe is for older periods: write --history --stripe")
+    return run_call(args, _show, without_stripe=not args.stripe)
 
 
 async def _show(call: Call) -> int:
     tenant = await call.tenant(counted=True)
+    if call.args.history:
+        # More than the command's half a second is for.
+        from meterdeck.tui.cli.usage_history import show_history  # noqa: PLC0415
+
+        return await show_history(call, tenant)
     found = await call.engine.standings.of(tenant)
     paired = [(each, call.context.resource(each.usage.resource)) for each in found]
     if call.out.as_json:

@@ -2,7 +2,7 @@
 
 import json
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -62,6 +62,35 @@ def test_usage_is_one_json_object_with_stable_keys(
         "shadow_units": 0,
     }
     assert (storage["scale"], storage["limit"]) == (3, 50_500)
+
+
+def test_history_tells_rates_earlier_periods_and_what_it_does_not_know(
+    cli: CommandLine, store: redis.Redis, acme: str, month: str
+) -> None:
+    """An hour that nobody looked at is part of a longer stretch, and says so."""
+    first = datetime.fromisoformat(f"{month}-01")
+    before = f"{first - timedelta(days=1):%Y-%m}"
+    store.mset(
+        {
+            f"usage:acme:api_calls:{month}": 12_500,
+            f"usage:acme:api_calls:{before}": "91000",
+        }
+    )
+
+    done = cli("usage", "acme", "--history", "--json")
+
+    calls = done.json["history"][0]
+    assert (calls["used"], calls["problem"]) == (12_500, None)
+    (past,) = calls["earlier"]
+    assert past["period"]["label"] == before
+    assert (past["used"], past["percent"], past["limit_known"]) == (91_000, 91, False)
+    assert sum(each["used"] or 0 for each in calls["days"]) in range(12_480, 12_521)
+    rate = calls["last_hour"]
+    assert rate is None or rate["over_s"] != 3600
+    shown = cli("usage", "acme", "--history")
+    (line,) = [each for each in shown.out.splitlines() if each.strip()[:7] == before]
+    assert line.split()[:5] == [before, "91,000", "of", "100,000,", "today's"]
+    assert cli("usage", "acme", "--stripe").code == 2
 
 
 def test_usage_tells_the_rule_and_what_went_beyond_it(

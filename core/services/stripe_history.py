@@ -1,0 +1,150 @@
+"""What Stripe still knows of the past that Redis does not: its meters' summaries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from meterdeck.core.adapters.stripe_gateway import StripeGateway
+from meterdeck.core.errors import NotFound, StripeRefused, StripeUnreachable
+from meterdeck.core.model.context import Context
+from meterdeck.core.model.history import DAY, Reading, Readings, used_line
+from meterdeck.core.model.periods import Period, current_period
+from meterdeck.core.model.subscriptions import MeterInfo
+from meterdeck.core.model.tenant_history import (
+    PastPeriod,
+    ResourceHistory,
+    Source,
+    TenantHistory,
+)
+from meterdeck.core.model.usage import ResourceKind, Tenant
+from meterdeck.core.services.reconcile.subjects import whole_minutes
+
+MOST_PERIODS = 6
+"""Periods before the running one that are shown, Stripe's and Redis's together."""
+
+_INSTANT = timedelta(microseconds=1)
+_MOST_REMEMBERED = 5_000
+
+
+class StripeHistory:
+    """Completes histories of one context's tenants; changes nothing anywhere.
+
+    Meters are read once; what Stripe has of a period that is over is asked for once.
+    """
+
+    def __init__(self, context: Context, gateway: StripeGateway) -> None:
+        self._context = context
+        self._gateway = gateway
+        self._meters: dict[str, MeterInfo] | None = None
+        self._totals: dict[tuple[str, str, datetime, datetime], Decimal] = {}
+
+    async def complete(self, history: TenantHistory) -> TenantHistory:
+        """Return a history with what Stripe has of it besides.
+
+        Where Stripe does not answer, the history is as it was, with a note.
+        """
+        tenant = history.tenant
+        if not tenant.customer:
+            return history
+        try:
+            made = [await self._one(tenant, each) for each in history.resources]
+        except (StripeUnreachable, StripeRefused) as error:
+            return replace(history, notes=(*history.notes, str(error)))
+        return replace(history, resources=tuple(made))
+
+    async def _one(self, tenant: Tenant, known: ResourceHistory) -> ResourceHistory:
+        meter = await self._meter(known)
+        if meter is None:
+            return known
+        try:
+            if len(known.readings) <= 2:
+                known = await self._with_days(tenant, known, meter)
+            return await self._with_periods(tenant, known, meter)
+        except NotFound:
+            return known  # a customer that Stripe does not have
+
+    async def _meter(self, known: ResourceHistory) -> MeterInfo | None:
+        resource = known.resource
+        if not resource.meter or resource.kind is ResourceKind.GAUGE:
+            return None
+        if self._meters is None:
+            found = sorted(await self._gateway.meters(), key=lambda each: each.active)
+            self._meters = {each.event_name: each for each in found}
+        meter = self._meters.get(resource.meter)
+        return meter if meter is not None and meter.formula == "sum" else None
+
+    async def _with_periods(
+        self, tenant: Tenant, known: ResourceHistory, meter: MeterInfo
+    ) -> ResourceHistory:
+        earlier = list(known.earlier)
+        kind, period = known.resource.period, known.usage.period
+        limit = self._context.limit_of(tenant, known.resource.name).units
+        by_label = {each.period.label: each for each in earlier}
+        made: list[PastPeriod] = []
+        for _ in range(MOST_PERIODS):
+            period = current_period(kind, tenant.cycle, period.start - _INSTANT)
+            found = by_label.get(period.label)
+            if found is None:
+                used = _units(await self._total(tenant, meter, period), known)
+                stripes = Source.STRIPE
+                found = PastPeriod(period, used, limit, False, stripes)
+            made.append(found)
+        while made and made[-1].source is Source.STRIPE and not made[-1].used:
+            made.pop()  # before there was anything
+        return replace(known, earlier=tuple(made))
+
+    async def _total(self, tenant: Tenant, meter: MeterInfo, period: Period) -> Decimal:
+        start, end = whole_minutes(period)
+        name = (meter.id, tenant.customer, start, end)
+        if name not in self._totals:
+            total = await self._gateway.summary(meter.id, tenant.customer, start, end)
+            if len(self._totals) >= _MOST_REMEMBERED:
+                self._totals.clear()
+            self._totals[name] = total
+        return self._totals[name]
+
+    async def _with_days(
+        self, tenant: Tenant, known: ResourceHistory, meter: MeterInfo
+    ) -> ResourceHistory:
+        """Return the running period by days, where nobody has taken samples of it."""
+        start = known.usage.period.start.replace(second=0, microsecond=0)
+        midnight = start.replace(hour=0, minute=0)
+        if midnight < start:
+            midnight += DAY
+        today = known.now.replace(hour=0, minute=0, second=0, microsecond=0)
+        if midnight >= today or not isinstance(known.usage.used, int):
+            return known
+        before = Decimal(0)
+        if start < midnight:
+            who = (meter.id, tenant.customer)
+            before = await self._gateway.summary(*who, start, midnight)
+        days = await self._gateway.summaries(
+            meter.id, tenant.customer, midnight, today, "day"
+        )
+        readings = [Reading(known.usage.period.start, 0)]
+        if midnight > readings[0].at:
+            readings.append(Reading(midnight, _units(before, known)))
+        for each in days:
+            before += each.value
+            readings.append(Reading(each.start + DAY, _units(before, known)))
+        return _with_readings(known, readings)
+
+
+def _with_readings(
+    known: ResourceHistory, readings: Sequence[Reading]
+) -> ResourceHistory:
+    """Return the period with Stripe's days, which lag behind the counter's sum."""
+    used = known.usage.used
+    assert isinstance(used, int)
+    most = [replace(each, value=min(each.value, used)) for each in readings]
+    taken = (*most, Reading(known.now, used))
+    return replace(
+        known, readings=taken, line=used_line([Readings(taken)]), by_stripe=True
+    )
+
+
+def _units(value: Decimal, known: ResourceHistory) -> int:
+    return int(value.scaleb(known.resource.scale))
