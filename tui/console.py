@@ -17,9 +17,8 @@ from meterdeck.core.errors import BadInput, Conflict, MeterdeckError, UnknownOut
 from meterdeck.core.model.changes import Actor, Undone
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.fleet_update import WatchUpdate
-from meterdeck.core.model.override_ends import FoundOverride
 from meterdeck.core.model.text import visible
-from meterdeck.core.model.usage import Tenant, TenantId
+from meterdeck.core.model.usage import TenantId
 from meterdeck.tui import clipboard
 from meterdeck.tui.actions import Action
 from meterdeck.tui.actions.keys import Keys, keys_of
@@ -318,6 +317,9 @@ class ConsoleApp(OneKeyAtATime):
         """
         from meterdeck.tui.dialogs.opening import dialog_for  # noqa: PLC0415  # rare
 
+        if action.id == "undo" and tenant is not None:
+            self._foresee_undo(tenant, entry)  # what was done outlives the tenant
+            return
         row = self.picture.fleet.row_of(tenant) if self.picture and tenant else None
         if self.picture is None or row is None:
             self.say("select a tenant first", severity="warning")
@@ -326,28 +328,7 @@ class ConsoleApp(OneKeyAtATime):
             self.say("no resource is configured, nothing to change", severity="warning")
             return
         who = self.picture.fleet.tenant(row)
-        if action.id == "undo":
-            self._foresee_undo(who.id, entry)
-            return
         self.push_screen(dialog_for(action.id, self.picture, who), self.perform)
-
-    def open_override(
-        self, action: Action, found: FoundOverride, *, removes: bool
-    ) -> None:
-        """Open the dialog on one override; its tenant may have gone."""
-        from meterdeck.tui.dialogs.override import OverrideDialog  # noqa: PLC0415  # rare
-
-        if self.picture is None:
-            return
-        if self.picture.fleet.column_of(found.resource) < 0:
-            text = f"{visible(found.resource, 40)} is no resource any more"
-            self.say(text, title=action.label, severity="warning")
-            return
-        row = self.picture.fleet.row_of(found.tenant)
-        stranger = Tenant(found.tenant, found.tenant)
-        who = stranger if row is None else self.picture.fleet.tenant(row)
-        dialog = OverrideDialog(self.picture, who, found, removes=removes)
-        self.push_screen(dialog, self.perform)
 
     def _foresee_undo(self, tenant: TenantId, entry: str | None) -> None:
         future = self.runtime.submit(
@@ -364,11 +345,10 @@ class ConsoleApp(OneKeyAtATime):
             return
         if error is not None:
             raise error
-        row = self.picture.fleet.row_of(message.tenant) if self.picture else None
         # Whoever has opened something else meanwhile is not interrupted.
-        if self.picture is None or row is None or not self._is_area(self.screen):
+        if self.picture is None or not self._is_area(self.screen):
             return
-        who = self.picture.fleet.tenant(row)
+        who = self.picture.who(message.tenant)
         dialog = UndoDialog(self.picture, who, message.future.result())
         self.push_screen(dialog, self.perform)
 

@@ -17,7 +17,7 @@ from meterdeck.core.model.fault_sight import FaultSight
 from meterdeck.core.model.fleet_update import Health, OverrideChange, Reach, WatchUpdate
 from meterdeck.core.model.ledger import EventFilter
 from meterdeck.core.model.standing import Standing
-from meterdeck.core.model.usage import TenantId
+from meterdeck.core.model.usage import Tenant, TenantId
 from meterdeck.core.services.fleet import Fleet, FleetChange
 from meterdeck.tui.arming import Arming
 from meterdeck.tui.latencies import Latencies
@@ -156,6 +156,11 @@ class Picture:
                 usage = replace(usage, reserved=seen.reserved)
                 return Standing(usage, rule, found.beyond)
         return Standing(usage, rule)
+
+    def who(self, tenant: TenantId) -> Tenant:
+        """Return a tenant; of one that has gone, nothing but its name."""
+        row = self.fleet.row_of(tenant)
+        return Tenant(tenant, tenant) if row is None else self.fleet.tenant(row)
 
     @property
     def stale(self) -> bool:

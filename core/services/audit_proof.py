@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
@@ -45,8 +46,14 @@ class AuditProof:
         who = check_tenant(tenant, tagged=self._layout.tagged)
         return (await self._check(who)).broken
 
-    async def verify_all(self) -> AuditVerdict:
-        """Check every trail, also those that the index does not name."""
+    async def verify_all(
+        self, told: Callable[[int, int], None] = lambda done, all_: None
+    ) -> AuditVerdict:
+        """Check every trail, also those that the index does not name.
+
+        Args:
+            told: Called with how many trails are done, and how many there are.
+        """
         tenants = sorted(await self._indexed() | await self._scanned())
         checked: list[_Checked] = []
         for start in range(0, len(tenants), _AT_ONCE):
@@ -58,6 +65,7 @@ class AuditProof:
                 if isinstance(each, BaseException):
                     raise each
                 checked.append(each)
+            told(len(checked), len(tenants))
         return AuditVerdict(
             trails=len(tenants),
             entries=sum(each.entries for each in checked),

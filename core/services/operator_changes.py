@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from meterdeck.core.adapters.redis_client import Redis, from_milliseconds
@@ -221,13 +222,15 @@ class OperatorChanges:
         """
         return await self._proof.verify(tenant)
 
-    async def verify_audits(self) -> AuditVerdict:
-        """Check every tenant's whole trail.
+    async def verify_audits(
+        self, told: Callable[[int, int], None] = lambda done, all_: None
+    ) -> AuditVerdict:
+        """Check every tenant's whole trail; `told` hears done and all trails.
 
         Raises:
             RedisUnreachable, RedisRefused: They could not be read.
         """
-        return await self._proof.verify_all()
+        return await self._proof.verify_all(told)
 
     def _check(self, tenant: str, reason: str, operation_id: str) -> TenantId:
         if self._context.read_only:

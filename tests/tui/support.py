@@ -33,6 +33,13 @@ from tests.tui.pictures import (
 from textual.pilot import Pilot
 
 from meterdeck.core.errors import MeterdeckError, NotFound
+from meterdeck.core.model.audit import (
+    AuditPage,
+    AuditPlace,
+    AuditQuery,
+    AuditVerdict,
+    BrokenChain,
+)
 from meterdeck.core.model.changes import (
     Actor,
     Adjusted,
@@ -121,6 +128,8 @@ class ScriptedEngine:
     fired: list[tuple[str, int, bool]] = field(default_factory=list)
     found_overrides: tuple[FoundOverride, ...] = ()
     trail: tuple[AuditEntry, ...] = ()
+    audited: list[AuditQuery] = field(default_factory=list)
+    broken: tuple[BrokenChain, ...] = ()
     foreseen: dict[str | None, Undone] = field(default_factory=dict)
     undone: list[tuple[str, str, str]] = field(default_factory=list)
 
@@ -261,6 +270,30 @@ class ScriptedEngine:
     async def overrides_found(self) -> tuple[FoundOverride, ...]:
         self._raise()
         return self.found_overrides
+
+    async def audit_page(self, wanted: AuditQuery) -> AuditPage:
+        """Answer as the trail would: newest first, from `wanted.before` on."""
+        self._raise()
+        self.audited.append(wanted)
+        before = wanted.before
+        found = [
+            each
+            for each in self.trail
+            if wanted.tenant in (None, each.tenant)
+            and (before is None or AuditPlace.of(each).rank > before.rank)
+            and (wanted.since is None or each.at >= wanted.since)
+            and wanted.wants(each)
+        ]
+        page = tuple(found[: wanted.limit])
+        more = len(found) > len(page)
+        return AuditPage(page, AuditPlace.of(page[-1]) if more else None)
+
+    async def verify_audit(self, tenant: str) -> BrokenChain | None:
+        return next((each for each in self.broken if each.tenant == tenant), None)
+
+    async def verify_audits(self, told: Callable[[int, int], None]) -> AuditVerdict:
+        told(8, 26)
+        return AuditVerdict(26, 1_204, self.broken)
 
     async def audit(self, tenant: str | None = None, *, limit: int = 100) -> Any:
         return self.trail[:limit]

@@ -6,4 +6,7 @@ RECORDS: tuple[Action, ...] = (
     Action("clear_override", "x", "x", "remove",
            "Remove the override: the plan's limit holds again at once",
            Area.OVERRIDES, 6, Confirm.TYPED, writes=True),
+    Action("verify", "V", "V", "verify",
+           "Check that trails are as they were written: one tenant's, or all",
+           Area.AUDIT, 5),
 )  # fmt: skip

@@ -3,10 +3,11 @@
 from meterdeck.tui.actions.action import Action, Area, Confirm
 
 _TENANTS = Area.FLEET | Area.TENANT
+_RECORDS = Area.OVERRIDES | Area.AUDIT
 
 TENANTS: tuple[Action, ...] = (
     Action("filter", "slash", "/", "filter", "Show only what contains a text",
-           Area.FLEET | Area.EVENTS | Area.CATALOGUE | Area.OVERRIDES, 2),
+           Area.FLEET | Area.EVENTS | Area.CATALOGUE | _RECORDS, 2),
     Action("sort", "s", "s", "sort", "Choose the order of the table", Area.FLEET, 9),
     Action("group", "b", "b", "group", "Group tenants by plan, status or risk",
            Area.FLEET, 14),
@@ -15,7 +16,7 @@ TENANTS: tuple[Action, ...] = (
     Action("mark_all", "asterisk", "*", "mark all",
            "Mark all tenants that are shown, or none", Area.FLEET),
     Action("open", "enter", "↵", "open", "Open a tenant: counters, events, audit trail",
-           Area.FLEET | Area.OVERRIDES, 3),
+           Area.FLEET | _RECORDS, 3),
     Action("adjust", "a", "a", "adjust", "Add to, subtract from or set a counter",
            _TENANTS, 4, Confirm.TYPED, writes=True),
     Action("reset", "r", "r", "reset", "Set a counter back to 0",
@@ -24,7 +25,7 @@ TENANTS: tuple[Action, ...] = (
            _TENANTS | Area.OVERRIDES, 5, Confirm.TYPED, writes=True),
     Action("undo", "u", "u", "undo",
            "Take back the last change, or the chosen entry",
-           _TENANTS, 7, Confirm.TYPED, writes=True),
+           _TENANTS | Area.AUDIT, 7, Confirm.TYPED, writes=True),
     Action("fire", "t", "t", "test event", "Send a test event to Stripe's meter",
            _TENANTS, 10, Confirm.DIALOG, writes=True, simulates=True),
     Action("what_if", "w", "w", "what if",

@@ -283,6 +283,12 @@ class AreaScreen(Screen[None]):
 
         self.app.push_screen(HealthScreen())
 
+    def do_audit(self) -> None:
+        from meterdeck.tui.screens.audit import AuditScreen  # noqa: PLC0415  # rare
+
+        one = self.subject if self.AREA is Area.TENANT else None
+        self.app.push_screen(AuditScreen(one))
+
     def do_faults(self) -> None:
         from meterdeck.tui.screens.faults import FaultsScreen  # noqa: PLC0415  # rare
 

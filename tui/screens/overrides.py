@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
 
+from meterdeck.core.model.filter import record_filter
 from meterdeck.core.model.override_ends import FoundOverride, by_end
 from meterdeck.core.model.usage import TenantId
 from meterdeck.core.services.fleet import FleetChange
 from meterdeck.tui.actions import Action, Area, bindings
 from meterdeck.tui.override_cells import OverrideCells
 from meterdeck.tui.picture import Picture
-from meterdeck.tui.screens.reading import ReadingScreen
+from meterdeck.tui.screens.listing import ListScreen
 from meterdeck.tui.widgets.banner import Banner
 from meterdeck.tui.widgets.filter_bar import FilterBar
 from meterdeck.tui.widgets.header import StatusHeader
@@ -24,10 +26,18 @@ from meterdeck.tui.widgets.record_list import RecordList
 if TYPE_CHECKING:
     from meterdeck.core.services.engine import Engine
 
+_FIELDS: dict[str, Callable[[FoundOverride], str]] = {
+    "tenant": lambda found: found.tenant,
+    "resource": lambda found: found.resource,
+    "who": lambda found: found.override.actor if found.override else "",
+    "why": lambda found: found.override.reason if found.override else found.problem,
+    "ends": lambda found: f"{at:%Y-%m-%d %H:%M}" if (at := found.expires_at) else "",
+}
+"""What the filter can name."""
 _EMPTY = "no override is in force; o on a tenant sets one"
 
 
-class OverridesScreen(ReadingScreen[tuple[FoundOverride, ...]]):
+class OverridesScreen(ListScreen[tuple[FoundOverride, ...]]):
     """A line an override; the chosen one in full below."""
 
     AREA = Area.OVERRIDES
@@ -115,33 +125,23 @@ class OverridesScreen(ReadingScreen[tuple[FoundOverride, ...]]):
         if chosen is None:
             self.console.say("there is no override here; o on a tenant sets one")
             return
+        self._open_dialog(action, chosen)
+
+    def _open_dialog(self, action: Action, chosen: FoundOverride) -> None:
+        from meterdeck.tui.dialogs.override import OverrideDialog  # noqa: PLC0415  # rare
+
+        picture = self.console.picture
+        if picture is None:
+            return
+        if picture.fleet.column_of(chosen.resource) < 0:
+            text = f"{chosen.resource} is no resource of this context any more"
+            self.console.say(text, title=action.label, severity="warning")
+            return
         removes = action.id == "clear_override"
-        self.console.open_override(action, chosen, removes=removes)
+        who = picture.who(chosen.tenant)
+        dialog = OverrideDialog(picture, who, chosen, removes=removes)
+        self.app.push_screen(dialog, self.console.perform)
 
-    def on_record_list_opened(self) -> None:
-        self.action_act("open")
-
-    def do_open(self) -> None:
-        if self.subject is not None:
-            self.console.open_tenant(self.subject)
-
-    def do_filter(self) -> None:
-        self.query_one(FilterBar).begin()
-
-    def do_back(self) -> None:
-        if not self.query_one(FilterBar).clear():
-            self.app.pop_screen()
-
-    def on_filter_bar_changed(self, message: FilterBar.Changed) -> None:
-        text = message.text.casefold()
-        self._list.filter(lambda found: text in _searched(found) if text else True)
+    def narrow(self, text: str) -> None:
+        self._list.filter(record_filter(text, _FIELDS) if text else None)
         self._note()
-
-    def on_filter_bar_left(self) -> None:
-        self._list.focus()
-
-
-def _searched(found: FoundOverride) -> str:
-    override = found.override
-    words = (override.actor, override.reason) if override else (found.problem,)
-    return " ".join((found.tenant, found.resource, *words)).casefold()

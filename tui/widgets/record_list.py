@@ -125,6 +125,11 @@ class RecordList(LineView, Generic[T], can_focus=True):
         rows = [[field.text(one) for field in self._fields] for one in self.shown]
         return Sheet(name, columns, rows)
 
+    @property
+    def left_below(self) -> int:
+        """How many records are shown below the cursor."""
+        return len(self._places.rows) - 1 - self._places.cursor
+
     def select(self, key: Hashable) -> None:
         """Put the cursor on the record with this key, if it is shown."""
         for place, row in enumerate(self._places.rows):

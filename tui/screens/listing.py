@@ -1,0 +1,57 @@
+"""A screen that shows a list of records and filters it by what is typed."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TypeVar
+
+from meterdeck.core.errors import BadInput
+from meterdeck.core.model.text import visible
+from meterdeck.tui.screens.reading import ReadingScreen
+from meterdeck.tui.widgets.filter_bar import FilterBar
+from meterdeck.tui.widgets.record_list import RecordList
+
+T = TypeVar("T")
+
+
+class ListScreen(ReadingScreen[T]):
+    """Has a `RecordList` and a `FilterBar`."""
+
+    filter_text: str = ""
+    """What is typed, as far as it could be read."""
+
+    @abstractmethod
+    def narrow(self, text: str) -> None:
+        """Show only what `text` asks for.
+
+        Raises:
+            BadInput: It asks for nothing that could be shown.
+        """
+
+    def do_filter(self) -> None:
+        self.query_one(FilterBar).begin()
+
+    def do_back(self) -> None:
+        if not self.query_one(FilterBar).clear():
+            self.app.pop_screen()
+
+    def on_filter_bar_changed(self, message: FilterBar.Changed) -> None:
+        bar = self.query_one(FilterBar)
+        try:
+            self.narrow(message.text)
+        except BadInput as problem:
+            # What is half typed leaves the list as it was.
+            bar.count(visible(str(problem), max(self.size.width // 2, 20)))
+            return
+        self.filter_text = message.text
+        bar.count(f"{len(self.query_one(RecordList).shown):,}")
+
+    def on_filter_bar_left(self) -> None:
+        self.query_one(RecordList).focus()
+
+    def on_record_list_opened(self) -> None:
+        self.action_act("open")
+
+    def do_open(self) -> None:
+        if self.subject is not None:
+            self.console.open_tenant(self.subject)
