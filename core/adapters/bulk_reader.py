@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import hiredis
+from redis.asyncio.connection import AbstractConnection
 from redis.crc import key_slot
+from redis.exceptions import ResponseError
 
 from meterdeck.core.adapters.fair_pool import FairPool
 from meterdeck.core.adapters.redis_client import (
@@ -22,7 +25,9 @@ from meterdeck.core.errors import RedisRefused, RedisUnreachable
 IN_FLIGHT = 4
 _AT_ONCE = 1000  # keys in one MGET: more hold up the server, fewer cost time
 _TOGETHER = 250  # commands of few keys each that are sent as one
+_LARGE = 16_384  # bytes of commands that are sent as one
 _TRIES = 3
+_OTHER_TYPE = "WRONGTYPE"
 
 
 class Command(NamedTuple):
@@ -108,6 +113,18 @@ class BulkReader:
         plans = [self.plan(names[start : start + _AT_ONCE]) for start in starts]
         return [value for part in await self.read(plans) for value in part]
 
+    async def hashes(self, keys: Iterable[bytes]) -> list[dict[bytes, bytes]]:
+        """Return what each hash holds, nothing where there is none, or no hash.
+
+        Raises:
+            RedisUnreachable, RedisRefused: As in `redis_errors`.
+        """
+        replies = await self._replies(
+            [Command(key_slot(key), _pack(b"HGETALL", key)) for key in keys],
+            other_types=True,
+        )
+        return [_hash(reply) for reply in replies]
+
     async def types(self, keys: Iterable[bytes]) -> list[str]:
         """Return the type of what each key holds, `none` where it does not exist.
 
@@ -119,21 +136,24 @@ class BulkReader:
         )
         return [r.decode() if isinstance(r, bytes) else str(r) for r in replies]
 
-    async def _replies(self, commands: Sequence[Command]) -> list[object]:
+    async def _replies(
+        self, commands: Sequence[Command], *, other_types: bool = False
+    ) -> list[object]:
+        """Return the replies; None of keys of another type, if those may be there."""
         if not commands:
             return []
         if self._routed is not None:
-            return await self._routed_replies(self._routed, commands)
+            return await self._routed_replies(self._routed, commands, other_types)
         pool = self._redis.connection_pool
         assert isinstance(pool, FairPool), "the client was not made by open_redis"
-        return await _exchange(pool, [(command.packed, 1) for command in commands])
+        return await _exchange(pool, _joined(commands), other_types)
 
     async def _routed_replies(
-        self, redis: RoutedRedis, commands: Sequence[Command]
+        self, redis: RoutedRedis, commands: Sequence[Command], other_types: bool
     ) -> list[object]:
         for left in reversed(range(_TRIES)):
             try:
-                return await _from_all(redis, commands)
+                return await _from_all(redis, commands, other_types)
             except RedisRefused as error:
                 if not (left and is_elsewhere(error)):
                     raise
@@ -144,13 +164,15 @@ class BulkReader:
         raise AssertionError("the last try raised")
 
 
-async def _from_all(redis: RoutedRedis, commands: Sequence[Command]) -> list[object]:
+async def _from_all(
+    redis: RoutedRedis, commands: Sequence[Command], other_types: bool
+) -> list[object]:
     places: dict[FairPool, list[int]] = {}
     for place, command in enumerate(commands):
         places.setdefault(await redis.pool_of(command.slot), []).append(place)
     answers = await asyncio.gather(
         *(
-            _exchange(pool, _joined([commands[place] for place in mine]))
+            _exchange(pool, _joined([commands[place] for place in mine]), other_types)
             for pool, mine in places.items()
         ),
         return_exceptions=True,
@@ -165,15 +187,20 @@ async def _from_all(redis: RoutedRedis, commands: Sequence[Command]) -> list[obj
 
 
 def _joined(commands: Sequence[Command]) -> list[tuple[bytes, int]]:
-    parts = [
-        commands[start : start + _TOGETHER]
-        for start in range(0, len(commands), _TOGETHER)
-    ]
-    return [(b"".join(each.packed for each in part), len(part)) for part in parts]
+    """Put small commands together; a large one goes by itself."""
+    parts: list[list[bytes]] = []
+    size = _LARGE
+    for command in commands:
+        if size + len(command.packed) > _LARGE or len(parts[-1]) == _TOGETHER:
+            parts.append([])
+            size = 0
+        parts[-1].append(command.packed)
+        size += len(command.packed)
+    return [(b"".join(part), len(part)) for part in parts]
 
 
 async def _exchange(
-    pool: FairPool, requests: Sequence[tuple[bytes, int]]
+    pool: FairPool, requests: Sequence[tuple[bytes, int]], other_types: bool
 ) -> list[object]:
     """Send requests, a few at once, and return the replies to all their commands.
 
@@ -186,9 +213,7 @@ async def _exchange(
             replies: list[object] = []
             await connection.send_packed_command([r for r, _ in requests[:IN_FLIGHT]])
             for number, (_, expected) in enumerate(requests):
-                replies += [
-                    await connection.read_response(True) for _ in range(expected)
-                ]
+                replies += await _read(connection, expected, other_types)
                 following = number + IN_FLIGHT
                 if following < len(requests):
                     await connection.send_packed_command([requests[following][0]])
@@ -198,6 +223,30 @@ async def _exchange(
             if not whole:  # replies on the way belong to nobody
                 await connection.disconnect(nowait=True)
             await pool.release(connection)
+
+
+async def _read(
+    connection: AbstractConnection, count: int, other_types: bool
+) -> list[object]:
+    replies: list[object] = []
+    # One deadline for all of them: the library's would be a timer each.
+    async with asyncio.timeout(connection.socket_timeout):
+        for _ in range(count):
+            try:
+                replies.append(await connection.read_response(True, timeout=math.inf))
+            except ResponseError as error:
+                if not (other_types and str(error).startswith(_OTHER_TYPE)):
+                    raise
+                replies.append(None)
+    return replies
+
+
+def _hash(reply: object) -> dict[bytes, bytes]:
+    if isinstance(reply, dict):
+        return reply
+    if isinstance(reply, list):
+        return dict(zip(reply[::2], reply[1::2], strict=True))
+    return {}
 
 
 def _pack(*parts: bytes) -> bytes:

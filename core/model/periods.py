@@ -60,6 +60,8 @@ class Period:
         return self.endless or self.start <= moment < self.end
 
 
+_EVERYWHERE = 28
+"""The last day that every month has."""
 # Both at 0 is how the scripts take it.
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ENDLESS = Period(_EPOCH, _EPOCH, "now")
@@ -80,13 +82,15 @@ def billing_cycle(cycle: Cycle, at: datetime) -> Period:
     is clamped in short months and comes back to the 31st.
     """
     index = _index_near(cycle, at)
-    while _cycle_start(cycle, index) > at:
-        index -= 1
-    while _cycle_start(cycle, index + 1) <= at:
-        index += 1
     start = _cycle_start(cycle, index)
+    while start > at:
+        index -= 1
+        start = _cycle_start(cycle, index)
     end = _cycle_start(cycle, index + 1)
-    return Period(start, end, start.astimezone(UTC).strftime("%Y-%m-%d"))
+    while end <= at:
+        index += 1
+        start, end = end, _cycle_start(cycle, index + 1)
+    return Period(start, end, start.date().isoformat())
 
 
 def current_period(kind: PeriodKind, cycle: Cycle | None, at: datetime) -> Period:
@@ -141,5 +145,7 @@ def _cycle_start(cycle: Cycle, index: int) -> datetime:
 
 def _add_months(start: datetime, months: int) -> datetime:
     year, month = divmod(start.year * 12 + start.month - 1 + months, 12)
-    day = min(start.day, monthrange(year, month + 1)[1])
+    day = start.day
+    if day > _EVERYWHERE:
+        day = min(day, monthrange(year, month + 1)[1])
     return start.replace(year=year, month=month + 1, day=day)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from meterdeck.core.model.keys import KeyLayout
 from meterdeck.core.model.periods import (
@@ -18,16 +18,39 @@ from meterdeck.core.model.usage import Resource, Tenant
 _MARK = "\0tenant\0"
 
 
+_Around = tuple[bytes, bytes]
+
+
 @dataclass(frozen=True, slots=True)
 class KeyPlan:
     """Keys of some tenants' counters: all of the first resource, then the second.
 
+    They are written when they are asked for: kept, those of a hundred thousand tenants
+    would take more room than all the counters.
+
     Attributes:
+        around: What stands around the tenant's name, for each resource: once for all
+            tenants, or for each of them.
         valid_until: The first moment one of these periods has ended.
     """
 
-    keys: list[bytes]
+    tenants: Sequence[Tenant]
+    around: Sequence[_Around | Sequence[_Around]]
     valid_until: datetime
+
+    @property
+    def keys(self) -> list[bytes]:
+        """Write the keys."""
+        ids = [tenant.id.encode("utf-8", "surrogateescape") for tenant in self.tenants]
+        keys: list[bytes] = []
+        for around in self.around:
+            if isinstance(around, tuple):
+                before, after = around
+                keys += [before + name + after for name in ids]
+            else:
+                pairs = zip(around, ids, strict=True)
+                keys += [before + name + after for (before, after), name in pairs]
+        return keys
 
 
 def plan_keys(
@@ -37,28 +60,43 @@ def plan_keys(
     at: datetime,
 ) -> KeyPlan:
     """Name the counters of `tenants` in the periods that hold `at`."""
-    ids = [tenant.id.encode("utf-8", "surrogateescape") for tenant in tenants]
     month = calendar_month(at)
     until = month.end
-    keys: list[bytes] = []
+    planned: list[_Around | Sequence[_Around]] = []
     for resource in resources:
         gauge = resource.period is PeriodKind.NONE
-        label = ENDLESS.label if gauge else month.label
-        before, after = _around(layout, resource, label)
-        monthly = [before + name + after for name in ids]
+        around = _around(layout, resource, ENDLESS.label if gauge else month.label)
         if resource.period is PeriodKind.BILLING_CYCLE:
-            for place, tenant in enumerate(tenants):
-                if tenant.cycle is None:
-                    continue
-                period = current_period(resource.period, tenant.cycle, at)
-                until = min(until, period.end)
-                name = layout.counter(tenant.id, resource.name, period.label)
-                monthly[place] = name
-        keys += monthly
-    return KeyPlan(keys, until)
+            cycled = _Cycled(layout, resource, {month.label: around})
+            planned.append([cycled.around(tenant, at) for tenant in tenants])
+            until = min(until, cycled.until)
+        else:
+            planned.append(around)
+    return KeyPlan(tenants, planned, until)
 
 
-def _around(layout: KeyLayout, resource: Resource, label: str) -> tuple[bytes, bytes]:
+class _Cycled:
+    """Names the counters of a resource that each tenant has by its own cycle."""
+
+    def __init__(
+        self, layout: KeyLayout, resource: Resource, known: dict[str, _Around]
+    ) -> None:
+        self._layout = layout
+        self._resource = resource
+        self._known = known
+        self.until = datetime.max.replace(tzinfo=UTC)
+
+    def around(self, tenant: Tenant, at: datetime) -> _Around:
+        period = current_period(self._resource.period, tenant.cycle, at)
+        self.until = min(self.until, period.end)
+        around = self._known.get(period.label)
+        if around is None:
+            around = _around(self._layout, self._resource, period.label)
+            self._known[period.label] = around
+        return around
+
+
+def _around(layout: KeyLayout, resource: Resource, label: str) -> _Around:
     # Naming each key by the template costs four times as much.
     key = layout.counter(_MARK, resource.name, label)
     before, _, after = key.partition(_MARK.encode())

@@ -11,7 +11,7 @@ from meterdeck.core.adapters.bulk_reader import IN_FLIGHT, BulkReader, MgetPlan
 from meterdeck.core.model.fleet_update import NO_COUNTER
 from meterdeck.core.model.keys import KeyLayout
 from meterdeck.core.model.usage import Broken, ResourceName, TenantId
-from meterdeck.core.services.counter_keys import plan_keys
+from meterdeck.core.services.counter_keys import KeyPlan, plan_keys
 from meterdeck.core.services.counter_table import CounterTable
 from meterdeck.core.services.counter_values import broken_type, read_values
 
@@ -23,10 +23,14 @@ _MOST_SUSPECTS = 10_000
 
 @dataclass(slots=True)
 class _Stretch:
-    """Some rows, all columns: how to read them and a fingerprint of the last values."""
+    """Some rows, all columns: how to read them and a fingerprint of the last values.
 
-    plan: MgetPlan
-    valid_until: datetime
+    Attributes:
+        kept: The commands, where they take long to make.
+    """
+
+    keys: KeyPlan
+    kept: MgetPlan | None = None
     fingerprint: int | None = None
 
 
@@ -95,7 +99,7 @@ class CounterSweep:
             return True
         numbers = range(self._next, min(self._next + _GROUP, self._count()))
         stretches = [self._stretch(number, at) for number in numbers]
-        read = await self._reader.read([s.plan for s in stretches])
+        read = await self._reader.read([self._plan(s) for s in stretches])
         for number, stretch, values in zip(numbers, stretches, read, strict=True):
             self._store_stretch(number, stretch, values)
         self._next = numbers.stop
@@ -157,13 +161,20 @@ class CounterSweep:
 
     def _stretch(self, number: int, at: datetime) -> _Stretch:
         stretch = self._stretches.get(number)
-        if stretch is None or stretch.valid_until <= at:
+        if stretch is None or stretch.keys.valid_until <= at:
             first = number * self._rows
             tenants = self._table.tenants[first : first + self._rows]
-            plan = plan_keys(self._layout, tenants, self._table.resources, at)
-            stretch = _Stretch(self._reader.plan(plan.keys), plan.valid_until)
-            self._stretches[number] = stretch
+            keys = plan_keys(self._layout, tenants, self._table.resources, at)
+            stretch = self._stretches[number] = _Stretch(keys)
         return stretch
+
+    def _plan(self, stretch: _Stretch) -> MgetPlan:
+        if stretch.kept is not None:
+            return stretch.kept
+        plan = self._reader.plan(stretch.keys.keys)
+        # On a cluster each key's slot has to be reckoned.
+        stretch.kept = plan if plan.places else None
+        return plan
 
     def _store_stretch(
         self, number: int, stretch: _Stretch, raw: list[bytes | None]

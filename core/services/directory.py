@@ -73,9 +73,13 @@ class Directory:
     async def cached(self) -> tuple[Tenant, ...]:
         """Return what is in Redis, in order of the ids; asks nothing of Stripe."""
         async with self._one_at_a_time:
+            # The mark first: entries written meanwhile are read again.
+            revision = await self._entries.revision()
             stored = await self._load()
             await self._carry()
-            self._told, self._tell_all = dict(stored.tenants), True
+            self._told = dict(stored.tenants)
+            self._tell_all = self._reader is not None
+            self._revision = revision
             return tuple(stored.tenants.values())
 
     async def get(self, name: str) -> Tenant:

@@ -6,8 +6,9 @@ A field that is missing is unknown; one that makes no sense is taken for missing
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from meterdeck.core.model.limit_rules import LimitRule, read_rule
 from meterdeck.core.model.periods import Cycle
@@ -25,9 +26,17 @@ _UNLIMITED = "unlimited"
 _LIMIT = "limit:"
 _RULE = "rule:"
 _LATEST = 253_402_300_799  # 9999-12-31T23:59:59Z, the last second a datetime holds
-_STATUSES = {status.value: status for status in TenantStatus}
+_LIMIT_RAW, _RULE_RAW = _LIMIT.encode(), _RULE.encode()
+_CYCLE_RAW = tuple(field.encode() for field in CYCLE_FIELDS)
+_STATUSES = {status.value.encode(): status for status in TenantStatus}
 
+Fields = Mapping[bytes, bytes]
+"""An entry as it is in Redis."""
 Limits = Mapping[ResourceName, int | None]
+Rules = Mapping[ResourceName, LimitRule]
+_Items = tuple[tuple[bytes, bytes], ...]
+_K = TypeVar("_K")
+_V = TypeVar("_V")
 
 
 def encode(text: str) -> bytes:
@@ -64,61 +73,79 @@ def tenant_to_fields(tenant: Tenant) -> dict[str, str]:
 
 
 class FieldReader:
-    """Reads entries back; tenants with equal limits share one mapping of them."""
+    """Reads entries back; what is equal in many of them is one object.
+
+    Many thousand entries are read by one: limits, names of plans, cycles and times are
+    looked up by the bytes that said so before.
+    """
 
     def __init__(self) -> None:
-        self._limits: dict[tuple[tuple[str, str], ...], Limits] = {}
+        self._limits: dict[_Items, Limits] = {}
+        self._rules: dict[_Items, Rules] = {}
+        self._plans: dict[bytes, PlanName] = {}
+        self._cycles: dict[tuple[bytes | None, ...], Cycle | None] = {}
+        self._moments: dict[bytes, datetime | None] = {}
 
-    def tenant(self, name: TenantId, fields: Mapping[str, str]) -> Tenant:
+    def tenant(self, name: TenantId, fields: Fields) -> Tenant:
         """Return the tenant an entry describes."""
-        status = fields.get("status", "")
+        value = fields.get
+        shown = decode(value(b"name", b"")) or name
         return Tenant(
             id=name,
-            name=fields.get("name") or name,
-            customer=fields.get("customer", ""),
-            subscription=fields.get("subscription", ""),
-            plan=PlanName(fields.get("plan", "")),
-            status=_STATUSES.get(status, TenantStatus.UNKNOWN),
+            name=name if shown == name else shown,
+            customer=decode(value(b"customer", b"")),
+            subscription=decode(value(b"subscription", b"")),
+            plan=self._plan(value(b"plan", b"")),
+            status=_STATUSES.get(value(b"status", b""), TenantStatus.UNKNOWN),
             limits=self._limits_of(fields),
-            cycle=_cycle(fields),
-            period_start=read_moment(fields.get("period_start")),
-            period_end=read_moment(fields.get("period_end")),
-            rules=_rules(fields),
+            cycle=self._cycle(fields),
+            period_start=self._moment(value(b"period_start", b"")),
+            period_end=self._moment(value(b"period_end", b"")),
+            rules=self._rules_of(fields),
         )
 
-    def _limits_of(self, fields: Mapping[str, str]) -> Limits:
-        found = tuple(item for item in fields.items() if item[0].startswith(_LIMIT))
-        known = self._limits.get(found)
-        if known is None:
-            known = self._limits[found] = dict(_limits(found))
-        return known
+    def _plan(self, raw: bytes) -> PlanName:
+        return _kept(self._plans, raw, lambda: PlanName(decode(raw)))
+
+    def _limits_of(self, fields: Fields) -> Limits:
+        found = tuple([item for item in fields.items() if item[0][:6] == _LIMIT_RAW])
+        return _kept(self._limits, found, lambda: dict(_read_limits(found)))
+
+    def _rules_of(self, fields: Fields) -> Rules:
+        found = tuple([item for item in fields.items() if item[0][:5] == _RULE_RAW])
+        return _kept(self._rules, found, lambda: _read_rules(found))
+
+    def _cycle(self, fields: Fields) -> Cycle | None:
+        raw = tuple(map(fields.get, _CYCLE_RAW))
+        return _kept(self._cycles, raw, lambda: read_cycle(raw))
+
+    def _moment(self, raw: bytes) -> datetime | None:
+        return _kept(self._moments, raw, lambda: read_moment(decode(raw)))
 
 
-def _rules(fields: Mapping[str, str]) -> Mapping[ResourceName, LimitRule]:
-    found = {
-        ResourceName(field.removeprefix(_RULE)): read_rule(text)
-        for field, text in fields.items()
-        if field.startswith(_RULE)
+def _kept(known: dict[_K, _V], key: _K, make: Callable[[], _V]) -> _V:
+    try:
+        return known[key]
+    except KeyError:
+        made = known[key] = make()
+        return made
+
+
+def _read_rules(found: _Items) -> Rules:
+    rules = {
+        ResourceName(decode(field).removeprefix(_RULE)): read_rule(decode(text))
+        for field, text in found
     }
-    return {name: rule for name, rule in found.items() if rule is not None}
+    return {name: rule for name, rule in rules.items() if rule is not None}
 
 
-def _limits(
-    fields: tuple[tuple[str, str], ...],
-) -> list[tuple[ResourceName, int | None]]:
-    limits: list[tuple[ResourceName, int | None]] = []
-    for field, value in fields:
-        resource = ResourceName(field.removeprefix(_LIMIT))
+def _read_limits(found: _Items) -> Iterator[tuple[ResourceName, int | None]]:
+    for field, raw in found:
+        resource, value = ResourceName(decode(field).removeprefix(_LIMIT)), decode(raw)
         if value == _UNLIMITED:
-            limits.append((resource, None))
+            yield resource, None
         elif (units := _whole(value)) is not None:
-            limits.append((resource, units))
-    return limits
-
-
-def _cycle(fields: Mapping[str, str]) -> Cycle | None:
-    raw = (fields.get(name) for name in CYCLE_FIELDS)
-    return read_cycle([None if each is None else encode(each) for each in raw])
+            yield resource, units
 
 
 def _whole(text: str) -> int | None:

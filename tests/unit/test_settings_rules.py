@@ -8,7 +8,7 @@ from meterdeck.core.errors import ConfigError
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.limit_rules import PLAIN, Enforcement, LimitRule, read_rule
 from meterdeck.core.model.usage import PlanName, ResourceName, Tenant, TenantId
-from meterdeck.core.services.tenant_fields import FieldReader, tenant_to_fields
+from meterdeck.core.services.tenant_fields import FieldReader, encode, tenant_to_fields
 from meterdeck.core.settings import load_context
 
 CALLS, IMAGES = ResourceName("api_calls"), ResourceName("images")
@@ -99,7 +99,8 @@ def test_a_rule_is_read_back_from_the_directory(rule: LimitRule, text: str) -> N
     fields = tenant_to_fields(tenant)
 
     assert fields["rule:api_calls"] == text
-    assert FieldReader().tenant(TenantId("acme"), fields) == tenant
+    raw = {encode(name): encode(value) for name, value in fields.items()}
+    assert FieldReader().tenant(TenantId("acme"), raw) == tenant
 
 
 @pytest.mark.parametrize(
