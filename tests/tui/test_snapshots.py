@@ -40,6 +40,9 @@ WAYS: Mapping[Area, tuple[str, ...]] = {
     Area.EVENT: ("e", "enter"),
     Area.FAULTS: ("F",),
     Area.CATALOGUE: ("c",),
+    Area.OVERRIDES: ("O",),
+    Area.AUDIT: ("A",),
+    Area.HEALTH: ("H",),
 }
 """Keys that lead from the fleet to each screen."""
 SET_INTERVAL = MessagePump.set_interval
