@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 
+from meterdeck.core.errors import BadInput
 from meterdeck.core.model.text import visible
 from meterdeck.tui.actions import offered
 from meterdeck.tui.screens.area import AreaScreen
@@ -71,6 +72,10 @@ class ActionCommands(Provider):
         if app.picture is None or len(query) < 2:
             return
         fleet = app.picture.fleet
-        for row in fleet.search(query)[:TENANTS_SHOWN]:
+        try:
+            rows = fleet.search(query)[:TENANTS_SHOWN]
+        except BadInput:  # no filter, so no tenant's name
+            return
+        for row in rows:
             tenant = fleet.tenant(row)
             yield visible(tenant.name, 64), partial(app.open_tenant, tenant.id)

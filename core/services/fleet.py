@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from meterdeck.core.model.context import Context
+from meterdeck.core.model.filter import Filter, parse_filter
+from meterdeck.core.model.filter.tenants import Vocabulary, check_filter
 from meterdeck.core.model.fleet_update import WatchUpdate
 from meterdeck.core.model.limit_rules import LimitRule
 from meterdeck.core.model.periods import PeriodKind, current_period
@@ -23,6 +25,7 @@ from meterdeck.core.model.usage import (
     Usage,
     percent_of,
 )
+from meterdeck.core.services.fleet_filter import FleetFilter
 from meterdeck.core.services.fleet_order import FleetOrder, SortKey
 from meterdeck.core.services.fleet_rows import EPOCH, FleetChange, FleetRows
 from meterdeck.core.services.fleet_soon import may_end, soon_rows
@@ -56,6 +59,7 @@ class Fleet(FleetRows):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._order = FleetOrder(self)
+        self._filter = FleetFilter(self, context, self._search)
 
     def __len__(self) -> int:
         return len(self.tenants)
@@ -140,9 +144,7 @@ class Fleet(FleetRows):
         if remaining == 0:
             return timedelta(0)
         rate = self.rate(row, column)
-        resets_at = self.resets_at(row, column)
-        left = (resets_at - self.at).total_seconds() if resets_at else _FAR_S
-        if rate <= 0 or remaining / rate >= left:
+        if rate <= 0 or remaining / rate >= self.seconds_left(row, column):
             return None
         return timedelta(seconds=remaining / rate)
 
@@ -180,6 +182,13 @@ class Fleet(FleetRows):
             or self.time_to_limit(row, column) is not None
         ]
 
+    def seconds_left(self, row: int, column: int) -> float:
+        """Return the seconds until a counter starts anew; many where it does not."""
+        resets_at = self.resets_at(row, column)
+        if resets_at is None or self.at is None:
+            return _FAR_S
+        return (resets_at - self.at).total_seconds()
+
     def resets_at(self, row: int, column: int) -> datetime | None:
         """Return the end of the counter's period; None: it does not reset."""
         kind = self.columns[column].resource.period
@@ -200,11 +209,31 @@ class Fleet(FleetRows):
         return self._order.order(key, reverse=reverse, rows=rows)
 
     def search(self, text: str) -> list[int]:
-        """Return rows whose id, name, customer, subscription, plan or status has it.
+        """Return the rows that a filter takes, in ascending order.
 
-        Upper and lower case are the same.
+        A text without any sign is looked for in id, name, customer, subscription,
+        plan and status; see docs/filters.md for the language.
+
+        Raises:
+            BadInput: It cannot be read, or has no meaning for this fleet.
         """
-        return self._search.find(text)
+        return self._filter.find(parse_filter(text))
+
+    def read_filter(self, text: str) -> Filter:
+        """Return an expression after a closer look than a search takes.
+
+        Raises:
+            BadInput: It cannot be read, or has no meaning for this fleet, or names a
+                plan that nobody has.
+        """
+        expression = parse_filter(text)
+        with_plans = "plan" in text.lower()  # else nobody asks which there are
+        check_filter(expression, self._filter.vocabulary(plans=with_plans))
+        return expression
+
+    def vocabulary(self) -> Vocabulary:
+        """Return the names that a filter can have."""
+        return self._filter.vocabulary(plans=True)
 
     def totals(self) -> FleetTotals:
         """Return how many tenants are near their limits."""

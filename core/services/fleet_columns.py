@@ -10,6 +10,8 @@ from meterdeck.core.model.fleet_update import NO_COUNTER
 from meterdeck.core.model.usage import NO_LIMIT, Broken, Limit, Resource
 
 UNLIMITED = -1
+HIGHEST_SHARE = 2**31 - 1
+"""A percent above it is kept as this."""
 
 
 @dataclass(slots=True)
@@ -124,7 +126,7 @@ class Severity:
         return moved
 
     def _set_worst(self, row: int, worst: int) -> None:
-        worst = min(worst, 2**31 - 1)
+        worst = min(worst, HIGHEST_SHARE)
         self.bands[_band(self.worst[row])] -= 1
         self.bands[_band(worst)] += 1
         self.worst[row] = worst

@@ -243,6 +243,18 @@ class FleetRows:
                 return number
         return -1
 
+    def moved(self, column: int, rows: Sequence[int]) -> Sequence[int]:
+        """Return at least those `rows` whose counter has grown in the last minute."""
+        return self._snapshots[column].grown(self.columns[column].used, rows)
+
+    def before(self, column: int) -> tuple[array[int], float]:
+        """Return a column as it was up to a minute ago, and how many seconds ago.
+
+        Nothing, 0 seconds ago, while that cannot be told.
+        """
+        age_s, used = self._snapshots[column].before(self.at or EPOCH) or (0.0, None)
+        return used if used is not None else array("q"), age_s
+
     def reset_times(self) -> Sequence[int]:
         """Return when a counter of each row next starts anew, in Unix seconds."""
         at = self.at or EPOCH

@@ -8,11 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from meterdeck.core.model.filter.tenant_terms import TextField
+from meterdeck.core.model.filter.words import FIELD, ROW, letters_in_order, plain
 from meterdeck.core.model.usage import Tenant
 
 _BLOCK = 1024
-_FIELD = "\x1f"
-_ROW = "\n"
+_MANY = 128
+"""Hits in a block from which it is quicker to look at each of its lines."""
+_NAMED = 2
+"""Id and name come first in a line; letters in order are looked for only there, as
+random ids have any letters.
+"""
+_PLACES = {field: place for place, field in enumerate(TextField)}
 
 
 class SearchText:
@@ -28,16 +35,49 @@ class SearchText:
         self._stale.update(row // _BLOCK for row in rows)
 
     def find(self, text: str) -> list[int]:
-        """Return the rows that contain `text`, whatever its case."""
+        """Return the rows that contain a text in any field, whatever its case."""
         self.refresh()
-        needle = _plain(text)
+        needle = plain(text)
         if not needle:
             return list(range(len(self._tenants)))
         found: list[int] = []
         for number, block in enumerate(self._blocks):
             if needle in block:
-                rows = enumerate(block.split(_ROW), number * _BLOCK)
-                found.extend([row for row, line in rows if needle in line])
+                found += _lines_with(needle, block, number * _BLOCK)
+        return found
+
+    def find_in(self, field: TextField, value: str, *, whole: bool) -> list[int]:
+        """Return the rows of which one field contains a plain text, or is it."""
+        self.refresh()
+        place, found = _PLACES[field], list[int]()
+        for number, block in enumerate(self._blocks):
+            if value in block:
+                found += [
+                    row
+                    for row, line in enumerate(block.split(ROW), number * _BLOCK)
+                    if value in line
+                    and value in (held := line.split(FIELD, place + 1)[place])
+                    and (not whole or value == held)
+                ]
+        return found
+
+    def find_letters(self, word: str) -> list[int]:
+        """Return the rows whose id or name has a word's letters in order."""
+        self.refresh()
+        search = letters_in_order(plain(word)).search
+        found: list[int] = []
+        for number, block in enumerate(self._blocks):
+            row, start, at = number * _BLOCK, 0, 0
+            while hit := search(block, at):
+                begins = block.rfind(ROW, start, hit.start()) + 1 or start
+                row += block.count(ROW, start, begins)
+                start, at = begins, hit.start() + 1
+                if block.count(FIELD, start, at) < _NAMED:
+                    found.append(row)
+                    start = at = block.find(ROW, at) + 1
+                    row += 1
+                    if not at:
+                        break
         return found
 
     def refresh(self) -> None:
@@ -50,8 +90,25 @@ class SearchText:
         for number in self._stale:
             if number < count:
                 rows = self._tenants[number * _BLOCK : (number + 1) * _BLOCK]
-                self._blocks[number] = _ROW.join(map(_line, rows))
+                self._blocks[number] = ROW.join(map(_line, rows))
         self._stale.clear()
+
+
+def _lines_with(needle: str, block: str, first: int) -> list[int]:
+    if block.count(needle) > _MANY:
+        lines = enumerate(block.split(ROW), first)
+        return [row for row, line in lines if needle in line]
+    found: list[int] = []
+    row, at, hit = first, 0, block.find(needle)
+    while hit >= 0:
+        row += block.count(ROW, at, hit)
+        found.append(row)
+        at = block.find(ROW, hit) + 1
+        if not at:
+            break
+        row += 1
+        hit = block.find(needle, at)
+    return found
 
 
 def _line(tenant: Tenant) -> str:
@@ -63,8 +120,9 @@ def _line(tenant: Tenant) -> str:
         tenant.plan,
         tenant.status,
     )
-    return _plain(_FIELD.join(parts))
+    return FIELD.join([_one(part) for part in parts])
 
 
-def _plain(text: str) -> str:
-    return text.lower().replace(_ROW, " ")
+def _one(text: str) -> str:
+    # As `plain`, without its calls where nothing has to be replaced.
+    return text.lower() if text.isprintable() else plain(text)

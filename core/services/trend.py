@@ -13,6 +13,7 @@ from meterdeck.core.services.fleet_columns import swap_remove
 SAMPLES = 8
 SAMPLE_S = 5
 SNAPSHOT_S = 30
+_STRETCH = 256
 _MOST = 2**31 - 1
 
 
@@ -112,6 +113,24 @@ class Snapshots:
             if seconds >= 1:
                 return seconds, used
         return None
+
+    def grown(self, used: array[int], rows: Sequence[int]) -> Sequence[int]:
+        """Return at least those `rows` that are above their oldest copy."""
+        if not self._kept:
+            return ()
+        oldest = self._kept[0][1]
+        known = len(oldest)
+        if len(rows) != len(used):
+            return [r for r in rows if r >= known or used[r] > oldest[r]]
+        # Most counters rest: stretches of equal bytes are passed over at once.
+        now, then = used.tobytes(), oldest.tobytes()
+        size, found = used.itemsize, list[int]()
+        for first in range(0, known, _STRETCH):
+            last = min(first + _STRETCH, known)
+            start, end = first * size, last * size
+            if now[start:end] != then[start:end]:
+                found += [r for r in range(first, last) if used[r] > oldest[r]]
+        return [*found, *range(known, len(used))]
 
     def rate(self, row: int, value: int, at: datetime) -> float:
         """Return units a second since the oldest copy, 0.0 where it cannot tell."""

@@ -88,7 +88,7 @@ async def test_a_filter_that_matches_nothing_says_what_to_do() -> None:
         await operator.press("slash")
         await operator.type("nobody")
 
-        text = await operator.sees("no tenant contains “nobody”")
+        text = await operator.sees("no tenant has “nobody”")
         assert "Esc drops the filter" in text
 
 

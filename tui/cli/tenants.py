@@ -31,6 +31,8 @@ def run(args: Namespace) -> int:
 async def _list(call: Call) -> int:
     key = _order(call)
     fleet = await _fleet(call)
+    if call.args.filter:
+        fleet.read_filter(call.args.filter)
     found = fleet.search(call.args.filter) if call.args.filter else None
     rows = fleet.order(key, rows=found)
     total = len(rows)

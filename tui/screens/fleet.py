@@ -70,6 +70,8 @@ class FleetScreen(AreaScreen):
         table.groups.recall(self.console.memory.get("groups"))
         table.open(picture)
         self._place(picture)
+        if typed := self.query_one(FilterBar).text:  # before there was anything
+            self._filter(typed, picture)
 
     def take(self, picture: Picture, change: FleetChange) -> None:
         super().take(picture, change)
@@ -114,8 +116,8 @@ class FleetScreen(AreaScreen):
     def _explain(picture: Picture, text: str) -> tuple[str, str, bool]:
         if text and len(picture.fleet):
             return (
-                f"no tenant contains “{visible(text, 40)}”",
-                "Esc drops the filter; it looks at name, id, customer,"
+                f"no tenant has “{visible(text, 40)}”",
+                "Esc drops the filter; words are looked for in name, id, customer,"
                 " subscription, plan and status",
                 False,
             )
@@ -249,10 +251,16 @@ class FleetScreen(AreaScreen):
         self.console.memory.put("groups", groups.remembered())
 
     def on_filter_bar_changed(self, message: FilterBar.Changed) -> None:
-        table = self.query_one(TenantTable)
-        table.set_filter(message.text)
-        if table.picture is not None:
-            self._place(table.picture)
+        picture = self.console.picture
+        if picture is not None:
+            self._filter(message.text, picture)
+
+    def _filter(self, text: str, picture: Picture) -> None:
+        """Show the tenants that a filter takes; one that is wrong changes nothing."""
+        bar = self.query_one(FilterBar)
+        if bar.read(lambda: picture.fleet.read_filter(text)) is not None:
+            self.query_one(TenantTable).set_filter(text)
+            self._place(picture)
 
     def on_filter_bar_left(self) -> None:
         self.query_one(TenantTable).focus()

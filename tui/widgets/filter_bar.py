@@ -6,14 +6,24 @@ down, or came and went, would send the whole screen anew.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Callable
+from typing import ClassVar, TypeVar
 
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.message import Message
+from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Input, Static
+
+from meterdeck.core.errors import BadInput
+from meterdeck.tui.themes import Role
+from meterdeck.tui.widgets.key_bar import KeyBar
+
+T = TypeVar("T")
+REST_S = 0.7
+"""A complaint waits until the typing rests: what is half typed is not yet wrong."""
 
 
 class FilterBar(Widget):
@@ -50,6 +60,8 @@ class FilterBar(Widget):
     def __init__(self, hint: str = "name, id, customer, plan or status") -> None:
         super().__init__()
         self._hint = hint
+        self._complaint = ""
+        self._rest: Timer | None = None
 
     def compose(self) -> ComposeResult:
         yield Static(" / ", markup=False)
@@ -61,6 +73,29 @@ class FilterBar(Widget):
         if self.is_open:
             self.query_one("#count", Static).update(text)
 
+    def read(self, make: Callable[[], T]) -> T | None:
+        """Return what `make` reads of the filter, None where it complains of it.
+
+        The complaint is shown in the last line when the typing rests; until it is
+        mended the screen keeps what it shows.
+        """
+        try:
+            made = make()
+        except BadInput as error:
+            self._complaint = str(error)
+            return None
+        self._complaint = ""
+        return made
+
+    def _say_complaint(self) -> None:
+        self._rest = None
+        if self._complaint and self.is_open:
+            self._last_line((self._complaint, Role.NEAR))
+
+    def _last_line(self, *parts: tuple[str, Role]) -> None:
+        for bar in self.screen.query(KeyBar):
+            bar.say(*parts)
+
     def begin(self) -> None:
         """Show the line and put the cursor into it."""
         self._show(True)
@@ -71,7 +106,15 @@ class FilterBar(Widget):
         """Whether the line is on the screen."""
         return self.has_class("-open")
 
+    @property
+    def text(self) -> str:
+        """What is typed into it."""
+        return self.query_one(Input).value.strip()
+
     def _show(self, shown: bool) -> None:
+        if not shown:
+            self._complaint = ""
+            self._last_line()
         self.set_class(shown, "-open")
         self.query_one(Input).can_focus = shown
 
@@ -99,8 +142,15 @@ class FilterBar(Widget):
     def _changed(self, event: Input.Changed) -> None:
         event.stop()
         self.post_message(self.Changed(event.value.strip()))
+        if self._rest is None:
+            self._rest = self.set_timer(REST_S, self._say_complaint)
+        else:
+            self._rest.reset()
 
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:
         event.stop()
-        self.action_keep()
+        if self._complaint:
+            self._say_complaint()
+        else:
+            self.action_keep()

@@ -34,6 +34,13 @@ class KeyBar(LineView):
         self._keys = Keys()
         self._red = False
         self._places: list[tuple[int, int, str]] = []
+        self._said: tuple[tuple[str, Role], ...] = ()
+
+    def say(self, *parts: tuple[str, Role]) -> None:
+        """Say something in place of the keys, while they are typed; nothing: keys."""
+        if parts != self._said:
+            self._said = parts
+            self.repaint()
 
     def show(self, context: Context, keys: Keys | None = None) -> None:
         """Offer what a context allows, by the keys that the user has chosen."""
@@ -66,6 +73,11 @@ class KeyBar(LineView):
         key, label = style(Role.ACCENT, ground), style(Role.MUTED, ground)
         line = Line().add(" ", label)
         self._places = []
+        for text, role in self._said:
+            room = self.size.width - line.width - 1
+            line.field(text, min(cells(text), room), style(role, Ground.BAR))
+        if self._said:
+            return line.strip(self.size.width, label)
         for action in self._chosen():
             start = line.width
             line.add(f"{self._keys.label(action)} ", key).add(action.label, label)

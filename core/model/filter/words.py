@@ -29,4 +29,8 @@ def letters_in_order(word: str) -> re.Pattern[str]:
     The first begins a word of the text, and no two are further apart than eight.
     """
     gap = f"[^{FIELD}{ROW}]{{0,{_MOST_SKIPPED}}}?"
-    return re.compile(r"(?<![^\W_])" + gap.join(map(re.escape, word)))
+    first, *rest = map(re.escape, word)
+    # The letter before what is asked of its place: a pattern that begins with a
+    # letter is searched for a hundred times as fast.
+    begins = f"{first}(?<![^\\W_]{first})"
+    return re.compile(gap.join([begins, *rest]))
