@@ -9,6 +9,7 @@ from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.timer import Timer
 
+from meterdeck.core.model.filter.completion import Hints, tenant_hints
 from meterdeck.core.model.fleet_update import Reach
 from meterdeck.core.model.text import visible
 from meterdeck.core.model.usage import TenantId
@@ -60,6 +61,7 @@ class FleetScreen(AreaScreen):
 
     def on_mount(self) -> None:
         self.query_one(TenantTable).display = False
+        self.query_one(FilterBar).hints = self._hints
 
     # -- the picture -----------------------------------------------------------
 
@@ -250,6 +252,12 @@ class FleetScreen(AreaScreen):
         groups = self.query_one(TenantTable).groups
         self.console.memory.put("groups", groups.remembered())
 
+    def _hints(self) -> Hints:
+        picture = self.console.picture
+        if picture is None:
+            return Hints()
+        return tenant_hints(picture.fleet.vocabulary())
+
     def on_filter_bar_changed(self, message: FilterBar.Changed) -> None:
         picture = self.console.picture
         if picture is not None:
@@ -258,7 +266,7 @@ class FleetScreen(AreaScreen):
     def _filter(self, text: str, picture: Picture) -> None:
         """Show the tenants that a filter takes; one that is wrong changes nothing."""
         bar = self.query_one(FilterBar)
-        if bar.read(lambda: picture.fleet.read_filter(text)) is not None:
+        if bar.accept(lambda: picture.fleet.read_filter(text)):
             self.query_one(TenantTable).set_filter(text)
             self._place(picture)
 

@@ -7,27 +7,54 @@ down, or came and went, would send the whole screen anew.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar, TypeVar
+from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.message import Message
+from textual.suggester import Suggester
 from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from meterdeck.core.errors import BadInput
+from meterdeck.core.model.filter.completion import Hints
 from meterdeck.tui.themes import Role
 from meterdeck.tui.widgets.key_bar import KeyBar
 
-T = TypeVar("T")
 REST_S = 0.7
 """A complaint waits until the typing rests: what is half typed is not yet wrong."""
 
 
+_MOST_OFFERED = 16
+_KEYS = ("↵", "keep"), ("esc", "drop"), ("↓", "to the list")
+
+
+def _no_hints() -> Hints:
+    return Hints()
+
+
+class _Ghost(Suggester):
+    """Shows what Tab would complete to, behind the cursor."""
+
+    def __init__(self, bar: FilterBar) -> None:
+        super().__init__(use_cache=False, case_sensitive=True)
+        self._bar = bar
+
+    async def get_suggestion(self, value: str) -> str | None:
+        if not value or value[-1] in " (|!":
+            return None
+        found = self._bar.completions(value)
+        return found[0] if found and found[0] != value else None
+
+
 class FilterBar(Widget):
-    """An input that reports each change; Enter keeps the filter, Esc drops it."""
+    """An input that reports each change; Enter keeps the filter, Esc drops it.
+
+    Attributes:
+        hints: What can be typed here; asked once each time the line is shown.
+    """
 
     DEFAULT_CSS = """
     FilterBar {
@@ -45,6 +72,8 @@ class FilterBar(Widget):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "drop", "Drop the filter", show=False),
         Binding("down", "keep", "Keep the filter, go to the list", show=False),
+        Binding("tab", "complete(1)", "Complete", show=False, priority=True),
+        Binding("shift+tab", "complete(-1)", "Complete", show=False, priority=True),
     ]
 
     class Changed(Message):
@@ -59,13 +88,17 @@ class FilterBar(Widget):
 
     def __init__(self, hint: str = "name, id, customer, plan or status") -> None:
         super().__init__()
+        self.hints: Callable[[], Hints] = _no_hints
         self._hint = hint
+        self._known: Hints | None = None
+        self._offered: list[str] = []
+        self._chosen = -1
         self._complaint = ""
         self._rest: Timer | None = None
 
     def compose(self) -> ComposeResult:
         yield Static(" / ", markup=False)
-        yield Input(placeholder=self._hint, compact=True)
+        yield Input(placeholder=self._hint, compact=True, suggester=_Ghost(self))
         yield Static(id="count", markup=False)
 
     def count(self, text: str) -> None:
@@ -73,19 +106,19 @@ class FilterBar(Widget):
         if self.is_open:
             self.query_one("#count", Static).update(text)
 
-    def read(self, make: Callable[[], T]) -> T | None:
-        """Return what `make` reads of the filter, None where it complains of it.
+    def accept(self, take: Callable[[], object]) -> bool:
+        """Do what a filter asks for; tell whether it could be understood.
 
-        The complaint is shown in the last line when the typing rests; until it is
+        A complaint is shown in the last line when the typing rests; until it is
         mended the screen keeps what it shows.
         """
         try:
-            made = make()
+            take()
         except BadInput as error:
             self._complaint = str(error)
-            return None
-        self._complaint = ""
-        return made
+        else:
+            self._complaint = ""
+        return not self._complaint
 
     def _say_complaint(self) -> None:
         self._rest = None
@@ -96,10 +129,52 @@ class FilterBar(Widget):
         for bar in self.screen.query(KeyBar):
             bar.say(*parts)
 
+    # -- completion --------------------------------------------------------------------
+
+    def completions(self, text: str) -> list[str]:
+        """Return what a text may become, the likeliest first."""
+        if self._known is None:
+            self._known = self.hints()
+        return self._known.complete(text)
+
+    def _offer(self, text: str) -> None:
+        """Show in the last line what the text may become, or what ends the typing."""
+        found = self.completions(text)
+        if found and found != [text] and self._known is not None:
+            offers = self._known.offers(text)[:_MOST_OFFERED]
+            self._last_line(("Tab ", Role.ACCENT), ("  ".join(offers), Role.MUTED))
+            return
+        keys = [
+            part
+            for key, does in _KEYS
+            for part in ((f"{key} ", Role.ACCENT), (f"{does}  ", Role.MUTED))
+        ]
+        self._last_line(*keys)
+
+    def action_complete(self, by: int) -> None:
+        """Put the next of what the text may become in its place."""
+        field = self.query_one(Input)
+        if not self._offered:
+            self._offered, self._chosen = self.completions(field.value), -1
+        if not self._offered:
+            return
+        self._chosen = (self._chosen + by) % len(self._offered)
+        if field.value == self._offered[self._chosen]:
+            self._chosen = (self._chosen + by) % len(self._offered)
+        self._put(self._offered[self._chosen])
+
+    def _put(self, text: str) -> None:
+        field = self.query_one(Input)
+        field.value = text
+        field.cursor_position = len(text)
+
     def begin(self) -> None:
         """Show the line and put the cursor into it."""
+        self._known = None
         self._show(True)
-        self.query_one(Input).focus()
+        field = self.query_one(Input)
+        field.focus()
+        self._offer(field.value)
 
     @property
     def is_open(self) -> bool:
@@ -141,6 +216,10 @@ class FilterBar(Widget):
     @on(Input.Changed)
     def _changed(self, event: Input.Changed) -> None:
         event.stop()
+        if event.value not in self._offered:
+            self._offered = []
+        if self.is_open:
+            self._offer(event.value)
         self.post_message(self.Changed(event.value.strip()))
         if self._rest is None:
             self._rest = self.set_timer(REST_S, self._say_complaint)

@@ -27,7 +27,7 @@ def wrong_value(clause: Clause, problem: str, right: str) -> BadInput:
 def unknown_value(clause: Clause, value: str, values: Iterable[str]) -> BadInput:
     """Say that a field has no such value, and which it has."""
     return BadInput(
-        f"filter, character {clause.at}: {visible(clause.name, 40)} is never"
+        f"filter, character {clause.at}: {visible(clause.name, 40)} has no value"
         f" {visible(value, 40)}; {_nearest(value, values)}"
     )
 
