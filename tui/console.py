@@ -126,7 +126,7 @@ class ConsoleApp(OneKeyAtATime):
         self.command_lines: list[str] = []
         self.arming = ArmDesk(self)
         self._counting = False
-        self._actor = actor
+        self.actor = actor
         self.environ = environ
         self._jump = over_ssh(environ)
         for each in THEMES:
@@ -377,7 +377,7 @@ class ConsoleApp(OneKeyAtATime):
         return self.picture.arming.refusal()
 
     def _send(self, request: Request) -> None:
-        actor = self._actor()
+        actor = self.actor()
         future = self.runtime.submit(lambda engine: request.perform(engine, actor))
         tell(self, future, lambda done: self.Finished(request, done))
 

@@ -102,6 +102,7 @@ class Picture:
         faults: What a sandbox's Stripe does wrong on purpose; None where it is not
             known, and where there is no sandbox.
         standings: What a close look found, of the tenant looked at last.
+        began: The time of the first update; None before it.
         latencies: Round trips to both servers, of the last minutes.
     """
 
@@ -121,6 +122,7 @@ class Picture:
         self.standings: dict[TenantId, tuple[Standing, ...]] = {}
         self.latencies = Latencies()
         self.updates = 0
+        self.began: datetime | None = None
         self._at: datetime | None = None
         self._received = monotonic()
 
@@ -131,6 +133,7 @@ class Picture:
         self.spool = update.spool
         self.sending = update.sending
         self._at, self._received = update.at, monotonic()
+        self.began = self.began or update.at
         self.updates += 1
         self.latencies.take(self.redis.latency_ms, self.stripe.latency_ms)
         self.events.take(update)

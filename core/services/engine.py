@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from meterdeck.core.services.catalogue import CatalogueService
     from meterdeck.core.services.costs import Costs
     from meterdeck.core.services.doctor.doctor import Doctor
-    from meterdeck.core.services.health import HealthService
+    from meterdeck.core.services.handoff import Gathered
+    from meterdeck.core.services.health import HealthService, Seen
     from meterdeck.core.services.history import History
     from meterdeck.core.services.reconcile.reconciliation import Reconciliation
     from meterdeck.core.services.stripe_history import StripeHistory
@@ -158,6 +159,15 @@ class Engine:
         )
 
         return StripeHistory(self.context, self.gateway) if self.gateway else None
+
+    async def gather_handoff(
+        self, since: datetime, seen: Seen | None = None
+    ) -> Gathered:
+        """Read what a shift hands over, but for the fleet; see `handoff.gather`."""
+        # Rare, and the console's start should not pay for it.
+        from meterdeck.core.services.handoff import gather  # noqa: PLC0415
+
+        return await gather(self, since, seen)
 
     def reconciliation(self) -> Reconciliation:
         """Return what compares this context's counters with Stripe.

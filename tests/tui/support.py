@@ -74,6 +74,8 @@ from meterdeck.core.model.usage import (
     TenantId,
 )
 from meterdeck.core.model.what_if import WhatIf, with_usage
+from meterdeck.core.services.handoff import Gathered
+from meterdeck.core.services.health import Seen
 from meterdeck.tui.console import ConsoleApp
 from meterdeck.tui.runtime import Deliver, Ended, Opened
 
@@ -270,6 +272,10 @@ class ScriptedEngine:
     async def overrides_found(self) -> tuple[FoundOverride, ...]:
         self._raise()
         return self.found_overrides
+
+    async def gather_handoff(self, since: datetime, seen: Seen) -> Gathered:
+        self._raise()
+        return Gathered(NOW, since, self.found_overrides, changes=self.trail)
 
     async def audit_page(self, wanted: AuditQuery) -> AuditPage:
         """Answer as the trail would: newest first, from `wanted.before` on."""

@@ -21,9 +21,10 @@ class Area(Flag):
     HEALTH = auto()
     PULSE = auto()
     ALERTS = auto()
+    HANDOFF = auto()
     EVERYWHERE = (
         FLEET | TENANT | EVENTS | EVENT | FAULTS | CATALOGUE
-        | OVERRIDES | AUDIT | DRIFT | HEALTH | PULSE | ALERTS
+        | OVERRIDES | AUDIT | DRIFT | HEALTH | PULSE | ALERTS | HANDOFF
     )  # fmt: skip
 
 

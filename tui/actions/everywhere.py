@@ -9,6 +9,8 @@ EVERYWHERE: tuple[Action, ...] = (
            "Write what is shown to a file: CSV, JSON, SVG", Area.EVERYWHERE),
     Action("browse", "B", "B", "dashboard", "Open it in Stripe's dashboard",
            Area.EVERYWHERE, of_stripe=True),
+    Action("handoff", "M", "M", "handoff",
+           "Write the shift's handoff in Markdown, and show it", Area.EVERYWHERE),
     Action("back", "escape", "esc", "back", "Go back; on the first screen: no filter",
            Area.EVERYWHERE, 11),
     Action("help", "question_mark,f1", "?", "help", "Explain this screen and its keys",

@@ -14,6 +14,7 @@ from meterdeck.tui.cli.commands_of_events import (
     add_event_commands,
 )
 from meterdeck.tui.cli.commands_of_faults import add_fault_commands
+from meterdeck.tui.cli.commands_of_handoff import add_handoff
 from meterdeck.tui.cli.commands_that_write import add_writing_commands
 from meterdeck.tui.cli.version import VERSION
 
@@ -195,6 +196,8 @@ def _add_reading_commands(
     health.add_argument(
         "--strict", action="store_true", help="end with 1 for what is to look at, too"
     )
+
+    add_handoff(commands, common)
 
     spool = add_command(
         commands, common, "spool", "show usage on disk that Redis was not told yet"

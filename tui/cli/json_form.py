@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from meterdeck.core.model.audit import BrokenChain
 from meterdeck.core.model.changes import AuditEntry, Override
 from meterdeck.core.model.context import Context
+from meterdeck.core.model.override_ends import Ending
 from meterdeck.core.model.periods import Period
 from meterdeck.core.model.standing import Standing
 from meterdeck.core.model.usage import Broken, Limit, Resource, Tenant, Usage
@@ -100,6 +101,18 @@ def override_form(override: Override) -> Form:
         "reason": override.reason,
         "created_at": moment(override.created_at),
         "expires_at": moment(override.expires_at),
+    }
+
+
+def ending_form(ending: Ending | None) -> Form:
+    """Return what happens when an override ends; null where it cannot be told."""
+    if ending is None:
+        return {"limit_then": None, "then": None, "over_then": None, "full_at": None}
+    return {
+        "limit_then": ending.fallback.limit.units,
+        "then": ending.fate.value,
+        "over_then": ending.over,
+        "full_at": moment(ending.full_at),
     }
 
 

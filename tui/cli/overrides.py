@@ -7,15 +7,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from meterdeck.core.errors import BadInput, NotFound
-from meterdeck.core.model.changes import Override
 from meterdeck.core.model.quantity import parse_quantity
 from meterdeck.core.model.usage import (
     Limit,
     LimitSource,
     Resource,
-    ResourceName,
     Tenant,
-    TenantId,
 )
 from meterdeck.tui.cli.actor import current_actor
 from meterdeck.tui.cli.arguments import operation_id_of
@@ -25,11 +22,11 @@ from meterdeck.tui.cli.json_form import (
     context_form,
     limit_form,
     moment,
-    override_form,
 )
-from meterdeck.tui.cli.output import Cell, Tone, note
+from meterdeck.tui.cli.output import note
+from meterdeck.tui.cli.override_listing import list_overrides
 from meterdeck.tui.cli.when import parse_until, show_moment
-from meterdeck.tui.cli.words import amount, limit_words, minute
+from meterdeck.tui.cli.words import limit_words
 
 _UNLIMITED = "unlimited"
 
@@ -46,7 +43,7 @@ def run_clear(args: Namespace) -> int:
 
 def run_list(args: Namespace) -> int:
     """List the overrides in force."""
-    return run_call(args, _list, without_stripe=True)
+    return run_call(args, list_overrides, without_stripe=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,38 +154,3 @@ def _tell(call: Call, change: _Change, *, operation_id: str | None) -> int:
     if call.args.dry_run:
         note("dry run: nothing was changed")
     return 0
-
-
-async def _list(call: Call) -> int:
-    found = await call.engine.changes.overrides(await call.tenant_id())
-    if call.out.as_json:
-        forms = [override_form(override) for override in found]
-        call.out.object({**context_form(call.context), "overrides": forms})
-    elif found:
-        call.out.table([_row(call, override) for override in found])
-    else:
-        note("no override is in force")
-    return 0
-
-
-def _row(call: Call, override: Override) -> tuple[Cell | str, ...]:
-    resource = _resource(call, override.tenant, override.resource)
-    until = (
-        f"until {minute(override.expires_at)}" if override.expires_at else "for good"
-    )
-    return (
-        override.tenant,
-        resource.label,
-        Cell(amount(override.units, resource), right=True),
-        until,
-        override.actor,
-        Cell(override.reason, Tone.FAINT),
-    )
-
-
-def _resource(call: Call, tenant: TenantId, name: ResourceName) -> Resource:
-    """Return the resource, or one made up for an override of a former one."""
-    for resource in call.context.resources:
-        if resource.name == name:
-            return resource
-    return Resource(name, name, "")

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 from argparse import Namespace
-from contextlib import aclosing
-from dataclasses import replace
 from datetime import UTC, datetime
 
-from meterdeck.core.errors import BadInput, RedisUnreachable
+from meterdeck.core.errors import BadInput
 from meterdeck.core.model.fleet_update import Health, Reach, WatchUpdate
-from meterdeck.core.services.engine import Engine
 from meterdeck.core.services.fleet import Fleet
 from meterdeck.core.services.fleet_order import SortKey
 from meterdeck.tui.cli.arguments import count_of
 from meterdeck.tui.cli.call import Call, run_call
+from meterdeck.tui.cli.fleet_look import whole_fleet
 from meterdeck.tui.cli.json_form import context_form, moment, tenant_form, usage_form
 from meterdeck.tui.cli.output import Cell, Tone, note
 from meterdeck.tui.cli.words import day, percent_cell, shorten, used_words
 
-_DEADLINE_S = 60.0
 _LONGEST_NAME = 32
 
 
@@ -59,13 +55,13 @@ async def _fleet(call: Call) -> Fleet:
     if call.engine.gateway is None:
         if call.args.refresh:
             raise BadInput(f"--refresh: context {call.context.name} has no Stripe")
-        return await _snapshot(call)
+        return await whole_fleet(call.context)
     if not call.args.refresh:
-        fleet = await _snapshot(call)
+        fleet = await whole_fleet(call.context)
         if any(fleet.tenant(row).customer for row in range(len(fleet))):
             return fleet
     change = await call.engine.directory.refresh()
-    fleet = await _snapshot(call)
+    fleet = await whole_fleet(call.context)
     # A read-only context does not write them into Redis, where the watch would look.
     fleet.apply(
         WatchUpdate(
@@ -76,36 +72,6 @@ async def _fleet(call: Call) -> Fleet:
         )
     )
     return fleet
-
-
-async def _snapshot(call: Call) -> Fleet:
-    """Watch until the whole fleet has been read once; Stripe is not asked again.
-
-    Raises:
-        RedisUnreachable: Redis is away, or too slow for the deadline.
-    """
-    fleet = Fleet(call.context)
-    try:
-        async with (
-            asyncio.timeout(_DEADLINE_S),
-            Engine(replace(call.context, stripe=None)) as engine,
-            aclosing(engine.watch().updates()) as updates,
-        ):
-            async for update in updates:
-                _refuse_down(update)
-                fleet.apply(update)
-                if update.counters_at is not None and update.swept >= 1.0:
-                    break
-    except TimeoutError:
-        raise RedisUnreachable(
-            f"Redis did not give the whole fleet in {_DEADLINE_S:g} s"
-        ) from None
-    return fleet
-
-
-def _refuse_down(update: WatchUpdate) -> None:
-    if update.redis.reach is Reach.DOWN:
-        raise RedisUnreachable(update.redis.message)
 
 
 def _order(call: Call) -> str:

@@ -283,6 +283,11 @@ class AreaScreen(Screen[None]):
 
         self.app.push_screen(HealthScreen())
 
+    def do_handoff(self) -> None:
+        from meterdeck.tui.screens.handoff import HandoffScreen  # noqa: PLC0415  # rare
+
+        self.app.push_screen(HandoffScreen())
+
     def do_audit(self) -> None:
         from meterdeck.tui.screens.audit import AuditScreen  # noqa: PLC0415  # rare
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -24,20 +25,37 @@ def write_new(folder: Path, stem: str, suffix: str, text: str) -> Path:
     for number in range(_NAMES_TRIED):
         more = f"-{number + 1}" if number else ""
         path = folder / f"{stem}{more}{suffix}"
-        try:
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _MODE)
-        except FileExistsError:
-            continue
-        except OSError as error:
-            raise Refused(f"{folder} cannot be written: {error.strerror}") from error
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
-                stream.write(text)
-        except OSError as error:
-            path.unlink(missing_ok=True)
-            raise Refused(f"{path} cannot be written: {error.strerror}") from error
-        return path
+        with suppress(FileExistsError):
+            _create(path, text)
+            return path
     raise Refused(f"{folder} has {_NAMES_TRIED} files by that name; take some away")
+
+
+def write_as(path: Path, text: str) -> None:
+    """Write a file that was not there, readable by its owner alone.
+
+    Raises:
+        Refused: It is there already, or cannot be written; says which.
+    """
+    try:
+        _create(path, text)
+    except FileExistsError:
+        raise Refused(f"{path} is there already; nothing is overwritten") from None
+
+
+def _create(path: Path, text: str) -> None:
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _MODE)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise Refused(f"{path} cannot be written: {error.strerror}") from error
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
+            stream.write(text)
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise Refused(f"{path} cannot be written: {error.strerror}") from error
 
 
 def _make(folder: Path) -> None:
