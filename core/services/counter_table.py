@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping, Sequence
+from itertools import islice
 
 from meterdeck.core.model.fleet_update import NO_COUNTER, CounterBatch
 from meterdeck.core.model.periods import PeriodKind
@@ -125,16 +126,22 @@ class CounterTable:
     def take(self, at_most: int) -> tuple[CounterBatch, ...]:
         """Return counters that differ from what was last taken, at most so many.
 
-        A row's counters come together where they fit.
+        All that changed of a row comes together.
         """
+        rows = self._some(max(at_most // max(len(self._changed), 1), 1))
         batches = []
         for column, changed in enumerate(self._changed):
-            if not changed or at_most <= 0:
-                continue
-            rows = _some(changed, at_most)
-            at_most -= len(rows)
-            batches.append(self._batch(column, rows))
+            if mine := [row for row in rows if row in changed]:
+                changed.difference_update(mine)
+                batches.append(self._batch(column, mine))
         return tuple(batches)
+
+    def _some(self, at_most: int) -> list[int]:
+        """Return rows with something to report, in order, at most so many."""
+        rows: set[int] = set()
+        for changed in self._changed:
+            rows.update(islice(changed, at_most))
+        return sorted(rows)[:at_most]
 
     def to_take(self) -> bool:
         """Tell whether there is anything to report."""
@@ -153,16 +160,6 @@ class CounterTable:
             array("q", [values[row] for row in rows]),
             broken,
         )
-
-
-def _some(rows: set[int], at_most: int) -> list[int]:
-    if len(rows) <= at_most:
-        some = sorted(rows)
-        rows.clear()
-        return some
-    some = sorted(rows)[:at_most]
-    rows.difference_update(some)
-    return some
 
 
 def _move(values: dict[int, Broken], last: int, row: int) -> None:

@@ -104,10 +104,11 @@ class FleetOrder:
         if self._fresh:
             return
         # Rows that were in order stay a long run, which sorts in linear time.
-        count = len(self._fleet.tenants)
+        names = [tenant.name.lower() for tenant in self._fleet.tenants]
+        count = len(names)
         kept = [row for row in self._by_name if row < count]
         self._by_name = [*kept, *range(len(kept), count)]
-        self._by_name.sort(key=self._name)
+        self._by_name.sort(key=names.__getitem__)
         self._fresh = True
 
     def _name(self, row: int) -> str:

@@ -44,11 +44,13 @@ class FleetChange:
         rows: Rows whose tenant, values or limits changed.
         membership: Tenants came, went or were renamed: rows may mean other tenants.
         columns: Resources were added.
+        gone: Tenants went: rows known from before may be others', or none.
     """
 
     rows: frozenset[int]
     membership: bool
     columns: bool
+    gone: bool = False
 
 
 class FleetRows:
@@ -88,14 +90,15 @@ class FleetRows:
         for change in update.overrides:
             self._take_override(change, rows)
         self._judge(list(rows))
-        for tenant in update.removed:
-            renamed |= self._remove(tenant, rows)
+        gone = [self._remove(tenant, rows) for tenant in update.removed]
         if stretch_ended and update.counters_at is not None:
             self._take_snapshots(update.at)
         if len(self.columns) > before:
             rows.update(range(len(self.tenants)))
         kept = frozenset(row for row in rows if row < len(self.tenants))
-        return FleetChange(kept, renamed, len(self.columns) > before)
+        return FleetChange(
+            kept, renamed or any(gone), len(self.columns) > before, any(gone)
+        )
 
     def _start_month(self, month: Period | None) -> bool:
         if month is None or month == self._month:

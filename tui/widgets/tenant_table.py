@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from time import monotonic
 from typing import ClassVar, Self
 
 from textual import events
@@ -15,10 +14,11 @@ from textual.message import Message
 from textual.widget import Widget
 
 from meterdeck.core.model.usage import TenantId
-from meterdeck.core.services.fleet import FleetChange
+from meterdeck.core.services.fleet import Fleet, FleetChange
 from meterdeck.core.services.fleet_groups import Group, GroupBy
 from meterdeck.tui.picture import Picture
 from meterdeck.tui.render import Line
+from meterdeck.tui.sort_pace import SortPace
 from meterdeck.tui.tenant_groups import TenantGroups
 from meterdeck.tui.tenant_list import TenantList
 from meterdeck.tui.tenant_marks import TenantMarks
@@ -30,10 +30,7 @@ from meterdeck.tui.widgets.table_columns import Arrangement, Chosen, fitting
 from meterdeck.tui.widgets.table_keys import TABLE_KEYS
 from meterdeck.tui.widgets.table_layout import MARKER
 
-__all__ = ["RESORT_S", "TableColumn", "TenantTable"]
-
-RESORT_S = 3.0
-"""Least time between two sorts, and after the last key, so that rows keep still."""
+__all__ = ["TableColumn", "TenantTable"]
 
 
 class TenantTable(Widget, can_focus=True):
@@ -73,10 +70,7 @@ class TenantTable(Widget, can_focus=True):
         self._chosen: Sequence[Chosen] = ()
         self._layout: Arrangement | None = None
         self._selected: TenantId | None = None
-        self._unsorted = False
-        self._sorted_whole = False
-        self._sorted_at = 0.0
-        self._moved_at = 0.0
+        self._pace = SortPace()
 
     # -- the picture -----------------------------------------------------------
 
@@ -87,10 +81,10 @@ class TenantTable(Widget, can_focus=True):
 
     def take(self, change: FleetChange) -> None:
         """Show what an update changed."""
-        self._unsorted |= bool(change.rows) or change.membership
+        self._pace.changed(change)
         if change.columns:
             self._layout = None
-        if change.membership or change.columns or self._may_sort():
+        if self._pace.due(pinned=self.list.pinned):
             self.rearrange()
             return
         shown = self.list.shown
@@ -104,28 +98,21 @@ class TenantTable(Widget, can_focus=True):
                 column.stale = stale
             self._repaint()
 
-    def _may_sort(self) -> bool:
-        # While the first counters come in nobody looks for a row in its old place.
-        if not self._sorted_whole and not self.list.pinned:
-            return self._unsorted
-        now = monotonic()
-        quiet = min(now - self._moved_at, now - self._sorted_at)
-        return self._unsorted and quiet >= RESORT_S
-
     def rearrange(self) -> None:
         """Filter and sort anew; the cursor stays on its tenant."""
         if self.picture is None:
             return
-        fleet = self.picture.fleet
+        with self._pace.sorting(whole=self.picture.loaded):
+            self._arrange(self.picture.fleet)
+        self._lay_out()
+        self._moved()
+
+    def _arrange(self, fleet: Fleet) -> None:
         rows = fleet.search(self.filter) if self.filter else None
         self.ordered = fleet.order(self.order.key, self.order.reverse, rows)
         held = self.groups.of_line(self.list.line) if self._on_heading else None
         lines = self.groups.arrange(fleet, self.ordered)
         self.list.place(lines, self._kept(held))
-        self._unsorted, self._sorted_at = False, monotonic()
-        self._sorted_whole |= self.picture.loaded
-        self._lay_out()
-        self._moved()
 
     @property
     def _on_heading(self) -> bool:
@@ -243,7 +230,7 @@ class TenantTable(Widget, can_focus=True):
     def pin(self) -> None:
         """Keep the cursor on its tenant from now on."""
         self.list.pinned = True
-        self._moved_at = monotonic()
+        self._pace.moved()
 
     def set_filter(self, text: str) -> None:
         """Show only tenants that contain `text`."""
