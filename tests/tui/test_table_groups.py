@@ -5,7 +5,7 @@ from tests.tui.support import Operator, fleet_update, operating
 
 from meterdeck.core.services.fleet_groups import GroupBy
 from meterdeck.tui.tenant_groups import TenantGroups
-from meterdeck.tui.widgets.tenant_table import TenantTable
+from meterdeck.tui.widgets.tenant_table import TableColumn, TenantTable
 
 
 def table(operator: Operator) -> TenantTable:
@@ -77,3 +77,29 @@ def test_hostile_memory_is_no_grouping() -> None:
     groups.recall({"by": "plan", "folded": [["plan", "pro"], ["x", "y"], [], "plan"]})
 
     assert groups.remembered() == {"by": "plan", "folded": [["plan", "pro"]]}
+
+
+async def test_columns_are_chosen_sized_and_remembered() -> None:
+    """At 80×24; a column that is left out gives its room to the others."""
+    async with operating(fleet_update(), size=(80, 24)) as operator:
+        await operator.press("C", "down", "down", "space", "x")
+        assert "○" in operator.line_with("API calls")
+        await operator.press("down", "x", "x", "left", "end", "space", "enter")
+        heading = operator.lines()[2]
+        assert "API CALLS" not in heading
+        assert heading.split()[-2:] == ["LIMIT", "IN"]
+        assert "reached" in operator.line_with("Redwood Health")
+
+        groups = operator.app.screen.query(TableColumn)
+        owner = table(operator).shown_tenants()[9]
+        before = [list(column._lines) for column in groups]
+        await operator.push(update(counters=(counters(1, {owner: 9}),)))
+        changed = [c for c, old in zip(groups, before, strict=True) if c._lines != old]
+        assert len(changed) == 1
+
+        kept = operator.app.memory.get("columns")
+        await operator.press("C", "a", "0")
+        assert "automatic" in operator.text()
+        await operator.press("enter")
+        assert "API CALLS" in operator.lines()[2]
+        assert operator.app.memory.get("columns") != kept

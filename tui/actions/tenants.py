@@ -9,6 +9,8 @@ TENANTS: tuple[Action, ...] = (
     Action("filter", "slash", "/", "filter", "Show only what contains a text",
            Area.FLEET | Area.EVENTS | Area.CATALOGUE | _RECORDS, 2),
     Action("sort", "s", "s", "sort", "Choose the order of the table", Area.FLEET, 9),
+    Action("columns", "C", "C", "columns",
+           "Choose, move and size the table's columns", Area.FLEET, 16),
     Action("group", "b", "b", "group", "Group tenants by plan, status or risk",
            Area.FLEET, 14),
     Action("mark", "space", "space", "mark",

@@ -26,10 +26,14 @@ from meterdeck.tui.widgets.filter_bar import FilterBar
 from meterdeck.tui.widgets.header import StatusHeader
 from meterdeck.tui.widgets.key_bar import KeyBar
 from meterdeck.tui.widgets.placeholder import Placeholder
+from meterdeck.tui.widgets.remembered_columns import RememberedColumns
 from meterdeck.tui.widgets.tenant_table import TenantTable
 
 if TYPE_CHECKING:
     from meterdeck.tui.taking.sheets import Sheet
+
+if TYPE_CHECKING:
+    from meterdeck.tui.dialogs.columns import Columns
 
 REST_S = 0.12
 """The detail follows the cursor when it rests: not at each line of a held key."""
@@ -69,7 +73,9 @@ class FleetScreen(AreaScreen):
         super().open(picture)
         self._give_room(picture)
         table = self.query_one(TenantTable)
-        table.groups.recall(self.console.memory.get("groups"))
+        memory = self.console.memory
+        table.groups.recall(memory.get("groups"))
+        table.set_columns(RememberedColumns(memory, picture.context.name).read()[0])
         table.open(picture)
         self._place(picture)
         if typed := self.query_one(FilterBar).text:  # before there was anything
@@ -236,6 +242,28 @@ class FleetScreen(AreaScreen):
 
     def do_mark_all(self) -> None:
         self.query_one(TenantTable).mark_all()
+
+    def do_columns(self) -> None:
+        from meterdeck.tui.dialogs.columns import ColumnsDialog  # noqa: PLC0415  # rare
+
+        picture, table = self.console.picture, self.query_one(TenantTable)
+        if picture is None:
+            return
+        name = picture.context.name
+        chosen, everywhere = RememberedColumns(self.console.memory, name).read()
+        dialog = ColumnsDialog(
+            chosen, picture.fleet.resources, width=table.size.width or self.size.width,
+            context=name, everywhere=everywhere,
+        )  # fmt: skip
+        self.app.push_screen(dialog, self._laid_out)
+
+    def _laid_out(self, columns: Columns | None) -> None:
+        picture = self.console.picture
+        if columns is None or picture is None:
+            return
+        remembered = RememberedColumns(self.console.memory, picture.context.name)
+        remembered.keep(columns.chosen, everywhere=columns.everywhere)
+        self.query_one(TenantTable).set_columns(columns.chosen)
 
     def do_group(self) -> None:
         from meterdeck.tui.dialogs.group import GroupDialog  # noqa: PLC0415  # rare

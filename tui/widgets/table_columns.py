@@ -6,7 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from meterdeck.tui.widgets.table_layout import MARKER, SCROLLBAR, Layout, lay_out
+from meterdeck.tui.widgets.table_layout import (
+    CELL_MIN,
+    MARKER,
+    SCROLLBAR,
+    Layout,
+    lay_out,
+)
 
 RESOURCE = "resource:"
 """Before a resource's name, a column's key."""
@@ -43,7 +49,7 @@ class Kind:
     moves: bool = False
 
 
-_RESOURCE = Kind("", "its share of the limit", 8, 16, 40, moves=True)
+_RESOURCE = Kind("", "its share of the limit", 8, 17, 40, moves=True)
 KINDS = {
     "name": Kind("Name", "the tenant's name", 16, 22, 40),
     "id": Kind("Id", "its name in the counters' keys", 8, 20, 20),
@@ -51,14 +57,13 @@ KINDS = {
     "subscription": Kind("Subscription", "Stripe's subscription id", 10, 20, 30),
     "plan": Kind("Plan", "the plan it is on", 6, 8, 8),
     "status": Kind("Status", "its subscription's status", 8, 10, 10),
-    "trend": Kind("Trend", "the nearest limit's last forty seconds", 10, 10, 10, True),
-    "reset": Kind("Resets", "when the nearest limit starts anew", 8, 8, 8),
-    "rate": Kind("Burn rate", "the nearest limit's use a minute", 10, 10, 10, True),
+    "trend": Kind("Trend", "use in the last forty seconds", 10, 10, 10, True),
+    "reset": Kind("Resets", "when the nearest limit resets", 8, 8, 8),
+    "rate": Kind("Burn rate", "use of the nearest limit", 10, 10, 10, True),
     "eta": Kind("Limit in", "when the first limit is reached", 9, 9, 9, True),
 }
 """Columns by their keys; besides them each resource is one."""
 _BEFORE = ("name", "id", "customer", "subscription", "plan", "status")
-_AUTOMATIC = ("name", "plan", "status", "trend", "reset")
 
 
 def kind_of(key: str) -> Kind:
@@ -80,17 +85,16 @@ class Chosen:
     width: int = 0
     look: Look = Look.BOTH
 
+    @property
+    def begins(self) -> int:
+        """The least cells for it where nobody sized it: a bar needs some to say it."""
+        bar = self.key not in KINDS and self.look is not Look.NUMBER
+        return CELL_MIN if bar else kind_of(self.key).least
+
     def sized(self, by: int, now: int) -> Chosen:
         """Return it wider or narrower than it is `now`."""
         width = min(max(now + by, kind_of(self.key).least), WIDEST)
         return replace(self, width=width)
-
-
-def usual(resources: Sequence[str]) -> list[Chosen]:
-    """Return what to begin with, near to the automatic layout."""
-    named = {RESOURCE + name for name in resources}
-    keys = every_key(resources)
-    return [Chosen(key) for key in keys if key in _AUTOMATIC or key in named]
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +154,7 @@ def arrange(
     there = set(every_key(resources))
     wanted = [column for column in chosen if column.key in there]
     room = max(width - MARKER - SCROLLBAR, 1)
-    widths = [column.width or kind_of(column.key).least for column in wanted]
+    widths = [column.width or column.begins for column in wanted]
     kept = len(wanted)
     while kept > 1 and sum(widths[:kept]) > room:
         kept -= 1
@@ -166,16 +170,30 @@ def arrange(
 
 
 def _share(wanted: Sequence[Chosen], widths: list[int], left: int) -> None:
-    """Give what is left over to the columns that nobody sized, the first ones first."""
-    for goal in ("usual", "most"):
-        for place, column in enumerate(wanted):
-            if column.width or left <= 0:
-                continue
-            given = min(
-                max(getattr(kind_of(column.key), goal) - widths[place], 0), left
-            )
-            widths[place] += given
-            left -= given
+    """Give what is left over to the columns that nobody sized: first what they usually
+    have, then to the resources, then to the others as much as they can use.
+    """
+    free = [place for place, column in enumerate(wanted) if not column.width]
+    kinds = {place: kind_of(wanted[place].key) for place in free}
+    for place, kind in kinds.items():
+        left -= _give(widths, place, min(kind.usual - widths[place], left))
+    for shares in (True, False):
+        while left > 0:
+            lacking = [
+                place
+                for place, kind in kinds.items()
+                if (kind is _RESOURCE) is shares and widths[place] < kind.most
+            ]
+            if not lacking:
+                break
+            for place in lacking[:left]:
+                left -= _give(widths, place, 1)
+
+
+def _give(widths: list[int], place: int, cells: int) -> int:
+    given = max(cells, 0)
+    widths[place] += given
+    return given
 
 
 # -- what is remembered ----------------------------------------------------------------
