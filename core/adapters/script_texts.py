@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from meterdeck.core.adapters.alert_calls import WRITE_ALERTS
 from meterdeck.core.adapters.billing_calls import CLAIM, CONFIRM, SETTLE_DELIVERY
 from meterdeck.core.adapters.billing_holds import HOLD_BILLING
 from meterdeck.core.adapters.billing_indexes import FORGET_UNSETTLED
@@ -34,6 +35,7 @@ _FILES = {
     "hold_billing": HOLD_BILLING,
     "forget_unsettled": FORGET_UNSETTLED,
     "keep_samples": KEEP_SAMPLES,
+    "write_alerts": WRITE_ALERTS,
     "settle": ("checks", "settle"),
     "give_back": ("checks", "reserved", "give_back"),
     "replay": ("checks", "replay"),

@@ -1,4 +1,8 @@
-"""Proves that a notification is Stripe's: `Stripe-Signature` over the raw body."""
+"""Proves whose a notification is: a time and an HMAC over the raw body.
+
+Stripe signs so what it sends us, by `Stripe-Signature`, and we what we send of alerts,
+by `Meterdeck-Signature`.
+"""
 
 from __future__ import annotations
 
@@ -39,6 +43,13 @@ def check_signature(header: str, body: bytes, secret: str, now_s: float) -> None
             f"the signature's time is {abs(now_s - signed_at):.0f} s away from this"
             f" host's clock; at most {TOLERANCE_S} s are allowed"
         )
+
+
+def signature_of(body: bytes, secret: str, now_s: int) -> str:
+    """Return the header that `check_signature` accepts: `t=…,v1=…`."""
+    signed = str(now_s).encode() + b"." + body
+    digest = hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()
+    return f"t={now_s},v1={digest}"
 
 
 def _parse(header: str) -> tuple[int, list[bytes]]:

@@ -242,6 +242,22 @@ class KeyLayout:
         """Set: tenants that have a queue of their own (only where keys are tagged)."""
         return self._own("queues")
 
+    def alerts(self, tenant: str) -> bytes:
+        """Hash: a tenant's alerts and their deliveries; of "" those of no tenant."""
+        return self._own("alerts", self._tenant(tenant))
+
+    def alerting(self) -> bytes:
+        """Sorted set: tenants with an alert that is not over, by ms of their change."""
+        return self._own("alerting")
+
+    def alerted(self) -> bytes:
+        """Sorted set: tenants by the ms of their alerts' last change."""
+        return self._own("alerted")
+
+    def alert_due(self) -> bytes:
+        """Sorted set: tenants by the ms at which an alert of theirs is told next."""
+        return self._own("alert_due")
+
     def reports(self) -> bytes:
         """Sorted set: Stripe's late error reports that were handled, by ms."""
         return self._own("reports")

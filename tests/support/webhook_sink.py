@@ -15,6 +15,7 @@ class Push:
     path: str
     signature: str
     body: bytes
+    delivery: str = ""
 
 
 @dataclass
@@ -30,8 +31,10 @@ class Sink:
 
     async def receive(self, request: web.Request) -> web.Response:
         """Keep a push and answer it."""
-        signature = request.headers["stripe-signature"]
-        self.pushes.append(Push(request.path, signature, await request.read()))
+        headers, body = request.headers, await request.read()
+        signature = headers.get("meterdeck-signature") or headers["stripe-signature"]
+        delivery = headers.get("meterdeck-delivery", "")
+        self.pushes.append(Push(request.path, signature, body, delivery))
         status = self.answers.pop(0) if self.answers else 200
         if status == 0:
             await asyncio.Event().wait()

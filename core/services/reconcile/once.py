@@ -78,6 +78,7 @@ async def reconcile_once(
     *,
     settles: bool = True,
     told: Callable[[int], None] = lambda done: None,
+    compared: Callable[[Compared], None] = lambda result: None,
 ) -> Pass:
     """Compare the counters that changed with Stripe, and note what agrees.
 
@@ -86,6 +87,7 @@ async def reconcile_once(
 
     Args:
         settles: Whether ambiguous events are settled; not so in a read-only context.
+        compared: Is shown each counter that was compared; must be quick.
 
     Raises:
         Unreachable: Neither meters, log nor records could be read.
@@ -101,6 +103,7 @@ async def reconcile_once(
                 found.unasked += 1
             case Compared():
                 found.compared += 1
+                compared(result)
                 lines += _alarm(found, result, quiet=lines >= _MOST_LINES)
                 if not _settles_only(result.finding):
                     found.rows.append(drifted(result.subject.counter, result.finding))

@@ -16,6 +16,7 @@ from meterdeck.core.services.reconcile.once import Pass, reconcile_once
 from meterdeck.core.services.reconcile.reconciler import Scope
 from meterdeck.core.services.reconcile.reconciliation import Reconciliation
 from meterdeck.core.services.sync import journal
+from meterdeck.core.services.sync.alert_duty import AlertDuty
 from meterdeck.core.services.sync.equipment import Equipment
 
 REPORTS_S = 5.0
@@ -69,6 +70,7 @@ class Duties:
         self._letters = Letters(redis, context)
         self._observer = own.observer
         self._close_guard = CloseGuard(context, own.records)
+        self.alerts = AlertDuty(own)
         self.found = Found()
 
     def schedule(self) -> list[tuple[float, str, Callable[[], Awaitable[None]]]]:
@@ -77,6 +79,7 @@ class Duties:
             (REPORTS_S, "late_reports", self.read_reports),
             (CLOSING_S, "close_guard", self.guard_closing),
             (MEASURE_S, "measuring", self.measure),
+            *self.alerts.schedule(),
         ]
         if self._context.delivery.reconcile_m:
             duties.append((RECONCILE_LOOK_S, "reconciling", self.reconcile_if_due))
@@ -154,7 +157,10 @@ class Duties:
         tenants = self._billables.all_tenants()
         scope = Scope(tenants, self._context.resources, everything)
         began = self._clock()
-        found = await reconcile_once(self._reconciliation, scope)
+        found = await reconcile_once(
+            self._reconciliation, scope, compared=self.alerts.compared
+        )
+        await self.alerts.reconciled()
         self.found.drift = found
         ended = self._clock()
         took_s = max(0.0, (ended - began).total_seconds())

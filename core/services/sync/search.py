@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
+from meterdeck.core.model.usage import TenantId
 from meterdeck.core.services.change_feed import ChangeFeed
 from meterdeck.core.services.sync.counter_flow import CounterFlow
 from meterdeck.core.services.sync.equipment import Equipment
@@ -16,14 +19,22 @@ _LONGEST_REST_S = 30.0
 class Search:
     """Notices counters for `counters`, which claims what is unsent of them.
 
+    `moved` is told whose counters changed or were swept over.
+
     Every method raises RedisUnreachable and RedisRefused; the next call goes on where
     it stopped.
     """
 
-    def __init__(self, own: Equipment, counters: CounterFlow) -> None:
+    def __init__(
+        self,
+        own: Equipment,
+        counters: CounterFlow,
+        moved: Callable[[Iterable[TenantId]], None] = lambda tenants: None,
+    ) -> None:
         layout = own.context.redis.layout
         self._own = own
         self._counters = counters
+        self._moved = moved
         self._feed = ChangeFeed(own.redis, layout)
         self._keys = CounterKeys(own.redis, layout, own.share.is_mine)
         self._sampling = Sampling(
@@ -63,6 +74,7 @@ class Search:
             self._own.server_clock.learn(pulse.at)
             if pulse.restarted:
                 self._keys.begin()
+            self._moved(pulse.changed)
             for tenant in pulse.changed:
                 # What is another's is looked at when that one should have died.
                 mine = self._own.share.is_mine(tenant)
@@ -84,6 +96,7 @@ class Search:
         if self._keys.at_the_first:
             self._sampling.round_begins()
         found = await self._keys.some()
+        self._moved({each.tenant for each in found})
         self._counters.notice(found)
         await self._sampling.see(found)
         through = self._keys.rounds > rounds

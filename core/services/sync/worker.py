@@ -84,7 +84,7 @@ class Worker:
         self.counters = CounterFlow(own, hasty=hasty)
         self.queued = QueueFlow(own)
         self.duties = Duties(own)
-        self._search = Search(own, self.counters)
+        self._search = Search(own, self.counters, self.duties.alerts.notice)
         self._facts = WorkerFacts(own, self.counters, self.queued, self.duties)
         self._directory = Directory(own.redis, context, own.gateway)
         self._complaints: dict[str, str] = {}
@@ -102,6 +102,7 @@ class Worker:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        await self.duties.alerts.close()
         await self._own.close()
 
     # -- beginning -----------------------------------------------------------------
@@ -127,6 +128,7 @@ class Worker:
         billables = self._own.billables
         billables.put(change.tenants, change.removed)
         self._count_mine()
+        self.duties.alerts.notice(each.id for each in change.tenants)
         if not self.ready.is_set() or len(change.tenants) > MOST_AT_ONCE:
             return  # the sweep looks at everybody
         for tenant in change.tenants:  # one may have become a customer

@@ -1,0 +1,256 @@
+"""Alerts on a real server: two workers fire once, and what fires arrives."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+from tests.support.contexts import CALLS, redis_context, with_layout
+from tests.support.delivering import Bench, at_work, until
+from tests.support.webhook_sink import Sink, webhook_sink
+
+from meterdeck.core.adapters.alert_calls import AlertBook, AlertCalls
+from meterdeck.core.adapters.redis_client import Redis, server_time
+from meterdeck.core.adapters.webhook_signature import check_signature
+from meterdeck.core.model.alert_delivery import DeliveryState
+from meterdeck.core.model.alert_rules import AlertRule, Measure, Severity
+from meterdeck.core.model.alerts import AlertState
+from meterdeck.core.model.changes import Actor
+from meterdeck.core.model.context import AlertOptions, AlertWebhook, Context, Secret
+from meterdeck.core.model.keys import KeyLayout
+from meterdeck.core.model.periods import calendar_month
+from meterdeck.core.model.usage import TenantId
+from meterdeck.core.sandbox.valkey import Valkey
+from meterdeck.core.services.alerting.delivering import AlertDelivering
+from meterdeck.core.services.alerting.watch import AlertWatch
+from meterdeck.core.services.operator_changes import OperatorChanges
+from meterdeck.core.services.sync.worker import Worker
+
+SECRET = "a-secret-of-enough-letters"
+NEAR = AlertRule("near", Measure.PERCENT, (80, 100), Severity.CRITICAL)
+ACME = TenantId("acme")
+ANNA = Actor("anna", "tty1")
+
+
+def alerting(context: Context, url: str = "", **options: object) -> Context:
+    """Return `context` with a rule, and a webhook at `url`."""
+    webhook = AlertWebhook(Secret(url), "sink", Secret(SECRET)) if url else None
+    found = AlertOptions(rules=(NEAR,), webhook=webhook, timeout_s=2.0)
+    return replace(context, alerts=replace(found, **options))  # type: ignore[arg-type]
+
+
+class Two:
+    """Two workers' watches on one server, and whose clock they go by."""
+
+    def __init__(self, redis: Redis, context: Context, at: datetime) -> None:
+        self.at = at
+        self.context = context
+        self.watches = [
+            AlertWatch(
+                redis,
+                context,
+                now=lambda: self.at,
+                tenant_of=lambda _: None,
+                is_mine=lambda _: True,
+            )
+            for _ in range(2)
+        ]
+        self.calls = AlertCalls(redis, context.redis.layout, 35)
+
+    async def look(self) -> None:
+        """Let both look at the tenant at the same moment."""
+        for watch in self.watches:
+            watch.notice([ACME])
+        await asyncio.gather(*(watch.look() for watch in self.watches))
+
+    async def book(self) -> AlertBook:
+        """Return what is kept of the tenant."""
+        (book,) = await self.calls.books([ACME])
+        return book
+
+    @property
+    def fired(self) -> int:
+        """How many alerts both fired."""
+        return sum(watch.fired for watch in self.watches)
+
+
+@pytest.mark.parametrize("tagged", [False, True])
+async def test_two_workers_fire_once_until_an_override_arms_it_again(
+    valkey: Valkey, valkey_client: Redis, tagged: bool
+) -> None:
+    """With tagged keys too, whose indexes no script can write; all of it expires."""
+    redis, layout = valkey_client, KeyLayout(tagged=tagged)
+    url = "http://localhost:9/never-asked"
+    context = with_layout(alerting(redis_context(valkey.url), url), layout)
+    now = await server_time(redis)
+    month = calendar_month(now)
+    counter = layout.counter(ACME, CALLS, month.label)
+    two = Two(redis, context, now)
+
+    await redis.set(counter, "850")
+    for _ in range(5):
+        await two.look()
+    assert two.fired == 1
+    assert await two.calls.alerting(10) == ([ACME], 1)
+    assert await two.calls.due(now, 10) == [ACME]
+
+    changes = OperatorChanges(redis, context)
+    await changes.set_override(
+        ACME, CALLS, 1_000, expires_at=None, actor=ANNA, reason="r", operation_id="o1"
+    )
+    await two.look()
+    assert two.fired == 1, "the same limit by another name is no other limit"
+    await changes.set_override(
+        ACME, CALLS, 5_000, expires_at=None, actor=ANNA, reason="r", operation_id="o2"
+    )
+    for watch in two.watches:
+        await watch.learn()  # whose override there is
+    await two.look()
+    book = await two.book()
+    assert [each.state for each in book.alerts.values()] == [AlertState.RESOLVED]
+    await redis.set(counter, "4200")
+    await two.look()
+
+    assert two.fired == 2
+    book = await two.book()
+    assert len({each.id for each in book.deliveries}) == 3
+    lives_ms = await redis.pexpiretime(layout.alerts(ACME).decode())
+    assert lives_ms == int((month.end + timedelta(days=35)).timestamp() * 1000)
+
+
+async def test_a_broken_counter_and_a_foreign_key_stop_nobody_else(
+    valkey: Valkey, valkey_client: Redis
+) -> None:
+    """What cannot be read says nothing, and is not overwritten."""
+    redis, layout = valkey_client, KeyLayout()
+    now = await server_time(redis)
+    two = Two(redis, alerting(redis_context(valkey.url)), now)
+    label = calendar_month(now).label
+    await redis.set(layout.counter("broken", CALLS, label), "many")
+    await redis.set(layout.counter(ACME, CALLS, label), "990")
+    await redis.set(layout.counter("foreign", CALLS, label), "990")
+    await redis.set(layout.alerts("foreign"), "not ours")
+
+    watch = two.watches[0]
+    watch.notice([TenantId("broken"), TenantId("foreign"), ACME])
+    await watch.look()
+
+    assert watch.fired == 1
+    assert await redis.get(layout.alerts("foreign")) == b"not ours"
+
+
+async def fired_once(redis: Redis, context: Context, sink: Sink) -> Two:
+    """Have one alert fired that is to be told to a sink."""
+    now = await server_time(redis)
+    key = context.redis.layout.counter(ACME, CALLS, calendar_month(now).label)
+    await redis.set(key, "850")
+    two = Two(redis, alerting(context, f"{sink.url}/hook?token=hidden"), now)
+    await two.look()
+    return two
+
+
+def deliverers(two: Two) -> list[AlertDelivering]:
+    """Return two workers' deliverers that go by the same clock."""
+    found: list[AlertDelivering] = []
+    for _ in range(2):
+        chance: Callable[[], float] = lambda: 0.5  # noqa: E731  # a name for a type
+        found.append(
+            AlertDelivering(
+                two.calls,
+                two.context.alerts,
+                now=lambda: two.at,
+                is_mine=lambda _: True,
+                chance=chance,
+            )
+        )
+    return found
+
+
+async def test_an_alert_arrives_with_one_id_however_often_it_is_refused(
+    valkey: Valkey, valkey_client: Redis
+) -> None:
+    """A fault, a redirect, no answer, a dead worker: the same signed body each time."""
+    async with webhook_sink() as sink:
+        two = await fired_once(valkey_client, redis_context(valkey.url), sink)
+        both = deliverers(two)
+        sink.answers = [500, 302]
+        for _ in range(2):
+            await asyncio.gather(*(each.deliver() for each in both))
+            two.at += timedelta(seconds=60)
+        (waiting,) = (await two.book()).deliveries
+        assert (waiting.attempts, waiting.problem) == (
+            2, "it answered 302, and redirects are not followed",
+        )  # fmt: skip
+
+        sink.answers = [0]  # a worker that dies before there is an answer
+        dying = asyncio.create_task(both[0].deliver())
+        await until(lambda: len(sink.pushes) == 3, "it is asked")
+        dying.cancel()
+        with suppress(asyncio.CancelledError):
+            await dying
+        await both[1].deliver()
+        assert len(sink.pushes) == 3, "its attempt is its own for a while"
+        two.at += timedelta(seconds=60)
+        await asyncio.gather(*(each.deliver() for each in both))
+        two.at += timedelta(hours=1)
+        await asyncio.gather(*(each.deliver() for each in both))
+        for each in both:
+            await each.close()
+
+    (done,) = (await two.book()).deliveries
+    assert (done.state, done.attempts) == (DeliveryState.DELIVERED, 4)
+    assert len(sink.pushes) == 4
+    assert {push.delivery for push in sink.pushes} == {done.id}
+    assert {push.body for push in sink.pushes} == {done.body.encode()}
+    for push in sink.pushes:
+        at_s = int(push.signature.split(",")[0].removeprefix("t="))
+        check_signature(push.signature, push.body, SECRET, at_s)
+    told = json.loads(done.body)
+    assert (told["type"], told["id"]) == ("alert.fired", done.id)
+    assert told["alert"]["message"] == "acme API calls 85 %"
+    assert (told["alert"]["used"], told["alert"]["limit"]) == ("850", "1000")
+    assert "hidden" not in str((await two.book(), two.context))
+
+
+async def test_nobody_is_tried_for_ever_and_what_was_given_up_is_seen(
+    valkey: Valkey, valkey_client: Redis
+) -> None:
+    """After the setting's hours it is undelivered, with the last reason."""
+    async with webhook_sink() as sink:
+        two = await fired_once(valkey_client, redis_context(valkey.url), sink)
+        sink.answers = [503] * 100
+        (deliverer, _) = deliverers(two)
+        for _ in range(60):
+            await deliverer.deliver()
+            two.at += timedelta(hours=1)
+        await deliverer.close()
+
+    (given_up,) = (await two.book()).deliveries
+    assert given_up.state is DeliveryState.UNDELIVERED
+    assert given_up.problem == "it answered 503"
+    assert 20 <= given_up.attempts <= 30
+    assert await two.calls.due(two.at, 10) == []
+
+
+async def test_a_worker_fires_what_an_application_counts_and_tells_it(
+    bench: Bench,
+) -> None:
+    """By the index of changes, at once; a plain INCR by the sweep; lag by itself."""
+    for tenant in ("acme", "zeta"):
+        bench.stripe.subscribed(tenant)
+    lag = AlertRule("lag", Measure.LAG, (86_400,))
+    async with webhook_sink() as sink:
+        rules = (replace(NEAR, plan=None), lag)
+        context = alerting(bench.context, f"{sink.url}/", rules=rules)
+        await bench.use("zeta", 90_000)
+        async with at_work(Worker(context)):
+            await until(lambda: len(sink.pushes) == 1, "the alert of zeta arrives")
+
+    (push,) = sink.pushes
+    told = json.loads(push.body)["alert"]
+    assert (told["tenant"], told["threshold"], told["severity"]) == (
+        {"id": "zeta", "name": "Acme", "plan": "pro"}, 80, "critical",
+    )  # fmt: skip
