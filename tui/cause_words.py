@@ -37,6 +37,19 @@ LEFT_WORDS = {
     Cause.RESTORED: "it stays held: first say what is foreign, and look at the rest",
     Cause.UNEXPLAINED: "left: look at what else sends to this meter",
 }
+REPAIR_WORDS = {
+    Cause.AMBIGUOUS: "settled where summaries prove it",
+    Cause.MISSING: "a repair sends it again",
+    Cause.WRONG_PERIOD: "a repair moves it, while that invoice is open",
+    Cause.COUNTER_LOST: "a repair raises the counter to what was billed",
+    Cause.RESTORED: "a repair takes it for billed",
+    Cause.REFUSED: LEFT_WORDS[Cause.REFUSED],
+    Cause.TEST: LEFT_WORDS[Cause.TEST],
+    Cause.FOREIGN: "a repair asks what is to be done",
+    Cause.ROUNDING: LEFT_WORDS[Cause.ROUNDING],
+    Cause.UNEXPLAINED: LEFT_WORDS[Cause.UNEXPLAINED],
+}
+"""What becomes of a cause, in a few words."""
 _EVENTS_LEFT = "left: it is billed by events of its own; look at them one by one"
 _DONE_WORDS = {
     StepKind.COUNTED: "{units} are taken for billed: Stripe has the event",

@@ -24,6 +24,7 @@ from meterdeck.tui.latencies import Latencies
 
 if TYPE_CHECKING:
     from meterdeck.core.model.health import Sending
+    from meterdeck.tui.comparing import Comparing
 
 EVENTS_KEPT = 5000
 LETTERS_COUNTED = 1000
@@ -103,6 +104,7 @@ class Picture:
             known, and where there is no sandbox.
         standings: What a close look found, of the tenant looked at last.
         began: The time of the first update; None before it.
+        comparing: A comparison with Stripe that was started here, running or not.
         latencies: Round trips to both servers, of the last minutes.
     """
 
@@ -121,6 +123,7 @@ class Picture:
         self.faults: FaultSight | None = None
         self.standings: dict[TenantId, tuple[Standing, ...]] = {}
         self.latencies = Latencies()
+        self.comparing: Comparing | None = None
         self.updates = 0
         self.began: datetime | None = None
         self._at: datetime | None = None

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from meterdeck.core.services.handoff import Gathered
     from meterdeck.core.services.health import HealthService, Seen
     from meterdeck.core.services.history import History
+    from meterdeck.core.services.reconcile.desk import DriftDesk
     from meterdeck.core.services.reconcile.reconciliation import Reconciliation
     from meterdeck.core.services.stripe_history import StripeHistory
 
@@ -182,6 +183,20 @@ class Engine:
         if self.gateway is None:
             raise Refused(f"context {self.context.name} has no Stripe to compare with")
         return Reconciliation(self._redis, self.context, self.gateway)
+
+    def drift(self) -> DriftDesk:
+        """Return what compares and repairs for somebody who watches.
+
+        Raises:
+            Refused: The context has no Stripe.
+        """
+        from meterdeck.core.services.reconcile.desk import DriftDesk  # noqa: PLC0415
+        from meterdeck.core.services.reconcile.kept_pass import (  # noqa: PLC0415
+            KeptPass,
+        )
+
+        kept = KeptPass(self._redis, self.context.redis.layout)
+        return DriftDesk(self.context, self.reconciliation(), self.directory, kept)
 
     def faults(self) -> SandboxControl:
         """Return the fault panel of this context's Stripe.

@@ -21,6 +21,7 @@ from time import monotonic
 from typing import Any, TypeVar, cast
 
 from tests.tui.catalogue_pictures import ScriptedCatalogue
+from tests.tui.drift_pictures import ScriptedDrift
 from tests.tui.health_pictures import ScriptedHealth
 from tests.tui.pictures import (
     ACTOR,
@@ -145,6 +146,7 @@ class ScriptedEngine:
     costs: ScriptedCosts = field(default_factory=ScriptedCosts)
     catalogue: ScriptedCatalogue = field(default_factory=ScriptedCatalogue)
     health: ScriptedHealth = field(default_factory=ScriptedHealth)
+    drifting: ScriptedDrift = field(default_factory=ScriptedDrift)
 
     @property
     def events(self) -> ScriptedCatalogue:
@@ -216,6 +218,9 @@ class ScriptedEngine:
     @property
     def test_events(self) -> ScriptedEngine:
         return self
+
+    def drift(self) -> ScriptedDrift:
+        return self.drifting
 
     def faults(self) -> ScriptedPanel:
         return self.panel

@@ -15,6 +15,7 @@ from meterdeck.core.model.text import visible
 from meterdeck.tui.actions.action import Action, Area, Confirm
 from meterdeck.tui.actions.areas import AREAS
 from meterdeck.tui.actions.catalogue import CATALOGUE
+from meterdeck.tui.actions.drift import DRIFT
 from meterdeck.tui.actions.events import EVENTS
 from meterdeck.tui.actions.everywhere import EVERYWHERE
 from meterdeck.tui.actions.faults import FAULTS
@@ -37,6 +38,7 @@ ACTIONS: tuple[Action, ...] = (
     *CATALOGUE,
     *FAULTS,
     *HEALTH,
+    *DRIFT,
     *AREAS,
     *EVERYWHERE,
 )

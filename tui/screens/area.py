@@ -278,6 +278,11 @@ class AreaScreen(Screen[None]):
 
         self.app.push_screen(OverridesScreen())
 
+    def do_drift(self) -> None:
+        from meterdeck.tui.screens.drift import DriftScreen  # noqa: PLC0415  # rare
+
+        self.app.push_screen(DriftScreen())
+
     def do_health(self) -> None:
         from meterdeck.tui.screens.health import HealthScreen  # noqa: PLC0415  # rare
 

@@ -49,7 +49,7 @@ class Reconciliation:
         self._context = context
         self._redis = redis
         self._gateway = gateway
-        self._now = now or clock
+        self.now = now or clock
         self.records = BillingRecords(redis, context, _NAME)
         self.letters = Letters(redis, context)
         self.holds = BillingHolds(redis, context)
@@ -66,7 +66,7 @@ class Reconciliation:
             QueuedLedger(EventQueue(self._redis, self._context, _NAME)),
             Summaries(self._gateway, self._context),
             Corrections(AuditView(self._redis, self._context)),
-            self._now,
+            self.now,
             shared_meters(self._context.resources),
         )
         return Reconciler(sources, writes=not self._context.read_only)

@@ -6,7 +6,10 @@ from tests.support.contexts import CALLS
 from tests.support.delivering import Bench, at_work, until
 
 from meterdeck.core.model.reconciliation import Cause
+from meterdeck.core.services.engine import Engine
+from meterdeck.core.services.reconcile.desk import Comparison
 from meterdeck.core.services.reconcile.kept_pass import KeptPass
+from meterdeck.core.services.reconcile.subjects import Compared
 from meterdeck.core.services.sending import read_sending
 from meterdeck.core.services.sync.worker import Worker
 from meterdeck.core.services.usage import UsageService
@@ -60,3 +63,36 @@ async def test_what_a_reconciliation_found_is_kept_for_whoever_looks(
     assert row.difference == sum(each.units for each in row.shares) == 30
     assert [each.cause for each in row.faults] == [Cause.UNEXPLAINED]
     assert (found.by, found.everything, found.differing) == ("one", True, 1)
+
+
+async def test_somebody_compares_with_stripe_and_compares_a_few_anew(
+    bench: Bench,
+) -> None:
+    """All tenants are gone through; of those asked for, what differs by now is told."""
+    layout, month = bench.context.redis.layout, await bench.month()
+    for tenant in ("acme", "beta"):
+        bench.stripe.subscribed(tenant)
+        await bench.use(tenant, 5)
+    async with Worker(bench.context, hasty=True) as worker:
+        await worker.run_once(lambda text: None)
+    record = layout.billing("acme", CALLS, month.label).decode()
+    await bench.redis.hincrby(record, "reported", -2)
+
+    async with Engine(bench.context) as engine:
+        comparison = Comparison(everything=True)
+        await engine.drift().compare(comparison)
+        wrong = [row for row in comparison.rows if not row.agreed]
+        again = await engine.drift().compared([wrong[0].counter])
+        await bench.redis.hincrby(record, "reported", 2)
+        by_now = await engine.drift().compared([wrong[0].counter])
+        closing, more = await engine.drift().closing()
+
+    assert (comparison.tenants, comparison.done) == (2, 2)
+    assert (comparison.running, comparison.problem) == (False, "")
+    assert [row.counter.tenant for row in wrong] == ["acme"]
+    assert [isinstance(each, Compared) for each in again] == [True]
+    assert not again[0].finding.agreed  # type: ignore[union-attr]  # it is one
+    assert [each.finding.agreed for each in by_now if isinstance(each, Compared)] == [
+        True
+    ]
+    assert (closing, more) == ((), 0)

@@ -1,0 +1,75 @@
+"""The drift screen: what the workers found, a comparison of one's own, a repair."""
+
+from tests.tui.drift_pictures import closing, missing, passed
+from tests.tui.pictures import believable, context
+from tests.tui.support import fleet_update, operating
+from textual.widgets import Button
+
+from meterdeck.core.model.context import Mode
+from meterdeck.tui.dialogs.repair import RepairDialog
+from meterdeck.tui.screens.drift import DriftScreen
+
+ACME, BETA, GAMMA = believable(3)
+
+
+async def test_drift_is_shown_compared_filtered_repaired_and_gone() -> None:
+    """Opening asks nothing of Stripe; a repair is planned from what Stripe says then.
+
+    In a live context its name is typed; Enter confirms nothing.
+    """
+    live = context(Mode.LIVE, name="production")
+    async with operating(fleet_update(), of=live) as operator:
+        drift = operator.engine.drifting
+        drift.wrong = [missing(ACME, 30), missing(BETA, 7)]
+        drift.passed = passed(drift.wrong)
+        await operator.press("D")
+        await operator.sees("the workers compared 120 counters 12 min ago")
+        assert "+30" in operator.line_with(ACME.name)
+        assert "difference +30  =" in operator.text()
+        assert "a repair sends it again" in operator.text()
+        assert drift.compares == []
+
+        drift.wrong.append(missing(GAMMA, 3))
+        await operator.press("a")
+        await operator.sees("you compared 3 counters")
+        assert drift.compares == [True]
+        assert "+3" in operator.line_with(GAMMA.name)
+        await operator.press("slash")
+        await operator.type("drift>5")
+        await operator.press("enter")
+        await operator.until(lambda: GAMMA.name not in operator.text())
+
+        await operator.press("R")
+        await operator.until(lambda: isinstance(operator.app.screen, RepairDialog))
+        await operator.sees("30 go out again")
+        await operator.type("late errors")
+        await operator.press("enter", "enter", "ctrl+s")
+        assert drift.repaired == []
+        assert "this is live: type production" in operator.text()
+        await operator.press("up")
+        await operator.type("production")
+        await operator.press("ctrl+s")
+        await operator.until(lambda: len(drift.repaired) == 2)
+        assert {why for _, why in drift.repaired} == {"late errors"}
+        await operator.until(lambda: "2 changes made" in operator.notices())
+        await operator.sees("no row is so: Esc drops the filter")
+        await operator.press("escape", "escape")
+        assert not isinstance(operator.app.screen, DriftScreen)
+
+
+async def test_marks_choose_what_is_repaired_and_tab_shows_what_ends_soon() -> None:
+    """Space marks; r plans for what is marked alone. Enter opens the tenant."""
+    async with operating(fleet_update(), size=(80, 24)) as operator:
+        drift = operator.engine.drifting
+        drift.wrong = [missing(ACME, 30), missing(BETA, 7), missing(GAMMA, 3)]
+        drift.passed = passed(drift.wrong)
+        drift.ending = [closing(BETA, 9)]
+        await operator.press("D", "j", "space", "r")
+        await operator.until(lambda: isinstance(operator.app.screen, RepairDialog))
+        assert BETA.name in operator.text()
+        await operator.sees("1 counter  →  1 change")
+        assert operator.app.screen.query_one("#confirm", Button).disabled
+        await operator.press("escape", "tab")
+        await operator.sees("9 waiting")
+        await operator.press("enter")
+        await operator.sees(BETA.id)

@@ -1,0 +1,86 @@
+"""A comparison with Stripe that the console has started: it outlives its screen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from typing import TYPE_CHECKING
+
+from meterdeck.core.model.drift import Drifted, LastPass, worst_first
+from meterdeck.core.model.health_items import since_words
+from meterdeck.core.services.reconcile.desk import Comparison
+from meterdeck.tui import phrases
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from meterdeck.tui.runtime import Runtime
+
+MOST_SHOWN = 2_000
+
+
+class Comparing:
+    """Runs one comparison in the engine's thread; `stop` ends it where it is."""
+
+    def __init__(self, runtime: Runtime, *, everything: bool) -> None:
+        self.comparison = Comparison(everything)
+        self._future: Future[None] = runtime.submit(
+            lambda engine: engine.drift().compare(self.comparison)
+        )
+        self._future.add_done_callback(self._ended)
+
+    def _ended(self, future: Future[None]) -> None:
+        if future.cancelled() or self.comparison.ended or self.comparison.problem:
+            return
+        error = future.exception()
+        if error is not None:
+            self.comparison.problem = str(error) or type(error).__name__
+
+    def stop(self) -> None:
+        """End it; what was found stays."""
+        if self.comparison.running:
+            self.comparison.stopped = True
+            self._future.cancel()
+
+
+def rows_of(comparing: Comparing | None, last: LastPass | None) -> Sequence[Drifted]:
+    """Return what differs: by the console's own comparison, else by the workers'.
+
+    What is only on its way, or meant, is left out.
+    """
+    if comparing is not None:
+        rows = tuple(comparing.comparison.rows)
+        wrong = worst_first(row for row in rows if not row.agreed)
+        return wrong[:MOST_SHOWN]
+    return last.rows if last is not None else ()
+
+
+def source_words(
+    comparing: Comparing | None, last: LastPass | None, now: datetime
+) -> str:
+    """Say who compared, when and how much."""
+    if comparing is not None:
+        return _own_words(comparing.comparison, now)
+    if last is None:
+        return "the workers have not compared yet"
+    more = f", {last.more:,} more differ" if last.more else ""
+    compared = phrases.counted(last.compared, "counter")
+    ago = since_words(now - last.at)
+    return f"the workers compared {compared} {ago}{more}"
+
+
+def _own_words(found: Comparison, now: datetime) -> str:
+    if found.running:
+        if not found.tenants:
+            return "comparing …"
+        return f"comparing … {found.done:,} of {found.tenants:,} tenants"
+    done = found.agreed + len(found.rows)
+    compared = phrases.counted(done, "counter")
+    left = f", {len(found.unasked):,} could not be" if found.unasked else ""
+    moving = sum(row.agreed for row in tuple(found.rows))
+    left += f"; {moving:,} agree with units on their way" if moving else ""
+    if found.problem or found.stopped:
+        how = "stopped" if found.stopped else "ended early"
+        return f"{how} after {found.done:,} of {found.tenants:,} tenants"
+    assert found.ended is not None
+    return f"you compared {compared} {since_words(now - found.ended)}{left}"

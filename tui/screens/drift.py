@@ -1,0 +1,261 @@
+"""Drift: what Stripe does not have as it was used, why, and its repair."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import Future
+from typing import Any, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.message import Message
+
+from meterdeck.core.errors import BadInput, MeterdeckError
+from meterdeck.core.model.drift import LastPass
+from meterdeck.core.model.filter import record_filter
+from meterdeck.core.model.text import visible
+from meterdeck.core.model.usage import CounterId, TenantId
+from meterdeck.core.services.close_guard import Closing
+from meterdeck.core.services.engine import Engine
+from meterdeck.tui import phrases
+from meterdeck.tui.actions import Action, Area, bindings
+from meterdeck.tui.comparing import Comparing, rows_of, source_words
+from meterdeck.tui.picture import Picture
+from meterdeck.tui.runtime import tell
+from meterdeck.tui.screens.drift_repair import DriftRepairing
+from meterdeck.tui.widgets.banner import Banner
+from meterdeck.tui.widgets.drift_list import (
+    ClosingList,
+    DriftDetail,
+    DriftList,
+    causes_of,
+)
+from meterdeck.tui.widgets.filter_bar import FilterBar
+from meterdeck.tui.widgets.header import StatusHeader
+from meterdeck.tui.widgets.key_bar import KeyBar
+
+
+class DriftScreen(DriftRepairing):
+    """What the workers found, at once; a comparison of one's own, when asked for."""
+
+    AREA = Area.DRIFT
+    AUTO_FOCUS = "DriftList"
+    EVERY_S = 10.0
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Area.DRIFT)]
+
+    class Closings(Message):
+        """What is unsent of periods that end soon was read, or could not be."""
+
+        def __init__(self, future: Future[tuple[tuple[Closing, ...], int]]) -> None:
+            self.future = future
+            super().__init__()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last: LastPass | None = None
+        self._problem = ""
+        self._filtered = False
+
+    def compose(self) -> ComposeResult:
+        yield StatusHeader()
+        yield Banner()
+        yield DriftList()
+        yield ClosingList()
+        yield DriftDetail()
+        yield KeyBar(self.AREA)
+        yield FilterBar("tenant, resource, cause, or drift>100")
+
+    def on_mount(self) -> None:
+        self.query_one(ClosingList).display = False
+
+    @property
+    def _list(self) -> DriftList:
+        return self.query_one(DriftList)
+
+    @property
+    def _endings(self) -> ClosingList:
+        return self.query_one(ClosingList)
+
+    # -- what is shown -----------------------------------------------------------
+
+    def open(self, picture: Picture) -> None:
+        self._list.names.picture = self._endings.names.picture = picture
+        super().open(picture)
+        self.show_rows()
+
+    async def read(self, engine: Engine) -> LastPass | None:
+        return await engine.drift().last()
+
+    def show_read(self, answer: LastPass | None) -> None:
+        self._last = answer
+        self.show_rows()
+
+    def show_problem(self, problem: str) -> None:
+        self._problem = problem
+        self.show_rows()
+
+    def tick(self) -> None:
+        super().tick()
+        if self.on_top:
+            self.show_rows()
+
+    def show_rows(self) -> None:
+        picture = self.console.picture
+        if picture is None:
+            return
+        comparing, drift = picture.comparing, self._list
+        rows = self.renewed(rows_of(comparing, self._last))
+        said = source_words(comparing, self._last, picture.now())
+        problem = comparing.comparison.problem if comparing else ""
+        drift.marked &= {row.counter for row in rows}
+        marked = f"{len(drift.marked):,} marked · " if drift.marked else ""
+        drift.note = visible(marked + (self._problem or problem or said), 160)
+        drift.empty = self._empty(comparing)
+        drift.show(rows)
+        self._detail()
+
+    def _empty(self, comparing: Comparing | None) -> str:
+        if self._problem:
+            return self._problem
+        if self._filtered:
+            return "no row is so: Esc drops the filter"
+        if comparing is not None and comparing.comparison.running:
+            return "nothing differs so far"
+        if comparing is None and self._last is None:
+            return "nobody has compared yet: c compares what changed, a everything"
+        return "nothing differs"
+
+    @property
+    def _comparing(self) -> Comparing | None:
+        picture = self.console.picture
+        return picture.comparing if picture is not None else None
+
+    def _detail(self) -> None:
+        self.query_one(DriftDetail).show(self._list.selected, self._list.names)
+
+    def on_record_list_selected(self) -> None:
+        self._detail()
+
+    # -- comparing ---------------------------------------------------------------
+
+    def do_compare(self) -> None:
+        self._compare(everything=False)
+
+    def do_compare_all(self) -> None:
+        self._compare(everything=True)
+
+    def _compare(self, *, everything: bool) -> None:
+        picture = self.console.picture
+        if picture is None:
+            return
+        if picture.comparing is not None and picture.comparing.comparison.running:
+            self.console.say("it is comparing already; x stops it")
+            return
+        self.fresh.clear()
+        picture.comparing = Comparing(self.console.runtime, everything=everything)
+        self.show_rows()
+
+    def do_stop(self) -> None:
+        picture = self.console.picture
+        if picture is not None and picture.comparing is not None:
+            picture.comparing.stop()
+            self.show_rows()
+
+    # -- repairing ---------------------------------------------------------------
+
+    def do_mark_drift(self) -> None:
+        row = self._list.selected
+        if row is not None:
+            self._list.marked ^= {row.counter}
+            self._list.action_move(1)
+            self.show_rows()
+
+    def chosen(self, action: Action) -> frozenset[CounterId]:
+        if action.id == "repair_all":
+            return frozenset(row.counter for row in self._list.shown)
+        if self._list.marked:
+            return frozenset(self._list.marked)
+        row = self._list.selected
+        return frozenset([row.counter] if row is not None else [])
+
+    # -- the close guard ---------------------------------------------------------
+
+    def do_closing(self) -> None:
+        shows = not self._endings.display
+        self._endings.display = shows
+        self._list.display = self.query_one(DriftDetail).display = not shows
+        (self._endings if shows else self._list).focus()
+        if shows:
+            self._endings.note = "reading …"
+            future = self.console.runtime.submit(
+                lambda engine: engine.drift().closing()
+            )
+            tell(self, future, self.Closings)
+
+    def on_drift_screen_closings(self, message: Closings) -> None:
+        error = message.future.exception()
+        if isinstance(error, MeterdeckError):
+            self._endings.note = visible(str(error), 160)
+            self._endings.repaint()
+            return
+        if error is not None:
+            raise error
+        found, more = message.future.result()
+        shown = phrases.counted(len(found), "counter")
+        self._endings.note = f"{shown}, {more:,} more" if more else shown
+        self._endings.show(found)
+
+    # -- going on ----------------------------------------------------------------
+
+    @property
+    def subject(self) -> TenantId | None:
+        chosen = self._endings.selected if self._endings.display else None
+        if chosen is not None:
+            return chosen.tenant.id
+        row = self._list.selected
+        return row.counter.tenant if row is not None else None
+
+    def on_record_list_opened(self) -> None:
+        self.action_act("open")
+
+    def do_open(self) -> None:
+        if self.subject is not None:
+            self.console.open_tenant(self.subject)
+
+    def do_filter(self) -> None:
+        self.query_one(FilterBar).begin()
+
+    def on_filter_bar_changed(self, message: FilterBar.Changed) -> None:
+        bar, drift = self.query_one(FilterBar), self._list
+        try:
+            takes = record_filter(message.text, self._fields())
+        except BadInput as problem:
+            bar.count(visible(str(problem), 60))
+            return
+        self._filtered = bool(message.text)
+        drift.empty = self._empty(self._comparing)
+        drift.filter(takes if message.text else None)
+        bar.count(phrases.counted(len(drift.shown), "row"))
+
+    def _fields(self) -> Mapping[str, Any]:
+        drift = self._list
+        return {
+            "tenant": lambda row: f"{drift.tenant_of(row)} {row.counter.tenant}",
+            "resource": lambda row: f"{drift.resource_of(row)} {row.counter.resource}",
+            "period": lambda row: row.counter.period,
+            "cause": causes_of,
+            "drift": lambda row: f"{row.drift:f}",
+        }
+
+    def on_filter_bar_left(self) -> None:
+        self._list.focus()
+
+    def do_back(self) -> None:
+        if self.query_one(FilterBar).clear():
+            self._list.filter(None)
+            self._list.focus()
+            return
+        if self._endings.display:
+            self.do_closing()
+            return
+        self.app.pop_screen()

@@ -1,0 +1,116 @@
+"""Repairing drift: what was chosen is compared anew, then planned, then mended."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
+
+from textual.message import Message
+
+from meterdeck.core.errors import MeterdeckError
+from meterdeck.core.model.drift import Drifted, LastPass, drifted
+from meterdeck.core.model.usage import CounterId, TenantId
+from meterdeck.core.services.reconcile.reconciler import Result, Unasked
+from meterdeck.core.services.reconcile.subjects import Compared
+from meterdeck.tui.actions import Action
+from meterdeck.tui.runtime import tell
+from meterdeck.tui.screens.reading import ReadingScreen
+
+MOST_REPAIRED = 200
+"""Counters of one plan: each is compared anew first."""
+
+
+class DriftRepairing(ReadingScreen[LastPass | None]):
+    """Plans are made from what Stripe says now, never from what was found before.
+
+    Attributes:
+        fresh: Counters that were compared anew, None where they agree by now.
+    """
+
+    class Anew(Message):
+        """Counters were compared anew, for a repair or after one."""
+
+        def __init__(
+            self,
+            counters: frozenset[CounterId],
+            action: Action | None,
+            future: Future[tuple[Result, ...]],
+        ) -> None:
+            self.counters = counters
+            self.action = action
+            self.future = future
+            super().__init__()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fresh: dict[CounterId, Drifted | None] = {}
+        self._mending: frozenset[CounterId] = frozenset()
+
+    @abstractmethod
+    def chosen(self, action: Action) -> frozenset[CounterId]:
+        """Return the counters that a repair is about."""
+
+    @abstractmethod
+    def show_rows(self) -> None:
+        """Show what differs."""
+
+    def renewed(self, rows: Iterable[Drifted]) -> list[Drifted]:
+        """Return rows as they were found last; those that agree by now are gone."""
+        found = (self.fresh.get(row.counter, row) for row in rows)
+        return [row for row in found if row is not None]
+
+    def ask(self, action: Action) -> None:
+        counters = self.chosen(action)
+        if not counters:
+            self.console.say("nothing that is wrong is shown", title=action.label)
+        elif len(counters) > MOST_REPAIRED:
+            text = f"at most {MOST_REPAIRED} counters at once: filter or mark them"
+            self.console.say(text, title=action.label, severity="warning")
+        else:
+            self._look_anew(counters, action)
+
+    def changed(self, tenant: TenantId) -> None:
+        super().changed(tenant)
+        if self._mending:
+            self._look_anew(self._mending, None)
+
+    def _look_anew(self, counters: frozenset[CounterId], action: Action | None) -> None:
+        future = self.console.runtime.submit(
+            lambda engine: engine.drift().compared(counters)
+        )
+        tell(self, future, lambda done: self.Anew(counters, action, done))
+
+    def on_drift_repairing_anew(self, message: Anew) -> None:
+        error = message.future.exception()
+        if isinstance(error, MeterdeckError):
+            self.console.say(str(error), title="repair", severity="warning")
+            return
+        if error is not None:
+            raise error
+        results = message.future.result()
+        unasked = {each.counter for each in results if isinstance(each, Unasked)}
+        compared = [each for each in results if isinstance(each, Compared)]
+        wrong = [each for each in compared if not each.finding.agreed]
+        self.fresh |= dict.fromkeys(message.counters - unasked)
+        for each in wrong:
+            counter = each.subject.counter
+            self.fresh[counter] = drifted(counter, each.finding)
+        self.show_rows()
+        if message.action is not None:
+            self._open_dialog(message.action, wrong, results)
+
+    def _open_dialog(
+        self, action: Action, wrong: Sequence[Compared], results: Sequence[Result]
+    ) -> None:
+        from meterdeck.tui.dialogs.repair import RepairDialog  # noqa: PLC0415  # rare
+
+        picture = self.console.picture
+        if not wrong:
+            reasons = [each.reason for each in results if isinstance(each, Unasked)]
+            text = reasons[0] if reasons else "it agrees by now: nothing to repair"
+            self.console.say(text, title=action.label)
+        elif picture is not None and self.on_top:
+            self._mending = frozenset(each.subject.counter for each in wrong)
+            dialog = RepairDialog(picture, wrong)
+            self.app.push_screen(dialog, self.console.perform)
