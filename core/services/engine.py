@@ -30,6 +30,7 @@ from meterdeck.core.services.watch_loop import Sources
 
 if TYPE_CHECKING:
     from meterdeck.core.adapters.sandbox_control import SandboxControl
+    from meterdeck.core.services.alerting.alerts import Alerts
     from meterdeck.core.services.catalogue import CatalogueService
     from meterdeck.core.services.costs import Costs
     from meterdeck.core.services.doctor.doctor import Doctor
@@ -169,6 +170,14 @@ class Engine:
         from meterdeck.core.services.handoff import gather  # noqa: PLC0415
 
         return await gather(self, since, seen)
+
+    @cached_property
+    def alerts(self) -> Alerts:
+        """The context's alerts, for operators."""
+        # The console's start should not pay for it.
+        from meterdeck.core.services.alerting.alerts import Alerts  # noqa: PLC0415
+
+        return Alerts(self._redis, self.context)
 
     def reconciliation(self) -> Reconciliation:
         """Return what compares this context's counters with Stripe.

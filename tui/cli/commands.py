@@ -7,6 +7,7 @@ from typing import NoReturn
 
 from meterdeck.core.errors import BadInput
 from meterdeck.tui.cli.command import Commands, add_command
+from meterdeck.tui.cli.commands_of_alerts import add_alerts
 from meterdeck.tui.cli.commands_of_catalogue import add_catalogue_commands
 from meterdeck.tui.cli.commands_of_costs import add_cost
 from meterdeck.tui.cli.commands_of_events import (
@@ -69,6 +70,7 @@ def build_parser(arguments: list[str]) -> argparse.ArgumentParser:
     _add_reading_commands(commands, common)
     add_writing_commands(commands, common)
     _add_sync(commands, common)
+    add_alerts(commands, common)
     add_event_changes(commands, common)
     add_catalogue_commands(commands, common)
     _add_setup_commands(commands, common)

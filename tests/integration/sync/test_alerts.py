@@ -6,6 +6,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.support.contexts import CALLS, redis_context, with_layout
@@ -14,7 +16,6 @@ from tests.support.webhook_sink import Sink, webhook_sink
 
 from meterdeck.core.adapters.alert_calls import AlertBook, AlertCalls
 from meterdeck.core.adapters.redis_client import Redis, server_time
-from meterdeck.core.adapters.webhook_signature import check_signature
 from meterdeck.core.model.alert_delivery import DeliveryState
 from meterdeck.core.model.alert_rules import AlertRule, Measure, Severity
 from meterdeck.core.model.alerts import AlertState
@@ -24,6 +25,7 @@ from meterdeck.core.model.keys import KeyLayout
 from meterdeck.core.model.periods import calendar_month
 from meterdeck.core.model.usage import TenantId
 from meterdeck.core.sandbox.valkey import Valkey
+from meterdeck.core.services.alerting.alerts import Alerts
 from meterdeck.core.services.alerting.delivering import AlertDelivering
 from meterdeck.core.services.alerting.watch import AlertWatch
 from meterdeck.core.services.operator_changes import OperatorChanges
@@ -142,6 +144,16 @@ async def test_a_broken_counter_and_a_foreign_key_stop_nobody_else(
     assert await redis.get(layout.alerts("foreign")) == b"not ours"
 
 
+def documented_check() -> Callable[[str, bytes, str], bool]:
+    """Return the function that the document gives to receivers."""
+    text = (Path(__file__).parents[3] / "docs" / "alerts.md").read_text()
+    _, _, code = text.rpartition("```python\n")
+    names: dict[str, Any] = {}
+    exec(code.partition("```")[0], names)  # noqa: S102  # our own document
+    check: Callable[[str, bytes, str], bool] = names["is_from_meterdeck"]
+    return check
+
+
 async def fired_once(redis: Redis, context: Context, sink: Sink) -> Two:
     """Have one alert fired that is to be told to a sink."""
     now = await server_time(redis)
@@ -206,13 +218,30 @@ async def test_an_alert_arrives_with_one_id_however_often_it_is_refused(
     assert {push.delivery for push in sink.pushes} == {done.id}
     assert {push.body for push in sink.pushes} == {done.body.encode()}
     for push in sink.pushes:
-        at_s = int(push.signature.split(",")[0].removeprefix("t="))
-        check_signature(push.signature, push.body, SECRET, at_s)
+        assert documented_check()(push.signature, push.body, SECRET)
+        assert not documented_check()(push.signature, push.body + b" ", SECRET)
     told = json.loads(done.body)
     assert (told["type"], told["id"]) == ("alert.fired", done.id)
     assert told["alert"]["message"] == "acme API calls 85 %"
     assert (told["alert"]["used"], told["alert"]["limit"]) == ("850", "1000")
     assert "hidden" not in str((await two.book(), two.context))
+
+
+async def test_the_webhook_can_be_tried_out(
+    valkey: Valkey, valkey_client: Redis
+) -> None:
+    """Once, whatever it answers; what it says is told."""
+    async with webhook_sink() as sink:
+        context = alerting(redis_context(valkey.url), f"{sink.url}/hook")
+        alerts = Alerts(valkey_client, context)
+        sink.answers = [404]
+        assert (await alerts.test(ANNA))[1] == "it answered 404"
+        delivery, problem = await alerts.test(ANNA)
+
+    assert problem == ""
+    told = json.loads(sink.pushes[1].body)
+    assert (told["id"], told["type"]) == (delivery, "alert.test")
+    assert told["alert"]["handled"]["by"] == "anna"
 
 
 async def test_nobody_is_tried_for_ever_and_what_was_given_up_is_seen(
