@@ -29,6 +29,7 @@ class SandboxOptions:
         rate: Calls a second over the fleet, in the mean of a day.
         forward_to: Where every event is pushed to, as a snapshot.
         forward_thin_to: Where every event is pushed to, as a thin event.
+        operators: Whether some changes of operators are there already.
         data_dir: Where counters, and what Stripe holds, are kept between two runs; None
             forgets them.
     """
@@ -40,6 +41,7 @@ class SandboxOptions:
     seed: int = DEFAULT_SEED
     traffic: bool = True
     worker: bool = True
+    operators: bool = False
     data_dir: Path | None = None
     forward_to: str | None = None
     forward_thin_to: str | None = None

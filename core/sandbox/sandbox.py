@@ -26,6 +26,7 @@ from meterdeck.core.sandbox.application_events import ApplicationEvents
 from meterdeck.core.sandbox.billed_already import BilledAlready
 from meterdeck.core.sandbox.catalogue import sandbox_context
 from meterdeck.core.sandbox.fleet import Fleet
+from meterdeck.core.sandbox.operators import let_operators_work
 from meterdeck.core.sandbox.options import SandboxOptions
 from meterdeck.core.sandbox.ports import check_port
 from meterdeck.core.sandbox.rhythm import calls
@@ -213,6 +214,8 @@ class Sandbox:
         await BilledAlready(self._redis, self.context, self._stripe, self._roster).run(
             self._now()
         )
+        if self._options.operators:
+            await let_operators_work(self._redis, self.context, self._characters)
 
     def _forward(self) -> None:
         """Push events from here on; those of the fleet's making would be a flood."""

@@ -46,6 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
         f"--tenants={arguments.tenants}",
         f"--rate={arguments.rate}",
         f"--seed={arguments.seed}",
+        "--operators",
     ]
     with SandboxProcess(flags) as process:
         progress = _Progress(arguments.tenants)

@@ -69,6 +69,11 @@ def register(commands: Commands) -> None:
         help="nothing is delivered, until you start meterdeck sync",
     )
     parser.add_argument(
+        "--operators",
+        action="store_true",
+        help="operators have set overrides and corrected a counter already",
+    )
+    parser.add_argument(
         "--json",
         dest="as_json",
         action="store_true",
@@ -97,6 +102,7 @@ def run(arguments: argparse.Namespace) -> int:
         seed=arguments.seed,
         traffic=not arguments.no_traffic,
         worker=not arguments.no_worker,
+        operators=arguments.operators,
         data_dir=arguments.data_dir,
         forward_to=arguments.forward_to,
         forward_thin_to=arguments.forward_thin_to,

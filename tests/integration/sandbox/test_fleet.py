@@ -241,6 +241,22 @@ async def test_a_sandbox_without_a_worker_leaves_delivery_to_yours() -> None:
         assert worker.counters.tally.units == 5
 
 
+async def test_a_demonstration_has_operators_who_were_at_work() -> None:
+    """Overrides that raise a limit until later, a correction, all in whole trails."""
+    options = SandboxOptions(traffic=False, worker=False, operators=True)
+    async with Sandbox(options) as sandbox, Engine(sandbox.context) as engine:
+        overrides = await engine.changes.overrides()
+        trail = await engine.changes.audit()
+        tenants = {each.tenant for each in trail}
+        broken = [await engine.changes.verify_audit(each) for each in tenants]
+
+    assert len(overrides) == 3
+    assert all(each.expires_at and each.reason for each in overrides)
+    assert {each.actor for each in trail} == {"ana", "sam"}
+    assert [each.action for each in trail].count("adjust:subtract") == 1
+    assert broken == [None] * len(tenants)
+
+
 async def test_counters_end_some_time_after_their_period() -> None:
     """No counter of the sandbox stays for ever."""
     async with living(QUIET) as (_, redis):
