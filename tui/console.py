@@ -398,6 +398,7 @@ class ConsoleApp(OneKeyAtATime):
         else:
             raise error
         for screen in self._areas():
+            screen.answered(request)
             if isinstance(request.target, Target):
                 screen.changed(request.target.tenant.id)
             else:

@@ -31,6 +31,7 @@ from meterdeck.core.services.watch_loop import Sources
 if TYPE_CHECKING:
     from meterdeck.core.adapters.sandbox_control import SandboxControl
     from meterdeck.core.services.alerting.alerts import Alerts
+    from meterdeck.core.services.bulk_overrides import BulkOverrides
     from meterdeck.core.services.catalogue import CatalogueService
     from meterdeck.core.services.costs import Costs
     from meterdeck.core.services.doctor.doctor import Doctor
@@ -114,6 +115,14 @@ class Engine:
         from meterdeck.core.services.catalogue import CatalogueService  # noqa: PLC0415
 
         return CatalogueService(self.context, self.gateway)
+
+    @property
+    def bulk(self) -> BulkOverrides:
+        """What sets the overrides of many tenants."""
+        # Rare, and the console's start should not pay for it.
+        from meterdeck.core.services.bulk_overrides import BulkOverrides  # noqa: PLC0415
+
+        return BulkOverrides(self.changes)
 
     def watch(self) -> Watch:
         """Return a watch on this context; it starts with `updates`."""

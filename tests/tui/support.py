@@ -41,6 +41,7 @@ from meterdeck.core.model.audit import (
     AuditVerdict,
     BrokenChain,
 )
+from meterdeck.core.model.bulk_override import BulkDone, BulkOrder
 from meterdeck.core.model.changes import (
     Actor,
     Adjusted,
@@ -115,6 +116,39 @@ class ScriptedCosts:
 
 
 @dataclass
+class ScriptedBulk:
+    """Takes orders for many overrides.
+
+    Attributes:
+        refusing: Tenants whose override is refused, and why.
+        error: Raised by the next order, once.
+    """
+
+    refusing: dict[str, str] = field(default_factory=dict)
+    error: MeterdeckError | None = None
+    orders: list[tuple[BulkOrder, str]] = field(default_factory=list)
+
+    async def perform(
+        self,
+        order: BulkOrder,
+        *,
+        actor: Actor,
+        operation_id: str,
+        progress: Callable[[int], None],
+    ) -> BulkDone:
+        self.orders.append((order, operation_id))
+        error, self.error = self.error, None
+        if error is not None:
+            raise error
+        progress(len(order.limits))
+        tenants = [tenant for tenant, _ in order.limits]
+        refused = [(t, self.refusing[t]) for t in tenants if t in self.refusing]
+        return BulkDone(
+            tuple(t for t in tenants if t not in self.refusing), tuple(refused)
+        )
+
+
+@dataclass
 class ScriptedEngine:
     """Answers what the console asks an engine, and keeps what it was asked.
 
@@ -144,6 +178,7 @@ class ScriptedEngine:
     refused: tuple[RefusalRecord, ...] = ()
     panel: ScriptedPanel = field(default_factory=lambda: ScriptedPanel(_QUIET))
     costs: ScriptedCosts = field(default_factory=ScriptedCosts)
+    bulk: ScriptedBulk = field(default_factory=ScriptedBulk)
     catalogue: ScriptedCatalogue = field(default_factory=ScriptedCatalogue)
     health: ScriptedHealth = field(default_factory=ScriptedHealth)
     drifting: ScriptedDrift = field(default_factory=ScriptedDrift)

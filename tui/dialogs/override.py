@@ -50,6 +50,18 @@ def parse_expiry(text: str, now: datetime) -> datetime | None:
     return end
 
 
+def read_until(text: str, picture: Picture) -> datetime | None:
+    """Read when an override of the picture's context ends; nothing is never.
+
+    Raises:
+        BadInput: As `parse_expiry`, or it has to end in this context.
+    """
+    until = parse_expiry(text or "never", picture.now())
+    if until is None and picture.context.override_needs_expiry:
+        raise BadInput("until when? write 12h, 7d, 2w or a date")
+    return until
+
+
 class OverrideDialog(ChangeDialog):
     """Set or remove an override.
 
@@ -109,7 +121,8 @@ class OverrideDialog(ChangeDialog):
                 request, before, after, "The plan's limit holds again, at once."
             )
         try:
-            units, until = self._units(target), self._until()
+            units = self._units(target)
+            until = read_until(self.text("until"), self.picture)
         except BadInput as problem:
             return Draft(None, before, "", str(problem))
         end = f" until {phrases.moment(until)}" if until else ", no expiry"
@@ -151,13 +164,6 @@ class OverrideDialog(ChangeDialog):
         if text.casefold() in {"unlimited", "∞"}:
             return None
         return parse_quantity(text, target.resource.scale)
-
-    def _until(self) -> datetime | None:
-        text, needed = self.text("until"), self.picture.context.override_needs_expiry
-        until = parse_expiry(text or "never", self.picture.now())
-        if until is None and needed:
-            raise BadInput("until when? write 12h, 7d, 2w or a date")
-        return until
 
     def _effect(self, target: Target, units: int | None) -> str:
         used = self.used(target)

@@ -23,6 +23,7 @@ from meterdeck.tui.widgets.key_bar import KeyBar
 
 if TYPE_CHECKING:
     from meterdeck.tui.console import ConsoleApp
+    from meterdeck.tui.requests import Request
     from meterdeck.tui.screens.taking import Taking
     from meterdeck.tui.taking.sheets import Sheet
     from meterdeck.tui.widgets.command_line import CommandLine
@@ -103,6 +104,9 @@ class AreaScreen(Screen[None]):
 
     def changed(self, tenant: TenantId) -> None:
         """Look again: an action on a tenant was answered."""
+
+    def answered(self, request: Request) -> None:
+        """Look again: a request was answered, one way or the other."""
 
     def resold(self) -> None:
         """Look again: an action on the catalogue was answered."""

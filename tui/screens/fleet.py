@@ -12,11 +12,11 @@ from textual.timer import Timer
 from meterdeck.core.model.filter.completion import Hints, tenant_hints
 from meterdeck.core.model.fleet_update import Reach
 from meterdeck.core.model.text import visible
-from meterdeck.core.model.usage import TenantId
+from meterdeck.core.model.usage import Tenant, TenantId
 from meterdeck.core.services.fleet import FleetChange, SortKey
 from meterdeck.core.services.fleet_groups import GroupBy
 from meterdeck.tui import phrases
-from meterdeck.tui.actions import Area, bindings
+from meterdeck.tui.actions import Action, Area, bindings
 from meterdeck.tui.picture import Picture
 from meterdeck.tui.screens.area import AreaScreen
 from meterdeck.tui.widgets.banner import Banner
@@ -30,10 +30,10 @@ from meterdeck.tui.widgets.remembered_columns import RememberedColumns
 from meterdeck.tui.widgets.tenant_table import TenantTable
 
 if TYPE_CHECKING:
-    from meterdeck.tui.taking.sheets import Sheet
-
-if TYPE_CHECKING:
+    from meterdeck.tui.bulk import BulkOverride
     from meterdeck.tui.dialogs.columns import Columns
+    from meterdeck.tui.requests import Request
+    from meterdeck.tui.taking.sheets import Sheet
 
 REST_S = 0.12
 """The detail follows the cursor when it rests: not at each line of a held key."""
@@ -50,6 +50,8 @@ class FleetScreen(AreaScreen):
         super().__init__()
         self._jump = jump
         self._rest: Timer | None = None
+        self._bulk: BulkOverride | None = None
+        self._watching: Timer | None = None
 
     def compose(self) -> ComposeResult:
         yield StatusHeader()
@@ -174,11 +176,18 @@ class FleetScreen(AreaScreen):
             return
         self._place(picture)
         self.console.focus_on(table.shown_tenants())
-        self.query_one(StatusHeader).note(self._note(picture, table))
+        self._show_note()
         shown = phrases.counted(len(table.ordered), "tenant")
         self.query_one(FilterBar).count(shown)
 
-    def _note(self, picture: Picture, table: TenantTable) -> str:
+    def _show_note(self) -> None:
+        table = self.query_one(TenantTable)
+        self.query_one(StatusHeader).note(self._note(table))
+
+    def _note(self, table: TenantTable) -> str:
+        if self._bulk is not None:
+            progress = self._bulk.progress
+            return f"overriding {progress.tried:,} of {progress.total:,} …"
         places, total = table.list, len(table.ordered)
         if not total:
             return ""
@@ -242,6 +251,53 @@ class FleetScreen(AreaScreen):
 
     def do_mark_all(self) -> None:
         self.query_one(TenantTable).mark_all()
+
+    def ask(self, action: Action) -> None:
+        marked = self._marked() if action.id == "override" else []
+        if not marked:
+            super().ask(action)
+            return
+        from meterdeck.tui.dialogs.bulk_override import (  # noqa: PLC0415  # rare
+            BulkOverrideDialog,
+        )
+
+        assert self.console.picture is not None  # the gate has let it pass
+        dialog = BulkOverrideDialog(self.console.picture, marked)
+        self.app.push_screen(dialog, self._override_all)
+
+    def _marked(self) -> list[Tenant]:
+        """Return the marked tenants that are there, the nearest to a limit first."""
+        picture, marks = self.console.picture, self.query_one(TenantTable).marks
+        if picture is None or not marks:
+            return []
+        fleet = picture.fleet
+        rows = [fleet.row_of(tenant) for tenant in marks.tenants]
+        there = fleet.order(
+            SortKey.WORST, rows=[row for row in rows if row is not None]
+        )
+        return [fleet.tenant(row) for row in there]
+
+    def _override_all(self, request: Request | None) -> None:
+        from meterdeck.tui.bulk import BulkOverride  # noqa: PLC0415  # rare
+
+        self.console.perform(request)
+        if isinstance(request, BulkOverride) and not self.console.barred():
+            self._bulk = request
+            self._watching = self.set_interval(1.0, self._show_note)
+
+    def answered(self, request: Request) -> None:
+        from meterdeck.tui.bulk import BulkOverride  # noqa: PLC0415  # rare
+
+        if not isinstance(request, BulkOverride):
+            return
+        if self._watching is not None:
+            self._watching.stop()
+        self._watching = self._bulk = None
+        result = request.progress.result
+        if result is None:
+            self._show_note()
+        else:
+            self.query_one(TenantTable).keep_marks(who for who, _ in result.failed)
 
     def do_columns(self) -> None:
         from meterdeck.tui.dialogs.columns import ColumnsDialog  # noqa: PLC0415  # rare

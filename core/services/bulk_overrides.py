@@ -1,0 +1,120 @@
+"""Overrides of many tenants at once, each by its own operation id."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+
+from meterdeck.core.errors import MeterdeckError, Refused, UnknownOutcome
+from meterdeck.core.model.bulk_override import BulkDone, BulkOrder
+from meterdeck.core.model.changes import Actor
+from meterdeck.core.model.usage import TenantId
+from meterdeck.core.services.operator_changes import OperatorChanges
+
+LANES = 8
+"""Changes under way at once: over a link the time goes into waiting for answers."""
+NOT_TRIED = "not tried"
+
+_Limits = Iterator[tuple[int, tuple[TenantId, int | None]]]
+
+
+class BulkOverrides:
+    """Sets the overrides of an order, each at most once an operation id."""
+
+    def __init__(self, changes: OperatorChanges) -> None:
+        self._changes = changes
+
+    async def perform(
+        self,
+        order: BulkOrder,
+        *,
+        actor: Actor,
+        operation_id: str,
+        progress: Callable[[int], None] = lambda done: None,
+    ) -> BulkDone:
+        """Set all overrides that can be set; number `n` has the id `operation_id.n`.
+
+        So asking again with the same order and id sets what is missing and nothing
+        twice. A tenant that is refused keeps no other from its change; a server that
+        does not answer ends all of it.
+
+        Args:
+            progress: Told how many were dealt with, after each.
+
+        Raises:
+            UnknownOutcome: An answer was lost: ask again with the same id.
+        """
+        run = _Run(self._changes, order, actor, operation_id, progress)
+        work = enumerate(order.limits, 1)
+        await asyncio.gather(*(run.lane(work) for _ in range(LANES)))
+        return run.result()
+
+
+class _Run:
+    """One attempt; its lanes take from the same work until a server fails."""
+
+    def __init__(
+        self,
+        changes: OperatorChanges,
+        order: BulkOrder,
+        actor: Actor,
+        operation_id: str,
+        progress: Callable[[int], None],
+    ) -> None:
+        self._changes = changes
+        self._order = order
+        self._actor = actor
+        self._operation_id = operation_id
+        self._progress = progress
+        self._done: set[TenantId] = set()
+        self._failed: dict[TenantId, str] = {}
+        self._stop: MeterdeckError | None = None
+
+    async def lane(self, work: _Limits) -> None:
+        """Set one override after the other."""
+        for number, (tenant, units) in work:
+            if self._stop is not None:
+                return
+            try:
+                await self._set(number, tenant, units)
+            except MeterdeckError as error:
+                self._failed[tenant] = str(error)
+                # Whatever is not about this tenant would be the same for the next.
+                if not isinstance(error, Refused):
+                    self._stop = self._worse(error)
+            else:
+                self._done.add(tenant)
+            self._progress(len(self._done) + len(self._failed))
+
+    async def _set(self, number: int, tenant: TenantId, units: int | None) -> None:
+        await self._changes.set_override(
+            tenant,
+            self._order.resource,
+            units,
+            expires_at=self._order.expires_at,
+            actor=self._actor,
+            reason=self._order.reason,
+            operation_id=f"{self._operation_id}.{number}",
+        )
+
+    def _worse(self, error: MeterdeckError) -> MeterdeckError:
+        lost = isinstance(self._stop, UnknownOutcome)
+        return self._stop if lost and self._stop is not None else error
+
+    def result(self) -> BulkDone:
+        """Return what was done.
+
+        Raises:
+            UnknownOutcome: Of some of it nobody knows.
+        """
+        if isinstance(self._stop, UnknownOutcome):
+            what = f"override {len(self._done) + 1:,} of {len(self._order.limits):,}"
+            raise UnknownOutcome(what, self._operation_id) from self._stop
+        tenants = [tenant for tenant, _ in self._order.limits]
+        failed = [
+            (tenant, self._failed.get(tenant, NOT_TRIED))
+            for tenant in tenants
+            if tenant not in self._done
+        ]
+        failed.sort(key=lambda one: one[1] == NOT_TRIED)
+        return BulkDone(tuple(t for t in tenants if t in self._done), tuple(failed))

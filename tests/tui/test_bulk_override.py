@@ -1,0 +1,71 @@
+"""The limits of several tenants, changed from the table."""
+
+from tests.tui.pictures import context
+from tests.tui.support import Operator, fleet_update, operating
+
+from meterdeck.core.errors import UnknownOutcome
+from meterdeck.core.model.context import Mode
+from meterdeck.core.model.usage import TenantId
+from meterdeck.tui.widgets.tenant_table import TenantTable
+
+
+def marked(operator: Operator) -> set[TenantId]:
+    """Return who is marked in the table."""
+    return operator.app.screen_stack[0].query_one(TenantTable).marks.tenants
+
+
+async def test_marked_tenants_get_other_limits_together() -> None:
+    """Previewed with who is refused no more; who could not be changed stays marked."""
+    async with operating(fleet_update(), size=(80, 24)) as operator:
+        await operator.press("space", "space", "space", "o")
+        await operator.type("x1.1")
+        text = await operator.sees("3 raised")
+        assert "3 tenants: Northwind Traders, Redwood Health" in text
+        assert "1: Northwind Traders" in operator.line_with("→ allowed")
+        assert "nobody" in operator.line_with("→ refused")
+        assert "a reason is missing" in text
+
+        operator.engine.bulk.refusing["redwood_health"] = "a reason"
+        await operator.press("tab", "tab")
+        await operator.type("launch")
+        await operator.press("enter", "enter")
+        assert not operator.engine.bulk.orders
+
+        await operator.press("o")
+        await operator.type("x1.1")
+        await operator.press("tab", "tab")
+        await operator.type("launch")
+        await operator.press("ctrl+s")
+        await operator.until(lambda: len(marked(operator)) == 1)
+        order, _ = operator.engine.bulk.orders[0]
+        assert dict(order.limits)[TenantId("northwind_traders")] == 110_000
+        assert order.reason == "launch"
+        assert marked(operator) == {"redwood_health"}
+        assert (
+            "2 limits changed, 1 not (redwood_health: a reason); they are still marked"
+            in operator.notices()
+        )
+
+
+async def test_a_lost_answer_is_asked_about_with_the_same_ids() -> None:
+    """In a live context its name is typed; asking again clears the marks."""
+    live = context(Mode.LIVE, name="prod")
+    async with operating(fleet_update(), of=live) as operator:
+        operator.engine.bulk.error = UnknownOutcome("override 1 of 2", "op")
+        await operator.press("space", "space", "o")
+        await operator.type("+20%")
+        await operator.press("tab", "tab")
+        await operator.type("launch")
+        await operator.press("ctrl+s")
+        assert "type prod in the last field" in operator.text()
+        await operator.press("enter")
+        await operator.type("prod")
+        await operator.press("ctrl+s")
+        await operator.sees("the answer was lost")
+        assert len(marked(operator)) == 2
+
+        await operator.press("right", "enter")
+        await operator.until(lambda: not marked(operator))
+        first, again = operator.engine.bulk.orders
+        assert first == again
+        assert "2 limits changed; each can be undone" in operator.notices()

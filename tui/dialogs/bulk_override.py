@@ -1,0 +1,150 @@
+"""The dialog that gives many tenants other limits, with who feels it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+from textual.widget import Widget
+from textual.widgets import Input, Static
+
+from meterdeck.core.errors import BadInput
+from meterdeck.core.model.bulk_override import (
+    BulkOrder,
+    Fate,
+    Foreseen,
+    LeftOut,
+    Preview,
+    parse_limit_change,
+    preview,
+)
+from meterdeck.core.model.text import visible
+from meterdeck.core.model.usage import Tenant
+from meterdeck.tui import phrases
+from meterdeck.tui.bulk import BulkOverride, BulkProgress, candidates
+from meterdeck.tui.dialogs.change import ChangeDialog, Draft
+from meterdeck.tui.dialogs.override import read_until
+from meterdeck.tui.picture import Picture
+from meterdeck.tui.requests import Target
+
+_WIDEST = 58
+_FEW = 2_000
+"""Tenants up to which the preview follows the counters each second."""
+
+
+class BulkOverrideDialog(ChangeDialog):
+    """Returns one request for all of the tenants.
+
+    Args:
+        tenants: Those that are marked; at least one.
+    """
+
+    TITLE_TEXT = "Override the limits of several tenants"
+    VERB = "Override all"
+    AUTO_FOCUS = "#limit"
+    BEYOND_UNDO = True
+    """Each by itself can be undone; all at once cannot."""
+
+    def __init__(self, picture: Picture, tenants: Sequence[Tenant]) -> None:
+        super().__init__(picture, tenants[0])
+        self._tenants = tenants
+        self._known: tuple[object, Preview] | None = None
+
+    def whom(self) -> str:
+        names = [visible(tenant.name, 24) for tenant in islice(self._tenants, 3)]
+        more = len(self._tenants) - len(names)
+        said = ", ".join(names) + (f" and {more:,} more" if more else "")
+        return f"{phrases.counted(len(self._tenants), 'tenant')}: {said}"
+
+    def fields(self) -> Iterator[tuple[str, Widget]]:
+        yield "Limit", Input(
+            placeholder="units, ×1.5, +20%, -10% of what it is, or unlimited",
+            id="limit", compact=True,
+        )  # fmt: skip
+        yield (
+            "Until",
+            Input(
+                "7d", placeholder="12h, 7d, 2w, 2026-12-24", id="until", compact=True
+            ),
+        )
+        for label, name in (
+            ("→ allowed", "freed"), ("→ refused", "caught"), ("Left out", "out"),
+        ):  # fmt: skip
+            yield label, Static(id=name, classes="said", markup=False)
+
+    def draft(self, target: Target, reason: str) -> Draft:
+        seen, until = (
+            self._preview_of(target),
+            read_until(self.text("until"), self.picture),
+        )
+        count = phrases.counted(len(seen.changes), "limit")
+        if not seen.changes:
+            return Draft(None, count, "", "there is nobody whose limit it would change")
+        order = BulkOrder(
+            target.resource.name,
+            tuple((each.tenant, each.after) for each in seen.changes),
+            until,
+            reason,
+        )
+        label = target.resource.label
+        request = BulkOverride(order, label, BulkProgress(len(order.limits)))
+        end = f"until {phrases.moment(until)} UTC" if until else "without expiry"
+        note = f"They hold at once, {end}. Each has its own entry in the audit trail."
+        return Draft(request, count, _directions(seen), note)
+
+    def _preview_of(self, target: Target) -> Preview:
+        text = self.text("limit")
+        if not text:
+            raise BadInput("which limit? write units, ×1.5, +20% or unlimited")
+        updates = self.picture.updates if len(self._tenants) <= _FEW else 0
+        key = (target.resource.name, text, updates)
+        if self._known is None or self._known[0] != key:
+            self._known = None  # of what cannot be read there is no preview
+            change = parse_limit_change(text, target.resource.scale)
+            ids = [tenant.id for tenant in self._tenants]
+            found = candidates(self.picture.fleet, ids, target.resource.name)
+            self._known = key, preview(found, change)
+        return self._known[1]
+
+    def look(self) -> None:
+        super().look()
+        seen = self._known[1] if self._known and self.text("limit") else None
+        for name, says in self._effects(seen).items():
+            said = self.query_one(f"#{name}", Static)
+            if said.content != says:
+                said.update(says, layout=False)
+
+    def _effects(self, seen: Preview | None) -> dict[str, str]:
+        if seen is None:
+            return {"freed": "", "caught": "", "out": ""}
+        return {
+            "freed": _named(seen.meeting(Fate.FREED)),
+            "caught": _named(seen.meeting(Fate.CAUGHT)),
+            "out": _named(seen.left_out),
+        }
+
+
+def _directions(seen: Preview) -> str:
+    same = len(seen.changes) - seen.raised - seen.lowered
+    parts = (
+        (seen.raised, "raised"),
+        (seen.lowered, "lowered"),
+        (same, "as high as now"),
+    )
+    return ", ".join(f"{count:,} {word}" for count, word in parts if count)
+
+
+def _named(found: Sequence[Foreseen | LeftOut]) -> str:
+    """Return how many there are, with the first names that fit."""
+    if not found:
+        return "nobody"
+    said = f"{len(found):,}: "
+    for number, one in enumerate(found):
+        name, more = visible(one.name, 24), len(found) - number - 1
+        rest = f" and {more:,} more" if more else ""
+        if number and len(said) + len(name) + len(rest) + 2 > _WIDEST:
+            return f"{said} and {more + 1:,} more"
+        said += f"{', ' if number else ''}{name}"
+        if isinstance(one, LeftOut) and one.why != "unlimited":
+            said += f" ({one.why})"
+    return said
