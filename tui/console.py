@@ -22,6 +22,7 @@ from meterdeck.core.model.usage import TenantId
 from meterdeck.tui import clipboard
 from meterdeck.tui.actions import Action
 from meterdeck.tui.actions.keys import Keys, keys_of
+from meterdeck.tui.alert_desk import ALERTS_S, AlertDesk, AlertsSeen
 from meterdeck.tui.arm_desk import ArmDesk
 from meterdeck.tui.crash import Crash
 from meterdeck.tui.fault_desk import LOOK_S, FaultDesk, FaultsSeen, Settled
@@ -122,6 +123,7 @@ class ConsoleApp(OneKeyAtATime):
         self.ended: BaseException | None = None
         self.crash: Crash | None = None
         self.faults = FaultDesk(self)
+        self.alerts = AlertDesk(self)
         self.keys = Keys()
         self.command_lines: list[str] = []
         self.arming = ArmDesk(self)
@@ -142,6 +144,7 @@ class ConsoleApp(OneKeyAtATime):
         self.call_after_refresh(self.runtime.start, self.deliver)
         self.set_interval(LETTERS_S, self._count_letters)
         self.set_interval(LOOK_S, self.faults.look)
+        self.set_interval(ALERTS_S, self.alerts.look)
 
     # -- what the engine says --------------------------------------------------
 
@@ -158,6 +161,7 @@ class ConsoleApp(OneKeyAtATime):
                     screen.open(self.picture)
                 self._count_letters()
                 self.faults.look()
+                self.alerts.look()
             case Ended(error):
                 self.ended = error
                 code = error.exit_code if isinstance(error, MeterdeckError) else 1
@@ -212,6 +216,12 @@ class ConsoleApp(OneKeyAtATime):
                 if screen.on_top:
                     screen.frame(self.picture)
                     screen.faulted(self.picture)
+
+    def on_alerts_seen(self, message: AlertsSeen) -> None:
+        if self.alerts.seen(message) and self.picture is not None:
+            for screen in self._areas():
+                if screen.on_top:
+                    screen.frame(self.picture)
 
     def on_settled(self, message: Settled) -> None:
         self.faults.settled(message)
@@ -385,6 +395,7 @@ class ConsoleApp(OneKeyAtATime):
         request, error = message.request, message.future.exception()
         self.runtime.poke()
         self._count_letters()
+        self.alerts.look()
         if error is None:
             self.say(message.future.result(), title=str(request.target))
         elif isinstance(error, UnknownOutcome):

@@ -23,6 +23,7 @@ from meterdeck.tui.arming import Arming
 from meterdeck.tui.latencies import Latencies
 
 if TYPE_CHECKING:
+    from meterdeck.core.model.alert_sight import AlertSight
     from meterdeck.core.model.health import Sending
     from meterdeck.tui.comparing import Comparing
 
@@ -102,6 +103,7 @@ class Picture:
         letters: Meter events that need somebody; `LETTERS_COUNTED` or more.
         faults: What a sandbox's Stripe does wrong on purpose; None where it is not
             known, and where there is no sandbox.
+        alerts: Those that are not over; None before they were looked at.
         standings: What a close look found, of the tenant looked at last.
         began: The time of the first update; None before it.
         comparing: A comparison with Stripe that was started here, running or not.
@@ -121,6 +123,7 @@ class Picture:
         self.sending: Sending | None = None
         self.letters = 0
         self.faults: FaultSight | None = None
+        self.alerts: AlertSight | None = None
         self.standings: dict[TenantId, tuple[Standing, ...]] = {}
         self.latencies = Latencies()
         self.comparing: Comparing | None = None

@@ -20,6 +20,7 @@ from datetime import datetime
 from time import monotonic
 from typing import Any, TypeVar, cast
 
+from tests.tui.alert_pictures import ScriptedAlerts
 from tests.tui.catalogue_pictures import ScriptedCatalogue
 from tests.tui.drift_pictures import ScriptedDrift
 from tests.tui.health_pictures import ScriptedHealth
@@ -182,6 +183,7 @@ class ScriptedEngine:
     catalogue: ScriptedCatalogue = field(default_factory=ScriptedCatalogue)
     health: ScriptedHealth = field(default_factory=ScriptedHealth)
     drifting: ScriptedDrift = field(default_factory=ScriptedDrift)
+    alerts: ScriptedAlerts = field(default_factory=ScriptedAlerts)
 
     @property
     def events(self) -> ScriptedCatalogue:

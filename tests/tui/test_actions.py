@@ -13,7 +13,7 @@ from meterdeck.tui.actions import ACTIONS, Action, Area, Confirm, offered, refus
 WRITING = [action for action in ACTIONS if action.writes]
 OPENING = {
     Area.FLEET: (), Area.EVENTS: ("e",), Area.CATALOGUE: ("c",),
-    Area.OVERRIDES: ("O",), Area.DRIFT: ("D",),
+    Area.OVERRIDES: ("O",), Area.DRIFT: ("D",), Area.ALERTS: ("L",),
 }  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from textual.binding import Binding
 from meterdeck.core.model.context import Context, Mode
 from meterdeck.core.model.text import visible
 from meterdeck.tui.actions.action import Action, Area, Confirm
+from meterdeck.tui.actions.alerts import ALERTS
 from meterdeck.tui.actions.areas import AREAS
 from meterdeck.tui.actions.catalogue import CATALOGUE
 from meterdeck.tui.actions.drift import DRIFT
@@ -39,6 +40,7 @@ ACTIONS: tuple[Action, ...] = (
     *FAULTS,
     *HEALTH,
     *DRIFT,
+    *ALERTS,
     *AREAS,
     *EVERYWHERE,
 )

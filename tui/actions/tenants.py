@@ -7,7 +7,7 @@ _RECORDS = Area.OVERRIDES | Area.AUDIT | Area.DRIFT
 
 TENANTS: tuple[Action, ...] = (
     Action("filter", "slash", "/", "filter", "Show only what contains a text",
-           Area.FLEET | Area.EVENTS | Area.CATALOGUE | _RECORDS, 2),
+           Area.FLEET | Area.EVENTS | Area.CATALOGUE | Area.ALERTS | _RECORDS, 2),
     Action("sort", "s", "s", "sort", "Choose the order of the table", Area.FLEET, 9),
     Action("columns", "C", "C", "columns",
            "Choose, move and size the table's columns", Area.FLEET, 16),
@@ -18,7 +18,7 @@ TENANTS: tuple[Action, ...] = (
     Action("mark_all", "asterisk", "*", "mark all",
            "Mark all tenants that are shown, or none", Area.FLEET),
     Action("open", "enter", "↵", "open", "Open a tenant: counters, events, audit trail",
-           Area.FLEET | _RECORDS, 3),
+           Area.FLEET | Area.ALERTS | _RECORDS, 3),
     Action("adjust", "a", "a", "adjust", "Add to, subtract from or set a counter",
            _TENANTS, 4, Confirm.TYPED, writes=True),
     Action("reset", "r", "r", "reset", "Set a counter back to 0",

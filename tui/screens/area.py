@@ -272,6 +272,11 @@ class AreaScreen(Screen[None]):
 
         self.app.push_screen(CatalogueScreen())
 
+    def do_alerts(self) -> None:
+        from meterdeck.tui.screens.alerts import AlertsScreen  # noqa: PLC0415  # rare
+
+        self.app.push_screen(AlertsScreen())
+
     def do_events(self) -> None:
         from meterdeck.tui.screens.events import EventsScreen  # noqa: PLC0415  # rare
 

@@ -18,7 +18,7 @@ NEARLY_FULL = 90
 
 
 class Banner(LineView):
-    """Says that Redis does not answer, and what waits on disk; the first is louder."""
+    """Says that Redis does not answer, what waits on disk, which alerts are open."""
 
     DEFAULT_CSS = "Banner { display: none; }"
     GROUND = Ground.ALARM
@@ -27,19 +27,34 @@ class Banner(LineView):
         super().__init__()
         self.text = ""
         self._loud = True
+        self._critical = False
 
     def show(self, picture: Picture) -> None:
         """Show what is wrong in a picture, or hide."""
         away, waiting = trouble(picture), spooled(picture.spool)
         self.text = " · ".join(filter(None, (away, waiting)))
         self._loud = bool(away) or _is_full(picture.spool)
+        self._alerting(picture)
         if self.display != bool(self.text):
             self.display = bool(self.text)
         self.repaint()
 
+    def _alerting(self, picture: Picture) -> None:
+        """Say which alerts are open, after what is wrong."""
+        self._critical = False
+        if picture.alerts is None or not picture.alerts.open:
+            return
+        # Most consoles never need it, and their start should not pay for it.
+        from meterdeck.tui.alert_words import is_loud, on_every_screen  # noqa: PLC0415
+
+        self._critical = is_loud(picture)
+        self.text = " · ".join(filter(None, (self.text, on_every_screen(picture))))
+
     def draw(self, y: int) -> Strip:
         ground = Ground.ALARM if self._loud else Ground.BAR
         sign, role = (" ✗ ", Role.HIGH) if self._loud else (" ! ", Role.NEAR)
+        if self._critical and not self._loud:
+            role = Role.HIGH
         style = self.palette.style(Role.BRIGHT if self._loud else Role.TEXT, ground)
         mark = self.palette.style(role, ground, bold=True)
         line = Line().add(sign, mark).field(self.text, self.size.width - 3, style)
