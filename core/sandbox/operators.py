@@ -1,4 +1,4 @@
-"""What the sandbox's operators have done before one looks: some overrides, a correction.
+"""What the sandbox's operators have done before: some overrides, a correction.
 
 So that the lists of overrides and changes are not empty in a demonstration.
 """
