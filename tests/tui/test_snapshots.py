@@ -7,14 +7,21 @@ METERDECK_SNAPSHOTS=update and reading the difference of the files.
 import os
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 from tests.support.snapshots import compare, picture_of
+from tests.tui.drift_pictures import missing, passed
 from tests.tui.support import Operator, fleet_update, operating
+from tests.tui.test_alerts_screen import have_alerts
+from tests.tui.test_audit_screen import TRAIL
+from tests.tui.test_costs import COST
+from tests.tui.test_overrides_screen import BROKEN, GONE, LATE, OVER, SOON, TENANTS
 from textual.message_pump import MessagePump
 from textual.timer import Timer
 
@@ -43,9 +50,13 @@ WAYS: Mapping[Area, tuple[str, ...]] = {
     Area.OVERRIDES: ("O",),
     Area.AUDIT: ("A",),
     Area.HEALTH: ("H",),
+    Area.DRIFT: ("D",),
+    Area.ALERTS: ("L",),
+    Area.HANDOFF: ("M",),
 }
 """Keys that lead from the fleet to each screen."""
 SET_INTERVAL = MessagePump.set_interval
+FOLDER = re.compile(r"shots-\w{8}")
 CLOCK = re.compile(r"UTC \d\d:\d\d:\d\d")
 
 
@@ -70,9 +81,16 @@ def screens_under(base: type[AreaScreen]) -> Iterator[type[AreaScreen]]:
             yield each
 
 
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """Return a folder whose name is as long everywhere: the screen shows it."""
+    with TemporaryDirectory(prefix="shots-", dir="/tmp") as name:
+        yield Path(name)
+
+
 @pytest.mark.parametrize("rendering", RENDERINGS)
 async def test_screens_look_as_they_did(
-    rendering: str, monkeypatch: pytest.MonkeyPatch
+    rendering: str, monkeypatch: pytest.MonkeyPatch, folder: Path
 ) -> None:
     """The same words everywhere; colours as the terminal can show them."""
     environ: Any = RENDERINGS[rendering]
@@ -82,8 +100,10 @@ async def test_screens_look_as_they_did(
     monkeypatch.delenv("NO_COLOR", raising=False)
     if "NO_COLOR" in environ:
         monkeypatch.setenv("NO_COLOR", environ["NO_COLOR"])  # Textual reads its own
+    monkeypatch.chdir(folder)
     differences = []
     async with operating(fleet_update(), **environ) as operator:
+        have_something_to_show(operator)
         if rendering == "light":
             operator.app.theme = LIGHT
         for size in SIZES:
@@ -94,6 +114,17 @@ async def test_screens_look_as_they_did(
                 await home(operator)
 
     assert "".join(differences) == "", "\n".join(filter(None, differences))
+
+
+def have_something_to_show(operator: Operator) -> None:
+    """Give every list some records, so that its lines are in the snapshot, too."""
+    engine = operator.engine
+    engine.found_overrides = (LATE, SOON, GONE, BROKEN, OVER)
+    engine.trail = TRAIL[:12]
+    engine.costs.known = {TENANTS[0].id: replace(COST, tenant=TENANTS[0])}
+    engine.drifting.wrong = [missing(TENANTS[1], 30), missing(TENANTS[5], 7)]
+    engine.drifting.passed = passed(engine.drifting.wrong)
+    have_alerts(operator)
 
 
 async def home(operator: Operator) -> None:
@@ -112,6 +143,7 @@ def look(
     assert screen.AREA is area
     lines, styles = picture_of(operator.app)
     words = CLOCK.sub("UTC 14:02:11", "\n".join(lines)) + "\n"
+    words = FOLDER.sub("shots-xxxxxxxx", words)
     name = f"{str(area.name).lower()}-{size[0]}x{size[1]}"
     looks = "\n".join(styles) + "\n"
     return [

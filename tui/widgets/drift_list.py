@@ -53,7 +53,7 @@ class DriftList(RecordList[Drifted]):
         self.names = _Names()
         self.marked: set[CounterId] = set()
         super().__init__(
-            "drift",
+            "Drift",
             (
                 Field("", 1, self._mark, Role.ACCENT),
                 Field("TENANT", 14, self.tenant_of, Role.BRIGHT, grows=True),

@@ -28,7 +28,7 @@ class HealthList(RecordList[Item]):
 
     def __init__(self) -> None:
         super().__init__(
-            "health",
+            "Health",
             (
                 Field("", 8, self._section, Role.MUTED),
                 Field("", 9, _sign, lambda item: ROLES[item.verdict.severity]),
