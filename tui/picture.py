@@ -105,6 +105,7 @@ class Picture:
             known, and where there is no sandbox.
         alerts: Those that are not over; None before they were looked at.
         standings: What a close look found, of the tenant looked at last.
+        override_changes: How often an override came, went or changed.
         began: The time of the first update; None before it.
         comparing: A comparison with Stripe that was started here, running or not.
         latencies: Round trips to both servers, of the last minutes.
@@ -128,6 +129,7 @@ class Picture:
         self.latencies = Latencies()
         self.comparing: Comparing | None = None
         self.updates = 0
+        self.override_changes = 0
         self.began: datetime | None = None
         self._at: datetime | None = None
         self._received = monotonic()
@@ -143,6 +145,7 @@ class Picture:
         self.updates += 1
         self.latencies.take(self.redis.latency_ms, self.stripe.latency_ms)
         self.events.take(update)
+        self.override_changes += len(update.overrides)
         for change in update.overrides:
             key = (change.tenant, change.resource)
             if change.limit is None:

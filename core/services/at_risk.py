@@ -8,14 +8,17 @@ from meterdeck.core.model.handoff import REACHED_SOON, AtRisk
 from meterdeck.core.services.fleet import Fleet
 
 _HIGH = 90
+_ROWS = 5_000  # that are looked at closely, nearest to a limit
 _FAR = timedelta.max
 _SOON = f"eta<{int(REACHED_SOON.total_seconds()) // 3600}h"
 
 
 def at_risk(fleet: Fleet, most: int) -> tuple[tuple[AtRisk, ...], int]:
     """Return at most so many, the most urgent first, and how many more there are."""
-    rows = {row for row in range(len(fleet)) if fleet.worst(row) > _HIGH}
-    rows.update(fleet.search(_SOON))
+    worst = fleet.severity.worst
+    high = {row for row, percent in enumerate(worst) if percent > _HIGH}
+    rows = sorted(high.union(fleet.search(_SOON)), key=worst.__getitem__)[-_ROWS:]
+    left_out = len(high) - len(rows)
     found = [
         risk
         for row in rows
@@ -23,7 +26,7 @@ def at_risk(fleet: Fleet, most: int) -> tuple[tuple[AtRisk, ...], int]:
         if (risk := _risk(fleet, row, column)) is not None
     ]
     found.sort(key=_urgency)
-    return tuple(found[:most]), max(len(found) - most, 0)
+    return tuple(found[:most]), max(len(found) - most, 0) + max(left_out, 0)
 
 
 def _risk(fleet: Fleet, row: int, column: int) -> AtRisk | None:

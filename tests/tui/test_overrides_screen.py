@@ -3,14 +3,15 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from tests.tui.pictures import API, IMAGES, NOW, believable, first_picture
+from tests.tui.pictures import API, IMAGES, NOW, believable, first_picture, update
 from tests.tui.support import operating
 from textual.widgets import Input
 
 from meterdeck.core.errors import RedisUnreachable
 from meterdeck.core.model.changes import Override
+from meterdeck.core.model.fleet_update import OverrideChange
 from meterdeck.core.model.override_ends import FoundOverride
-from meterdeck.core.model.usage import Resource, TenantId
+from meterdeck.core.model.usage import Limit, LimitSource, Resource, TenantId
 from meterdeck.tui.dialogs.override import OverrideDialog
 from meterdeck.tui.screens.overrides import OverridesScreen
 from meterdeck.tui.screens.tenant import TenantScreen
@@ -110,5 +111,6 @@ async def test_what_was_read_stays_while_redis_does_not_answer() -> None:
         screen.ask_engine()
         text = await operator.sees("Redis is away")
         assert "launch week" in text
-        screen.ask_engine()
+        change = OverrideChange(SOON.tenant, API.name, Limit(5, LimitSource.OVERRIDE))
+        await operator.push(update(overrides=(change,)))  # told at once
         await operator.until(lambda: "Redis is away" not in operator.text())

@@ -36,6 +36,8 @@ from meterdeck.tui.widgets.record_list import RecordList
 if TYPE_CHECKING:
     from meterdeck.core.services.engine import Engine
 
+_EMPTY = "no operator has changed anything yet"
+_NOTHING = "nothing that was asked for is in the trail"
 PAGE = 200
 _NEAR = 50  # lines below the cursor from which on older entries are read
 _PAGES_ALONE = 20  # that are read for one filter before somebody moves on
@@ -113,7 +115,7 @@ class AuditScreen(Proving, ListScreen[tuple[AuditQuery, AuditPage]]):
         if query != self._question.query:
             self.ask_engine()  # it was asked before the filter was another one
             return
-        self._list.empty = "nothing that was asked for is in the trail"
+        self._list.empty = _NOTHING if self.filter_text else _EMPTY
         if self._window.take_newest(page) or not self._list.shown:
             self._show()
 
@@ -138,7 +140,7 @@ class AuditScreen(Proving, ListScreen[tuple[AuditQuery, AuditPage]]):
         shown, kept = len(records.shown), len(window.entries)
         parts = [f"{shown:,} of {kept:,}" if shown < kept else f"{kept:,}"]
         if window.next is None:
-            parts.append("that is all")
+            parts = [*parts, "that is all"] if kept else []
         elif window.entries:
             back_to = phrases.moment(window.entries[-1].at)
             end = f"no more than {MOST:,} are kept" if window.full else "older follow"

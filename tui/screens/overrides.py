@@ -41,12 +41,15 @@ class OverridesScreen(ListScreen[tuple[FoundOverride, ...]]):
     """A line an override; the chosen one in full below."""
 
     AREA = Area.OVERRIDES
+    # What changes is told at once; reading ten thousand takes a second or two.
+    EVERY_S = 30.0
     AUTO_FOCUS = "RecordList"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Area.OVERRIDES)]
 
     def __init__(self) -> None:
         super().__init__()
         self._cells = OverrideCells()
+        self._changes = 0
 
     def compose(self) -> ComposeResult:
         yield StatusHeader()
@@ -77,10 +80,14 @@ class OverridesScreen(ListScreen[tuple[FoundOverride, ...]]):
 
     def open(self, picture: Picture) -> None:
         self._cells.open(picture)
+        self._changes = picture.override_changes
         super().open(picture)
 
     def take(self, picture: Picture, change: FleetChange) -> None:
         super().take(picture, change)
+        if picture.override_changes != self._changes:
+            self._changes = picture.override_changes
+            self.ask_engine()
         self._list.repaint()
         self._detail()
 
@@ -105,7 +112,8 @@ class OverridesScreen(ListScreen[tuple[FoundOverride, ...]]):
             (wrong, "over or broken"),
         )
         parts = [f"{count:,} {words}" for count, words in counts if count]
-        self._list.note = " · ".join([f"{len(shown):,}", *parts])
+        count = f"{len(shown):,}" if shown else ""
+        self._list.note = " · ".join([count, *parts])
         self._list.repaint()
         self._detail()
 
