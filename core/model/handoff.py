@@ -70,10 +70,27 @@ class Unsent:
     parked: int
 
 
+@dataclass(frozen=True, slots=True)
+class AlertNote:
+    """An alert that is not over, in words.
+
+    Attributes:
+        open: Nobody has acknowledged it, or its snooze is over.
+    """
+
+    since: datetime
+    severity: str
+    words: str
+    rule: str
+    state: str
+    open: bool
+
+
 class Part(StrEnum):
     """The parts of a handoff, by their headings."""
 
     RISK = "At risk"
+    ALERTS = "Alerts"
     DRIFT = "Drift"
     OVERRIDES = "Overrides that end within 12 h"
     LETTERS = "Events that need somebody"
@@ -91,6 +108,8 @@ class Handoff:
         by: Who hands over.
         at_limit: Tenants with a counter at its limit; `over90` above 90 percent.
         risks: The most urgent first; `more_risks` are not among them.
+        alerts: Those that are not over, the loudest first.
+        alerts_watched: Whether a worker holds the rules against usage now.
         last_pass: The workers' last reconciliation; None: there was none.
         letters: With what can still be done about each, the newest first.
         changes: Newest first; `more_changes`: there are older ones in the shift.
@@ -108,6 +127,9 @@ class Handoff:
     billed: bool = True
     risks: tuple[AtRisk, ...] = ()
     more_risks: int = 0
+    alerts: tuple[AlertNote, ...] = ()
+    alert_rules: int = 0
+    alerts_watched: bool = False
     last_pass: LastPass | None = None
     overrides: tuple[EndingOverride, ...] = ()
     broken_overrides: int = 0

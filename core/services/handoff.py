@@ -8,18 +8,22 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from meterdeck.core.errors import MeterdeckError
+from meterdeck.core.model.alert_sight import AlertSight
+from meterdeck.core.model.alert_words import headline, resource_of
+from meterdeck.core.model.alerts import Alert, AlertState
 from meterdeck.core.model.audit import AuditQuery
 from meterdeck.core.model.changes import Actor, AuditEntry
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.drift import LastPass
 from meterdeck.core.model.handoff import (
     ENDS_SOON,
+    AlertNote,
     EndingOverride,
     Handoff,
     Part,
     Unsent,
 )
-from meterdeck.core.model.handoff_markdown import MOST_LINES
+from meterdeck.core.model.handoff_words import MOST_LINES
 from meterdeck.core.model.health_items import Item, expected_of
 from meterdeck.core.model.health_verdicts import items
 from meterdeck.core.model.ledger import NEEDING, LedgerEvent
@@ -48,6 +52,7 @@ class Gathered:
     closing: tuple[Closing, ...] = ()
     changes: tuple[AuditEntry, ...] = ()
     more_changes: bool = False
+    alerts: AlertSight | None = None
     last_pass: LastPass | None = None
     health: tuple[Item, ...] = ()
     unread: dict[Part, str] = field(default_factory=dict)
@@ -67,6 +72,7 @@ async def gather(engine: Engine, since: datetime, seen: Seen | None = None) -> G
     """
     found = Gathered(await engine.now(), since)
     reads: dict[Part, Callable[[], Awaitable[None]]] = {
+        Part.ALERTS: lambda: _read_alerts(engine, found),
         Part.OVERRIDES: lambda: _read_overrides(engine, found),
         Part.LETTERS: lambda: _read_letters(engine, found),
         Part.CLOSING: lambda: _read_closing(engine, found),
@@ -79,6 +85,10 @@ async def gather(engine: Engine, since: datetime, seen: Seen | None = None) -> G
         except MeterdeckError as error:
             found.unread[part] = str(error)
     return found
+
+
+async def _read_alerts(engine: Engine, found: Gathered) -> None:
+    found.alerts = await engine.alerts.look()
 
 
 async def _read_overrides(engine: Engine, found: Gathered) -> None:
@@ -134,6 +144,9 @@ def handoff_of(
         billed=context.stripe is not None,
         risks=risks,
         more_risks=more,
+        alerts=_alerts(gathered.alerts, context),
+        alert_rules=gathered.alerts.rules if gathered.alerts else 0,
+        alerts_watched=bool(gathered.alerts and gathered.alerts.watched),
         last_pass=gathered.last_pass,
         overrides=_ending(gathered, fleet, context),
         broken_overrides=sum(not each.in_force for each in gathered.overrides),
@@ -145,6 +158,25 @@ def handoff_of(
         scales={each.name: each.scale for each in fleet.resources},
         health=gathered.health,
         unread=gathered.unread,
+    )
+
+
+def _alerts(sight: AlertSight | None, context: Context) -> tuple[AlertNote, ...]:
+    if sight is None:
+        return ()
+    return tuple(_alert(each.alert, sight.at, context) for each in sight.alerts)
+
+
+def _alert(alert: Alert, now: datetime, context: Context) -> AlertNote:
+    state, handled = alert.state_at(now), alert.handled
+    by = f" by {handled.by}" if handled and state is not AlertState.OPEN else ""
+    return AlertNote(
+        since=alert.opened_at,
+        severity=alert.severity.value,
+        words=headline(alert, resource_of(context, alert)),
+        rule=alert.slot.rule,
+        state=f"{state.value}{by}",
+        open=state is AlertState.OPEN,
     )
 
 

@@ -19,6 +19,7 @@ from meterdeck.core.model.events import (
     MeterEvent,
 )
 from meterdeck.core.model.handoff import (
+    AlertNote,
     AtRisk,
     EndingOverride,
     Handoff,
@@ -101,7 +102,13 @@ def full() -> Handoff:
             AtRisk(ACME, CALLS, 150_000, 150_000, 100, full_in=timedelta(0)),
             AtRisk(ACME, STORAGE, 47_500, 50_500, 94, 0.7, timedelta(minutes=72)),
         ),
-        more_risks=2, last_pass=last,
+        more_risks=2, alerts=(
+            AlertNote(ago(hours=1), "critical", "Acme | Corp API calls 100 %",
+                      "near-limit", "open", open=True),
+            AlertNote(ago(hours=3), "warning", "usage waits for Stripe 4 m",
+                      "lag", "acknowledged by ben", open=False),
+        ),
+        alert_rules=2, alerts_watched=False, last_pass=last,
         overrides=(
             EndingOverride(
                 FoundOverride(ACME.id, CALLS.name, override),
@@ -170,5 +177,5 @@ def test_the_note_is_laid_out_for_a_narrow_screen() -> None:
 
     assert max(map(len, lines)) <= 78
     assert any("Acme | *Corp*" in line for line in lines)
-    assert "Look at: 1 counter over 90 %" in "\n".join(lines)
+    assert any(line.startswith("Look at: 1 alert that nobody") for line in lines)
     assert not any("**" in line or "\\" in line or "`" in line for line in lines)

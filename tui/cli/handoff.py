@@ -75,6 +75,15 @@ def _form(call: Call, handoff: Handoff, text: str, path: Path | None) -> Form:
             for each in handoff.risks
         ],
         "more_at_risk": handoff.more_risks,
+        "alerts": [
+            {
+                "since": moment(each.since),
+                "severity": each.severity,
+                "what": each.words,
+                "state": each.state,
+            }
+            for each in handoff.alerts
+        ],
         "compared_at": moment(last.at) if last else None,
         "differing": sum(not each.agreed for each in rows),
         "overrides": [
