@@ -8,7 +8,7 @@ from meterdeck.core.model.handoff import REACHED_SOON, AtRisk
 from meterdeck.core.services.fleet import Fleet
 
 _HIGH = 90
-_ROWS = 5_000  # that are looked at closely, nearest to a limit
+_ROWS = 2_000  # that are looked at closely, nearest to a limit
 _FAR = timedelta.max
 _SOON = f"eta<{int(REACHED_SOON.total_seconds()) // 3600}h"
 

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from meterdeck.core.errors import BadInput
 from meterdeck.core.model.text import visible
+from meterdeck.tui.picture import Picture
 from meterdeck.tui.screens.reading import ReadingScreen
 from meterdeck.tui.widgets.filter_bar import FilterBar
 from meterdeck.tui.widgets.record_list import RecordList
@@ -27,6 +28,13 @@ class ListScreen(ReadingScreen[T]):
         Raises:
             BadInput: It asks for nothing that could be shown.
         """
+
+    def frame(self, picture: Picture) -> None:
+        super().frame(picture)
+        records = self.query_one(RecordList)
+        if records.stale != picture.stale:
+            records.stale = picture.stale
+            records.repaint()
 
     def do_filter(self) -> None:
         self.query_one(FilterBar).begin()
