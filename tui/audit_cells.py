@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from meterdeck.core.model.changes import AuditEntry
+from meterdeck.core.model.handoff_words import trail_words
 from meterdeck.core.model.trail_window import TrailWindow
 from meterdeck.tui import phrases
 from meterdeck.tui.picture import Picture
@@ -38,8 +39,8 @@ class AuditCells:
     def change(self, entry: AuditEntry) -> str:
         """Return before and after, in the resource's unit."""
         scale = self._scale(entry)
-        before = phrases.trail_value(entry.before, scale)
-        return f"{before} → {phrases.trail_value(entry.after, scale)}"
+        before = trail_words(entry.before, scale)
+        return f"{before} → {trail_words(entry.after, scale)}"
 
     def _scale(self, entry: AuditEntry) -> int:
         if self._picture is None:

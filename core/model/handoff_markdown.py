@@ -21,12 +21,12 @@ from meterdeck.core.model.handoff_words import (
     Lines,
     and_more,
     minute,
+    trail_words,
     who,
 )
 from meterdeck.core.model.health_items import SIGNS, Item
 from meterdeck.core.model.markdown import code, escaped, table
 from meterdeck.core.model.override_ends import amount_words, ending_words
-from meterdeck.core.model.quantity import group_quantity, parse_counter
 
 _HALF_MINUTE = timedelta(seconds=30)  # a shift is rounded, as it is read later
 
@@ -198,7 +198,7 @@ def _changes(handoff: Handoff) -> Lines:
 
 def _change(entry: AuditEntry, handoff: Handoff, *, undone: bool) -> Sequence[str]:
     scale = handoff.scales.get(entry.resource, 0)
-    change = f"{_value(entry.before, scale)} → {_value(entry.after, scale)}"
+    change = f"{trail_words(entry.before, scale)} → {trail_words(entry.after, scale)}"
     change += f", {entry.bill.replace('_', ' ')}" if entry.bill else ""
     mark = "undo: " if entry.undoes else "undone: " if undone else ""
     return (
@@ -210,15 +210,6 @@ def _change(entry: AuditEntry, handoff: Handoff, *, undone: bool) -> Sequence[st
         escaped(change),
         f"{mark}{escaped(entry.reason)}",
     )
-
-
-def _value(text: str, scale: int) -> str:
-    """Write what the trail has of a counter or an override, for a person."""
-    units, until, end = text.partition(" until ")
-    value = parse_counter(units.encode("utf-8", "surrogateescape"))
-    if value is None:
-        return text
-    return f"{group_quantity(value, scale)}{until}{end}"
 
 
 def _health(handoff: Handoff) -> Lines:

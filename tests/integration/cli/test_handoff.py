@@ -34,7 +34,9 @@ def test_the_note_tells_what_is_at_risk_ends_and_was_changed(
     assert "for the 8 h 0 m since" in done.out
     assert f"| Acme Corp `{busy}` | `api_calls` | 104,000 | 105,000 | 99 |" in done.out
     assert "**100,000 (plan pro): refused at once, 4,000 over**" in done.out
-    assert f"| override:set | `{busy}` | `api_calls` | none → 105,000" in done.out
+    assert (
+        f"| override:set | `{busy}` | `api_calls` | no override → 105,000" in done.out
+    )
     assert "This context has no Stripe." in done.out
     assert "Not read" not in done.out
 
