@@ -34,12 +34,17 @@ _TERMINATED = 128 + signal.SIGTERM
 
 
 def run_console(
-    load: Callable[[], Context], *, title: str = "meterdeck", tree: Tree | None = None
+    load: Callable[[], Context],
+    *,
+    title: str = "meterdeck",
+    tree: Tree | None = None,
+    opens: str = "",
 ) -> int:
     """Show the console until the operator leaves; return the exit code.
 
     Args:
         tree: The configuration file as it stands, for what the first paint needs.
+        opens: The action that opens another screen than the tenants at once.
 
     Paints first; `load` then runs in the engine's thread. What it raises ends the
     console with its sentence on standard error.
@@ -59,6 +64,7 @@ def run_console(
         memory=memory,
         theme=look.theme,
     )
+    app.opens = opens
     ending = _handle_signals(app, runtime)
     app.run(mouse=look.mouse)
     runtime.drain(DRAIN_S)

@@ -64,6 +64,9 @@ class ConsoleApp(OneKeyAtATime):
     ENABLE_COMMAND_PALETTE = True
     COMMANDS = {_commands}  # noqa: RUF012
 
+    opens = ""
+    """The action that is done as soon as the context is known; "" for none."""
+
     class Reported(Message):
         """The engine has something to say."""
 
@@ -162,6 +165,8 @@ class ConsoleApp(OneKeyAtATime):
                 self._count_letters()
                 self.faults.look()
                 self.alerts.look()
+                if self.opens and isinstance(self.screen, AreaScreen):
+                    self.screen.action_act(self.opens)
             case Ended(error):
                 self.ended = error
                 code = error.exit_code if isinstance(error, MeterdeckError) else 1

@@ -13,6 +13,8 @@ AREAS: tuple[Action, ...] = (
     Action("overrides", "O", "O", "overrides",
            "Show every override, and what happens when it ends",
            _TENANTS | Area.EVENTS | Area.CATALOGUE | Area.AUDIT, 14),
+    Action("pulse", "p", "p", "pulse", "Show the whole fleet, for a wall",
+           _TENANTS, 16),
     Action("drift", "D", "D", "drift",
            "Show what Stripe does not have as it was used",
            _TENANTS | _LEDGER | Area.HEALTH, 14),

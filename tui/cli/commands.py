@@ -192,6 +192,13 @@ def _add_reading_commands(
         "--strict", action="store_true", help="end with 1 for warnings, too"
     )
 
+    commands.add_parser(
+        "pulse",
+        help="open the console on the whole fleet, for a display on a wall",
+        parents=[common],
+        allow_abbrev=False,
+    ).set_defaults(handler="meterdeck.tui.cli.console:run_pulse", as_json=False)
+
     health = add_command(
         commands, common, "health", "show how Redis, Stripe and delivery are, now"
     )

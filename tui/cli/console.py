@@ -13,6 +13,15 @@ from meterdeck.tui.cli.arguments import config_of, flags_of
 
 def run(args: Namespace) -> int:
     """Open the console; what is cheap to check is checked before Textual is loaded."""
+    return _open(args)
+
+
+def run_pulse(args: Namespace) -> int:
+    """Open the console on the whole fleet, for a display on a wall."""
+    return _open(args, opens="pulse")
+
+
+def _open(args: Namespace, opens: str = "") -> int:
     config, context = config_of(args), getattr(args, "context", None)
     chosen = check_start(config=config, context=context)
     if not sys.stdin.isatty() or not sys.stdout.isatty():
@@ -23,4 +32,5 @@ def run(args: Namespace) -> int:
     from meterdeck.tui.app import run_console  # noqa: PLC0415
 
     load = partial(load_context, config=config, context=context, flags=flags_of(args))
-    return run_console(load, title=f"meterdeck · {chosen.context}", tree=chosen.tree)
+    title = f"meterdeck · {chosen.context}"
+    return run_console(load, title=title, tree=chosen.tree, opens=opens)

@@ -287,6 +287,11 @@ class AreaScreen(Screen[None]):
 
         self.app.push_screen(OverridesScreen())
 
+    def do_pulse(self) -> None:
+        from meterdeck.tui.screens.pulse import PulseScreen  # noqa: PLC0415  # rare
+
+        self.app.push_screen(PulseScreen())
+
     def do_drift(self) -> None:
         from meterdeck.tui.screens.drift import DriftScreen  # noqa: PLC0415  # rare
 
