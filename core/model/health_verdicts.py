@@ -206,10 +206,9 @@ def _workers(sending: Sending, at: datetime) -> Verdict:
             changed = f"; {noun} used something since"
         return fault(f"none is alive; the last one was, {silent}{changed}", _START)
     begun = min((each.since for each in workers if each.since), default=None)
-    since = (
-        f", the oldest since {age_words((at - begun).total_seconds())}" if begun else ""
-    )
-    found = f"{len(workers)} alive{since}"
+    found = f"{len(workers)} alive"
+    if begun is not None:
+        found += f", for {age_words((at - begun).total_seconds())}"
     if any(each.stopped for each in workers):
         mend = "correct stripe.api_key, and start the workers again"
         return fault(f"{found}; Stripe does not accept the key", mend)

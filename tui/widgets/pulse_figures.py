@@ -96,6 +96,10 @@ def _figures(picture: Picture, pulse: Pulse) -> list[_Figure]:
     letters = picture.letters
     role = Role.HIGH if letters else Role.FAINT
     figures.append(_Figure("LETTERS", short_quantity(letters), role))
+    if picture.alerts is not None and picture.alerts.rules:
+        alerts = len(picture.alerts.open)
+        role = Role.HIGH if alerts else Role.FAINT
+        figures.append(_Figure("ALERTS", short_quantity(alerts), role))
     return figures
 
 

@@ -64,6 +64,7 @@ class PulseMap(Panel):
             return []
         rows, count = self.size.height - 1, len(picture.fleet)
         across = -(-count // rows) if rows > 0 else 0
+        across = max(across, (self.size.width - 2) // _WIDEST) if across else 0
         named = across and (self.size.width - 2) // across >= _TILE
         body = self._tiles(picture, across) if named else self._cells(pulse, rows)
         return [self._legend(pulse.bands), *body][: self.size.height]

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 from tests.integration.doctor.conftest import Ward
+from tests.integration.doctor.test_health import look
 from tests.support.raw import ask
 from tests.support.redis_server import TOPOLOGIES, Place
 
@@ -44,6 +45,29 @@ async def test_several_servers_are_examined_like_one(
     words = "3 masters" if servers.options.cluster else "of the Sentinels"
     assert words in found["redis"].found
     assert "all 2 counters" in found["values"].found
+
+
+async def test_health_tells_of_each_master_and_of_the_sentinels(
+    ward: Ward, servers: Place
+) -> None:
+    """Each node of a cluster; how many Sentinels name the master."""
+    ward.context = replace(ward.context, redis=servers.options)
+
+    health = await look(ward)
+
+    redis = health.redis
+    assert redis.servers is not None
+    assert all(
+        each.memory.used and each.load.slow is not None for each in redis.servers
+    )
+    if servers.options.cluster:
+        assert (redis.cluster, len(redis.servers), redis.sentinels) == (True, 3, None)
+        assert len({each.name for each in redis.servers}) == 3
+        return
+    assert redis.sentinels is not None
+    said = redis.sentinels
+    assert said.known == said.answering == said.agreeing >= said.quorum >= 1
+    assert said.master.partition(":")[2].isdecimal()
 
 
 async def test_reservations_that_nobody_gave_back_are_found_there_too(
