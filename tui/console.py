@@ -305,17 +305,10 @@ class ConsoleApp(OneKeyAtATime):
         if self.picture is None:
             raise BadInput("not connected yet; try again when the tenants are there")
         fleet, shown = self.picture.fleet, visible(name, 40)
-        row = fleet.row_of(name)
+        row = fleet.row_called(name)
         if row is not None:
             return fleet.tenant(row).id
         found = fleet.search(name)
-        exact = [
-            tenant.id
-            for tenant in map(fleet.tenant, found)
-            if name in (tenant.customer, tenant.subscription)
-        ]
-        if exact:
-            return exact[0]
         if len(found) == 1:
             return fleet.tenant(found[0]).id
         if found:

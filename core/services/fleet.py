@@ -12,7 +12,9 @@ from datetime import datetime, timedelta
 
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.filter import Filter, parse_filter
+from meterdeck.core.model.filter.tenant_terms import TextField
 from meterdeck.core.model.filter.tenants import Vocabulary, check_filter
+from meterdeck.core.model.filter.words import plain
 from meterdeck.core.model.fleet_update import WatchUpdate
 from meterdeck.core.model.limit_rules import LimitRule
 from meterdeck.core.model.periods import PeriodKind, current_period
@@ -83,6 +85,17 @@ class Fleet(FleetRows):
     def row_of(self, tenant: str) -> int | None:
         """Return a tenant's row now; None if it is not in the fleet."""
         return self._index.get(TenantId(tenant))
+
+    def row_called(self, name: str) -> int | None:
+        """Return the row with exactly this tenant, customer or subscription id."""
+        row = self.row_of(name)
+        if row is not None or not name:
+            return row
+        for field in (TextField.CUSTOMER, TextField.SUBSCRIPTION):
+            for found in self._search.find_in(field, plain(name), whole=True):
+                if getattr(self.tenants[found], field) == name:
+                    return found
+        return None
 
     def used(self, row: int, column: int) -> int | Broken | None:
         """Return a counter; None: there is none in this period yet."""

@@ -20,6 +20,7 @@ from meterdeck.tui.actions.drift import DRIFT
 from meterdeck.tui.actions.events import EVENTS
 from meterdeck.tui.actions.everywhere import EVERYWHERE
 from meterdeck.tui.actions.faults import FAULTS
+from meterdeck.tui.actions.finding import FINDING
 from meterdeck.tui.actions.health import HEALTH
 from meterdeck.tui.actions.records import RECORDS
 from meterdeck.tui.actions.tenants import TENANTS
@@ -34,6 +35,7 @@ __all__ = [
 
 ACTIONS: tuple[Action, ...] = (
     *TENANTS,
+    *FINDING,
     *RECORDS,
     *EVENTS,
     *CATALOGUE,

@@ -13,7 +13,9 @@ from meterdeck.core.model.text import visible
 from meterdeck.core.services.fleet import SortKey
 from meterdeck.tui.actions import ACTIONS, Action
 from meterdeck.tui.command_line.commands import Command, Commands
+from meterdeck.tui.screens.fleet import FleetScreen
 from meterdeck.tui.themes import THEMES
+from meterdeck.tui.views import Views
 from meterdeck.tui.widgets.filter_bar import FilterBar
 
 if TYPE_CHECKING:
@@ -87,6 +89,7 @@ def _with_argument(screen: AreaScreen) -> Iterator[Command]:
         "FILTER",
         optional=True,
     )
+    yield from _of_views(screen)
     yield Command(
         "theme",
         "Change the colours",
@@ -112,6 +115,42 @@ def _with_argument(screen: AreaScreen) -> Iterator[Command]:
             "KEY",
             choices=lambda: _orders(screen),
         )
+
+
+def _of_views(screen: AreaScreen) -> Iterator[Command]:
+    def names(*, own: bool = False) -> list[str]:
+        views = Views(screen.console.memory).all()
+        return [view.name for view in views if view.own or not own]
+
+    yield Command(
+        "view",
+        "Show the tenants as a saved view has them",
+        partial(_to_view, screen),
+        argument="NAME",
+        choices=names,
+    )
+    if isinstance(screen, FleetScreen):
+        yield Command(
+            "save-view",
+            "Keep filter, order and groups under a name",
+            screen.save_view,
+            argument="NAME",
+            choices=partial(names, own=True),
+        )
+        yield Command(
+            "delete-view",
+            "Forget a saved view",
+            screen.delete_view,
+            argument="NAME",
+            choices=partial(names, own=True),
+        )
+
+
+def _to_view(screen: AreaScreen, name: str) -> None:
+    Views(screen.console.memory).find(name)  # else this screen would be left for it
+    fleet = screen.console.to_fleet()
+    if isinstance(fleet, FleetScreen):
+        fleet.apply_view(name)
 
 
 def _orders(screen: AreaScreen) -> Iterable[str]:

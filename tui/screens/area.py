@@ -225,12 +225,20 @@ class AreaScreen(Screen[None]):
         self.app.push_screen(HelpScreen(self.active_bindings))
 
     def do_command(self) -> None:
+        self.type_command()
+
+    def do_jump(self) -> None:
+        self.type_command("tenant ")
+
+    def type_command(self, begun: str = "") -> None:
+        """Let a command be typed that begins so."""
         from meterdeck.tui.command_line.catalogue import commands_of  # noqa: PLC0415  # rare
         from meterdeck.tui.widgets.command_line import CommandLine  # noqa: PLC0415
 
         if not self.query(CommandLine):
             self._focused_before = self.focused
-            self.mount(CommandLine(commands_of(self), self.console.command_lines))
+            earlier = self.console.command_lines
+            self.mount(CommandLine(commands_of(self), earlier, begun))
 
     async def on_command_line_entered(self, message: CommandLine.Entered) -> None:
         from meterdeck.tui.widgets.command_line import CommandLine  # noqa: PLC0415  # rare

@@ -19,6 +19,7 @@ from meterdeck.tui import phrases
 from meterdeck.tui.actions import Action, Area, bindings
 from meterdeck.tui.picture import Picture
 from meterdeck.tui.screens.area import AreaScreen
+from meterdeck.tui.views import Views
 from meterdeck.tui.widgets.banner import Banner
 from meterdeck.tui.widgets.detail import TenantDetail
 from meterdeck.tui.widgets.event_log import EventLog
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from meterdeck.tui.dialogs.columns import Columns
     from meterdeck.tui.requests import Request
     from meterdeck.tui.taking.sheets import Sheet
+    from meterdeck.tui.view_desk import ViewDesk
 
 REST_S = 0.12
 """The detail follows the cursor when it rests: not at each line of a held key."""
@@ -127,8 +129,8 @@ class FleetScreen(AreaScreen):
         if text and len(picture.fleet):
             return (
                 f"no tenant has “{visible(text, 40)}”",
-                "Esc drops the filter; words are looked for in name, id, customer,"
-                " subscription, plan and status",
+                "Esc drops the filter; words are looked for in names, ids, plan"
+                " and status",
                 False,
             )
         if picture.redis.reach is Reach.DOWN:
@@ -340,7 +342,47 @@ class FleetScreen(AreaScreen):
         picture = self.console.picture
         if picture is None:
             return Hints()
-        return tenant_hints(picture.fleet.vocabulary())
+        views = [view.name for view in Views(self.console.memory).all()]
+        return tenant_hints(picture.fleet.vocabulary(), views)
+
+    def on_filter_bar_named(self, message: FilterBar.Named) -> None:
+        bar = self.query_one(FilterBar)
+        if bar.accept(lambda: self.apply_view(message.name)):
+            bar.action_keep()
+        else:
+            bar.complain()
+
+    def _desk(self) -> ViewDesk:
+        from meterdeck.tui.view_desk import ViewDesk  # noqa: PLC0415  # rare
+
+        return ViewDesk(self)
+
+    def do_views(self) -> None:
+        self._desk().choose()
+
+    def apply_view(self, name: str) -> None:
+        """Show a saved view: its filter, order and groups.
+
+        Raises:
+            BadInput: There is none of that name, or it has no meaning here.
+        """
+        self._desk().apply(name)
+
+    def save_view(self, name: str) -> None:
+        """Keep what is shown as a view.
+
+        Raises:
+            BadInput: The name cannot be one.
+        """
+        self._desk().save(name)
+
+    def delete_view(self, name: str) -> None:
+        """Forget a saved view.
+
+        Raises:
+            BadInput: There is none of that name, or it is always there.
+        """
+        self._desk().delete(name)
 
     def on_filter_bar_changed(self, message: FilterBar.Changed) -> None:
         picture = self.console.picture
@@ -354,5 +396,10 @@ class FleetScreen(AreaScreen):
             self.query_one(TenantTable).set_filter(text)
             self._place(picture)
 
-    def on_filter_bar_left(self) -> None:
+    def on_filter_bar_left(self, message: FilterBar.Left) -> None:
         self.query_one(TenantTable).focus()
+        picture = self.console.picture
+        row = picture.fleet.row_called(message.pasted) if picture else None
+        if picture is not None and row is not None:
+            self.query_one(FilterBar).clear()
+            self.console.open_tenant(picture.fleet.tenant(row).id)

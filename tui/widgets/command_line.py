@@ -35,6 +35,7 @@ class CommandLine(Widget):
     Args:
         commands: What it knows.
         earlier: Lines that were run before, the newest last.
+        begun: What stands there already.
     """
 
     DEFAULT_CSS = """
@@ -68,10 +69,11 @@ class CommandLine(Widget):
     class Left(Message):
         """The line is no longer needed."""
 
-    def __init__(self, commands: Commands, earlier: list[str]) -> None:
+    def __init__(self, commands: Commands, earlier: list[str], begun: str = "") -> None:
         super().__init__()
         self._commands = commands
         self._earlier = earlier
+        self._begun = begun
         self._place = len(earlier)
         self._offered: list[str] = []
         self._chosen = -1
@@ -79,8 +81,9 @@ class CommandLine(Widget):
 
     def compose(self) -> ComposeResult:
         yield Static(":", id="colon", markup=False)
-        yield Input(compact=True, suggester=_Ghost(self._commands))
-        yield Static(self._commands.hint(""), id="says", markup=False)
+        ghost = _Ghost(self._commands)
+        yield Input(self._begun, compact=True, suggester=ghost, select_on_focus=False)
+        yield Static(self._commands.hint(self._begun), id="says", markup=False)
 
     def on_mount(self) -> None:
         field = self.query_one(Input)
@@ -94,7 +97,8 @@ class CommandLine(Widget):
     def _say(self, text: str, *, wrong: bool = False) -> None:
         hint = self.query_one("#says", Static)
         hint.set_class(wrong, "-wrong")
-        hint.update(fit(text, max(hint.size.width - 2, 1)))
+        room = hint.size.width - 2
+        hint.update(fit(text, room) if room > 0 else text)
 
     @on(Input.Changed)
     def _changed(self, event: Input.Changed) -> None:

@@ -19,7 +19,7 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from meterdeck.core.errors import BadInput
-from meterdeck.core.model.filter.completion import Hints
+from meterdeck.core.model.filter.completion import VIEW, Hints
 from meterdeck.tui.themes import Role
 from meterdeck.tui.widgets.key_bar import KeyBar
 
@@ -28,6 +28,8 @@ REST_S = 0.7
 
 
 _MOST_OFFERED = 16
+_PASTED = 4
+"""Characters that come at once from no keyboard."""
 _KEYS = ("↵", "keep"), ("esc", "drop"), ("↓", "to the list")
 
 
@@ -83,8 +85,23 @@ class FilterBar(Widget):
             self.text = text
             super().__init__()
 
+    class Named(Message):
+        """A saved view was asked for by its name."""
+
+        def __init__(self, name: str) -> None:
+            self.name = name
+            super().__init__()
+
     class Left(Message):
-        """The operator is done with the filter."""
+        """The operator is done with the filter.
+
+        Attributes:
+            pasted: What was pasted and entered, so that it may be an id; else "".
+        """
+
+        def __init__(self, pasted: str = "") -> None:
+            self.pasted = pasted
+            super().__init__()
 
     def __init__(self, hint: str = "name, id, customer, plan or status") -> None:
         super().__init__()
@@ -93,6 +110,8 @@ class FilterBar(Widget):
         self._known: Hints | None = None
         self._offered: list[str] = []
         self._chosen = -1
+        self._length = 0
+        self._pasted = False
         self._complaint = ""
         self._rest: Timer | None = None
 
@@ -105,6 +124,10 @@ class FilterBar(Widget):
         """Say how much is left, at the right."""
         if self.is_open:
             self.query_one("#count", Static).update(text)
+
+    def put(self, text: str) -> None:
+        """Have a filter stand in the line, shown or not."""
+        self.query_one(Input).value = text
 
     def accept(self, take: Callable[[], object]) -> bool:
         """Do what a filter asks for; tell whether it could be understood.
@@ -119,6 +142,10 @@ class FilterBar(Widget):
         else:
             self._complaint = ""
         return not self._complaint
+
+    def complain(self) -> None:
+        """Say now what is wrong, without a rest."""
+        self._say_complaint()
 
     def _say_complaint(self) -> None:
         self._rest = None
@@ -218,8 +245,13 @@ class FilterBar(Widget):
         event.stop()
         if event.value not in self._offered:
             self._offered = []
+            self._pasted = len(event.value) - self._length >= _PASTED
+        self._length = len(event.value)
         if self.is_open:
             self._offer(event.value)
+        if self._named(event.value):
+            self._complaint = ""
+            return
         self.post_message(self.Changed(event.value.strip()))
         if self._rest is None:
             self._rest = self.set_timer(REST_S, self._say_complaint)
@@ -231,5 +263,13 @@ class FilterBar(Widget):
         event.stop()
         if self._complaint:
             self._say_complaint()
+        elif self._named(event.value):
+            self.post_message(self.Named(event.value.removeprefix(VIEW).strip()))
         else:
-            self.action_keep()
+            self._show(False)
+            self.post_message(self.Left(self.text if self._pasted else ""))
+
+    def _named(self, text: str) -> bool:
+        """Tell whether a text names a view, where there are any."""
+        views = self._known.views if self._known else ()
+        return bool(views) and text.startswith(VIEW)

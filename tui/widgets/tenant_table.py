@@ -238,6 +238,11 @@ class TenantTable(Widget, can_focus=True):
             self.filter = text
             self.rearrange()
 
+    def look(self, text: str, order: Order, by: GroupBy) -> None:
+        """Filter, sort and group at once, as a saved view says."""
+        self.filter, self.order, self.groups.by = text, order, by
+        self.rearrange()
+
     def sort_by(self, key: str) -> None:
         """Sort by a key; the same key again turns the order round."""
         again = key == self.order.key
