@@ -13,13 +13,13 @@ from meterdeck.tui.widgets.table_cells import Order
 from meterdeck.tui.widgets.tenant_table import TenantTable
 
 if TYPE_CHECKING:
-    from meterdeck.tui.screens.fleet import FleetScreen
+    from meterdeck.tui.screens.finding import FindingScreen
 
 
 class ViewDesk:
     """Opens, saves and deletes views of a screen."""
 
-    def __init__(self, screen: FleetScreen) -> None:
+    def __init__(self, screen: FindingScreen) -> None:
         self._screen = screen
         self._views = Views(screen.console.memory)
 
@@ -54,7 +54,7 @@ class ViewDesk:
         table = self._screen.query_one(TenantTable)
         table.look(view.filter, Order(view.order, view.reverse), view.by)
         self._screen.query_one(FilterBar).put(view.filter)
-        self._screen.on_tenant_table_folded()
+        self._screen.console.memory.put("groups", table.groups.remembered())
 
     def save(self, name: str) -> None:
         """Keep the present filter, order and groups under a name.

@@ -13,7 +13,7 @@ from meterdeck.core.model.text import visible
 from meterdeck.core.services.fleet import SortKey
 from meterdeck.tui.actions import ACTIONS, Action
 from meterdeck.tui.command_line.commands import Command, Commands
-from meterdeck.tui.screens.fleet import FleetScreen
+from meterdeck.tui.screens.finding import FindingScreen
 from meterdeck.tui.themes import THEMES
 from meterdeck.tui.views import Views
 from meterdeck.tui.widgets.filter_bar import FilterBar
@@ -129,7 +129,7 @@ def _of_views(screen: AreaScreen) -> Iterator[Command]:
         argument="NAME",
         choices=names,
     )
-    if isinstance(screen, FleetScreen):
+    if isinstance(screen, FindingScreen):
         yield Command(
             "save-view",
             "Keep filter, order and groups under a name",
@@ -149,7 +149,7 @@ def _of_views(screen: AreaScreen) -> Iterator[Command]:
 def _to_view(screen: AreaScreen, name: str) -> None:
     Views(screen.console.memory).find(name)  # else this screen would be left for it
     fleet = screen.console.to_fleet()
-    if isinstance(fleet, FleetScreen):
+    if isinstance(fleet, FindingScreen):
         fleet.apply_view(name)
 
 

@@ -9,7 +9,6 @@ from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.timer import Timer
 
-from meterdeck.core.model.filter.completion import Hints, tenant_hints
 from meterdeck.core.model.fleet_update import Reach
 from meterdeck.core.model.text import visible
 from meterdeck.core.model.usage import Tenant, TenantId
@@ -18,8 +17,7 @@ from meterdeck.core.services.fleet_groups import GroupBy
 from meterdeck.tui import phrases
 from meterdeck.tui.actions import Action, Area, bindings
 from meterdeck.tui.picture import Picture
-from meterdeck.tui.screens.area import AreaScreen
-from meterdeck.tui.views import Views
+from meterdeck.tui.screens.finding import FindingScreen
 from meterdeck.tui.widgets.banner import Banner
 from meterdeck.tui.widgets.detail import TenantDetail
 from meterdeck.tui.widgets.event_log import EventLog
@@ -35,13 +33,12 @@ if TYPE_CHECKING:
     from meterdeck.tui.dialogs.columns import Columns
     from meterdeck.tui.requests import Request
     from meterdeck.tui.taking.sheets import Sheet
-    from meterdeck.tui.view_desk import ViewDesk
 
 REST_S = 0.12
 """The detail follows the cursor when it rests: not at each line of a held key."""
 
 
-class FleetScreen(AreaScreen):
+class FleetScreen(FindingScreen):
     """The tenants."""
 
     AREA = Area.FLEET
@@ -69,7 +66,6 @@ class FleetScreen(AreaScreen):
 
     def on_mount(self) -> None:
         self.query_one(TenantTable).display = False
-        self.query_one(FilterBar).hints = self._hints
 
     # -- the picture -----------------------------------------------------------
 
@@ -81,9 +77,9 @@ class FleetScreen(AreaScreen):
         table.groups.recall(memory.get("groups"))
         table.set_columns(RememberedColumns(memory, picture.context.name).read()[0])
         table.open(picture)
-        self._place(picture)
+        self.place(picture)
         if typed := self.query_one(FilterBar).text:  # before there was anything
-            self._filter(typed, picture)
+            self.narrow(typed, picture)
 
     def take(self, picture: Picture, change: FleetChange) -> None:
         super().take(picture, change)
@@ -92,7 +88,7 @@ class FleetScreen(AreaScreen):
             self._give_room(picture)
         table.take(change)
         table.set_stale(picture.stale)
-        self._place(picture)
+        self.place(picture)
         self._detail()
         self.query_one(EventLog).show(picture)
 
@@ -102,7 +98,7 @@ class FleetScreen(AreaScreen):
         table = self.query_one(TenantTable)
         table.rearrange()
         table.set_stale(picture.stale)
-        self._place(picture)
+        self.place(picture)
         self._detail()
         self.query_one(EventLog).show(picture)
 
@@ -111,7 +107,7 @@ class FleetScreen(AreaScreen):
         wanted = 2 * len(picture.fleet.resources) + 4
         self.query_one("#below").styles.max_height = min(max(wanted, 8), 14)
 
-    def _place(self, picture: Picture) -> None:
+    def place(self, picture: Picture) -> None:
         """Show the table, or why there is none."""
         table, placeholder = self.query_one(TenantTable), self.query_one(Placeholder)
         empty = not table.list.rows
@@ -176,7 +172,7 @@ class FleetScreen(AreaScreen):
         picture, table = self.console.picture, self.query_one(TenantTable)
         if picture is None:
             return
-        self._place(picture)
+        self.place(picture)
         self.console.focus_on(table.shown_tenants())
         self._show_note()
         shown = phrases.counted(len(table.ordered), "tenant")
@@ -227,9 +223,6 @@ class FleetScreen(AreaScreen):
             self.console.open_tenant(self.subject)
         else:
             self.query_one(TenantTable).fold()
-
-    def do_filter(self) -> None:
-        self.query_one(FilterBar).begin()
 
     def do_sort(self) -> None:
         from meterdeck.tui.dialogs.sort import SortDialog  # noqa: PLC0415  # rare
@@ -337,69 +330,3 @@ class FleetScreen(AreaScreen):
     def on_tenant_table_folded(self) -> None:
         groups = self.query_one(TenantTable).groups
         self.console.memory.put("groups", groups.remembered())
-
-    def _hints(self) -> Hints:
-        picture = self.console.picture
-        if picture is None:
-            return Hints()
-        views = [view.name for view in Views(self.console.memory).all()]
-        return tenant_hints(picture.fleet.vocabulary(), views)
-
-    def on_filter_bar_named(self, message: FilterBar.Named) -> None:
-        bar = self.query_one(FilterBar)
-        if bar.accept(lambda: self.apply_view(message.name)):
-            bar.action_keep()
-        else:
-            bar.complain()
-
-    def _desk(self) -> ViewDesk:
-        from meterdeck.tui.view_desk import ViewDesk  # noqa: PLC0415  # rare
-
-        return ViewDesk(self)
-
-    def do_views(self) -> None:
-        self._desk().choose()
-
-    def apply_view(self, name: str) -> None:
-        """Show a saved view: its filter, order and groups.
-
-        Raises:
-            BadInput: There is none of that name, or it has no meaning here.
-        """
-        self._desk().apply(name)
-
-    def save_view(self, name: str) -> None:
-        """Keep what is shown as a view.
-
-        Raises:
-            BadInput: The name cannot be one.
-        """
-        self._desk().save(name)
-
-    def delete_view(self, name: str) -> None:
-        """Forget a saved view.
-
-        Raises:
-            BadInput: There is none of that name, or it is always there.
-        """
-        self._desk().delete(name)
-
-    def on_filter_bar_changed(self, message: FilterBar.Changed) -> None:
-        picture = self.console.picture
-        if picture is not None:
-            self._filter(message.text, picture)
-
-    def _filter(self, text: str, picture: Picture) -> None:
-        """Show the tenants that a filter takes; one that is wrong changes nothing."""
-        bar = self.query_one(FilterBar)
-        if bar.accept(lambda: picture.fleet.read_filter(text)):
-            self.query_one(TenantTable).set_filter(text)
-            self._place(picture)
-
-    def on_filter_bar_left(self, message: FilterBar.Left) -> None:
-        self.query_one(TenantTable).focus()
-        picture = self.console.picture
-        row = picture.fleet.row_called(message.pasted) if picture else None
-        if picture is not None and row is not None:
-            self.query_one(FilterBar).clear()
-            self.console.open_tenant(picture.fleet.tenant(row).id)
