@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from meterdeck.core.errors import Refused
-from meterdeck.core.model.bulk_override import BulkDone, BulkOrder, Candidate
+from meterdeck.core.model.bulk_override import BulkDone, BulkOrder
 from meterdeck.core.model.changes import Actor
 from meterdeck.core.model.text import visible
-from meterdeck.core.model.usage import ResourceName, TenantId
-from meterdeck.core.services.fleet import Fleet
 from meterdeck.tui import phrases
 from meterdeck.tui.requests import Sold, new_operation_id
 
@@ -20,26 +17,6 @@ if TYPE_CHECKING:
 
 REASONS_SAID = 2
 """Reasons in the notice of what could not be done."""
-
-
-def candidates(
-    fleet: Fleet, tenants: Sequence[TenantId], resource: ResourceName
-) -> list[Candidate]:
-    """Return how tenants stand with a resource; who has gone is left out."""
-    column, found = fleet.column_of(resource), []
-    for tenant in tenants:
-        row = fleet.row_of(tenant)
-        if row is not None and column >= 0:
-            found.append(
-                Candidate(
-                    tenant,
-                    fleet.tenant(row).name,
-                    fleet.used(row, column),
-                    fleet.limit(row, column),
-                    fleet.rule(row, column),
-                )
-            )
-    return found
 
 
 @dataclass(slots=True)

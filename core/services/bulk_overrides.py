@@ -1,25 +1,46 @@
-"""Overrides of many tenants at once, each by its own operation id."""
+"""Overrides of many tenants at once, each at most once."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from meterdeck.core.errors import MeterdeckError, Refused, UnknownOutcome
-from meterdeck.core.model.bulk_override import BulkDone, BulkOrder
+from meterdeck.core.model.bulk_override import BulkDone, BulkOrder, Candidate
 from meterdeck.core.model.changes import Actor
-from meterdeck.core.model.usage import TenantId
+from meterdeck.core.model.usage import ResourceName, TenantId
+from meterdeck.core.services.fleet import Fleet
 from meterdeck.core.services.operator_changes import OperatorChanges
 
 LANES = 8
 """Changes under way at once: over a link the time goes into waiting for answers."""
 NOT_TRIED = "not tried"
 
-_Limits = Iterator[tuple[int, tuple[TenantId, int | None]]]
+_Limits = Iterator[tuple[TenantId, int | None]]
+
+
+def candidates(
+    fleet: Fleet, tenants: Sequence[TenantId], resource: ResourceName
+) -> list[Candidate]:
+    """Return how tenants stand with a resource; who has gone is left out."""
+    column, found = fleet.column_of(resource), []
+    for tenant in tenants:
+        row = fleet.row_of(tenant)
+        if row is not None and column >= 0:
+            found.append(
+                Candidate(
+                    tenant,
+                    fleet.tenant(row).name,
+                    fleet.used(row, column),
+                    fleet.limit(row, column),
+                    fleet.rule(row, column),
+                )
+            )
+    return found
 
 
 class BulkOverrides:
-    """Sets the overrides of an order, each at most once an operation id."""
+    """Sets the overrides of an order."""
 
     def __init__(self, changes: OperatorChanges) -> None:
         self._changes = changes
@@ -32,11 +53,12 @@ class BulkOverrides:
         operation_id: str,
         progress: Callable[[int], None] = lambda done: None,
     ) -> BulkDone:
-        """Set all overrides that can be set; number `n` has the id `operation_id.n`.
+        """Set all overrides that can be set, each at most once an operation id.
 
-        So asking again with the same order and id sets what is missing and nothing
-        twice. A tenant that is refused keeps no other from its change; a server that
-        does not answer ends all of it.
+        What is kept of an id is kept for each tenant: asking again with the same order
+        sets what is missing, and the trail of each names the one operation. A tenant
+        that is refused keeps no other from its change; a server that does not answer
+        ends all of it.
 
         Args:
             progress: Told how many were dealt with, after each.
@@ -45,7 +67,7 @@ class BulkOverrides:
             UnknownOutcome: An answer was lost: ask again with the same id.
         """
         run = _Run(self._changes, order, actor, operation_id, progress)
-        work = enumerate(order.limits, 1)
+        work = iter(order.limits)
         await asyncio.gather(*(run.lane(work) for _ in range(LANES)))
         return run.result()
 
@@ -72,11 +94,11 @@ class _Run:
 
     async def lane(self, work: _Limits) -> None:
         """Set one override after the other."""
-        for number, (tenant, units) in work:
+        for tenant, units in work:
             if self._stop is not None:
                 return
             try:
-                await self._set(number, tenant, units)
+                await self._set(tenant, units)
             except MeterdeckError as error:
                 self._failed[tenant] = str(error)
                 # Whatever is not about this tenant would be the same for the next.
@@ -86,7 +108,7 @@ class _Run:
                 self._done.add(tenant)
             self._progress(len(self._done) + len(self._failed))
 
-    async def _set(self, number: int, tenant: TenantId, units: int | None) -> None:
+    async def _set(self, tenant: TenantId, units: int | None) -> None:
         await self._changes.set_override(
             tenant,
             self._order.resource,
@@ -94,7 +116,7 @@ class _Run:
             expires_at=self._order.expires_at,
             actor=self._actor,
             reason=self._order.reason,
-            operation_id=f"{self._operation_id}.{number}",
+            operation_id=self._operation_id,
         )
 
     def _worse(self, error: MeterdeckError) -> MeterdeckError:

@@ -64,7 +64,16 @@ def _add_override(commands: Commands, common: argparse.ArgumentParser) -> None:
         actions, common, "set", "set a tenant's limit", "overrides:run_set"
     )
     _add_counter(put)
-    put.add_argument("limit", metavar="LIMIT", help="units a period, or: unlimited")
+    put.add_argument(
+        "limit", metavar="LIMIT",
+        help="units a period; x1.5, +20%%: by the present one; or: unlimited",
+    )  # fmt: skip
+    put.add_argument(
+        "--filter",
+        action="store_true",
+        help="TENANT is a filter, as of: tenants --filter; shows what would change,"
+        " and with --yes changes it",
+    )
     put.add_argument(
         "--until",
         metavar="WHEN",

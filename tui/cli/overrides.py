@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from meterdeck.core.errors import BadInput, NotFound
-from meterdeck.core.model.quantity import parse_quantity
+from meterdeck.core.model.bulk_override import LimitChange, parse_limit_change
 from meterdeck.core.model.usage import (
     Limit,
     LimitSource,
@@ -16,6 +16,7 @@ from meterdeck.core.model.usage import (
 )
 from meterdeck.tui.cli.actor import current_actor
 from meterdeck.tui.cli.arguments import operation_id_of
+from meterdeck.tui.cli.bulk_overrides import set_filtered
 from meterdeck.tui.cli.call import Call, run_call
 from meterdeck.tui.cli.confirm import confirm
 from meterdeck.tui.cli.json_form import (
@@ -27,8 +28,6 @@ from meterdeck.tui.cli.output import note
 from meterdeck.tui.cli.override_listing import list_overrides
 from meterdeck.tui.cli.when import parse_until, show_moment
 from meterdeck.tui.cli.words import limit_words
-
-_UNLIMITED = "unlimited"
 
 
 def run_set(args: Namespace) -> int:
@@ -68,11 +67,14 @@ class _Change:
 
 async def _set(call: Call) -> int:
     call.refuse_read_only()
+    if call.args.filter:
+        return await set_filtered(call, _expiry(call))
     resource = call.context.resource(call.args.resource)
-    limit = Limit(_units(call.args.limit, resource), LimitSource.OVERRIDE)
+    wanted = parse_limit_change(call.args.limit, resource.scale)
     expires_at = _expiry(call)
     tenant = await call.tenant(counted=True)
     before = (await call.usage_of(tenant, resource.name)).limit
+    limit = Limit(_units(wanted, before, tenant), LimitSource.OVERRIDE)
     change = _Change(tenant, resource, before, limit, expires_at)
     if call.args.dry_run:
         return _tell(call, change, operation_id=None)
@@ -114,13 +116,12 @@ async def _clear(call: Call) -> int:
     return _tell(call, change, operation_id=operation_id)
 
 
-def _units(text: str, resource: Resource) -> int | None:
-    if text.strip().lower() == _UNLIMITED:
-        return None
-    try:
-        return parse_quantity(text, resource.scale)
-    except BadInput as error:
-        raise BadInput(f"{error}, or: {_UNLIMITED}") from error
+def _units(wanted: LimitChange, before: Limit, tenant: Tenant) -> int | None:
+    if wanted.factor is None:
+        return wanted.units
+    if before.units is None:
+        raise BadInput(f"{tenant.id} is unlimited, which is not multiplied")
+    return wanted.of(before.units)
 
 
 def _expiry(call: Call) -> datetime | None:

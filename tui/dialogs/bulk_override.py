@@ -20,8 +20,9 @@ from meterdeck.core.model.bulk_override import (
 )
 from meterdeck.core.model.text import visible
 from meterdeck.core.model.usage import Tenant
+from meterdeck.core.services.bulk_overrides import candidates
 from meterdeck.tui import phrases
-from meterdeck.tui.bulk import BulkOverride, BulkProgress, candidates
+from meterdeck.tui.bulk import BulkOverride, BulkProgress
 from meterdeck.tui.dialogs.change import ChangeDialog, Draft
 from meterdeck.tui.dialogs.override import read_until
 from meterdeck.tui.picture import Picture

@@ -171,11 +171,17 @@ def test_an_operation_id_makes_a_repeat_safe(
         (
             ("override", "set", "acme", "api_calls", "lots", "--reason", "x",
              "--until", "3d"),
-            "'lots' is not a quantity; write a number such as 1500, or: unlimited",
+            "'lots' is not a quantity; write a number such as 1500, ×1.5, +20% or"
+            " unlimited",
         ),
         (
             ("override", "set", "acme", "api_calls", "5", "--reason", "x"),
             "in context staging an override must end; say when, for example --until 3d",
+        ),
+        (
+            ("override", "set", "api_calls", "+5%", "plan:pro", "--filter",
+             "--reason", "x", "--until", "3d"),
+            "write the filter first: override set --filter EXPR RESOURCE LIMIT",
         ),
         (
             ("override", "set", "acme", "api_calls", "5", "--reason", "x",
