@@ -46,10 +46,12 @@ def _reading(
     used = None if isinstance(usage.used, Broken) else usage.used
     if used is None:
         known = False
-    elif rule.measure is Measure.PERCENT:
-        value = percent_of(used, usage.limit.units)
     elif rule.measure is Measure.UNITS:
         value = used
+    elif usage.limit.units == 0:
+        value = None  # not sold to this tenant: there is nothing to use up
+    elif rule.measure is Measure.PERCENT:
+        value = percent_of(used, usage.limit.units)
     else:
         known, value = _time_to_limit(usage, used, pace, now)
     return Reading(

@@ -6,6 +6,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Final
 
+from meterdeck.core.model.alert_rules import AlertRule, Measure, Severity
 from meterdeck.core.model.catalogue import (
     Catalogue,
     MeterSpec,
@@ -13,6 +14,7 @@ from meterdeck.core.model.catalogue import (
     ProductSpec,
 )
 from meterdeck.core.model.context import (
+    AlertOptions,
     Context,
     Mode,
     PlanRule,
@@ -156,6 +158,23 @@ METERED_BY_PLAN: Final = MappingProxyType(
 """Prices of usage that come with a plan's fee."""
 
 
+ALERTS: Final = AlertOptions(
+    rules=(
+        AlertRule("near_limit", Measure.PERCENT, (90,), resource=API_CALLS, plan=PRO),
+        AlertRule(
+            "soon",
+            Measure.TIME_TO_LIMIT,
+            (900,),
+            Severity.CRITICAL,
+            resource=API_CALLS,
+        ),
+        AlertRule("late", Measure.LAG, (120,), Severity.CRITICAL),
+        AlertRule("drift", Measure.DRIFT_PERCENT, (5,)),
+    )
+)
+"""Few enough to look at; the fault panel's outage makes delivery late."""
+
+
 def sandbox_context(*, redis_url: str, stripe_api_base: str, api_key: str) -> Context:
     """Return the context of a sandbox that answers at these addresses.
 
@@ -179,4 +198,5 @@ def sandbox_context(*, redis_url: str, stripe_api_base: str, api_key: str) -> Co
         override_needs_expiry=False,
         arm_minutes=0,
         catalogue=CATALOGUE,
+        alerts=ALERTS,
     )

@@ -92,7 +92,8 @@ class Sieve:
         used: int,
         now: datetime,
     ) -> bool:
-        limit = self._context.limit_of(tenant, counter.resource).units
+        # Of a limit of 0 there is nothing to use up.
+        limit = self._context.limit_of(tenant, counter.resource).units or None
         near = False
         for rule in rules:
             first = rule.thresholds[0]
