@@ -53,6 +53,7 @@ WAYS: Mapping[Area, tuple[str, ...]] = {
     Area.DRIFT: ("D",),
     Area.ALERTS: ("L",),
     Area.HANDOFF: ("M",),
+    Area.PULSE: ("p",),
 }
 """Keys that lead from the fleet to each screen."""
 SET_INTERVAL = MessagePump.set_interval
