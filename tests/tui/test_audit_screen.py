@@ -49,6 +49,7 @@ async def test_the_trail_follows_on_top_and_reads_on_at_its_end() -> None:
         assert "3f2a" * 10 + " after nothing: the first" in text
         assert f"{PAGE} · back to" in text
 
+        await operator.press("j", "k")
         newest = entry(0, "ben")
         operator.engine.trail = (newest, *TRAIL)
         screen(operator).ask_engine()

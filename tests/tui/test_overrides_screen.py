@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 from tests.tui.pictures import API, IMAGES, NOW, believable, first_picture, update
 from tests.tui.support import operating
 from textual.widgets import Input
@@ -98,8 +99,11 @@ async def test_an_override_is_extended_removed_and_its_tenant_opened_from_there(
         assert not isinstance(operator.app.screen, OverridesScreen)
 
 
-async def test_what_was_read_stays_while_redis_does_not_answer() -> None:
-    """The problem is said beside the title, and goes when it answers again."""
+async def test_what_was_read_stays_while_redis_does_not_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The problem is said beside the title; a change is read as soon as it is told."""
+    monkeypatch.setattr(OverridesScreen, "EVERY_S", 600.0)
     async with operating(first_picture(TENANTS)) as operator:
         operator.engine.found_overrides = (SOON,)
         await operator.press("O")
