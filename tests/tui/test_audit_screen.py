@@ -109,6 +109,9 @@ async def test_a_filter_asks_redis_for_what_it_can_and_says_what_is_wrong() -> N
         await operator.press("escape")
         await operator.until(lambda: len(screen(operator)._list.shown) == 4)
 
+        await operator.press("slash", *"acti", "tab", *"adj", "tab")
+        assert bar.value == "action:adjust:add"
+
 
 async def test_trails_are_verified_and_the_verdict_is_on_the_screen() -> None:
     """One tenant's, or everybody's; a broken one is named with its entry."""

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.message import Message
-from textual.widgets import Input
 
 from meterdeck.core.errors import MeterdeckError
 from meterdeck.core.model.audit import AuditPage, AuditQuery
 from meterdeck.core.model.changes import AuditEntry
 from meterdeck.core.model.filter import Clause, Op
+from meterdeck.core.model.filter.completion import FieldHint, Hints
 from meterdeck.core.model.trail_question import TrailQuestion, parse_question
 from meterdeck.core.model.trail_window import MOST, TrailWindow, key_of
 from meterdeck.core.model.usage import TenantId
@@ -104,7 +104,7 @@ class AuditScreen(Proving, ListScreen[tuple[AuditQuery, AuditPage]]):
     def on_mount(self) -> None:
         if self._one is not None:
             clause = Clause("tenant", Op.IS, (self._one,))
-            self.query_one(FilterBar).query_one(Input).value = str(clause)
+            self.query_one(FilterBar).put(str(clause))
 
     def open(self, picture: Picture) -> None:
         self._cells.open(picture)
@@ -199,6 +199,28 @@ class AuditScreen(Proving, ListScreen[tuple[AuditQuery, AuditPage]]):
             raise error
 
     # -- the filter ------------------------------------------------------------
+
+    def hints(self) -> Hints:
+        entries = self._window.entries
+        actions, who, resources = (
+            tuple(sorted({str(value) for value in values if value}))
+            for values in (
+                [each.action for each in entries],
+                [each.actor for each in entries],
+                [each.resource for each in entries],
+            )
+        )
+        return Hints(
+            (
+                FieldHint("who", values=who),
+                FieldHint("tenant"),
+                FieldHint("action", values=(*actions, "undo")),
+                FieldHint("since", values=("8h", "today", "2d", "1w")),
+                FieldHint("resource", values=resources),
+                FieldHint("why"),
+                FieldHint("at", Op.MORE),
+            )
+        )
 
     def narrow(self, text: str) -> None:
         asked = parse_question(text, self._since, PAGE)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TypeVar
 
-from meterdeck.core.errors import BadInput
-from meterdeck.core.model.text import visible
+from meterdeck.core.model.filter.completion import Hints
 from meterdeck.tui.picture import Picture
 from meterdeck.tui.screens.reading import ReadingScreen
 from meterdeck.tui.widgets.filter_bar import FilterBar
@@ -29,6 +28,13 @@ class ListScreen(ReadingScreen[T]):
             BadInput: It asks for nothing that could be shown.
         """
 
+    def hints(self) -> Hints:
+        """Return what can be typed into the filter here."""
+        return Hints()
+
+    def on_mount(self) -> None:
+        self.query_one(FilterBar).hints = self.hints
+
     def frame(self, picture: Picture) -> None:
         super().frame(picture)
         records = self.query_one(RecordList)
@@ -45,14 +51,10 @@ class ListScreen(ReadingScreen[T]):
 
     def on_filter_bar_changed(self, message: FilterBar.Changed) -> None:
         bar = self.query_one(FilterBar)
-        try:
-            self.narrow(message.text)
-        except BadInput as problem:
-            # What is half typed leaves the list as it was.
-            bar.count(visible(str(problem), max(self.size.width // 2, 20)))
-            return
-        self.filter_text = message.text
-        bar.count(f"{len(self.query_one(RecordList).shown):,}")
+        # What is half typed leaves the list as it was.
+        if bar.accept(lambda: self.narrow(message.text)):
+            self.filter_text = message.text
+            bar.count(f"{len(self.query_one(RecordList).shown):,}")
 
     def on_filter_bar_left(self) -> None:
         self.query_one(RecordList).focus()

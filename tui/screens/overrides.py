@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.app import ComposeResult
 from textual.binding import BindingType
 
-from meterdeck.core.model.filter import record_filter
+from meterdeck.core.model.filter import Op, record_filter
+from meterdeck.core.model.filter.completion import FieldHint, Hints
 from meterdeck.core.model.override_ends import FoundOverride, by_end
 from meterdeck.core.model.usage import TenantId
 from meterdeck.core.services.fleet import FleetChange
@@ -149,6 +150,19 @@ class OverridesScreen(ListScreen[tuple[FoundOverride, ...]]):
         who = picture.who(chosen.tenant)
         dialog = OverrideDialog(picture, who, chosen, removes=removes)
         self.app.push_screen(dialog, self.console.perform)
+
+    def hints(self) -> Hints:
+        found = self._list.shown
+        who = {each.override.actor for each in found if each.override}
+        return Hints(
+            (
+                FieldHint("tenant"),
+                FieldHint("resource", values=tuple({str(e.resource) for e in found})),
+                FieldHint("who", values=tuple(sorted(who))),
+                FieldHint("why"),
+                FieldHint("ends", Op.LESS),
+            )
+        )
 
     def narrow(self, text: str) -> None:
         self._list.filter(record_filter(text, _FIELDS) if text else None)
