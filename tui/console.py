@@ -14,7 +14,7 @@ from textual.message import Message
 from textual.screen import Screen
 
 from meterdeck.core.errors import BadInput, Conflict, MeterdeckError, UnknownOutcome
-from meterdeck.core.model.changes import Actor, Undone
+from meterdeck.core.model.changes import Actor
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.fleet_update import WatchUpdate
 from meterdeck.core.model.text import visible
@@ -35,6 +35,7 @@ from meterdeck.tui.screens.area import AreaScreen
 from meterdeck.tui.screens.fleet import FleetScreen
 from meterdeck.tui.terminal import over_ssh, sixteen_colours
 from meterdeck.tui.themes import ANSI, DARK, THEME_PREFIX, THEMES
+from meterdeck.tui.undo_desk import UndoDesk, UndoForeseen
 
 
 def _commands() -> type[Provider]:
@@ -76,14 +77,6 @@ class ConsoleApp(OneKeyAtATime):
 
     class Leave(Message):
         """The program is told to end."""
-
-    class Foreseen(Message):
-        """The engine has said what an undo would do, or why there is none."""
-
-        def __init__(self, tenant: TenantId, future: Future[Undone]) -> None:
-            self.tenant = tenant
-            self.future = future
-            super().__init__()
 
     class Counted(Message):
         """The letters were counted, or could not be."""
@@ -130,6 +123,7 @@ class ConsoleApp(OneKeyAtATime):
         self.keys = Keys()
         self.command_lines: list[str] = []
         self.arming = ArmDesk(self)
+        self.undoing = UndoDesk(self)
         self._counting = False
         self.actor = actor
         self.environ = environ
@@ -326,7 +320,7 @@ class ConsoleApp(OneKeyAtATime):
         from meterdeck.tui.dialogs.opening import dialog_for  # noqa: PLC0415  # rare
 
         if action.id == "undo" and tenant is not None:
-            self._foresee_undo(tenant, entry)  # what was done outlives the tenant
+            self.undoing.foresee(tenant, entry)  # what was done outlives the tenant
             return
         row = self.picture.fleet.row_of(tenant) if self.picture and tenant else None
         if self.picture is None or row is None:
@@ -338,31 +332,8 @@ class ConsoleApp(OneKeyAtATime):
         who = self.picture.fleet.tenant(row)
         self.push_screen(dialog_for(action.id, self.picture, who), self.perform)
 
-    def _foresee_undo(self, tenant: TenantId, entry: str | None) -> None:
-        future = self.runtime.submit(
-            lambda engine: engine.changes.preview_undo(tenant, entry)
-        )
-        tell(self, future, lambda done: self.Foreseen(tenant, done))
-
-    def on_console_app_foreseen(self, message: Foreseen) -> None:
-        from meterdeck.tui.dialogs.undo import UndoDialog  # noqa: PLC0415  # rare
-
-        error = message.future.exception()
-        if isinstance(error, MeterdeckError):
-            self.say(str(error), title="undo", severity="warning")
-            return
-        if error is not None:
-            raise error
-        # Whoever has opened something else meanwhile is not interrupted.
-        if self.picture is None or not self._is_area(self.screen):
-            return
-        who = self.picture.who(message.tenant)
-        dialog = UndoDialog(self.picture, who, message.future.result())
-        self.push_screen(dialog, self.perform)
-
-    @staticmethod
-    def _is_area(screen: Screen[object]) -> bool:
-        return isinstance(screen, AreaScreen)
+    def on_undo_foreseen(self, message: UndoForeseen) -> None:
+        self.undoing.foreseen(message)
 
     def perform(self, request: Request | None) -> None:
         """Send a confirmed request to the engine; its answer becomes a notice.
@@ -394,6 +365,8 @@ class ConsoleApp(OneKeyAtATime):
         self.runtime.poke()
         self._count_letters()
         self.alerts.look()
+        if error is None or isinstance(error, UnknownOutcome):
+            self.undoing.note(request)
         if error is None:
             self.say(message.future.result(), title=str(request.target))
         elif isinstance(error, UnknownOutcome):

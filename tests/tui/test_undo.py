@@ -221,3 +221,32 @@ async def test_the_trail_shows_what_was_undone_and_whole_units() -> None:
 
         assert "undo · incident" in text
         assert "no override → 60" in text
+
+
+async def test_the_last_change_of_this_console_is_taken_back_from_anywhere() -> None:
+    """Whosever it was about and whatever others did since; what has no undo says so."""
+    async with operating(fleet_update(), of=context(Mode.TEST)) as operator:
+        await operator.press("U")
+        assert "nothing was changed from this console yet" in operator.notices()
+        await operator.press("a")
+        await operator.sees("Adjust a counter")
+        await operator.type("5")
+        operator.app.screen.query_one("#reason", Input).value = "why"
+        await operator.press("ctrl+s")
+        await operator.until(lambda: bool(operator.engine.adjusted))
+        mine = replace(ADDED, operation_id=operator.engine.adjusted[0][1])
+        later = replace(ADDED, id="8-0", operation_id="somebody else's")
+        operator.engine.trail = (later, mine)
+        operator.engine.foreseen = {mine.id: replace(TAKEN_BACK, entry=mine)}
+
+        await operator.press("e", "U")
+        await operator.sees("Undo a change")
+        assert "104,000" in operator.text()
+        await confirm(operator)
+        assert [undone[0] for undone in operator.engine.undone] == [mine.id]
+        await operator.press("escape", "t")
+        await operator.sees("Send a test event")
+        await operator.press("ctrl+s")
+        await operator.until(lambda: bool(operator.engine.fired))
+        await operator.press("U")
+        assert "has no undo; e shows it, and x cancels it" in operator.notices()

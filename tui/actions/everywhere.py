@@ -1,6 +1,6 @@
 """Actions of every screen."""
 
-from meterdeck.tui.actions.action import Action, Area
+from meterdeck.tui.actions.action import Action, Area, Confirm
 
 EVERYWHERE: tuple[Action, ...] = (
     Action("copy", "y", "y", "copy", "Copy an id, a name, a key; works over SSH",
@@ -19,6 +19,9 @@ EVERYWHERE: tuple[Action, ...] = (
            "Type a command by its name; Tab completes it", Area.EVERYWHERE, 13),
     Action("palette", "ctrl+p", "^p", "commands", "Find any command by its name",
            Area.EVERYWHERE, 12),
+    Action("undo_last", "U", "U", "undo last",
+           "Take back the last change of this console, whosever it was about",
+           Area.EVERYWHERE, confirm=Confirm.TYPED, writes=True),
     Action("arm", "exclamation_mark", "!", "arm",
            "Allow changes for some minutes, or end that", Area.EVERYWHERE, arms=True),
     Action("theme", "f2", "F2", "theme", "Dark, light, 16 colours, colour-blind",

@@ -173,7 +173,7 @@ class AreaScreen(Screen[None]):
         if why:
             self.console.say(why, title=action.label, severity="warning")
             return
-        if action.writes:
+        if action.writes and name != "undo_last":
             self.ask(action)
             return
         getattr(self, f"do_{name}")()
@@ -259,6 +259,9 @@ class AreaScreen(Screen[None]):
 
     def do_palette(self) -> None:
         self.app.action_command_palette()
+
+    def do_undo_last(self) -> None:
+        self.console.undoing.take_back_last()
 
     def do_arm(self) -> None:
         self.console.arming.toggle()
