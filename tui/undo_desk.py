@@ -52,8 +52,17 @@ class UndoDesk:
         self._last: Request | None = None
 
     def note(self, request: Request) -> None:
-        """Remember what was changed, as the last change of this console."""
-        self._last = request
+        """Remember what was changed, as the last change of this console.
+
+        To have seen an alert is no change that somebody would take back.
+        """
+        from meterdeck.tui.alert_requests import (  # noqa: PLC0415  # rare
+            Acknowledge,
+            Snooze,
+        )
+
+        if not isinstance(request, Acknowledge | Snooze):
+            self._last = request
 
     def foresee(self, tenant: TenantId, entry: str | None) -> None:
         """Ask what taking back an entry does, the tenant's newest for None."""

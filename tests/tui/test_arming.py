@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.tui.pictures import context
 from tests.tui.support import Operator, fleet_update, operating
+from textual import events
 from textual.widgets import Button, Input
 
 from meterdeck.core.model.context import Mode
@@ -155,3 +156,16 @@ async def test_a_request_that_reaches_the_last_door_unarmed_is_not_sent(
         operator.app.perform(draft.request)
 
         assert operator.engine.fired == []
+
+
+async def test_pasted_text_is_no_keys() -> None:
+    """A command that lands in the console by mistake opens and changes nothing."""
+    async with operating(fleet_update()) as operator:
+        before = operator.app.screen
+        operator.app.post_message(events.Paste("a5\n\nr\x13q!U:quit\n"))
+        await operator.pilot.pause()
+        await operator.pilot.pause()
+
+        assert operator.app.screen is before
+        assert operator.notices() == ""
+        assert operator.engine.adjusted == []
