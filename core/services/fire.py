@@ -69,9 +69,8 @@ class TestEvents:
         """
         gateway = self._allowed()
         wanted = self._context.resource(resource)
-        event = _event(
-            tenant, wanted, quantity, operation_id, await server_time(self._redis)
-        )
+        began = await server_time(self._redis)
+        event = _event(tenant, wanted, quantity, operation_id, began)
         if count:
             await self._count(tenant, wanted, quantity, event.identifier)
         delivered = await gateway.send_meter_event(event)
@@ -87,6 +86,8 @@ class TestEvents:
             message=delivered.message,
             request_id=delivered.request_id,
             latency_ms=delivered.latency_ms,
+            first_sent_at=began,
+            sent_at=began,
         )
         line = await self._log.append(logged)
         return replace(logged, id=line, at=line_time(line))

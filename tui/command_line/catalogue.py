@@ -59,9 +59,13 @@ def _of_action(screen: AreaScreen, action: Action) -> Command | None:
     return Command(
         action.id.replace("_", "-"),
         action.does,
-        lambda argument: screen.action_act(action.id),
+        lambda argument: _act(screen, action.id),
         _ALIASES.get(action.id, ()),
     )
+
+
+def _act(screen: AreaScreen, action: str) -> None:
+    screen.action_act(action)
 
 
 def _with_argument(screen: AreaScreen) -> Iterator[Command]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, cast
 from textual.message import Message
 from textual.reactive import Reactive
 from textual.screen import Screen
-from textual.widget import Widget
+from textual.widget import AwaitMount, Widget
 
 from meterdeck.core.errors import MeterdeckError
 from meterdeck.core.model.standing import Standing
@@ -166,17 +166,21 @@ class AreaScreen(Screen[None]):
         """The audit entry that was chosen on this screen; None for the newest."""
         return None
 
-    def action_act(self, name: str) -> None:
-        """Do an action, if the gate lets it pass."""
+    def action_act(self, name: str) -> AwaitMount | None:
+        """Do an action, if the gate lets it pass; return what is put on the screen.
+
+        Textual waits for it: the next key of a burst would go past it otherwise.
+        """
         action = BY_ID[name]
         why = gate(action, self.console.picture)
         if why:
             self.console.say(why, title=action.label, severity="warning")
-            return
+            return None
         if action.writes and name != "undo_last":
             self.ask(action)
-            return
-        getattr(self, f"do_{name}")()
+            return None
+        put: AwaitMount | None = getattr(self, f"do_{name}")()
+        return put
 
     def ask(self, action: Action) -> None:
         """Open the dialog of a change that the gate has let pass."""
@@ -224,21 +228,22 @@ class AreaScreen(Screen[None]):
 
         self.app.push_screen(HelpScreen(self.active_bindings))
 
-    def do_command(self) -> None:
-        self.type_command()
+    def do_command(self) -> AwaitMount | None:
+        return self.type_command()
 
-    def do_jump(self) -> None:
-        self.type_command("tenant ")
+    def do_jump(self) -> AwaitMount | None:
+        return self.type_command("tenant ")
 
-    def type_command(self, begun: str = "") -> None:
+    def type_command(self, begun: str = "") -> AwaitMount | None:
         """Let a command be typed that begins so."""
         from meterdeck.tui.command_line.catalogue import commands_of  # noqa: PLC0415  # rare
         from meterdeck.tui.widgets.command_line import CommandLine  # noqa: PLC0415
 
-        if not self.query(CommandLine):
-            self._focused_before = self.focused
-            earlier = self.console.command_lines
-            self.mount(CommandLine(commands_of(self), earlier, begun))
+        if self.query(CommandLine):
+            return None
+        self._focused_before = self.focused
+        earlier = self.console.command_lines
+        return self.mount(CommandLine(commands_of(self), earlier, begun))
 
     async def on_command_line_entered(self, message: CommandLine.Entered) -> None:
         from meterdeck.tui.widgets.command_line import CommandLine  # noqa: PLC0415  # rare
