@@ -25,7 +25,7 @@ class Comparing:
     def __init__(self, runtime: Runtime, *, everything: bool) -> None:
         self.comparison = Comparison(everything)
         self._future: Future[None] = runtime.submit(
-            lambda engine: engine.drift().compare(self.comparison)
+            lambda engine: engine.drift().compare(self.comparison), drained=False
         )
         self._future.add_done_callback(self._ended)
 

@@ -58,8 +58,14 @@ class Runtime(Protocol):
     def taken(self) -> None:
         """Tell that the screen has taken the last update."""
 
-    def submit(self, job: Callable[[Engine], Awaitable[T]]) -> Future[T]:
-        """Run a job with the engine and return its future."""
+    def submit(
+        self, job: Callable[[Engine], Awaitable[T]], *, drained: bool = True
+    ) -> Future[T]:
+        """Run a job with the engine and return its future.
+
+        Args:
+            drained: The end waits for it; not so for what only looks, and for long.
+        """
 
     def focus(self, tenants: Sequence[TenantId]) -> None:
         """Name the tenants that are on the screen."""
@@ -136,7 +142,9 @@ class EngineRuntime:
     def taken(self) -> None:
         self._call(self._taken.set)
 
-    def submit(self, job: Callable[[Engine], Awaitable[T]]) -> Future[T]:
+    def submit(
+        self, job: Callable[[Engine], Awaitable[T]], *, drained: bool = True
+    ) -> Future[T]:
         loop, engine = self._loop, self._engine
         if loop is None or engine is None or loop.is_closed():
             refused: Future[T] = Future()
@@ -149,8 +157,9 @@ class EngineRuntime:
             return await job(engine)
 
         future = asyncio.run_coroutine_threadsafe(run(), loop)
-        self._jobs.add(future)
-        future.add_done_callback(self._jobs.discard)
+        if drained:
+            self._jobs.add(future)
+            future.add_done_callback(self._jobs.discard)
         return future
 
     def focus(self, tenants: Sequence[TenantId]) -> None:

@@ -98,10 +98,10 @@ def age_words(seconds: float) -> str:
     return f"{seconds // 3600} h" if seconds < 172_800 else f"{seconds // 86_400} days"
 
 
-def rough(number: float) -> int:
-    """Return a number to two digits: 646 is 650."""
+def rough(number: float, digits: int = 2) -> int:
+    """Return a number to its first digits: 646 is 650."""
     whole = round(number)
-    size: int = 10 ** max(len(str(abs(whole))) - 2, 0)
+    size: int = 10 ** max(len(str(abs(whole))) - digits, 0)
     return round(whole / size) * size
 
 

@@ -22,6 +22,7 @@ from meterdeck.core.model.health_items import (
     age_words,
     count_words,
     ms_words,
+    rough,
     since_words,
 )
 from meterdeck.core.model.redis_verdicts import redis_items
@@ -107,7 +108,7 @@ def _room(sending: Sending) -> Verdict:
         return unknown("no worker tells")
     used = sending.per_minute / 60
     percent = round(used * 100 / most)
-    found = f"{used:.1f} of {most:,} events/s used, {percent} %"
+    found = f"{used:.0f} of {most:,} events/s used, {percent} %"
     if rate < most:
         return warning(
             f"{found}; slowed to {rate:,}/s, as Stripe asked",
@@ -240,9 +241,11 @@ def _unsent(sending: Sending, expected: Expected) -> Verdict:
 def _delivered(sending: Sending) -> Verdict:
     if not sending.workers:
         return unknown("no worker tells", _START)
-    events = count_words(sending.per_minute, "event")
-    lag = f"; lag at most {sending.lag_s:.0f} s" if sending.per_minute else ""
-    return ok(f"{events} in the last minute{lag}")
+    if not sending.per_minute:
+        return ok("nothing in the last minute")
+    events = count_words(rough(sending.per_minute), "event")
+    lag = age_words(sending.lag_s)
+    return ok(f"about {events} in the last minute; lag at most {lag}")
 
 
 def _spool(spool: SpoolSight | None, at: datetime) -> Verdict:

@@ -173,7 +173,7 @@ def _replication(server: ServerHealth, expected: Expected) -> Verdict:
 def _load(server: ServerHealth) -> Verdict:
     load = server.load
     parts = [
-        f"{rough(load.per_second):,} commands/s",
+        f"about {rough(load.per_second, 1):,} commands/s",
         count_words(load.clients, "client"),
         count_words(load.keys, "key"),
     ]
@@ -208,6 +208,8 @@ def _sentinels(said: SentinelHealth) -> Verdict:
 def _node(server: ServerHealth) -> Verdict:
     replicas = count_words(len(server.replication.replicas), "replica")
     memory = server_verdicts.bytes_words(server.memory.used)
-    found = f"{memory}, {rough(server.load.per_second):,} commands/s, {replicas}"
+    found = (
+        f"{memory}, about {rough(server.load.per_second, 1):,} commands/s, {replicas}"
+    )
     linked = server.replication.role == "master" and server.replication.link_up
     return ok(found) if linked else warning(found, "look at this node's own log")

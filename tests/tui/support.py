@@ -410,7 +410,9 @@ class ScriptedRuntime:
     def taken(self) -> None:
         self.consumed += 1
 
-    def submit(self, job: Callable[[Any], Awaitable[T]]) -> Future[T]:
+    def submit(
+        self, job: Callable[[Any], Awaitable[T]], *, drained: bool = True
+    ) -> Future[T]:
         future: Future[T] = Future()
         coroutine = cast("Any", job(cast("Any", self.engine)))
         try:

@@ -17,7 +17,7 @@ async def test_drift_is_shown_compared_filtered_repaired_and_gone() -> None:
 
     In a live context its name is typed; Enter confirms nothing.
     """
-    live = context(Mode.LIVE, name="production")
+    live = context(Mode.LIVE, name="eu")
     async with operating(fleet_update(), of=live) as operator:
         drift = operator.engine.drifting
         drift.wrong = [missing(ACME, 30), missing(BETA, 7)]
@@ -42,15 +42,15 @@ async def test_drift_is_shown_compared_filtered_repaired_and_gone() -> None:
         await operator.press("R")
         await operator.until(lambda: isinstance(operator.app.screen, RepairDialog))
         await operator.sees("30 go out again")
-        await operator.type("late errors")
+        await operator.type("late")
         await operator.press("enter", "enter", "ctrl+s")
         assert drift.repaired == []
-        assert "this is live: type production" in operator.text()
+        assert "this is live: type eu" in operator.text()
         await operator.press("up")
-        await operator.type("production")
+        await operator.type("eu")
         await operator.press("ctrl+s")
         await operator.until(lambda: len(drift.repaired) == 2)
-        assert {why for _, why in drift.repaired} == {"late errors"}
+        assert {why for _, why in drift.repaired} == {"late"}
         await operator.until(lambda: "2 changes made" in operator.notices())
         await operator.sees("no row is so: Esc drops the filter")
         await operator.press("escape", "escape")

@@ -1,6 +1,6 @@
 """A fleet as a picture: bands, and the cells each of them gets."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meterdeck.core.model.density import Band, band_cells, band_counts, band_of
@@ -19,6 +19,7 @@ def test_shares_fall_into_the_bands_that_bars_are_painted_by() -> None:
     assert sum(band_counts(shares)) == len(shares)
 
 
+@settings(max_examples=40)
 @given(st.lists(st.integers(0, 100_000), min_size=8, max_size=8), st.integers(3, 5_000))
 def test_nothing_bad_is_rounded_away_and_the_picture_is_filled(
     counts: list[int], room: int
