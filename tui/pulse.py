@@ -18,6 +18,7 @@ MOVED_OVER_S = 600.0
 """What moved is told of the last ten minutes."""
 _TOTALS_S = 30.0
 _LISTED = 24
+_MANY = 5_000
 
 
 class Pulse:
@@ -33,6 +34,7 @@ class Pulse:
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
         self._next = 0.0
+        self._unranked = False
         self._sums: dict[str, int] = {}
         self._totals: deque[tuple[float, FleetTotals]] = deque(maxlen=21)
         self.bands: list[int] = []
@@ -50,6 +52,12 @@ class Pulse:
             late = now - self._next > SAMPLE_S  # nobody looked for a while
             self._next = now + SAMPLE_S
             self._sample(fleet, again=not late)
+            self._unranked = True
+            # Of many tenants each takes some hundredths of a second: one at a time.
+            if len(fleet) > _MANY:
+                return
+        if self._unranked:
+            self._unranked = False
             self._rank(fleet)
 
     def moved(self, fleet: Fleet) -> FleetTotals | None:
