@@ -56,7 +56,8 @@ def _stripe_items(health: FleetHealth) -> Iterator[Item]:
     if stripe is None:
         yield item("stripe", "Answer", ok("this context has no Stripe"))
         return
-    yield item("stripe", "Answer", _answer(stripe), "Usage waits until it answers.")
+    answer = _answer(stripe, sending)
+    yield item("stripe", "Answer", answer, "Usage waits until it answers.")
     if sending is not None:
         yield item(
             "room",
@@ -86,13 +87,16 @@ def _stripe_items(health: FleetHealth) -> Iterator[Item]:
         )
 
 
-def _answer(stripe: StripeHealth) -> Verdict:
+def _answer(stripe: StripeHealth, sending: Sending | None) -> Verdict:
+    workers = sending.workers if sending is not None else ()
+    theirs = max((each.latency_ms or 0.0 for each in workers), default=0.0)
+    also = f"; in {ms_words(theirs)} to the workers" if theirs else ""
     match stripe.reach:
         case Reach.DOWN:
             mend = "see status.stripe.com; check stripe.api_key and the network"
             return fault(stripe.problem or "it does not answer", mend)
         case Reach.OK if stripe.latency_ms is not None:
-            found = f"in {ms_words(stripe.latency_ms)}"
+            found = f"in {ms_words(stripe.latency_ms)}{also}"
             if stripe.latency_ms >= _SLOW_MS:
                 return warning(found, "see status.stripe.com; nothing is lost by it")
             return ok(found)
@@ -210,6 +214,8 @@ def _workers(sending: Sending, at: datetime) -> Verdict:
     found = f"{len(workers)} alive"
     if begun is not None:
         found += f", for {age_words((at - begun).total_seconds())}"
+    tenants = sum(each.tenants for each in workers)
+    found += f"; {count_words(tenants, 'tenant')}" if tenants else ""
     if any(each.stopped for each in workers):
         mend = "correct stripe.api_key, and start the workers again"
         return fault(f"{found}; Stripe does not accept the key", mend)
