@@ -4,7 +4,10 @@ import unicodedata
 from dataclasses import replace
 
 import pytest
+from tests.support.well import WELL, WORKER
+from tests.tui.drift_pictures import missing, passed, row_of
 from tests.tui.pictures import (
+    NOW,
     RESOURCES,
     context,
     counters,
@@ -16,6 +19,7 @@ from tests.tui.support import Operator, operating
 
 from meterdeck.core.model.events import EventOutcome
 from meterdeck.core.model.fleet_update import WatchUpdate
+from meterdeck.core.model.health import Sending, Trouble
 from meterdeck.core.model.usage import Broken, PlanName, ResourceName, TenantId
 
 PAYLOADS = (
@@ -157,4 +161,31 @@ async def test_hostile_resource_names_are_headings_like_others() -> None:
         await operator.sees("[B]␛[2J")
         await operator.press("a")
 
+        assert not control_bytes(operator)
+
+
+async def test_health_drift_and_pulse_show_what_others_wrote_as_it_is() -> None:
+    """Words of workers and of Stripe, names in the last pass, tenants on the wall."""
+    async with operating(picture(), size=(160, 44)) as operator:
+        words = "".join(PAYLOADS[:10])
+        trouble = Trouble(NOW, words, 429, words, words, words)
+        worker = replace(WORKER, id=words, problem=words, trouble=trouble)
+        assert WELL.stripe is not None
+        operator.engine.health.picture = replace(
+            WELL,
+            stripe=replace(WELL.stripe, trouble=trouble),
+            sending=Sending((worker, replace(worker, id="b"))),
+        )
+        found = [missing(tenant(text, text), 3) for text in PAYLOADS]
+        operator.engine.drifting.wrong = found
+        held = [replace(row_of(each), held=words) for each in found]
+        operator.engine.drifting.passed = replace(passed([]), rows=tuple(held))
+        for key, seen in (("p", "nearest"), ("H", "429"), ("D", "held")):
+            await operator.press(key)
+            await operator.sees(seen)
+            assert not control_bytes(operator)
+            if key != "D":
+                await operator.press("escape")
+        await operator.press("r")
+        await operator.sees("go out again")
         assert not control_bytes(operator)

@@ -73,6 +73,7 @@ async def test_somebody_compares_with_stripe_and_compares_a_few_anew(
     for tenant in ("acme", "beta"):
         bench.stripe.subscribed(tenant)
         await bench.use(tenant, 5)
+        await bench.use(tenant, 7, await bench.last_month())
     async with Worker(bench.context, hasty=True) as worker:
         await worker.run_once(lambda text: None)
     record = layout.billing("acme", CALLS, month.label).decode()
