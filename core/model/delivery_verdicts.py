@@ -34,6 +34,8 @@ _START = "start a worker: meterdeck sync"
 
 
 def delivery_items(health: FleetHealth, expected: Expected) -> Iterator[Item]:
+    """Yield what there is to say of workers, and of what waits."""
+
     def item(name: str, title: str, verdict: Verdict, why: str = "") -> Item:
         return Item(Section.DELIVERY, name, title, verdict, why)
 
@@ -131,7 +133,7 @@ def _delivered(sending: Sending) -> Verdict:
         return ok("nothing in the last minute")
     events = count_words(rough(sending.per_minute), "event")
     lag = age_words(sending.lag_s)
-    return ok(f"about {events} in the last minute; lag at most {lag}")
+    return ok(f"about {events} in the last minute; lag {lag}")
 
 
 def _spool(spool: SpoolSight | None, at: datetime) -> Verdict:

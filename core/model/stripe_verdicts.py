@@ -36,6 +36,8 @@ _START = "start a worker: meterdeck sync"
 
 
 def stripe_items(health: FleetHealth) -> Iterator[Item]:
+    """Yield what there is to say of Stripe."""
+
     def item(name: str, title: str, verdict: Verdict, why: str = "") -> Item:
         return Item(Section.STRIPE, name, title, verdict, why)
 
