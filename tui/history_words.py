@@ -40,7 +40,7 @@ def lasts_words(history: ResourceHistory, rate: Rate | None) -> str:
         return "at its limit" if not until else f"full in {phrases.coarse(until)}"
     if rate is None:
         return ""
-    return "not filling up" if usage.period.endless else "lasts the period"
+    return "will last"
 
 
 def short_span(length: timedelta) -> str:

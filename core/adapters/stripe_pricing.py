@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 from urllib.parse import quote
@@ -15,6 +16,7 @@ from meterdeck.core.model.billed import (
     BilledItem,
     BilledSubscription,
     InvoicePreview,
+    LatestInvoice,
     PreviewLine,
 )
 from meterdeck.core.model.prices import PriceInfo
@@ -34,19 +36,24 @@ class StripePricing:
     async def subscription(self, subscription_id: str) -> BilledSubscription:
         """Return a subscription with all its items, and their prices with tiers."""
         path = f"/v1/subscriptions/{quote(subscription_id, safe='')}"
-        expand = [f"items.data.{each}" for each in _EXPANDED]
+        expand = [*(f"items.data.{each}" for each in _EXPANDED), "latest_invoice"]
         raw = await self._requests.read(path, {"expand": expand})
         found = read.subscription(raw)
+        items = tuple([_item(entry) for entry in await self._items(raw)])
+        trial_end = read.moment(raw, "trial_end")
         return BilledSubscription(
             found.id,
             found.customer_id,
             found.status,
             read.text(raw, "currency"),
-            tuple([_item(entry) for entry in await self._items(raw)]),
-            bool(raw.get("discounts")),
-            read.moment(raw, "trial_end")
-            if found.status is TenantStatus.TRIALING
-            else None,
+            items,
+            discounted=bool(raw.get("discounts")),
+            trial_end=trial_end if found.status is TenantStatus.TRIALING else None,
+            created=found.created,
+            cancel_at=_ends(raw, items),
+            canceled_at=read.moment(raw, "canceled_at"),
+            by_invoice=read.text(raw, "collection_method") == "send_invoice",
+            invoice=_invoice(read.inner(raw, "latest_invoice")),
         )
 
     async def price(self, price_id: str) -> PriceInfo:
@@ -99,6 +106,26 @@ class StripePricing:
     async def _lines(self, raw: Json) -> list[Json]:
         path = f"/v1/invoices/{quote(read.object_id(raw), safe='')}/lines"
         return [line async for line in self._requests.listed(path, {})]
+
+
+def _ends(raw: Mapping[str, Any], items: Sequence[BilledItem]) -> datetime | None:
+    ends = [each.end for each in items if each.end is not None]
+    if raw.get("cancel_at_period_end") is True and ends:
+        return min(ends)
+    return read.moment(raw, "cancel_at")
+
+
+def _invoice(raw: Mapping[str, Any]) -> LatestInvoice | None:
+    if not read.text(raw, "id"):
+        return None
+    return LatestInvoice(
+        read.object_id(raw),
+        read.text(raw, "status"),
+        _whole(raw, "amount_remaining"),
+        read.text(raw, "currency"),
+        _whole(raw, "attempt_count"),
+        read.moment(raw, "next_payment_attempt"),
+    )
 
 
 def _item(raw: Mapping[str, Any]) -> BilledItem:

@@ -30,12 +30,41 @@ class BilledItem:
 
 
 @dataclass(frozen=True, slots=True)
+class LatestInvoice:
+    """A subscription's newest invoice, and what became of it.
+
+    Attributes:
+        status: Stripe's word: draft, open, paid, uncollectible or void.
+        due: Not paid yet, in the smallest unit.
+        attempts: How often Stripe tried to have it paid.
+        next_attempt: When it tries again; None: not by itself.
+    """
+
+    id: str
+    status: str
+    due: int
+    currency: str
+    attempts: int = 0
+    next_attempt: datetime | None = None
+
+    @property
+    def unpaid(self) -> bool:
+        """Whether somebody has to see to its payment."""
+        return self.status in ("open", "uncollectible") and self.due > 0
+
+
+@dataclass(frozen=True, slots=True)
 class BilledSubscription:
     """A subscription with its prices and what they cost.
 
     Attributes:
         discounted: Whether coupons lower its invoices.
         trial_end: None where it is on no trial.
+        created: When it was made.
+        cancel_at: When it ends; None: it goes on.
+        canceled_at: When somebody asked for its end.
+        by_invoice: Whether the customer is sent invoices; else charged by itself.
+        invoice: The newest one; None where there is none.
     """
 
     id: str
@@ -45,6 +74,11 @@ class BilledSubscription:
     items: tuple[BilledItem, ...]
     discounted: bool = False
     trial_end: datetime | None = None
+    created: datetime | None = None
+    cancel_at: datetime | None = None
+    canceled_at: datetime | None = None
+    by_invoice: bool = False
+    invoice: LatestInvoice | None = None
 
     @property
     def ended(self) -> bool:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
 
-from meterdeck.core.model.billed import BilledItem
+from meterdeck.core.model.billed import BilledItem, BilledSubscription
 from meterdeck.core.model.money import Money
 from meterdeck.core.model.prices import PerUnit, PriceForm
 from meterdeck.core.model.pricing import (
@@ -196,6 +196,7 @@ class TenantCost:
         problem: Why there is nothing to reckon; empty where there is.
         trial_end: Up to when usage is free; None where it is on no trial.
         notes: What else there is to know, such as a discount that is not reckoned.
+        billed: The subscription itself; None where it was not read.
     """
 
     tenant: Tenant
@@ -205,6 +206,7 @@ class TenantCost:
     problem: str = ""
     trial_end: datetime | None = None
     notes: tuple[str, ...] = ()
+    billed: BilledSubscription | None = None
 
     @property
     def totals(self) -> tuple[CurrencyTotal, ...]:

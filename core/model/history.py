@@ -133,8 +133,9 @@ class UsedLine:
     def rate(self, over: timedelta) -> Rate | None:
         """Return how fast it was used of late; None where too little is known.
 
-        Where nobody looked at the beginning of that time, it is over the time since
-        somebody did: longer than asked for, and the answer says so.
+        Where nobody looked at the beginning of that time, it is since somebody did
+        afterwards, if that is a quarter of it, or else since somebody did before: the
+        answer says over how long it is.
         """
         if len(self._at) < 2:
             return None
@@ -143,9 +144,9 @@ class UsedLine:
         if start > end - over and end - start < min(_LEAST, over):
             return None
         right = bisect_right(self._at, start)
-        before = self._at[right - 1]
-        if self._at[min(right, len(self._at) - 1)] - before > max(over, HOUR) + _SLACK:
-            start = before
+        before, after = self._at[right - 1], self._at[min(right, len(self._at) - 1)]
+        if after - before > max(over, HOUR) + _SLACK:
+            start = after if end - after >= over / 4 else before
         used = self.total(start)
         if used is None or end <= start:
             return None

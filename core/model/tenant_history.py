@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -11,10 +12,12 @@ from meterdeck.core.model.history import (
     HOUR,
     Rate,
     Reading,
+    Readings,
     Stretch,
     UsedLine,
     day_edges,
     hour_edges,
+    used_line,
 )
 from meterdeck.core.model.periods import Period
 from meterdeck.core.model.usage import (
@@ -68,8 +71,8 @@ class ResourceHistory:
     """One counter: what it is now, and what was before.
 
     Attributes:
-        readings: Of the running period, oldest first; the last one is of now.
-        line: What was used, in this period and as far as it is known before.
+        running: What is known of the running period; the last reading is of now.
+        before: What is known of those that led to it, oldest first.
         earlier: Periods that are over, the newest first.
         problem: Why there are no samples of it; empty where there are, or none yet.
         by_stripe: The running period's readings are Stripe's, day by day.
@@ -78,11 +81,32 @@ class ResourceHistory:
     resource: Resource
     usage: Usage
     now: datetime
-    readings: tuple[Reading, ...]
-    line: UsedLine
+    running: Readings
+    before: tuple[Readings, ...] = ()
     earlier: tuple[PastPeriod, ...] = ()
     problem: str = ""
     by_stripe: bool = False
+    line: UsedLine = field(init=False, repr=False, compare=False)
+    """What was used, in this period and as far as it is known before."""
+
+    def __post_init__(self) -> None:
+        lined = [each for each in (*self.before, self.running) if each.taken]
+        object.__setattr__(self, "line", used_line(lined))
+
+    @property
+    def readings(self) -> tuple[Reading, ...]:
+        """Readings of the running period, oldest first."""
+        return self.running.taken
+
+    def including(self, seen: Iterable[Reading]) -> ResourceHistory:
+        """Return the history with what somebody else has seen of the running period."""
+        period = self.usage.period
+        within = [each for each in seen if each.at in period and each.at < self.now]
+        if not within:
+            return self
+        by_moment = {each.at: each for each in (*within, *self.running.taken)}
+        taken = tuple(by_moment[at] for at in sorted(by_moment))
+        return replace(self, running=replace(self.running, taken=taken))
 
     @property
     def since(self) -> datetime | None:

@@ -26,6 +26,7 @@ from meterdeck.core.sandbox.application_events import ApplicationEvents
 from meterdeck.core.sandbox.billed_already import BilledAlready
 from meterdeck.core.sandbox.catalogue import sandbox_context
 from meterdeck.core.sandbox.fleet import Fleet
+from meterdeck.core.sandbox.history import FleetPast
 from meterdeck.core.sandbox.operators import let_operators_work
 from meterdeck.core.sandbox.options import SandboxOptions
 from meterdeck.core.sandbox.ports import check_port
@@ -210,6 +211,9 @@ class Sandbox:
         await self._roster.refresh()
         await fill_counters(
             self._redis, self.context, self._characters, self._roster, self._now()
+        )
+        await FleetPast(self._redis, self.context, self._roster).fill(
+            self._characters, self._now()
         )
         await BilledAlready(self._redis, self.context, self._stripe, self._roster).run(
             self._now()

@@ -66,7 +66,7 @@ class Costs:
             return TenantCost(tenant, now, problem=why)
         if found.ended:
             why = "its subscription has ended: nothing is billed any more"
-            return TenantCost(tenant, now, (), found.id, why)
+            return TenantCost(tenant, now, (), found.id, why, billed=found)
         items = [
             _within(found, await self._items.of(tenant, each, now))
             for each in found.items
@@ -78,6 +78,7 @@ class Costs:
             found.id,
             trial_end=found.trial_end,
             notes=(*stale, *_notes(found)),
+            billed=found,
         )
 
     async def what_if(self, tenant: Tenant, wanted: WhatIf) -> Comparison:

@@ -11,7 +11,7 @@ from meterdeck.core.adapters.redis_client import Redis, server_time
 from meterdeck.core.adapters.sample_calls import Kept, SampleCalls
 from meterdeck.core.model.changes import AuditEntry
 from meterdeck.core.model.context import Context
-from meterdeck.core.model.history import Readings, used_line
+from meterdeck.core.model.history import Readings
 from meterdeck.core.model.known_readings import jumps_of, override_at, readings_of
 from meterdeck.core.model.periods import Period, current_period
 from meterdeck.core.model.quantity import parse_counter
@@ -148,8 +148,8 @@ class _OneHistory:
             resource=self._resource,
             usage=self._usage,
             now=now,
-            readings=running.taken,
-            line=used_line([*self._unbroken(before), running]),
+            running=running,
+            before=tuple(self._unbroken(before)),
             earlier=tuple(self._past(earlier)),
             problem=f"its samples hold {broken.holds}" if broken else "",
         )

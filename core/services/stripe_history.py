@@ -10,9 +10,9 @@ from decimal import Decimal
 from meterdeck.core.adapters.stripe_gateway import StripeGateway
 from meterdeck.core.errors import NotFound, StripeRefused, StripeUnreachable
 from meterdeck.core.model.context import Context
-from meterdeck.core.model.history import DAY, Reading, Readings, used_line
-from meterdeck.core.model.periods import Period, current_period
-from meterdeck.core.model.subscriptions import MeterInfo
+from meterdeck.core.model.history import DAY, Reading, Readings
+from meterdeck.core.model.periods import current_period
+from meterdeck.core.model.subscriptions import MeterInfo, MeterSummary
 from meterdeck.core.model.tenant_history import (
     PastPeriod,
     ResourceHistory,
@@ -26,7 +26,8 @@ MOST_PERIODS = 6
 """Periods before the running one that are shown, Stripe's and Redis's together."""
 
 _INSTANT = timedelta(microseconds=1)
-_MOST_REMEMBERED = 5_000
+_MOST_REMEMBERED = 1_000
+_Asked = tuple[str, str, datetime, datetime]
 
 
 class StripeHistory:
@@ -39,7 +40,8 @@ class StripeHistory:
         self._context = context
         self._gateway = gateway
         self._meters: dict[str, MeterInfo] | None = None
-        self._totals: dict[tuple[str, str, datetime, datetime], Decimal] = {}
+        self._totals: dict[_Asked, Decimal] = {}
+        self._by_day: dict[_Asked, list[MeterSummary]] = {}
 
     async def complete(self, history: TenantHistory) -> TenantHistory:
         """Return a history with what Stripe has of it besides.
@@ -88,7 +90,8 @@ class StripeHistory:
             period = current_period(kind, tenant.cycle, period.start - _INSTANT)
             found = by_label.get(period.label)
             if found is None:
-                used = _units(await self._total(tenant, meter, period), known)
+                total = await self._total(tenant, meter, *whole_minutes(period))
+                used = _units(total, known)
                 stripes = Source.STRIPE
                 found = PastPeriod(period, used, limit, False, stripes)
             made.append(found)
@@ -96,8 +99,9 @@ class StripeHistory:
             made.pop()  # before there was anything
         return replace(known, earlier=tuple(made))
 
-    async def _total(self, tenant: Tenant, meter: MeterInfo, period: Period) -> Decimal:
-        start, end = whole_minutes(period)
+    async def _total(
+        self, tenant: Tenant, meter: MeterInfo, start: datetime, end: datetime
+    ) -> Decimal:
         name = (meter.id, tenant.customer, start, end)
         if name not in self._totals:
             total = await self._gateway.summary(meter.id, tenant.customer, start, end)
@@ -105,6 +109,19 @@ class StripeHistory:
                 self._totals.clear()
             self._totals[name] = total
         return self._totals[name]
+
+    async def _days(
+        self, tenant: Tenant, meter: MeterInfo, start: datetime, end: datetime
+    ) -> list[MeterSummary]:
+        name = (meter.id, tenant.customer, start, end)
+        if name not in self._by_day:
+            found = await self._gateway.summaries(
+                meter.id, tenant.customer, start, end, "day"
+            )
+            if len(self._by_day) >= _MOST_REMEMBERED:
+                self._by_day.clear()
+            self._by_day[name] = found
+        return self._by_day[name]
 
     async def _with_days(
         self, tenant: Tenant, known: ResourceHistory, meter: MeterInfo
@@ -119,11 +136,8 @@ class StripeHistory:
             return known
         before = Decimal(0)
         if start < midnight:
-            who = (meter.id, tenant.customer)
-            before = await self._gateway.summary(*who, start, midnight)
-        days = await self._gateway.summaries(
-            meter.id, tenant.customer, midnight, today, "day"
-        )
+            before = await self._total(tenant, meter, start, midnight)
+        days = await self._days(tenant, meter, midnight, today)
         readings = [Reading(known.usage.period.start, 0)]
         if midnight > readings[0].at:
             readings.append(Reading(midnight, _units(before, known)))
@@ -141,9 +155,8 @@ def _with_readings(
     assert isinstance(used, int)
     most = [replace(each, value=min(each.value, used)) for each in readings]
     taken = (*most, Reading(known.now, used))
-    return replace(
-        known, readings=taken, line=used_line([Readings(taken)]), by_stripe=True
-    )
+    jumps = known.running.jumps
+    return replace(known, running=Readings(taken, jumps), before=(), by_stripe=True)
 
 
 def _units(value: Decimal, known: ResourceHistory) -> int:

@@ -71,6 +71,7 @@ from meterdeck.core.model.ledger import NEEDING, EventStory, event_of_letter
 from meterdeck.core.model.ledger_sight import LedgerSight
 from meterdeck.core.model.override_ends import FoundOverride
 from meterdeck.core.model.standing import Standing
+from meterdeck.core.model.tenant_history import TenantHistory
 from meterdeck.core.model.usage import (
     ResourceName,
     Tenant,
@@ -150,6 +151,16 @@ class ScriptedBulk:
 
 
 @dataclass
+class ScriptedHistory:
+    """Says what was used before; nothing of those it was not told of."""
+
+    known: dict[str, TenantHistory] = field(default_factory=dict)
+
+    async def of(self, tenant: Tenant) -> TenantHistory:
+        return self.known.get(tenant.id) or TenantHistory(tenant, NOW, ())
+
+
+@dataclass
 class ScriptedEngine:
     """Answers what the console asks an engine, and keeps what it was asked.
 
@@ -180,6 +191,8 @@ class ScriptedEngine:
     panel: ScriptedPanel = field(default_factory=lambda: ScriptedPanel(_QUIET))
     costs: ScriptedCosts = field(default_factory=ScriptedCosts)
     bulk: ScriptedBulk = field(default_factory=ScriptedBulk)
+    history: ScriptedHistory = field(default_factory=ScriptedHistory)
+    stripe_history: None = None
     catalogue: ScriptedCatalogue = field(default_factory=ScriptedCatalogue)
     health: ScriptedHealth = field(default_factory=ScriptedHealth)
     drifting: ScriptedDrift = field(default_factory=ScriptedDrift)
@@ -310,6 +323,13 @@ class ScriptedEngine:
         self._raise()
         found = [e for e in self.foreseen.values() if e.entry.id == audit_id]
         return replace(found[0], audit_id="9-0")
+
+    async def overrides(self, tenant: str | None = None) -> tuple[Override, ...]:
+        return tuple(
+            each.override
+            for each in self.found_overrides
+            if each.override is not None and tenant in (None, each.tenant)
+        )
 
     async def overrides_found(self) -> tuple[FoundOverride, ...]:
         self._raise()

@@ -110,6 +110,9 @@ def test_a_rate_says_over_how_long_it_is() -> None:
     assert (unseen.per_hour, unseen.over) == (100, 12 * HOUR)
     assert seen is not None
     assert (seen.per_hour, seen.is_over(HOUR)) == (100, True)
+    opened = line((12, 0), (0.3, 1000), (0, 1030)).rate(HOUR)
+    assert opened is not None
+    assert round(opened.per_hour) == 100
     assert line((0.05, 100), (0, 130)).rate(HOUR) is None
     assert line((0, 130)).rate(DAY) is None
 

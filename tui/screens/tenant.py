@@ -1,85 +1,89 @@
-"""One tenant: every counter in full, its meter events, its audit trail."""
+"""One tenant: an overview, and each part of it in full."""
 
 from __future__ import annotations
 
-from concurrent.futures import Future
+from collections.abc import Sequence
+from enum import Enum
 from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Vertical
-from textual.message import Message
 
-from meterdeck.core.errors import MeterdeckError
-from meterdeck.core.model.changes import AuditEntry
+from meterdeck.core.model.changes import AuditEntry, Override
 from meterdeck.core.model.costs import TenantCost
 from meterdeck.core.model.decisions import RefusalRecord
+from meterdeck.core.model.seen_readings import SeenReadings
+from meterdeck.core.model.tenant_history import TenantHistory
 from meterdeck.core.model.usage import TenantId
 from meterdeck.core.services.fleet import FleetChange
 from meterdeck.tui.actions import Area, bindings
 from meterdeck.tui.picture import Picture
-from meterdeck.tui.runtime import tell
-from meterdeck.tui.screens.area import AreaScreen
+from meterdeck.tui.screens.tenant_reading import TenantReading
 from meterdeck.tui.widgets.audit_log import AuditLog
 from meterdeck.tui.widgets.banner import Banner
 from meterdeck.tui.widgets.cost_panel import CostPanel
 from meterdeck.tui.widgets.detail import TenantDetail
 from meterdeck.tui.widgets.event_log import EventLog
 from meterdeck.tui.widgets.header import StatusHeader
+from meterdeck.tui.widgets.history_panel import HistoryPanel
 from meterdeck.tui.widgets.key_bar import KeyBar
 from meterdeck.tui.widgets.refusal_log import RefusalLog
+from meterdeck.tui.widgets.section_bar import SectionBar
+from meterdeck.tui.widgets.subscription_panel import SubscriptionPanel
 
-AUDIT_S = 5.0
-"""Seconds between two looks at the trail while the screen is open."""
-AUDIT_ENTRIES = 100
-COST_S = 30.0
-"""Seconds between two looks at the cost: Stripe is asked each time."""
-REFUSALS = 10
 SHORT = 32
 """Lines of a terminal below which there is room for two refusals only."""
+_HEADING = 2  # lines of the tenant's name and ids
 
 
-class TenantScreen(AreaScreen):
-    """Everything about one tenant."""
+class Section(Enum):
+    """What of a tenant is shown; the overview has the essentials of all."""
+
+    OVERVIEW = "overview"
+    HISTORY = "history"
+    COST = "cost"
+    SUBSCRIPTION = "subscription"
+    REFUSALS = "refusals"
+    EVENTS = "events"
+    AUDIT = "audit"
+
+
+_SECTIONS = tuple(Section)
+
+
+class TenantScreen(TenantReading):
+    """Everything about one tenant, in sections that one walks through."""
 
     AREA = Area.TENANT
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings(Area.TENANT),
-        Binding("down,j", "choose(1)", "Choose an older audit entry", show=False),
-        Binding("up,k", "choose(-1)", "Choose a newer audit entry", show=False),
+        Binding("down,j", "choose(1)", "Choose what is below, or older", show=False),
+        Binding("up,k", "choose(-1)", "Choose what is above, or newer", show=False),
+        Binding(
+            "right_square_bracket,tab,right", "walk(1)", "Next section", show=False
+        ),
+        Binding(
+            "left_square_bracket,shift+tab,left",
+            "walk(-1)",
+            "Section before",
+            show=False,
+        ),
     ]
-
-    class Refused(Message):
-        """The refusals were read, or could not be."""
-
-        def __init__(self, future: Future[tuple[RefusalRecord, ...]]) -> None:
-            self.future = future
-            super().__init__()
-
-    class Trail(Message):
-        """The audit trail was read, or could not be."""
-
-        def __init__(self, future: Future[tuple[AuditEntry, ...]]) -> None:
-            self.future = future
-            super().__init__()
-
-    class Costed(Message):
-        """The running period's cost was reckoned, or could not be."""
-
-        def __init__(self, future: Future[TenantCost]) -> None:
-            self.future = future
-            super().__init__()
+    section = Section.OVERVIEW
 
     def __init__(self, tenant: TenantId) -> None:
-        super().__init__()
-        self._tenant = tenant
-        self._reading = False
-        self._reckoning = False
+        super().__init__(tenant)
+        self._seen = SeenReadings()
 
     def compose(self) -> ComposeResult:
         yield StatusHeader()
         yield Banner()
+        yield SectionBar([each.value for each in _SECTIONS])
         yield TenantDetail(id="whole")
+        yield HistoryPanel(full=False, id="burn")
+        yield HistoryPanel(full=True, id="history")
+        yield SubscriptionPanel()
         yield CostPanel()
         with Container(id="records"):
             with Vertical(id="happened"):
@@ -89,98 +93,147 @@ class TenantScreen(AreaScreen):
         yield KeyBar(self.AREA)
 
     @property
-    def subject(self) -> TenantId:
-        return self._tenant
+    def entry(self) -> str | None:
+        shown = self.section in (Section.OVERVIEW, Section.AUDIT)
+        return self.query_one(AuditLog).chosen if shown else None
+
+    # -- sections ----------------------------------------------------------------
+
+    def action_walk(self, steps: int) -> None:
+        place = _SECTIONS.index(self.section) + steps
+        self.go(_SECTIONS[place % len(_SECTIONS)])
+
+    def on_section_bar_chosen(self, message: SectionBar.Chosen) -> None:
+        self.go(_SECTIONS[message.place])
+
+    def do_history(self) -> None:
+        self.go(Section.HISTORY)
+
+    def do_back(self) -> None:
+        if self.section is Section.OVERVIEW:
+            super().do_back()
+        else:
+            self.go(Section.OVERVIEW)
+
+    def go(self, section: Section) -> None:
+        """Show a section."""
+        self.section = section
+        self.query_one(SectionBar).choose(_SECTIONS.index(section))
+        self._arrange()
+        if section is Section.HISTORY:
+            self.read_history()
 
     @property
-    def entry(self) -> str | None:
-        return self.query_one(AuditLog).chosen
+    def past_wanted(self) -> bool:
+        return self.section is Section.HISTORY
 
-    def action_choose(self, entries: int) -> None:
-        self.query_one(AuditLog).choose(entries)
+    @property
+    def _short(self) -> bool:
+        return self.size.height < SHORT
+
+    def _arrange(self) -> None:
+        """Show what belongs to the section, in the room that it has there."""
+        section, short = self.section, self._short
+        overview = section is Section.OVERVIEW
+        picture = self.console.picture
+        resources = len(picture.fleet.resources) if picture else 0
+        detail = self.query_one(TenantDetail)
+        detail.styles.height = 3 + 2 * resources if overview else _HEADING
+        burn = self.query_one("#burn", HistoryPanel)
+        burn.styles.height = 1 + resources
+        burn.display = overview and not short
+        self.query_one("#history").display = section is Section.HISTORY
+        subscription = self.query_one(SubscriptionPanel)
+        subscription.display = section is Section.SUBSCRIPTION
+        cost = self.query_one(CostPanel)
+        cost.stand(shown=overview, full=section is Section.COST, short=short)
+        refusals, events = self.query_one(RefusalLog), self.query_one(EventLog)
+        full = section is Section.REFUSALS
+        refusals.stand(shown=overview, full=full, short=short)
+        events.display = overview or section is Section.EVENTS
+        trail = self.query_one(AuditLog)
+        trail.display = overview or section is Section.AUDIT
+        self.query_one("#happened").display = section is not Section.AUDIT
+        happened = (Section.REFUSALS, Section.EVENTS, Section.AUDIT)
+        self.query_one("#records").display = overview or section in happened
+
+    def action_choose(self, lines: int) -> None:
+        match self.section:
+            case Section.HISTORY:
+                self.query_one("#history", HistoryPanel).choose(lines)
+            case Section.REFUSALS:
+                self.query_one(RefusalLog).scroll_by(lines)
+            case Section.EVENTS:
+                self.query_one(EventLog).choose(lines)
+            case _:
+                self.query_one(AuditLog).choose(lines)
+
+    # -- the picture -------------------------------------------------------------
 
     def on_mount(self) -> None:
         self.query_one(EventLog).tenant = self._tenant
-        self.set_interval(AUDIT_S, self._read_records)
-        self.set_interval(COST_S, self._reckon)
-        self._read_records()
-        self.look_closely()
+
+    def on_resize(self) -> None:
+        # Not yet where the terminal changes while the screen is being made.
+        if self.query(CostPanel):
+            self._arrange()
 
     def open(self, picture: Picture) -> None:
         super().open(picture)
-        detail = self.query_one(TenantDetail)
-        detail.styles.height = 3 + 2 * len(picture.fleet.resources)
-        detail.show(picture, self._tenant)
-        self.query_one(EventLog).show(picture)
-        self.console.focus_on([self._tenant])
-        self._reckon()
+        self._arrange()
+        self._show(picture)
 
     def take(self, picture: Picture, change: FleetChange) -> None:
         super().take(picture, change)
-        self.query_one(TenantDetail).show(picture, self._tenant)
-        self.query_one(EventLog).show(picture)
+        self._show(picture)
 
     def catch_up(self, picture: Picture) -> None:
         super().catch_up(picture)
-        self.query_one(TenantDetail).show(picture, self._tenant)
-        self.query_one(EventLog).show(picture)
+        self._show(picture)
 
-    def changed(self, tenant: TenantId) -> None:
-        self._read_records()
-        self._reckon()
-        self.look_closely()
+    def _show(self, picture: Picture) -> None:
+        self.query_one(TenantDetail).show(picture, self._tenant)
+        self.query_one(SubscriptionPanel).show(picture, self._tenant)
+        self.query_one(EventLog).show(picture)
 
     def looked(self, picture: Picture) -> None:
         self.query_one(TenantDetail).show(picture, self._tenant)
 
-    def _read_records(self) -> None:
-        self._read_trail()
-        tenant = self._tenant
-        future = self.console.runtime.submit(
-            lambda engine: engine.usage.refusals(tenant, limit=REFUSALS)
-        )
-        tell(self, future, self.Refused)
+    # -- what was read -----------------------------------------------------------
 
-    def on_tenant_screen_refused(self, message: Refused) -> None:
-        picture, error = self.console.picture, message.future.exception()
-        if error is None and picture is not None:
-            self.query_one(RefusalLog).show(
-                message.future.result(), picture, short=self.size.height < SHORT
-            )
-        elif error is not None and not isinstance(error, MeterdeckError):
-            raise error
+    def show_trail(self, entries: Sequence[AuditEntry]) -> None:
+        self.query_one(AuditLog).show(entries, self.console.picture)
 
-    def _reckon(self) -> None:
-        """Have the cost reckoned; nothing where there is no Stripe, or no tenant."""
-        picture = self.console.picture
-        row = picture.fleet.row_of(self._tenant) if picture else None
-        if picture is None or row is None or picture.context.stripe is None:
-            return
-        if self._reckoning or not self.on_top:
-            return
-        self._reckoning = True
-        tenant = picture.fleet.tenant(row)
-        future = self.console.runtime.submit(lambda engine: engine.costs.of(tenant))
-        tell(self, future, self.Costed)
+    def fail_trail(self, problem: str) -> None:
+        self.query_one(AuditLog).fail(problem)
 
-    def on_tenant_screen_costed(self, message: Costed) -> None:
-        self._reckoning = False
-        picture, error = self.console.picture, message.future.exception()
-        panel = self.query_one(CostPanel)
-        if error is None and picture is not None:
-            short = self.size.height < SHORT
-            panel.show(message.future.result(), picture, short=short)
-        elif isinstance(error, MeterdeckError):
-            panel.fail(str(error))
-        elif error is not None:
-            raise error
+    def show_refusals(self, refusals: Sequence[RefusalRecord]) -> None:
+        if self.console.picture is not None:
+            self.query_one(RefusalLog).show(refusals, self.console.picture)
 
-    def on_resize(self) -> None:
-        picture = self.console.picture
-        # None yet where the terminal changes while the screen is being made.
-        for panel in self.query(CostPanel):
-            if panel.cost is not None and picture is not None:
-                panel.show(panel.cost, picture, short=self.size.height < SHORT)
+    def show_overrides(self, overrides: Sequence[Override]) -> None:
+        self.query_one(SubscriptionPanel).overridden(overrides)
+
+    def show_cost(self, cost: TenantCost) -> None:
+        if self.console.picture is not None:
+            self.query_one(CostPanel).show(cost, self.console.picture)
+            self.query_one(SubscriptionPanel).read(cost)
+
+    def fail_cost(self, problem: str) -> None:
+        self.query_one(CostPanel).fail(problem)
+        self.query_one(SubscriptionPanel).fail(problem)
+
+    def show_history(self, history: TenantHistory) -> None:
+        self._seen.take(history)
+        with_seen = self._seen.completed(history)
+        for panel in self.query(HistoryPanel):
+            panel.show(with_seen)
+
+    def fail_history(self, problem: str) -> None:
+        for panel in self.query(HistoryPanel):
+            panel.fail(problem)
+
+    # -- actions -----------------------------------------------------------------
 
     def do_what_if(self) -> None:
         from meterdeck.tui.dialogs.what_if import WhatIfDialog  # noqa: PLC0415  # rare
@@ -191,23 +244,3 @@ class TenantScreen(AreaScreen):
             self.console.say(why, title="what if", severity="warning")
             return
         self.app.push_screen(WhatIfDialog(picture, cost))
-
-    def _read_trail(self) -> None:
-        if self._reading:
-            return
-        self._reading = True
-        tenant = self._tenant
-        future = self.console.runtime.submit(
-            lambda engine: engine.changes.audit(tenant, limit=AUDIT_ENTRIES)
-        )
-        tell(self, future, self.Trail)
-
-    def on_tenant_screen_trail(self, message: Trail) -> None:
-        self._reading = False
-        error = message.future.exception()
-        if error is None:
-            self.query_one(AuditLog).show(message.future.result(), self.console.picture)
-        elif isinstance(error, MeterdeckError):
-            self.query_one(AuditLog).fail(str(error))
-        else:
-            raise error

@@ -14,6 +14,7 @@ from meterdeck.tui.themes import Ground, Role
 from meterdeck.tui.widgets.cost_grid import MOST_ITEMS, CostGrid, end_words
 from meterdeck.tui.widgets.counters import align_right
 from meterdeck.tui.widgets.line_view import Panel
+from meterdeck.tui.widgets.sheet import Sheet
 
 
 class CostPanel(Panel):
@@ -28,25 +29,44 @@ class CostPanel(Panel):
         """As it was reckoned last."""
         self._problem = ""
         self._picture: Picture | None = None
-        self._short = False
+        self._shown, self._full, self._short = True, False, False
 
-    def show(self, cost: TenantCost, picture: Picture, *, short: bool) -> None:
-        """Show a cost that was reckoned just now; on a short terminal in one line."""
-        self.cost, self._problem = cost, ""
-        self._picture, self._short = picture, short
-        items = min(len(cost.items), MOST_ITEMS)
-        below = 0 if short or not items else 1 + items + len(cost.totals)
-        self.styles.height = 1 + below
-        self.display = bool(cost.items or cost.problem)
-        self.repaint()
+    def stand(self, *, shown: bool, full: bool, short: bool) -> None:
+        """Take part of the screen, or all of it, or none.
+
+        Args:
+            shown: Beside others, where there is something to show.
+            full: Alone, with all that there is to say.
+            short: In one line, beside others.
+        """
+        self._shown, self._full, self._short = shown, full, short and not full
+        self._fit()
+
+    def show(self, cost: TenantCost, picture: Picture) -> None:
+        """Show a cost that was reckoned just now."""
+        self.cost, self._problem, self._picture = cost, "", picture
+        self._fit()
 
     def fail(self, problem: str) -> None:
         """Say why it could not be reckoned; what was known stays."""
         self._problem = problem
-        if self.cost is None:
-            self.styles.height = 1
-            self.display = True
+        self._fit()
+
+    def _fit(self) -> None:
+        cost = self.cost
+        items = min(len(cost.items), MOST_ITEMS) if cost else 0
+        below = 0
+        if cost is not None and items and not self._short:
+            below = 1 + items + len(cost.totals)
+        notes = len(self._notes()) + 1 if self._full else 0
+        self.styles.height = 1 + below + notes
+        known = bool(self._problem or (cost and (cost.items or cost.problem)))
+        self.display = self._full or (self._shown and known)
         self.repaint()
+
+    def _notes(self) -> list[str]:
+        cost = self.cost
+        return [*cost.notes, *_item_notes(cost)] if cost is not None else []
 
     def lines(self) -> list[Strip]:
         cost, picture = self.cost, self._picture
@@ -54,7 +74,11 @@ class CostPanel(Panel):
         if cost is None or picture is None or self._short or not cost.items:
             return made
         grid = CostGrid(cost, picture.now(), self.palette, self.size.width)
-        return [*made, *grid.lines()][: self.size.height]
+        made += grid.lines()
+        if self._full and (notes := self._notes()):
+            sheet = Sheet(self.palette, self.size.width, self.GROUND)
+            made += [sheet.blank(), *map(sheet.warning, notes)]
+        return made[: self.size.height]
 
     def _title(self) -> Strip:
         width, style = self.size.width, self.palette.style
@@ -74,14 +98,14 @@ class CostPanel(Panel):
         if self._problem:
             return Role.NEAR, f"! {self._problem}"
         if cost is None or picture is None:
-            return Role.MUTED, ""
+            return Role.MUTED, "reading …" if self._full else ""
         if cost.problem:
             return Role.MUTED, cost.problem
-        notes = [*cost.notes, *_item_notes(cost)]
+        notes = self._notes()
         if self._short:
             sums = _sums(cost, picture)
             return (Role.NEAR, f"{sums}  ! {notes[0]}") if notes else (Role.TEXT, sums)
-        if notes:
+        if notes and not self._full:
             return Role.NEAR, f"! {notes[0]}"
         return Role.MUTED, _period(cost, picture)
 

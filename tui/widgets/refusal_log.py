@@ -8,6 +8,7 @@ from textual.strip import Strip
 
 from meterdeck.core.model.decisions import Refusal, RefusalRecord
 from meterdeck.core.model.quantity import group_quantity
+from meterdeck.core.model.text import visible
 from meterdeck.tui import phrases
 from meterdeck.tui.picture import Picture
 from meterdeck.tui.render import Line, cells
@@ -35,15 +36,36 @@ class RefusalLog(Panel):
         super().__init__()
         self._refusals: Sequence[RefusalRecord] = ()
         self._picture: Picture | None = None
+        self._shown, self._full, self._short = True, False, False
+        self._skipped = 0
 
-    def show(
-        self, refusals: Sequence[RefusalRecord], picture: Picture, *, short: bool
-    ) -> None:
-        """Show refusals, newest first, as far as a terminal has room."""
+    def stand(self, *, shown: bool, full: bool, short: bool) -> None:
+        """Take part of the screen, or all of it, or none.
+
+        Args:
+            shown: Beside others, where there is something to show.
+            full: Alone, to be scrolled through.
+            short: A few lines only, beside others.
+        """
+        self._shown, self._full, self._short = shown, full, short
+        self._skipped = 0
+        self._fit()
+
+    def show(self, refusals: Sequence[RefusalRecord], picture: Picture) -> None:
+        """Show refusals, newest first, as far as there is room."""
         self._refusals, self._picture = refusals, picture
-        shown = min(len(refusals), MOST_SHORT if short else MOST)
-        self.styles.height = shown + 1
-        self.display = bool(refusals)
+        self._fit()
+
+    def scroll_by(self, lines: int) -> None:
+        """Move towards older refusals, or newer ones."""
+        most = max(len(self._refusals) - self.size.height + 1, 0)
+        self._skipped = max(min(self._skipped + lines, most), 0)
+        self.repaint()
+
+    def _fit(self) -> None:
+        shown = min(len(self._refusals), MOST_SHORT if self._short else MOST)
+        self.styles.height = "1fr" if self._full else shown + 1
+        self.display = self._full or (self._shown and bool(self._refusals))
         self.repaint()
 
     def lines(self) -> list[Strip]:
@@ -53,7 +75,14 @@ class RefusalLog(Panel):
         head = Line().add(" Refusals", style(Role.BRIGHT, Ground.BAR, bold=True))
         align_right(head, self._latest(picture), width, style(Role.MUTED, Ground.BAR))
         made = [head.strip(width, style(Role.TEXT, Ground.BAR))]
-        return made + [self._line(each, picture) for each in self._refusals]
+        if self._full and not self._refusals:
+            blank = style(Role.MUTED, self.GROUND)
+            text = "no call was refused in the last 35 days"
+            line = Line().add(" ", blank).field(text, width - 2, blank)
+            return [*made, line.strip(width, blank)]
+        room = self.size.height - 1
+        shown = self._refusals[self._skipped : self._skipped + room]
+        return made + [self._line(each, picture) for each in shown]
 
     def _latest(self, picture: Picture) -> str:
         if not self._refusals:
@@ -79,4 +108,7 @@ class RefusalLog(Panel):
         for words in (_WORDS[refusal.reason], refusal.source.value):
             if cells(words) + 2 <= width - line.width:
                 line.add(f"{words}  ", muted)
+        called = f"call {visible(refusal.call_id, 64)}" if refusal.call_id else ""
+        if self._full and called and cells(called) + 2 <= width - line.width:
+            line.add(called, muted)
         return line.strip(width, muted)
