@@ -14,7 +14,7 @@ from meterdeck.core.model.context import Context
 from meterdeck.core.model.history import DAY
 from meterdeck.core.model.known_readings import hour_of, start_of
 from meterdeck.core.model.periods import Period, calendar_month, current_period
-from meterdeck.core.model.samples import HOURS, Sample, Samples, write_samples
+from meterdeck.core.model.samples import HOURS, Sample, kept, write_samples
 from meterdeck.core.model.usage import Resource, ResourceKind
 from meterdeck.core.sandbox.cast import Character
 from meterdeck.core.sandbox.rhythm import day_rhythm
@@ -114,7 +114,7 @@ class _Use:
             if sample.value > (taken[-1].value if taken else 0):
                 taken.append(sample)
         limit = self.character.limits[self.resource.name]
-        return write_samples(Samples(tuple(taken), limit)) if taken else b""
+        return write_samples(kept(taken, limit)) if taken else b""
 
 
 class _Pace:
