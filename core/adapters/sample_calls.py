@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from meterdeck.core.adapters.bulk_reader import BulkReader
 from meterdeck.core.adapters.redis_client import (
     Redis,
     execute_write,
@@ -61,6 +62,7 @@ class SampleCalls:
     def __init__(self, redis: Redis, context: Context) -> None:
         self._redis = redis
         self._layout = context.redis.layout
+        self._bulk = BulkReader(redis)
         self._retention = timedelta(days=context.redis.retention_days)
         self._keep = ScriptBatches(
             redis,
@@ -82,6 +84,12 @@ class SampleCalls:
                     replies = await pipe.execute(raise_on_error=False)
             found += [_kept(*pair) for pair in zip(part, replies, strict=True)]
         return found
+
+    async def strings(self, counters: Sequence[CounterId]) -> list[bytes | None]:
+        """Return what each counter's key holds, None where it holds no string; fast."""
+        name = self._layout.counter
+        keys = [name(each.tenant, each.resource, each.period) for each in counters]
+        return await self._bulk.mget(keys)
 
     async def values(self, counters: Sequence[CounterId]) -> list[object]:
         """Return what each counter's key holds; an error where it holds no string."""

@@ -104,11 +104,11 @@ class Sampling:
         now = self._now()
         periods = {each: self._period(each, now) for each in dict.fromkeys(counters)}
         running = [each for each, period in periods.items() if period is not None]
-        values = await self._calls.values(running)
+        values = await self._calls.strings(running)
         kept = await self._calls.read(running)
         wanted = []
         for before, reply in zip(kept, values, strict=True):
-            value = parse_counter(reply) if isinstance(reply, bytes) else None
+            value = parse_counter(reply) if reply is not None else None
             if value is None or before.samples is None:
                 continue  # somebody's own, in either key
             samples = self._more(before, before.samples, Sample(hour, value))
