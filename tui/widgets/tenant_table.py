@@ -84,7 +84,8 @@ class TenantTable(Widget, can_focus=True):
         self._pace.changed(change)
         if change.columns:
             self._layout = None
-        if self._pace.due(pinned=self.list.pinned):
+        # An empty table waits for nothing: the first tenants are shown as they come.
+        if not self.list.rows or self._pace.due(pinned=self.list.pinned):
             self.rearrange()
             return
         shown = self.list.shown
