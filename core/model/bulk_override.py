@@ -36,9 +36,9 @@ class LimitChange:
         """Return what a limit becomes, in whole units: up where it is raised."""
         if self.factor is None:
             return self.units
-        exact = units * self.factor
-        whole = exact.numerator // exact.denominator
-        return whole + (whole < exact and self.factor > 1)
+        top, bottom = self.factor.numerator, self.factor.denominator
+        whole, rest = divmod(units * top, bottom)
+        return whole + (rest > 0 and top > bottom)
 
 
 def parse_limit_change(text: str, scale: int = 0) -> LimitChange:

@@ -43,7 +43,9 @@ async def test_tenants_in_groups() -> None:
         remembered.recall(operator.app.memory.get("groups"))
         assert remembered.by is GroupBy.STATUS
         assert remembered.remembered() == table(operator).groups.remembered()
-        await operator.press("b", "n")
+        await operator.press("colon")
+        await operator.type("group nothing")
+        await operator.press("enter")
         assert len(table(operator).list.rows) == 26
 
 

@@ -11,6 +11,7 @@ from textual.widgets import Input
 from meterdeck.core.errors import BadInput
 from meterdeck.core.model.text import visible
 from meterdeck.core.services.fleet import SortKey
+from meterdeck.core.services.fleet_groups import GroupBy
 from meterdeck.tui.actions import ACTIONS, Action
 from meterdeck.tui.command_line.commands import Command, Commands
 from meterdeck.tui.screens.finding import FindingScreen
@@ -37,7 +38,7 @@ _ALIASES = {
     "override": ("limit",),
     "fire": ("test",),
 }
-_UNNAMED = {"palette", "command", "filter", "sort", "export", "theme", "jump"}
+_UNNAMED = {"palette", "command", "filter", "sort", "export", "theme", "jump", "group"}
 """Actions that have a command with an argument in place of one by their name."""
 
 
@@ -118,6 +119,15 @@ def _with_argument(screen: AreaScreen) -> Iterator[Command]:
             ("order",),
             "KEY",
             choices=lambda: _orders(screen),
+        )
+    if hasattr(screen, "group_by"):
+        yield Command(
+            "group",
+            "Group tenants, or show one list again",
+            screen.group_by,
+            ("by",),
+            "KEY",
+            choices=lambda: [str(by) for by in GroupBy],
         )
 
 

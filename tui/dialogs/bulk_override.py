@@ -11,6 +11,7 @@ from textual.widgets import Input, Static
 from meterdeck.core.errors import BadInput
 from meterdeck.core.model.bulk_override import (
     BulkOrder,
+    Candidate,
     Fate,
     Foreseen,
     LeftOut,
@@ -50,6 +51,8 @@ class BulkOverrideDialog(ChangeDialog):
         super().__init__(picture, tenants[0])
         self._tenants = tenants
         self._known: tuple[object, Preview] | None = None
+        self._candidates: list[Candidate] = []
+        self._seen_at: object = None
 
     def whom(self) -> str:
         names = [visible(tenant.name, 24) for tenant in islice(self._tenants, 3)]
@@ -97,15 +100,23 @@ class BulkOverrideDialog(ChangeDialog):
         text = self.text("limit")
         if not text:
             raise BadInput("which limit? write units, ×1.5, +20% or unlimited")
-        updates = self.picture.updates if len(self._tenants) <= _FEW else 0
-        key = (target.resource.name, text, updates)
+        key = (self._candidates_of(target), text)
         if self._known is None or self._known[0] != key:
             self._known = None  # of what cannot be read there is no preview
             change = parse_limit_change(text, target.resource.scale)
-            ids = [tenant.id for tenant in self._tenants]
-            found = candidates(self.picture.fleet, ids, target.resource.name)
-            self._known = key, preview(found, change)
+            self._known = key, preview(self._candidates, change)
         return self._known[1]
+
+    def _candidates_of(self, target: Target) -> object:
+        """Read how the tenants stand; return what tells it from an older reading."""
+        few = len(self._tenants) <= _FEW
+        seen = (target.resource.name, self.picture.updates if few else 0)
+        if seen != self._seen_at:
+            ids = [tenant.id for tenant in self._tenants]
+            fleet = self.picture.fleet
+            self._candidates = candidates(fleet, ids, target.resource.name)
+            self._seen_at = seen
+        return seen
 
     def look(self) -> None:
         super().look()

@@ -11,13 +11,13 @@ from textual.timer import Timer
 
 from meterdeck.core.model.fleet_update import Reach
 from meterdeck.core.model.text import visible
-from meterdeck.core.model.usage import Tenant, TenantId
+from meterdeck.core.model.usage import TenantId
 from meterdeck.core.services.fleet import FleetChange, SortKey
-from meterdeck.core.services.fleet_groups import GroupBy
 from meterdeck.tui import phrases
-from meterdeck.tui.actions import Action, Area, bindings
+from meterdeck.tui.actions import Area, bindings
 from meterdeck.tui.picture import Picture
 from meterdeck.tui.screens.finding import FindingScreen
+from meterdeck.tui.screens.fleet_table import TableScreen
 from meterdeck.tui.widgets.banner import Banner
 from meterdeck.tui.widgets.detail import TenantDetail
 from meterdeck.tui.widgets.event_log import EventLog
@@ -25,20 +25,16 @@ from meterdeck.tui.widgets.filter_bar import FilterBar
 from meterdeck.tui.widgets.header import StatusHeader
 from meterdeck.tui.widgets.key_bar import KeyBar
 from meterdeck.tui.widgets.placeholder import Placeholder
-from meterdeck.tui.widgets.remembered_columns import RememberedColumns
 from meterdeck.tui.widgets.tenant_table import TenantTable
 
 if TYPE_CHECKING:
-    from meterdeck.tui.bulk import BulkOverride
-    from meterdeck.tui.dialogs.columns import Columns
-    from meterdeck.tui.requests import Request
     from meterdeck.tui.taking.sheets import Sheet
 
 REST_S = 0.12
 """The detail follows the cursor when it rests: not at each line of a held key."""
 
 
-class FleetScreen(FindingScreen):
+class FleetScreen(FindingScreen, TableScreen):
     """The tenants."""
 
     AREA = Area.FLEET
@@ -49,8 +45,6 @@ class FleetScreen(FindingScreen):
         super().__init__()
         self._jump = jump
         self._rest: Timer | None = None
-        self._bulk: BulkOverride | None = None
-        self._watching: Timer | None = None
 
     def compose(self) -> ComposeResult:
         yield StatusHeader()
@@ -72,11 +66,8 @@ class FleetScreen(FindingScreen):
     def open(self, picture: Picture) -> None:
         super().open(picture)
         self._give_room(picture)
-        table = self.query_one(TenantTable)
-        memory = self.console.memory
-        table.groups.recall(memory.get("groups"))
-        table.set_columns(RememberedColumns(memory, picture.context.name).read()[0])
-        table.open(picture)
+        self.recall(picture)
+        self.query_one(TenantTable).open(picture)
         self.place(picture)
         if typed := self.query_one(FilterBar).text:  # before there was anything
             self.narrow(typed, picture)
@@ -174,18 +165,17 @@ class FleetScreen(FindingScreen):
             return
         self.place(picture)
         self.console.focus_on(table.shown_tenants())
-        self._show_note()
+        self.show_note()
         shown = phrases.counted(len(table.ordered), "tenant")
         self.query_one(FilterBar).count(shown)
 
-    def _show_note(self) -> None:
+    def show_note(self) -> None:
         table = self.query_one(TenantTable)
         self.query_one(StatusHeader).note(self._note(table))
 
     def _note(self, table: TenantTable) -> str:
-        if self._bulk is not None:
-            progress = self._bulk.progress
-            return f"overriding {progress.tried:,} of {progress.total:,} …"
+        if running := self.progress_note():
+            return running
         places, total = table.list, len(table.ordered)
         if not total:
             return ""
@@ -240,93 +230,3 @@ class FleetScreen(FindingScreen):
         if not self.query_one(FilterBar).clear():
             table.keep_marks(())
         table.focus()
-
-    def do_mark(self) -> None:
-        self.query_one(TenantTable).mark()
-
-    def do_mark_all(self) -> None:
-        self.query_one(TenantTable).mark_all()
-
-    def ask(self, action: Action) -> None:
-        marked = self._marked() if action.id == "override" else []
-        if not marked:
-            super().ask(action)
-            return
-        from meterdeck.tui.dialogs.bulk_override import (  # noqa: PLC0415  # rare
-            BulkOverrideDialog,
-        )
-
-        assert self.console.picture is not None  # the gate has let it pass
-        dialog = BulkOverrideDialog(self.console.picture, marked)
-        self.app.push_screen(dialog, self._override_all)
-
-    def _marked(self) -> list[Tenant]:
-        """Return the marked tenants that are there, the nearest to a limit first."""
-        picture, marks = self.console.picture, self.query_one(TenantTable).marks
-        if picture is None or not marks:
-            return []
-        fleet = picture.fleet
-        rows = [fleet.row_of(tenant) for tenant in marks.tenants]
-        there = fleet.order(
-            SortKey.WORST, rows=[row for row in rows if row is not None]
-        )
-        return [fleet.tenant(row) for row in there]
-
-    def _override_all(self, request: Request | None) -> None:
-        from meterdeck.tui.bulk import BulkOverride  # noqa: PLC0415  # rare
-
-        self.console.perform(request)
-        if isinstance(request, BulkOverride) and not self.console.barred():
-            self._bulk = request
-            self._watching = self.set_interval(1.0, self._show_note)
-
-    def answered(self, request: Request) -> None:
-        from meterdeck.tui.bulk import BulkOverride  # noqa: PLC0415  # rare
-
-        if not isinstance(request, BulkOverride):
-            return
-        if self._watching is not None:
-            self._watching.stop()
-        self._watching = self._bulk = None
-        result = request.progress.result
-        if result is None:
-            self._show_note()
-        else:
-            self.query_one(TenantTable).keep_marks(who for who, _ in result.failed)
-
-    def do_columns(self) -> None:
-        from meterdeck.tui.dialogs.columns import ColumnsDialog  # noqa: PLC0415  # rare
-
-        picture, table = self.console.picture, self.query_one(TenantTable)
-        if picture is None:
-            return
-        name = picture.context.name
-        chosen, everywhere = RememberedColumns(self.console.memory, name).read()
-        dialog = ColumnsDialog(
-            chosen, picture.fleet.resources, width=table.size.width or self.size.width,
-            context=name, everywhere=everywhere,
-        )  # fmt: skip
-        self.app.push_screen(dialog, self._laid_out)
-
-    def _laid_out(self, columns: Columns | None) -> None:
-        picture = self.console.picture
-        if columns is None or picture is None:
-            return
-        remembered = RememberedColumns(self.console.memory, picture.context.name)
-        remembered.keep(columns.chosen, everywhere=columns.everywhere)
-        self.query_one(TenantTable).set_columns(columns.chosen)
-
-    def do_group(self) -> None:
-        from meterdeck.tui.dialogs.group import GroupDialog  # noqa: PLC0415  # rare
-
-        by = self.query_one(TenantTable).groups.by
-        self.app.push_screen(GroupDialog(by), self._grouped)
-
-    def _grouped(self, by: GroupBy | None) -> None:
-        if by is not None:
-            self.query_one(TenantTable).group_by(by)
-            self.on_tenant_table_folded()
-
-    def on_tenant_table_folded(self) -> None:
-        groups = self.query_one(TenantTable).groups
-        self.console.memory.put("groups", groups.remembered())
