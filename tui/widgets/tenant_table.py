@@ -85,7 +85,8 @@ class TenantTable(Widget, can_focus=True):
         if change.columns:
             self._layout = None
         # An empty table waits for nothing: the first tenants are shown as they come.
-        if not self.list.rows or self._pace.due(pinned=self.list.pinned):
+        first = change.membership and not self.list.rows
+        if first or self._pace.due(pinned=self.list.pinned):
             self.rearrange()
             return
         shown = self.list.shown
