@@ -39,7 +39,7 @@ class BulkProgress:
 
 @dataclass(frozen=True, slots=True)
 class BulkOverride:
-    """Set many overrides; asked again, it sets what is missing and nothing twice."""
+    """Set or remove many overrides; asked again it does what is missing, once."""
 
     order: BulkOrder
     label: str
@@ -59,7 +59,8 @@ class BulkOverride:
             progress=self.progress.count,
         )
         self.progress.result = done
-        said = f"{phrases.counted(len(done.done), 'limit')} changed"
+        done_to = "removed" if self.order.remove else "set"
+        said = f"{phrases.counted(len(done.done), 'override')} {done_to}"
         if done.failed:
             raise Refused(f"{said}, {_failures(done)}; they are still marked")
         return f"{said}; each can be undone from its tenant's audit trail"

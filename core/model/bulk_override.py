@@ -13,8 +13,16 @@ from meterdeck.core.errors import BadInput
 from meterdeck.core.model.limit_rules import LimitRule
 from meterdeck.core.model.quantity import LARGEST, parse_quantity
 from meterdeck.core.model.standing import lets_pass
-from meterdeck.core.model.usage import Broken, Limit, ResourceName, TenantId
+from meterdeck.core.model.usage import (
+    Broken,
+    Limit,
+    LimitSource,
+    ResourceName,
+    TenantId,
+)
 
+BEYOND = "beyond the largest limit"
+"""Why a tenant is left out whose limit would be larger than any."""
 _UNLIMITED = {"unlimited", "∞"}
 _PERCENT = re.compile(r"([+\-−])\s*([0-9]{1,6}(?:\.[0-9]{1,4})?)\s*%")
 _TIMES = re.compile(r"[×xX*]\s*([0-9]{1,6}(?:\.[0-9]{1,4})?)")
@@ -68,13 +76,18 @@ def parse_limit_change(text: str, scale: int = 0) -> LimitChange:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A tenant whose limit may be changed, as last seen; `used` None: no counter."""
+    """A tenant whose limit may be changed, as last seen; `used` None: no counter.
+
+    Attributes:
+        without: The limit that holds without an override.
+    """
 
     tenant: TenantId
     name: str
     used: int | Broken | None
     limit: Limit
     rule: LimitRule
+    without: Limit
 
 
 class Fate(StrEnum):
@@ -154,11 +167,26 @@ def preview(candidates: Iterable[Candidate], change: LimitChange) -> Preview:
             why = "unlimited"
         elif one.limit.units is not None:
             after = change.of(one.limit.units)
-            why = "beyond the largest limit" if (after or 0) > LARGEST else ""
+            why = BEYOND if (after or 0) > LARGEST else ""
         if why:
             left_out.append(LeftOut(one.tenant, one.name, why))
         else:
             changes.append(_foreseen(one, after))
+    return Preview(tuple(changes), tuple(left_out))
+
+
+def preview_removal(candidates: Iterable[Candidate]) -> Preview:
+    """Say what it makes of each candidate to have no override any more.
+
+    Left out is who has none.
+    """
+    changes: list[Foreseen] = []
+    left_out: list[LeftOut] = []
+    for one in candidates:
+        if one.limit.source is LimitSource.OVERRIDE:
+            changes.append(_foreseen(one, one.without.units))
+        else:
+            left_out.append(LeftOut(one.tenant, one.name, "no override"))
     return Preview(tuple(changes), tuple(left_out))
 
 
@@ -177,12 +205,17 @@ def _is_refused(one: Candidate, units: int | None) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class BulkOrder:
-    """Overrides to be set together: each tenant's own limit, None is unlimited."""
+    """Overrides to be set together: each tenant's own limit, None is unlimited.
+
+    Attributes:
+        remove: Take the overrides away instead; the limits are those that hold then.
+    """
 
     resource: ResourceName
     limits: tuple[tuple[TenantId, int | None], ...]
     expires_at: datetime | None
     reason: str
+    remove: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,11 @@
-"""Overrides of many tenants at once, each at most once."""
+"""Overrides of many tenants, set or removed at once, each at most once."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 
-from meterdeck.core.errors import MeterdeckError, Refused, UnknownOutcome
+from meterdeck.core.errors import MeterdeckError, NotFound, Refused, UnknownOutcome
 from meterdeck.core.model.bulk_override import BulkDone, BulkOrder, Candidate
 from meterdeck.core.model.changes import Actor
 from meterdeck.core.model.usage import ResourceName, TenantId
@@ -34,6 +34,7 @@ def candidates(
                     fleet.used(row, column),
                     fleet.limit(row, column),
                     fleet.rule(row, column),
+                    fleet.limit_without(row, column),
                 )
             )
     return found
@@ -102,13 +103,22 @@ class _Run:
             except MeterdeckError as error:
                 self._failed[tenant] = str(error)
                 # Whatever is not about this tenant would be the same for the next.
-                if not isinstance(error, Refused):
+                if not isinstance(error, (Refused, NotFound)):
                     self._stop = self._worse(error)
             else:
                 self._done.add(tenant)
             self._progress(len(self._done) + len(self._failed))
 
     async def _set(self, tenant: TenantId, units: int | None) -> None:
+        if self._order.remove:
+            await self._changes.clear_override(
+                tenant,
+                self._order.resource,
+                actor=self._actor,
+                reason=self._order.reason,
+                operation_id=self._operation_id,
+            )
+            return
         await self._changes.set_override(
             tenant,
             self._order.resource,

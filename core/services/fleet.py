@@ -105,6 +105,11 @@ class Fleet(FleetRows):
         """Return what the tenant may use, overrides considered."""
         return self.limits.limits[self.columns[column].limit[row]]
 
+    def limit_without(self, row: int, column: int) -> Limit:
+        """Return what the tenant might use if it had no override."""
+        name = self.columns[column].resource.name
+        return self._context.limit_of(self.tenants[row], name)
+
     def rule(self, row: int, column: int) -> LimitRule:
         """Return how the tenant's limit is enforced."""
         name = self.columns[column].resource.name

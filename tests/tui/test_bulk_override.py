@@ -38,13 +38,28 @@ async def test_marked_tenants_get_other_limits_together() -> None:
         await operator.press("ctrl+s")
         await operator.until(lambda: len(marked(operator)) == 1)
         order, _ = operator.engine.bulk.orders[0]
+        assert not order.remove
         assert dict(order.limits)[TenantId("northwind_traders")] == 110_000
         assert order.reason == "launch"
         assert marked(operator) == {"redwood_health"}
         assert (
-            "2 limits changed, 1 not (redwood_health: a reason); they are still marked"
+            "2 overrides set, 1 not (redwood_health: a reason); they are still marked"
             in operator.notices()
         )
+
+        await operator.press("slash")
+        await operator.type("blue")
+        await operator.press("enter", "space", "o", "up", "right")
+        await operator.press("up", "left", "left")
+        assert "1: Redwood Health" in await operator.sees("1 lowered")
+        assert "Remove all" in operator.text()
+        await operator.sees("ctrl+s confirm")
+        await operator.press("tab", "tab")
+        await operator.type("over")
+        await operator.press("ctrl+s")
+        order, _ = operator.engine.bulk.orders[-1]
+        assert order.remove
+        assert dict(order.limits) == {TenantId("blue_harbor_logistics"): 100_000}
 
 
 async def test_a_lost_answer_is_asked_about_with_the_same_ids() -> None:
@@ -68,4 +83,4 @@ async def test_a_lost_answer_is_asked_about_with_the_same_ids() -> None:
         await operator.until(lambda: not marked(operator))
         first, again = operator.engine.bulk.orders
         assert first == again
-        assert "2 limits changed; each can be undone" in operator.notices()
+        assert "2 overrides set; each can be undone" in operator.notices()

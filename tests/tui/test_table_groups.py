@@ -101,7 +101,7 @@ async def test_columns_are_chosen_sized_and_remembered() -> None:
 
         kept = operator.app.memory.get("columns")
         await operator.press("C", "a", "0")
-        assert "automatic" in operator.text()
+        assert "automatic" in operator.line_with("Columns in every context")
         await operator.press("enter")
         assert "API CALLS" in operator.lines()[2]
         assert operator.app.memory.get("columns") != kept

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +17,7 @@ from meterdeck.core.model.bulk_override import (
     Fate,
     parse_limit_change,
     preview,
+    preview_removal,
 )
 from meterdeck.core.model.changes import Actor
 from meterdeck.core.model.limit_rules import PLAIN, Enforcement, LimitRule
@@ -39,7 +41,8 @@ def candidate(
     rule: LimitRule = PLAIN,
 ) -> Candidate:
     """A tenant with a plan's limit."""
-    return Candidate(TenantId(name), name, used, Limit(limit, LimitSource.PLAN), rule)
+    plan = Limit(limit, LimitSource.PLAN)
+    return Candidate(TenantId(name), name, used, plan, rule, plan)
 
 
 @pytest.mark.parametrize(
@@ -114,6 +117,22 @@ def test_what_cannot_be_multiplied_is_left_out() -> None:
         ("free", "unlimited"),
         ("vast", "beyond the largest limit"),
     ]
+
+
+def test_without_its_override_a_tenant_has_its_plans_limit_again() -> None:
+    """Left out is who has none; what the plan allows decides who is refused then."""
+    plan, own = Limit(100, LimitSource.PLAN), Limit(200, LimitSource.OVERRIDE)
+    over, high = (
+        replace(candidate(name, 150, 100), limit=limit, without=plan)
+        for name, limit in (("over", own), ("high", plan))
+    )
+
+    found = preview_removal([over, high, candidate("plain", 5, 100)])
+
+    assert [(each.tenant, each.after, each.fate) for each in found.changes] == [
+        ("over", 100, Fate.CAUGHT)
+    ]
+    assert {each.why for each in found.left_out} == {"no override"}
 
 
 class Store:

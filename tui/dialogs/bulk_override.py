@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from textual.widget import Widget
-from textual.widgets import Input, Static
+from textual.widgets import Button, Input, Static
 
 from meterdeck.core.errors import BadInput
 from meterdeck.core.model.bulk_override import (
+    BEYOND,
     BulkOrder,
     Candidate,
     Fate,
@@ -18,6 +19,7 @@ from meterdeck.core.model.bulk_override import (
     Preview,
     parse_limit_change,
     preview,
+    preview_removal,
 )
 from meterdeck.core.model.text import visible
 from meterdeck.core.model.usage import Tenant
@@ -28,7 +30,9 @@ from meterdeck.tui.dialogs.change import ChangeDialog, Draft
 from meterdeck.tui.dialogs.override import read_until
 from meterdeck.tui.picture import Picture
 from meterdeck.tui.requests import Target
+from meterdeck.tui.widgets.choice import Choice
 
+REMOVE = "Remove all"
 _WIDEST = 58
 _FEW = 2_000
 """Tenants up to which the preview follows the counters each second."""
@@ -61,6 +65,7 @@ class BulkOverrideDialog(ChangeDialog):
         return f"{phrases.counted(len(self._tenants), 'tenant')}: {said}"
 
     def fields(self) -> Iterator[tuple[str, Widget]]:
+        yield "Do", Choice(["set a limit", "remove the overrides"], id="do")
         yield "Limit", Input(
             placeholder="units, ×1.5, +20%, -10% of what it is, or unlimited",
             id="limit", compact=True,
@@ -77,35 +82,45 @@ class BulkOverrideDialog(ChangeDialog):
             yield label, Static(id=name, classes="said", markup=False)
 
     def draft(self, target: Target, reason: str) -> Draft:
-        seen, until = (
-            self._preview_of(target),
-            read_until(self.text("until"), self.picture),
-        )
-        count = phrases.counted(len(seen.changes), "limit")
+        remove = self.chosen("do") == 1
+        seen = self._preview_of(target, remove=remove)
+        until = None
+        if not remove:
+            until = read_until(self.text("until"), self.picture)
+        before = phrases.counted(len(seen.changes), "limit")
         if not seen.changes:
-            return Draft(None, count, "", "there is nobody whose limit it would change")
+            return Draft(None, before, "", "there is nobody whose limit it changes")
         order = BulkOrder(
             target.resource.name,
             tuple((each.tenant, each.after) for each in seen.changes),
             until,
             reason,
+            remove,
         )
-        label = target.resource.label
-        request = BulkOverride(order, label, BulkProgress(len(order.limits)))
-        end = f"until {phrases.moment(until)} UTC" if until else "without expiry"
-        note = f"They hold at once, {end}. Each has its own entry in the audit trail."
-        return Draft(request, count, _directions(seen), note)
+        progress = BulkProgress(len(order.limits))
+        request = BulkOverride(order, target.resource.label, progress)
+        how = "The plans' limits hold again at once."
+        if not remove:
+            end = f"until {phrases.moment(until)} UTC" if until else "without expiry"
+            how = f"They hold at once, {end}."
+        note = f"{how} Each has its own entry in the audit trail."
+        return Draft(request, before, _directions(seen), note)
 
-    def _preview_of(self, target: Target) -> Preview:
-        text = self.text("limit")
-        if not text:
-            raise BadInput("which limit? write units, ×1.5, +20% or unlimited")
+    def _preview_of(self, target: Target, *, remove: bool) -> Preview:
+        text = "" if remove else self.text("limit")
         key = (self._candidates_of(target), text)
-        if self._known is None or self._known[0] != key:
-            self._known = None  # of what cannot be read there is no preview
+        if self._known is not None and self._known[0] == key:
+            return self._known[1]
+        self._known = None  # of what cannot be read there is no preview
+        if not remove and not text:
+            raise BadInput("which limit? write units, ×1.5, +20% or unlimited")
+        if remove:
+            seen = preview_removal(self._candidates)
+        else:
             change = parse_limit_change(text, target.resource.scale)
-            self._known = key, preview(self._candidates, change)
-        return self._known[1]
+            seen = preview(self._candidates, change)
+        self._known = key, seen
+        return seen
 
     def _candidates_of(self, target: Target) -> object:
         """Read how the tenants stand; return what tells it from an older reading."""
@@ -120,7 +135,13 @@ class BulkOverrideDialog(ChangeDialog):
 
     def look(self) -> None:
         super().look()
-        seen = self._known[1] if self._known and self.text("limit") else None
+        remove = self.chosen("do") == 1
+        for name in ("limit", "until"):
+            field = self.query_one(f"#{name}").parent
+            assert field is not None
+            field.display = not remove
+        self.query_one("#confirm", Button).label = REMOVE if remove else self.VERB
+        seen = self._known[1] if self._known else None
         for name, says in self._effects(seen).items():
             said = self.query_one(f"#{name}", Static)
             if said.content != says:
@@ -157,6 +178,6 @@ def _named(found: Sequence[Foreseen | LeftOut]) -> str:
         if number and len(said) + len(name) + len(rest) + 2 > _WIDEST:
             return f"{said} and {more + 1:,} more"
         said += f"{', ' if number else ''}{name}"
-        if isinstance(one, LeftOut) and one.why != "unlimited":
+        if isinstance(one, LeftOut) and one.why == BEYOND:
             said += f" ({one.why})"
     return said

@@ -10,7 +10,6 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.content import Content
 from textual.widgets import Static
 
 from meterdeck.core.model.text import visible
@@ -24,7 +23,7 @@ from meterdeck.tui.widgets.table_columns import KINDS, RESOURCE, Chosen, kind_of
 
 _HINTS = (
     "space on/off   ⇧↑ ⇧↓ move   ← → width   = room   x bar/number",
-    "a {scope}   0 automatic   ↵ keep   esc leave",
+    "a here/everywhere   0 automatic   ↵ keep   esc leave",
 )
 
 
@@ -51,10 +50,6 @@ class ColumnsDialog(Dialog["Columns | None"]):
         everywhere: Whether the columns now are those of every context.
     """
 
-    DEFAULT_CSS = """
-    ColumnsDialog #dialog { padding: 0 2; }
-    ColumnsDialog #hints { height: 2; margin-top: 1; color: $md-muted; }
-    """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "close", "Close: nothing changes"),
         Binding("enter", "keep", "Keep the columns"),
@@ -98,7 +93,7 @@ class ColumnsDialog(Dialog["Columns | None"]):
             )
             listed.styles.height = len(self._draft.entries()) + 2
             yield listed
-            yield Static(id="hints", markup=False)
+            yield Static("\n".join(_HINTS), id="hints", markup=False)
 
     def on_mount(self) -> None:
         self.query_one(_ColumnList).focus()
@@ -114,10 +109,9 @@ class ColumnsDialog(Dialog["Columns | None"]):
         out = draft.arrangement.left_out
         said = "automatic" if draft.automatic else f"{taken} of {room} cells"
         listed.note = f"{out} without room · {said}" if out else said
+        where = "every context" if self._everywhere else self._where
+        listed.title = f"Columns in {where}"
         listed.show(draft.entries())
-        scope = "every context" if self._everywhere else f"only {self._where}"
-        text = "\n".join(_HINTS).format(scope=scope)
-        self.query_one("#hints", Static).update(Content(text), layout=False)
 
     @property
     def _key(self) -> str:
