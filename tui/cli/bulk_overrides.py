@@ -1,4 +1,4 @@
-"""`meterdeck override set --filter`: many tenants' limits, previewed, then set."""
+"""`meterdeck override set|clear --filter`: many limits, previewed, then changed."""
 
 from __future__ import annotations
 
@@ -6,18 +6,20 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from meterdeck.core.errors import BadInput
 from meterdeck.core.model.bulk_override import (
     BulkDone,
     BulkOrder,
+    Candidate,
     Fate,
     Foreseen,
     Preview,
     parse_limit_change,
     preview,
+    preview_removal,
 )
 from meterdeck.core.model.usage import Resource
 from meterdeck.core.services.bulk_overrides import candidates
@@ -41,17 +43,30 @@ _PLACES = (Fate.FREED, Fate.CAUGHT, Fate.SAME)
 
 
 async def set_filtered(call: Call, expires_at: datetime | None) -> int:
-    """Show what would change; with --yes, change it."""
+    """Show what limits would change; with --yes, change them."""
     resource = _resource(call)
-    seen = await _foresee(call, resource)
+    change = parse_limit_change(call.args.limit, resource.scale)
+    seen = preview(await _found(call, resource), change)
+    return await _perform(call, _Told(resource, seen, expires_at))
+
+
+async def clear_filtered(call: Call) -> int:
+    """Show which overrides would be removed; with --yes, remove them."""
+    resource = _resource(call)
+    seen = preview_removal(await _found(call, resource))
+    return await _perform(call, _Told(resource, seen, None), remove=True)
+
+
+async def _perform(call: Call, told: _Told, *, remove: bool = False) -> int:
     if call.args.dry_run or not call.args.yes:
-        _tell(call, _Told(resource, seen, expires_at))
+        _tell(call, told)
         return 0
     order = BulkOrder(
-        resource.name,
-        tuple((each.tenant, each.after) for each in seen.changes),
-        expires_at,
+        told.resource.name,
+        tuple((each.tenant, each.after) for each in told.seen.changes),
+        told.expires_at,
         call.args.reason,
+        remove,
     )
     operation_id = operation_id_of(call.args)
     done = await call.engine.bulk.perform(
@@ -60,7 +75,7 @@ async def set_filtered(call: Call, expires_at: datetime | None) -> int:
         operation_id=operation_id,
         progress=_progress(call, len(order.limits)),
     )
-    _tell(call, _Told(resource, seen, expires_at, operation_id, done))
+    _tell(call, replace(told, operation_id=operation_id, done=done))
     return 1 if done.failed else 0
 
 
@@ -73,13 +88,12 @@ def _resource(call: Call) -> Resource:
     return call.context.resource(call.args.resource)
 
 
-async def _foresee(call: Call, resource: Resource) -> Preview:
-    change = parse_limit_change(call.args.limit, resource.scale)
+async def _found(call: Call, resource: Resource) -> list[Candidate]:
+    """Return the tenants that the filter finds, the nearest to a limit first."""
     fleet = await whole_fleet(call.context)
     fleet.read_filter(call.args.tenant)
     rows = fleet.order(SortKey.WORST, rows=fleet.search(call.args.tenant))
-    tenants = [fleet.tenant(row).id for row in rows]
-    return preview(candidates(fleet, tenants, resource.name), change)
+    return candidates(fleet, [fleet.tenant(row).id for row in rows], resource.name)
 
 
 def _progress(call: Call, total: int) -> Callable[[int], None]:

@@ -69,12 +69,6 @@ def _add_override(commands: Commands, common: argparse.ArgumentParser) -> None:
         help="units a period; x1.5, +20%%: by the present one; or: unlimited",
     )  # fmt: skip
     put.add_argument(
-        "--filter",
-        action="store_true",
-        help="TENANT is a filter, as of: tenants --filter; shows what would change,"
-        " and with --yes changes it",
-    )
-    put.add_argument(
         "--until",
         metavar="WHEN",
         help="when it ends, in UTC: 2026-11-27 (that whole day), 2026-11-27T18:00Z,"
@@ -85,6 +79,12 @@ def _add_override(commands: Commands, common: argparse.ArgumentParser) -> None:
     )
     _add_counter(clear)
     for parser in (put, clear):
+        parser.add_argument(
+            "--filter",
+            action="store_true",
+            help="TENANT is a filter, as of: tenants --filter; shows what would"
+            " change, and with --yes changes it",
+        )
         add_write_options(parser, reason=True)
         add_operation_id(parser)
     listing = add_command(

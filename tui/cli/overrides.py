@@ -16,7 +16,7 @@ from meterdeck.core.model.usage import (
 )
 from meterdeck.tui.cli.actor import current_actor
 from meterdeck.tui.cli.arguments import operation_id_of
-from meterdeck.tui.cli.bulk_overrides import set_filtered
+from meterdeck.tui.cli.bulk_overrides import clear_filtered, set_filtered
 from meterdeck.tui.cli.call import Call, run_call
 from meterdeck.tui.cli.confirm import confirm
 from meterdeck.tui.cli.json_form import (
@@ -95,6 +95,8 @@ async def _set(call: Call) -> int:
 
 async def _clear(call: Call) -> int:
     call.refuse_read_only()
+    if call.args.filter:
+        return await clear_filtered(call)
     resource = call.context.resource(call.args.resource)
     tenant = await call.tenant(counted=True)
     before = (await call.usage_of(tenant, resource.name)).limit

@@ -67,6 +67,17 @@ def test_with_yes_each_has_its_override_once(
     }
     assert fleet.xlen("meterdeck:audit:acme") == 1
 
+    gone = cli(
+        *("override", "clear", "--filter", "plan:pro", "api_calls"),
+        *("--reason", "over", "--yes", "--json"),
+    ).json
+    assert gone["changes"][0] == {
+        "tenant": "acme", "before": 120_000, "after": 100_000, "fate": "caught"
+    }  # fmt: skip
+    assert gone["left_out"] == [{"tenant": "initech", "why": "no override"}]
+    assert gone["changed"] == 2
+    assert not fleet.exists("meterdeck:override:acme:api_calls")
+
 
 def test_a_filter_that_cannot_be_read_changes_nothing(
     cli: CommandLine, fleet: redis.Redis
