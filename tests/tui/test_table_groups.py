@@ -43,6 +43,10 @@ async def test_tenants_in_groups() -> None:
         remembered.recall(operator.app.memory.get("groups"))
         assert remembered.by is GroupBy.STATUS
         assert remembered.remembered() == table(operator).groups.remembered()
+        await operator.press("right", "b", "p", "z")
+        held = table(operator).groups.of_line(table(operator).list.line)
+        assert held is not None
+        assert held.key == "pro"
         await operator.press("colon")
         await operator.type("group nothing")
         await operator.press("enter")
