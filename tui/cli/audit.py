@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from meterdeck.core.errors import BadInput
@@ -19,6 +20,7 @@ from meterdeck.tui.cli.arguments import count_of
 from meterdeck.tui.cli.call import Call, run_call
 from meterdeck.tui.cli.json_form import audit_form, broken_form, context_form
 from meterdeck.tui.cli.output import Cell, Tone, note
+from meterdeck.tui.cli.tenant_filter import filtered_tenants
 from meterdeck.tui.cli.when import parse_since
 from meterdeck.tui.cli.words import second
 
@@ -35,7 +37,7 @@ async def _show(call: Call) -> int:
         _refuse_filters(call)
         wanted = await call.tenant_id()
         return await (_verify_all(call) if wanted is None else _verify(call, wanted))
-    page = await call.engine.changes.audit_page(await _query(call))
+    page = await _page(call, await _query(call))
     if call.out.as_json:
         call.out.object(
             {
@@ -50,6 +52,23 @@ async def _show(call: Call) -> int:
         call.out.table([_row(entry) for entry in page.entries])
     _note(page)
     return 0
+
+
+async def _page(call: Call, query: AuditQuery) -> AuditPage:
+    """Read a page; with --filter as many as it takes to fill one of those tenants."""
+    meant = await filtered_tenants(call)
+    page = await call.engine.changes.audit_page(query)
+    if meant is None:
+        return page
+    kept = [entry for entry in page.entries if entry.tenant in meant]
+    unreadable = set(page.unreadable)
+    while page.next is not None and len(kept) < query.limit:
+        page = await call.engine.changes.audit_page(replace(query, before=page.next))
+        kept += [entry for entry in page.entries if entry.tenant in meant]
+        unreadable |= set(page.unreadable)
+    more = AuditPlace.of(kept[query.limit - 1]) if len(kept) >= query.limit else None
+    shown = tuple(sorted(unreadable & meant))
+    return AuditPage(tuple(kept[: query.limit]), more, shown)
 
 
 async def _query(call: Call) -> AuditQuery:
@@ -91,10 +110,10 @@ def _note(page: AuditPage) -> None:
 
 def _refuse_filters(call: Call) -> None:
     args = call.args
-    if args.before or args.since or args.actor or args.action:
+    if args.before or args.since or args.actor or args.action or args.filter:
         raise BadInput(
-            "--verify checks whole trails; leave out --before, --since, --actor"
-            " and --action"
+            "--verify checks whole trails; leave out --before, --since, --actor,"
+            " --action and --filter"
         )
 
 

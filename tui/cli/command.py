@@ -33,3 +33,13 @@ def add_command(
     )
     parser.set_defaults(handler=f"meterdeck.tui.cli.{handler or name + ':run'}")
     return parser
+
+
+def add_filter(parser: argparse.ArgumentParser) -> None:
+    """Add --filter, which finds tenants as the console does."""
+    parser.add_argument(
+        "--filter",
+        metavar="EXPR",
+        default="",
+        help="only tenants that a filter takes: acme, plan:pro, 'api_calls>80%%' …",
+    )

@@ -6,7 +6,7 @@ import argparse
 from typing import NoReturn
 
 from meterdeck.core.errors import BadInput
-from meterdeck.tui.cli.command import Commands, add_command
+from meterdeck.tui.cli.command import Commands, add_command, add_filter
 from meterdeck.tui.cli.commands_of_alerts import add_alerts
 from meterdeck.tui.cli.commands_of_catalogue import add_catalogue_commands
 from meterdeck.tui.cli.commands_of_costs import add_cost
@@ -112,11 +112,16 @@ def _add_reading_commands(
     common: argparse.ArgumentParser,
 ) -> None:
     tenants = add_command(commands, common, "tenants", "list tenants and their usage")
-    tenants.add_argument("--filter", metavar="TEXT", default="", help="name, id, plan…")
+    add_filter(tenants)
+    tenants.add_argument(
+        "--view",
+        metavar="NAME",
+        default="",
+        help="filter and order of a saved view, or of one that is always there",
+    )
     tenants.add_argument(
         "--sort",
         metavar="KEY",
-        default="worst",
         help="worst, name, plan, status, reset, trend or a resource (default: worst)",
     )
     tenants.add_argument("-n", metavar="N", type=int, help="at most N tenants")
@@ -157,6 +162,7 @@ def _add_reading_commands(
 
     audit = add_command(commands, common, "audit", "show who changed what")
     audit.add_argument("tenant", metavar="TENANT", nargs="?")
+    add_filter(audit)
     audit.add_argument("-n", metavar="N", type=int, default=20, help="(default: 20)")
     audit.add_argument(
         "--before",

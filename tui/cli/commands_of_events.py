@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from meterdeck.tui.cli.command import Commands, add_command
+from meterdeck.tui.cli.command import Commands, add_command, add_filter
 from meterdeck.tui.cli.commands_that_write import add_operation_id, add_write_options
 
 STATES = (
@@ -45,6 +45,8 @@ def add_event_commands(commands: Commands, common: argparse.ArgumentParser) -> N
     events.add_argument(
         "--grep", metavar="TEXT", default="", help="only with this text, in any case"
     )
+
+    add_filter(events)
 
     event = add_command(commands, common, "event", "show one meter event in full")
     event.add_argument("identifier", metavar="IDENTIFIER", help=_IDENTIFIER)

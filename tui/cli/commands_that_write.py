@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from meterdeck.tui.cli.command import Commands, add_command
+from meterdeck.tui.cli.command import Commands, add_command, add_filter
 
 _TENANT = "tenant or Stripe customer id"
 
@@ -91,6 +91,7 @@ def _add_override(commands: Commands, common: argparse.ArgumentParser) -> None:
         actions, common, "list", "list overrides in force", "overrides:run_list"
     )
     listing.add_argument("tenant", metavar="TENANT", nargs="?", help=_TENANT)
+    add_filter(listing)
 
 
 def _add_consume(commands: Commands, common: argparse.ArgumentParser) -> None:
@@ -193,6 +194,7 @@ def _add_reconcile(commands: Commands, common: argparse.ArgumentParser) -> None:
     reconcile = add_command(
         commands, common, "reconcile", "compare what was used with what Stripe has"
     )
+    add_filter(reconcile)
     reconcile.add_argument(
         "--tenant",
         metavar="TENANT",

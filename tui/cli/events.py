@@ -16,6 +16,7 @@ from meterdeck.tui.cli.event_form import event_form
 from meterdeck.tui.cli.event_words import state_cell
 from meterdeck.tui.cli.json_form import context_form
 from meterdeck.tui.cli.output import Cell, Tone, note
+from meterdeck.tui.cli.tenant_filter import filtered_tenants
 from meterdeck.tui.cli.words import second
 
 _BATCH = 1000
@@ -29,6 +30,9 @@ def run(args: Namespace) -> int:
 
 async def _show(call: Call) -> int:
     wanted, count = await _filter(call), count_of(call.args)
+    if wanted is None:
+        _print_all(call, ())
+        return 0
     if not call.args.follow:
         _print_all(call, await call.engine.ledger.latest(wanted, count))
         return 0
@@ -44,11 +48,15 @@ async def _show(call: Call) -> int:
         await asyncio.sleep(call.context.poll_s)
 
 
-async def _filter(call: Call) -> EventFilter:
-    args = call.args
+async def _filter(call: Call) -> EventFilter | None:
+    """Return which events are asked for; None where no tenant's can be."""
+    args, meant = call.args, await filtered_tenants(call)
+    if meant is not None and not meant:
+        return None
     return EventFilter(
         states=frozenset(EventState(state.replace("-", "_")) for state in args.state),
-        tenants=frozenset([await tenant_named(call, name) for name in args.tenant]),
+        tenants=meant
+        or frozenset([await tenant_named(call, name) for name in args.tenant]),
         resources=frozenset(args.resource),
         sources=frozenset(EventSource(source) for source in args.source),
         text=args.grep,

@@ -18,6 +18,7 @@ from meterdeck.core.model.usage import Resource, ResourceName, Tenant, TenantId,
 from meterdeck.tui.cli.call import Call
 from meterdeck.tui.cli.json_form import context_form, ending_form, override_form
 from meterdeck.tui.cli.output import Cell, Tone, note
+from meterdeck.tui.cli.tenant_filter import filtered_tenants
 from meterdeck.tui.cli.words import amount, minute
 
 _AT_ONCE = 32
@@ -26,7 +27,9 @@ Counters = dict[TenantId, tuple[Tenant, tuple[Usage, ...]]]
 
 async def list_overrides(call: Call) -> int:
     """Print those of one tenant, or of all, in the order of their names."""
+    meant = await filtered_tenants(call)
     found = await call.engine.changes.overrides(await call.tenant_id())
+    found = tuple(each for each in found if meant is None or each.tenant in meant)
     counters, now = await _counters(call, found), await call.engine.now()
     endings = [_ending(call, each, counters, now) for each in found]
     pairs = list(zip(found, endings, strict=True))
@@ -36,7 +39,10 @@ async def list_overrides(call: Call) -> int:
     elif found:
         call.out.table([_row(call, one, end, now) for one, end in pairs])
     else:
-        note("no override is in force")
+        note(
+            "no override is in force"
+            + (" of these tenants" if meant is not None else "")
+        )
     return 0
 
 

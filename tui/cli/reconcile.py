@@ -33,6 +33,7 @@ from meterdeck.tui.cli.call import Call, run_call
 from meterdeck.tui.cli.confirm import confirm
 from meterdeck.tui.cli.output import Cell, Row, Tone, note
 from meterdeck.tui.cli.reconcile_form import report_form
+from meterdeck.tui.cli.tenant_filter import filtered_tenants
 from meterdeck.tui.cli.words import minute
 
 _QUIET_S = 1.0
@@ -108,10 +109,11 @@ async def _compare(call: Call, reconciliation: Reconciliation) -> Report:
 
 async def _tenants(call: Call) -> Sequence[Tenant]:
     directory = call.engine.directory
-    if call.args.tenant:
+    if call.args.tenant and not call.args.filter:
         return [await directory.get(name) for name in call.args.tenant]
-    known = await directory.cached()
-    return known or (await directory.refresh()).tenants
+    meant = await filtered_tenants(call)
+    known = await directory.cached() or (await directory.refresh()).tenants
+    return [each for each in known if meant is None or each.id in meant]
 
 
 def _resources(call: Call) -> Sequence[Resource]:

@@ -11,9 +11,9 @@ from meterdeck.core.services.fleet import Fleet
 from meterdeck.core.services.fleet_order import SortKey
 from meterdeck.tui.cli.arguments import count_of
 from meterdeck.tui.cli.call import Call, run_call
-from meterdeck.tui.cli.fleet_look import whole_fleet
 from meterdeck.tui.cli.json_form import context_form, moment, tenant_form, usage_form
 from meterdeck.tui.cli.output import Cell, Tone, note
+from meterdeck.tui.cli.tenant_filter import fleet_for, view_named
 from meterdeck.tui.cli.words import day, percent_cell, shorten, used_words
 
 _LONGEST_NAME = 32
@@ -25,12 +25,10 @@ def run(args: Namespace) -> int:
 
 
 async def _list(call: Call) -> int:
-    key = _order(call)
-    fleet = await _fleet(call)
-    if call.args.filter:
-        fleet.read_filter(call.args.filter)
-    found = fleet.search(call.args.filter) if call.args.filter else None
-    rows = fleet.order(key, rows=found)
+    text, key, reverse = _wanted(call)
+    fleet = await _fleet(call, text)
+    found = fleet.search(text) if text else None
+    rows = fleet.order(key, reverse=reverse, rows=found)
     total = len(rows)
     if call.args.n is not None:
         rows = rows[: count_of(call.args)]
@@ -50,18 +48,18 @@ async def _list(call: Call) -> int:
     return 0
 
 
-async def _fleet(call: Call) -> Fleet:
+async def _fleet(call: Call, text: str) -> Fleet:
     """Read the fleet; ask Stripe who it is where nobody has yet, or where wanted."""
     if call.engine.gateway is None:
         if call.args.refresh:
             raise BadInput(f"--refresh: context {call.context.name} has no Stripe")
-        return await whole_fleet(call.context)
+        return await fleet_for(call.context, text)
     if not call.args.refresh:
-        fleet = await whole_fleet(call.context)
+        fleet = await fleet_for(call.context, text)
         if any(fleet.tenant(row).customer for row in range(len(fleet))):
             return fleet
     change = await call.engine.directory.refresh()
-    fleet = await whole_fleet(call.context)
+    fleet = await fleet_for(call.context, text)
     # A read-only context does not write them into Redis, where the watch would look.
     fleet.apply(
         WatchUpdate(
@@ -74,8 +72,20 @@ async def _fleet(call: Call) -> Fleet:
     return fleet
 
 
-def _order(call: Call) -> str:
-    key: str = call.args.sort
+def _wanted(call: Call) -> tuple[str, str, bool]:
+    """Return the filter, the order, and whether that is turned round."""
+    args = call.args
+    if not args.view:
+        return args.filter, _order(call, args.sort or SortKey.WORST), False
+    view = view_named(args.view)
+    both = [text for text in (view.filter, args.filter) if text.strip()]
+    text = " ".join(f"({each})" for each in both)
+    if args.sort:
+        return text, _order(call, args.sort), False
+    return text, _order(call, view.order), view.reverse
+
+
+def _order(call: Call, key: str) -> str:
     names = [resource.name for resource in call.context.resources]
     if key not in (*SortKey, *names):
         valid = ", ".join((*SortKey, *names))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar, assert_never
@@ -72,18 +72,31 @@ def check_filter(expression: Filter, vocabulary: Vocabulary) -> None:
     Raises:
         BadInput: One has no meaning for tenants.
     """
-    _check(expression.root, vocabulary)
+    for clause in _clauses(expression.root):
+        terms_of(clause, vocabulary)
 
 
-def _check(node: Node, vocabulary: Vocabulary) -> None:
+def asks_for_rates(expression: Filter) -> bool:
+    """Whether it matters how fast counters move."""
+    return any(_asks_for_rates(clause) for clause in _clauses(expression.root))
+
+
+def _asks_for_rates(clause: Clause) -> bool:
+    name = clause.name.lower()
+    return name.rpartition(".")[2] == "eta" or (
+        name in ("is", "at") and State.MOVING in map(str.lower, clause.values)
+    )
+
+
+def _clauses(node: Node) -> Iterator[Clause]:
     match node:
         case Clause():
-            terms_of(node, vocabulary)
+            yield node
         case Not(inner):
-            _check(inner, vocabulary)
+            yield from _clauses(inner)
         case AllOf(parts) | AnyOf(parts):
             for part in parts:
-                _check(part, vocabulary)
+                yield from _clauses(part)
         case Word():
             return
         case _ as never:

@@ -224,8 +224,8 @@ def test_every_trail_is_verified(
         ),
         (
             ("audit", "--verify", "--since", "3d"),
-            "--verify checks whole trails; leave out --before, --since, --actor and"
-            " --action",
+            "--verify checks whole trails; leave out --before, --since, --actor,"
+            " --action and --filter",
         ),
         (
             ("undo", "acme", "12", "--reason", "x"),
