@@ -68,7 +68,7 @@ class EventTail:
 
         Args:
             tenant: Only this tenant's.
-            text: Only those with this text somewhere, in any case.
+            text: Only those that this filter takes, see `event_filter`.
             until: Leave out events newer than this number (see `seen`).
         """
         lines = self.lines(tenant=tenant, text=text, until=until)
@@ -83,7 +83,7 @@ class EventTail:
     ) -> Iterator[LoggedEvent]:
         """Yield all of them, as `newest`."""
         skipped = 0 if until is None else max(self.seen - until, 0)
-        wanted = EventFilter(text=text)
+        wanted = EventFilter(expression=text)
         return (
             event
             for event in islice(reversed(self._events), skipped, None)

@@ -13,6 +13,7 @@ from meterdeck.core.model.delivery import (
     Letter,
     LetterSource,
 )
+from meterdeck.core.model.event_filter import event_filter
 from meterdeck.core.model.events import (
     EventOutcome,
     EventSource,
@@ -95,6 +96,7 @@ class EventFilter:
 
     Attributes:
         text: Somewhere in what an operator reads of an event, in any case.
+        expression: A filter of events, see `event_filter`.
     """
 
     states: frozenset[EventState] = frozenset()
@@ -102,6 +104,7 @@ class EventFilter:
     resources: frozenset[str] = frozenset()
     sources: frozenset[EventSource] = frozenset()
     text: str = ""
+    expression: str = ""
 
     def takes(self, event: LedgerEvent) -> bool:
         """Tell whether an event is wanted."""
@@ -116,6 +119,7 @@ class EventFilter:
             and (not self.resources or line.resource in self.resources)
             and (not self.sources or line.source in self.sources)
             and (not self.text or self.text.casefold() in searched_text(line))
+            and (not self.expression or event_filter(self.expression)(line))
         )
 
 

@@ -9,6 +9,7 @@ from textual.binding import BindingType
 
 from meterdeck.core.model.alert_sight import AlertSight, SeenAlert, alert_filter
 from meterdeck.core.model.alerts import Alert
+from meterdeck.core.model.filter.completion import Hints, record_hints
 from meterdeck.core.model.usage import TenantId
 from meterdeck.core.services.fleet import FleetChange
 from meterdeck.tui import alert_words
@@ -28,6 +29,11 @@ if TYPE_CHECKING:
 
 _NO_RULE = "no rule is set; docs/alerts.md says how"
 _NONE = "no alert fired yet"
+
+
+_FILTER_FIELDS = (
+    "state", "severity", "tenant", "rule", "resource", "plan", "by", "id"
+)  # fmt: skip
 
 
 class AlertsScreen(ListScreen[AlertSight]):
@@ -122,6 +128,9 @@ class AlertsScreen(ListScreen[AlertSight]):
         self._detail()
 
     # -- actions ---------------------------------------------------------------
+
+    def hints(self) -> Hints:
+        return record_hints(_FILTER_FIELDS)
 
     def narrow(self, text: str) -> None:
         self._list.filter(alert_filter(text, self._cells.at) if text else None)

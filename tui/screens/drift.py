@@ -10,9 +10,10 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.message import Message
 
-from meterdeck.core.errors import BadInput, MeterdeckError
+from meterdeck.core.errors import MeterdeckError
 from meterdeck.core.model.drift import LastPass
 from meterdeck.core.model.filter import record_filter
+from meterdeck.core.model.filter.completion import record_hints
 from meterdeck.core.model.text import visible
 from meterdeck.core.model.usage import CounterId, TenantId
 from meterdeck.core.services.close_guard import Closing
@@ -67,6 +68,7 @@ class DriftScreen(DriftRepairing):
 
     def on_mount(self) -> None:
         self.query_one(ClosingList).display = False
+        self.query_one(FilterBar).hints = lambda: record_hints(self._fields())
 
     @property
     def _list(self) -> DriftList:
@@ -227,11 +229,9 @@ class DriftScreen(DriftRepairing):
 
     def on_filter_bar_changed(self, message: FilterBar.Changed) -> None:
         bar, drift = self.query_one(FilterBar), self._list
-        try:
-            takes = record_filter(message.text, self._fields())
-        except BadInput as problem:
-            bar.count(visible(str(problem), 60))
+        if not bar.accept(lambda: record_filter(message.text, self._fields())):
             return
+        takes = record_filter(message.text, self._fields())
         self._filtered = bool(message.text)
         drift.empty = self._empty(self._comparing)
         drift.filter(takes if message.text else None)

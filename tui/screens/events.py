@@ -12,6 +12,7 @@ from textual.message import Message
 from meterdeck.core.errors import MeterdeckError
 from meterdeck.core.model.delivery import EventState
 from meterdeck.core.model.event_changes import EventPlan
+from meterdeck.core.model.event_filter import event_filter, event_hints
 from meterdeck.core.model.ledger import EventFilter, LedgerEvent
 from meterdeck.core.model.ledger_sight import LedgerSight
 from meterdeck.core.model.usage import TenantId
@@ -96,6 +97,7 @@ class EventsScreen(EventArea):
         return events_sheet(self._log.every_line())
 
     def on_mount(self) -> None:
+        self.query_one(FilterBar).hints = event_hints
         self.set_interval(SIGHT_S, self._look)
 
     def open(self, picture: Picture) -> None:
@@ -218,6 +220,8 @@ class EventsScreen(EventArea):
         self._look()
 
     def on_filter_bar_changed(self, message: FilterBar.Changed) -> None:
+        if not self.query_one(FilterBar).accept(lambda: event_filter(message.text)):
+            return
         log = self._log
         log.text, log.skipped, log.chosen = message.text, 0, None
         log.repaint()

@@ -30,7 +30,7 @@ class EventLog(Panel):
 
     Attributes:
         tenant: Show only this tenant's events.
-        text: Show only events with this text.
+        text: Show only events that this filter takes; it has been read before.
         wanted: Show only events of its states, each once; those that wait, too.
         showing: `wanted` in words.
         sight: What Redis says of events beside their lines.
@@ -138,7 +138,7 @@ class EventLog(Panel):
         # Not held: what is chosen is found again by its identifier.
         lines = tail.lines(tenant=self.tenant, text=self.text)
         tenants = frozenset({self.tenant} if self.tenant is not None else ())
-        wanted = replace(self.wanted, text=self.text, tenants=tenants)
+        wanted = replace(self.wanted, expression=self.text, tenants=tenants)
         return newest_events(self.sight, lines, wanted, count)
 
     def scroll_by(self, lines: int) -> None:
@@ -203,7 +203,7 @@ class EventLog(Panel):
         if self.wanted.states and not self.text:
             text = "no such event; Esc shows everything"
         elif self.text:
-            text = "no event contains this text; Esc drops the filter"
+            text = "no event fits the filter; Esc drops it"
         elif picture.context.stripe is None:
             text = "no Stripe in this context, so no events"
         else:

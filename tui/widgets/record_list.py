@@ -12,6 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.strip import Strip
 
+from meterdeck.core.model.filter import RecordFilter
 from meterdeck.tui.render import Align, Line
 from meterdeck.tui.taking.sheets import Sheet
 from meterdeck.tui.tenant_list import TenantList
@@ -140,11 +141,14 @@ class RecordList(LineView, Generic[T], can_focus=True):
 
     def _arrange(self) -> None:
         takes = self._takes
-        rows = [
-            row
-            for row, record in enumerate(self._records)
-            if takes is None or takes(record)
-        ]
+        if isinstance(takes, RecordFilter):
+            rows = takes.rows(self._records)
+        else:
+            rows = [
+                row
+                for row, record in enumerate(self._records)
+                if takes is None or takes(record)
+            ]
         chosen = self._chosen
         kept = next((r for r in rows if self._key(self._records[r]) == chosen), None)
         self._places.place(rows, kept if chosen is not None else None)
