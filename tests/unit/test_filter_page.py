@@ -5,6 +5,7 @@ from pathlib import Path
 
 from tests.support.watching import CALLS, watch_context
 
+from meterdeck.core.model.event_filter import EVENT_FIELDS
 from meterdeck.core.model.filter.tenant_terms import LimitKind, State
 from meterdeck.core.model.filter.tenants import PARTS
 from meterdeck.core.model.usage import (
@@ -14,6 +15,7 @@ from meterdeck.core.model.usage import (
     ResourceName,
 )
 from meterdeck.core.services.fleet import Fleet
+from meterdeck.tui.catalogue_filter import CATALOGUE_FIELDS
 from meterdeck.tui.views import BUILT_IN
 
 PAGE = (Path(__file__).parents[2] / "docs" / "filters.md").read_text(encoding="utf-8")
@@ -42,5 +44,10 @@ def test_the_page_names_all_there_is() -> None:
         assert f"`limit:{kind}`" in PAGE
     for part in PARTS:
         assert f"`api_calls.{part}" in PAGE or part == "used"
+    for name, fields in (
+        ("events", EVENT_FIELDS),
+        ("catalogue", CATALOGUE_FIELDS),
+    ):
+        assert f"| {name} | {', '.join(fields)} |" in PAGE
     for view in BUILT_IN:
         assert f"| {view.name} | `{view.filter}` |" in PAGE

@@ -21,8 +21,10 @@ from meterdeck.core.model.catalogue_sight import (
     compared,
     sight_of,
 )
+from meterdeck.core.model.filter.completion import record_hints
 from meterdeck.core.services.fleet import FleetChange
 from meterdeck.tui.actions import Action, Area, bindings
+from meterdeck.tui.catalogue_filter import CATALOGUE_FIELDS, catalogue_filter
 from meterdeck.tui.picture import Picture
 from meterdeck.tui.runtime import tell
 from meterdeck.tui.screens.catalogue_reading import CatalogueReading
@@ -76,7 +78,9 @@ class CatalogueScreen(CatalogueReading):
             yield CatalogueList()
             yield CatalogueDetail()
         yield KeyBar(self.AREA)
-        yield FilterBar("meter, price, product, key or id")
+        bar = FilterBar("meter, price, product, key or id")
+        bar.hints = lambda: record_hints(CATALOGUE_FIELDS)
+        yield bar
 
     @property
     def _list(self) -> CatalogueList:
@@ -160,7 +164,7 @@ class CatalogueScreen(CatalogueReading):
             again = "r tries again" if self.problem else ""
             return self.problem or "reading …", again
         if self._list.text:
-            return "nothing contains this text", "Esc drops the filter"
+            return "nothing fits the filter", "Esc drops it"
         if self._list.hidden:
             return "everything is inactive", "i shows it, m creates a meter"
         return (
@@ -230,8 +234,9 @@ class CatalogueScreen(CatalogueReading):
         self.ask_again()
 
     def on_filter_bar_changed(self, message: FilterBar.Changed) -> None:
-        self._list.text = message.text
-        self._rearrange()
+        if self.query_one(FilterBar).accept(lambda: catalogue_filter(message.text)):
+            self._list.text = message.text
+            self._rearrange()
 
     def on_filter_bar_left(self) -> None:
         self.set_focus(None)

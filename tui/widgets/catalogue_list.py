@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -21,6 +21,7 @@ from meterdeck.core.model.catalogue_sight import (
 from meterdeck.core.model.events import LoggedEvent
 from meterdeck.core.model.text import visible
 from meterdeck.tui import phrases, price_glance
+from meterdeck.tui.catalogue_filter import catalogue_filter
 from meterdeck.tui.picture import Picture
 from meterdeck.tui.render import Align, Line, cells
 from meterdeck.tui.tenant_list import TenantList
@@ -59,7 +60,7 @@ class CatalogueList(Panel):
     """The list and its cursor.
 
     Attributes:
-        text: Show only what contains it.
+        text: Show only what this filter takes; it has been read before.
         inactive: Show what is deactivated or archived, too.
         quiet: The cursor is elsewhere.
         newest: The newest event of each event name.
@@ -287,40 +288,31 @@ def name_of(seen: Seen | None) -> str:
             return ""
 
 
-def _searched(seen: Seen) -> str:
-    if isinstance(seen, MeterSight):
-        meter = seen.meter
-        parts = [meter.id, meter.event_name, meter.display_name, meter.formula]
-    else:
-        price, product = seen.price, seen.product
-        parts = [price.id, price.lookup_key, price.nickname, price.currency]
-        parts += [product.name, product.id] if product else []
-    return "\n".join(parts).casefold()
-
-
 def _entries(
     sight: CatalogueSight | None, text: str, *, inactive: bool
 ) -> Iterator[Entry]:
     """Yield the lines: a meter stays above its prices, and prices with their meter."""
     if sight is None:
         return
-    text = text.casefold()
+    takes = catalogue_filter(text)
     for meter in sight.meters:
-        named = text in _searched(meter)
-        prices = _shown(meter.prices, "" if named else text, inactive)
+        named = takes(meter)
+        prices = _shown(meter.prices, None if named else takes, inactive)
         if prices or (named and (meter.meter.active or inactive)):
             yield Entry(meter)
             yield from _branches(prices)
-    if fees := _shown(sight.fees, text, inactive):
+    if fees := _shown(sight.fees, takes, inactive):
         yield Entry(None)
         yield from _branches(fees)
 
 
-def _shown(prices: Sequence[PriceSight], text: str, inactive: bool) -> list[PriceSight]:
+def _shown(
+    prices: Sequence[PriceSight], takes: Callable[[Seen], bool] | None, inactive: bool
+) -> list[PriceSight]:
     return [
         seen
         for seen in prices
-        if (seen.price.active or inactive) and text in _searched(seen)
+        if (seen.price.active or inactive) and (takes is None or takes(seen))
     ]
 
 
