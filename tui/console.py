@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Literal, cast
 
 from textual.command import Provider
+from textual.driver import Driver
 from textual.filter import Monochrome, NoColor
 from textual.message import Message
 from textual.screen import Screen
@@ -28,6 +29,7 @@ from meterdeck.tui.crash import Crash
 from meterdeck.tui.fault_desk import LOOK_S, FaultDesk, FaultsSeen, Settled
 from meterdeck.tui.key_order import OneKeyAtATime
 from meterdeck.tui.memory import Memory
+from meterdeck.tui.output.driver import Thrift, thrifty
 from meterdeck.tui.picture import LETTERS_COUNTED, Picture
 from meterdeck.tui.requests import Adjust, Request, Target
 from meterdeck.tui.runtime import Ended, Opened, Report, Runtime, tell
@@ -133,6 +135,22 @@ class ConsoleApp(OneKeyAtATime):
         self.theme = ANSI if sixteen_colours(environ) else DARK
         if theme and not sixteen_colours(environ):
             self.theme = f"{THEME_PREFIX}{theme}"
+
+    def get_driver_class(self) -> type[Driver]:
+        return thrifty(super().get_driver_class())
+
+    def on_resize(self) -> None:
+        # Twice at once, the size is the same as before and the picture is not.
+        self._forget_picture()
+
+    def redraw(self) -> None:
+        """Send everything anew: something else has written into the terminal."""
+        self._forget_picture()
+        self.refresh()
+
+    def _forget_picture(self) -> None:
+        if isinstance(self._driver, Thrift):
+            self._driver.forget()
 
     def get_default_screen(self) -> Screen[None]:
         return FleetScreen(jump=self._jump)

@@ -14,10 +14,16 @@ from tests.support.moving_bars import BARS, MovingBars
 from tests.support.running_sandbox import RunningSandbox, running_sandbox
 from tests.support.terminal import Terminal
 
-IDLE_BYTES = 60
-"""A second's clock: about 53."""
-MOVING_BYTES = 2_500
-"""A second in which twenty bars move, on average: about 2,200."""
+IDLE_BYTES = 30
+"""A second's clock: 11 to 16, and now and then a latency."""
+MOVING_BYTES = 1_500
+"""A second in which twenty bars move, on average."""
+STEP_BYTES = 2_200
+"""The cursor a line further, in view or not, and the detail that follows it."""
+TABLE_BYTES = 10_000
+"""Another table and its detail: a page further, the end, another order."""
+SCREEN_BYTES = 13_000
+"""Another screen: a slow link carries 14,000 in its first flight."""
 _TICKS, _WINDOWS = 3, 25
 _MOVES = 8
 _CLOCK = re.compile(r"UTC \d\d:\d\d:\d\d")
@@ -63,6 +69,30 @@ def test_twenty_moving_bars_cost_little(
         written = len(console.received) - before
 
     assert written <= max(_MOVES, seconds) * MOVING_BYTES
+
+
+@pytest.mark.parametrize(
+    ("keys", "at_most"),
+    [
+        (("\x1b[B",) * 30, STEP_BYTES),
+        (("\x06", "\x02", "G", "g", "N", "W"), TABLE_BYTES),
+        (("e", "\x1b", "\r", "\x1b"), SCREEN_BYTES),
+        (("?\x1b",), 2 * SCREEN_BYTES),
+    ],
+    ids=["step", "table", "screen", "dialog"],
+)
+def test_a_key_costs_what_it_changes(
+    console: Terminal, keys: tuple[str, ...], at_most: int
+) -> None:
+    """Its frame and all that follows it stay within the key's budget."""
+    costs = []
+    for key in keys:
+        before = len(console.received)
+        console.send(key)
+        _ticks(console, 2)
+        costs.append(len(console.received) - before)
+
+    assert max(costs) <= at_most, costs
 
 
 def _at_rest(console: Terminal) -> bytes:

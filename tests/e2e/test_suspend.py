@@ -17,7 +17,10 @@ def state_of(process: int) -> str:
 
 
 def test_suspend_and_resume_bring_the_console_back(tmp_path: Path) -> None:
-    """^z leaves the terminal as it was; fg paints everything, in the new size."""
+    """^z leaves the terminal as it was; fg paints everything, in the new size.
+
+    And so does ^l, where somebody else has written into the terminal.
+    """
     with stage(tmp_path) as here:
         here.redis.set(here.counter("acme"), 100)
         with here.console() as console:
@@ -37,5 +40,9 @@ def test_suspend_and_resume_bring_the_console_back(tmp_path: Path) -> None:
             shown = console.wait_for("beta", timeout_s=30)
             assert "acme" in shown
             assert len(shown.split("\n")) == 24
+
+            console.screen.reset()  # as if another program had cleared it
+            console.send("\x0c")
+            assert "beta" in console.wait_for("acme")
             console.send("q")
             assert console.wait_end(timeout_s=10) == 0

@@ -26,6 +26,8 @@ EVERYWHERE: tuple[Action, ...] = (
            "Allow changes for some minutes, or end that", Area.EVERYWHERE, arms=True),
     Action("theme", "f2", "F2", "theme", "Dark, light, 16 colours, colour-blind",
            Area.EVERYWHERE),
+    Action("redraw", "ctrl+l", "^l", "redraw",
+           "Paint all of it again, where others wrote into it", Area.EVERYWHERE),
     Action("suspend", "ctrl+z", "^z", "suspend",
            "Go to the shell; fg comes back", Area.EVERYWHERE),
     Action("quit", "q", "q", "quit", "Leave the console", Area.EVERYWHERE, 1),

@@ -274,6 +274,9 @@ class AreaScreen(Screen[None]):
     def do_theme(self) -> None:
         self.console.next_theme()
 
+    def do_redraw(self) -> None:
+        self.console.redraw()
+
     def do_suspend(self) -> None:
         self.app.action_suspend_process()
 
