@@ -32,7 +32,7 @@ def test_suspend_and_resume_bring_the_console_back(tmp_path: Path) -> None:
             while state_of(console.process.pid) != "T":
                 assert time.monotonic() < deadline, "it does not stop"
                 os.sched_yield()
-            assert b"\x1b[?1049l" in console.received[before:]
+            console.wait_for(lambda _: b"\x1b[?1049l" in console.received[before:])
 
             os.kill(console.process.pid, signal.SIGCONT)
             console.resize(80, 24)
