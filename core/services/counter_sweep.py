@@ -35,7 +35,12 @@ class _Stretch:
 
 
 class CounterSweep:
-    """Keeps a `CounterTable` like the counters in Redis."""
+    """Keeps a `CounterTable` like the counters in Redis.
+
+    Attributes:
+        found: Tenants whose counters were others than before when their stretch was
+            read; whoever looks at them empties it.
+    """
 
     def __init__(
         self, table: CounterTable, layout: KeyLayout, reader: BulkReader
@@ -44,6 +49,7 @@ class CounterSweep:
         self._layout = layout
         self._reader = reader
         self._stretches: dict[int, _Stretch] = {}
+        self.found: set[TenantId] = set()
         self._rows = AT_ONCE
         self._next = 0
         self._suspects: set[tuple[TenantId, ResourceName]] = set()
@@ -184,7 +190,8 @@ class CounterSweep:
         if fingerprint != stretch.fingerprint:
             first = number * self._rows
             count = len(raw) // len(self._table.resources)
-            self._store(range(first, first + count), raw)
+            differing = self._store(range(first, first + count), raw)
+            self.found.update(self._table.tenants[row].id for row in differing)
             stretch.fingerprint = fingerprint
 
     def _forget_fingerprint(self, row: int) -> None:

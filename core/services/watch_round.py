@@ -17,6 +17,7 @@ from meterdeck.core.services.counter_table import CounterTable
 from meterdeck.core.services.event_tail import EventTail
 from meterdeck.core.services.key_discovery import KeyDiscovery, unknown_tenant
 from meterdeck.core.services.override_watch import OverrideWatch
+from meterdeck.core.services.sweep_need import SweepNeed
 from meterdeck.core.services.watch_report import WatchReport
 
 SMALL = 5_000
@@ -41,7 +42,7 @@ class WatchRound:
         table: CounterTable,
     ) -> None:
         layout = context.redis.layout
-        self._share = context.sweep_share
+        self._need = SweepNeed(context.sweep_share, indexed=not layout.tagged)
         self._poll_s = context.poll_s
         self._report = report
         self._table = table
@@ -93,6 +94,7 @@ class WatchRound:
     def reconnected(self) -> None:
         """Trust nothing that only changes tell: it may be another database."""
         self._overrides.forget_time()
+        self._need.restart()
 
     async def run(self, focus: Sequence[TenantId], flush: Flush) -> None:
         """Look once; `flush` is called whenever a part is worth showing.
@@ -139,6 +141,7 @@ class WatchRound:
             changed.update(dict.fromkeys(pulse.changed))
         new = [name for name in changed if self._table.row_of(name) is None]
         self.put_tenants(map(unknown_tenant, new))
+        self._need.told(changed, whole=not pulse.more)
         return pulse, list(changed)
 
     def _start(self, pulse: Pulse) -> None:
@@ -151,6 +154,7 @@ class WatchRound:
         if self._month:
             self._table.start_month()
             self._sweep.start_month()
+            self._need.restart()
             self._discovery.forget()
         self._month = month.label
         self._report.start_month(month)
@@ -177,8 +181,9 @@ class WatchRound:
 
     async def _sweep_share(self, interval_s: float, flush: Flush) -> None:
         # A step may cost more than there is left: the debt is paid by later rounds.
-        share = self._share
-        if self._report.counters_at is None:
+        share = self._need.share
+        first = self._report.counters_at is None
+        if first:
             share = max(share, _FIRST_SHARE)
         self._left_s = min(self._left_s, 0.0) + share * interval_s
         started = time.monotonic()
@@ -189,6 +194,10 @@ class WatchRound:
             self._report.swept = 1.0 if through else self._sweep.swept
             if through:
                 self._report.counters_at = at
+                self._need.through()
+            if not first:  # the first time everything is new
+                self._need.found(self._sweep.found)
+            self._sweep.found.clear()
             await flush()
             self._left_s -= time.thread_time() - before
             if through:
