@@ -46,7 +46,7 @@ class WebhookSender:
         }
         url = self._webhook.url.reveal()
         try:
-            async with self._session(aiohttp).post(
+            async with self._session().post(
                 url, data=raw, headers=headers, allow_redirects=False
             ) as answer:
                 return _said(answer.status)
@@ -57,7 +57,7 @@ class WebhookSender:
         except (aiohttp.ClientError, OSError) as error:
             return _in_words(error)
 
-    def _session(self, library: object) -> aiohttp.ClientSession:
+    def _session(self) -> aiohttp.ClientSession:
         import aiohttp  # noqa: PLC0415  # as above
 
         if self._http is None:

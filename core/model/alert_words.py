@@ -106,7 +106,7 @@ def alert_form(context: Context, alert: Alert) -> dict[str, Any]:
         "period_end": ends // 1000 if ends is not None else None,
         "fired_at": _moment(alert.opened_at),
         "changed_at": _moment(alert.changed_at),
-        "resolved_because": alert.why.value if alert.why else None,
+        "resolved_because": alert.why.value if alert.why and not alert.live else None,
         "handled": _handled(alert),
     }
 

@@ -90,6 +90,7 @@ class Alert:
         armed: It fires when it holds; else it has fired, and is only open again.
         value: What it held when it fired, in the measure's unit.
         limit: Which it was judged by last.
+        why: It is over; of one that is open again in silence, why it was before.
         handled: The acknowledgement or snooze that counts; None for none.
     """
 
@@ -220,7 +221,7 @@ def _when_it_holds(
     if not before.live:
         seen = before.handled is not None and before.handled.until is None
         state = AlertState.ACKNOWLEDGED if seen else AlertState.OPEN
-        return Change(before, _moved(before, now, state=state, why=None))
+        return Change(before, _moved(before, now, state=state))
     if before.state is AlertState.SNOOZED and before.state_at(now) is AlertState.OPEN:
         after = _moved(before, now, state=AlertState.OPEN, handled=None)
         return Change(before, after, Telling.REMINDED)
@@ -284,8 +285,9 @@ def _resolved(alert: Alert, why: Why, now: datetime) -> Change:
     after = _moved(
         alert, now, state=AlertState.RESOLVED, why=why, armed=alert.measure.by_episode
     )
-    # Of one that never fired nobody was told.
-    told = Telling.RESOLVED if alert.number and why is not Why.LOUDER else None
+    # Of one that never fired nobody was told; that one is over is told once.
+    unsaid = alert.number and alert.why in (None, Why.LOUDER)
+    told = Telling.RESOLVED if unsaid and why is not Why.LOUDER else None
     return Change(alert, after, told)
 
 

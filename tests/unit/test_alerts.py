@@ -124,7 +124,8 @@ def test_an_alert_is_over_only_with_a_margin_and_opens_again_in_silence() -> Non
     book.read(81)
 
     assert [each.state for each in book.live] == [AlertState.OPEN]
-    assert book.fired == [80]
+    book.read(70)
+    assert [told for told, _, _ in book.told] == [Telling.FIRED, Telling.RESOLVED]
 
 
 def test_another_limit_and_another_period_arm_it_again() -> None:

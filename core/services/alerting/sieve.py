@@ -102,8 +102,10 @@ class Sieve:
                     near |= used >= first
                 case Measure.PERCENT if limit is not None:
                     near |= used * 100 >= first * limit
-                case Measure.TIME_TO_LIMIT if limit is not None and used:
+                case Measure.TIME_TO_LIMIT if used:
                     rate = self._paces.rate(counter, used, now)
                     self._paces.note(counter, used, now)
-                    near |= used + (rate or 0.0) * first >= limit
+                    # An override may be the only limit: the pace is kept for it, too.
+                    reached = used + (rate or 0.0) * first
+                    near |= limit is not None and reached >= limit
         return near

@@ -19,7 +19,7 @@ from meterdeck.core.services.sync.share import read_workers
 
 LOOK_S = 2.0
 LEARN_S = 15.0
-LAG_S = 5.0
+LAG_S = 2.0
 DELIVER_S = 1.0
 _TIDY_EACH = 20
 """Every so many times who has alerts is learned, the indexes are mended."""

@@ -15,7 +15,11 @@ from tests.support.delivering import Bench, at_work, until
 from tests.support.webhook_sink import Sink, webhook_sink
 
 from meterdeck.core.adapters.alert_calls import AlertBook, AlertCalls
-from meterdeck.core.adapters.redis_client import Redis, server_time
+from meterdeck.core.adapters.redis_client import (
+    Redis,
+    server_time,
+    to_milliseconds,
+)
 from meterdeck.core.model.alert_delivery import DeliveryState
 from meterdeck.core.model.alert_rules import AlertRule, Measure, Severity
 from meterdeck.core.model.alerts import AlertState
@@ -264,22 +268,57 @@ async def test_nobody_is_tried_for_ever_and_what_was_given_up_is_seen(
     assert await two.calls.due(two.at, 10) == []
 
 
-async def test_a_worker_fires_what_an_application_counts_and_tells_it(
+async def test_a_worker_fires_what_it_finds_of_use_of_drift_and_of_lag(
     bench: Bench,
 ) -> None:
-    """By the index of changes, at once; a plain INCR by the sweep; lag by itself."""
-    for tenant in ("acme", "zeta"):
-        bench.stripe.subscribed(tenant)
-    lag = AlertRule("lag", Measure.LAG, (86_400,))
+    """A plain INCR by the sweep, a difference when it reconciles, any worker's lag.
+
+    Each is told once, and the end of the lag as well.
+    """
+    customers = {name: bench.stripe.subscribed(name) for name in ("acme", "zeta")}
+    rules = (
+        NEAR,
+        AlertRule("drift", Measure.DRIFT_PERCENT, (1,)),
+        AlertRule("lag", Measure.LAG, (600,)),
+    )
     async with webhook_sink() as sink:
-        rules = (replace(NEAR, plan=None), lag)
         context = alerting(bench.context, f"{sink.url}/", rules=rules)
         await bench.use("zeta", 90_000)
-        async with at_work(Worker(context)):
+        async with at_work(Worker(context, name="a")) as worker:
             await until(lambda: len(sink.pushes) == 1, "the alert of zeta arrives")
+            await until(lambda: worker.counters.tally.delivered == 1, "it is billed")
+            bench.stripe.local.call(
+                "POST",
+                "/v1/billing/meter_events",
+                {
+                    "event_name": "api_requests",
+                    "identifier": "foreign",
+                    "payload": {
+                        "stripe_customer_id": customers["zeta"],
+                        "value": "5000",
+                    },
+                },
+            )
+            await worker.duties.reconcile(everything=True)
+            await until(lambda: len(sink.pushes) == 2, "the alert of drift arrives")
+            later = to_milliseconds(await bench.now() + timedelta(minutes=1))
+            behind = {"at": later, "oldest_unsent_s": 700}
+            workers = context.redis.layout.workers()
+            await bench.redis.hset(workers, "z", json.dumps(behind))
+            await until(lambda: len(sink.pushes) == 3, "the alert of lag arrives")
+            await bench.redis.hdel(workers, "z")
+            await until(lambda: len(sink.pushes) == 4, "that it is over arrives")
 
-    (push,) = sink.pushes
-    told = json.loads(push.body)["alert"]
-    assert (told["tenant"], told["threshold"], told["severity"]) == (
+    told = [json.loads(push.body) for push in sink.pushes]
+    assert [(each["type"], each["alert"]["message"]) for each in told] == [
+        ("alert.fired", "Acme API calls 90 %"),
+        ("alert.fired", "Acme API calls differs by 6 %"),
+        ("alert.fired", "usage waits for Stripe 11 min"),
+        ("alert.resolved", "usage waits for Stripe 11 min"),
+    ]
+    use, drift, lag = (each["alert"] for each in told[:3])
+    assert (use["tenant"], use["threshold"], use["severity"]) == (
         {"id": "zeta", "name": "Acme", "plan": "pro"}, 80, "critical",
     )  # fmt: skip
+    assert drift["tenant"]["id"] == "zeta"
+    assert (lag["tenant"], lag["value"]) == (None, 700)
