@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from tests.support.watching import CALLS, DISK, IMAGES, tenant_of, watch_context
 
+from meterdeck.core.errors import BadInput
 from meterdeck.core.model.filter import (
     AllOf,
     AnyOf,
@@ -35,7 +37,11 @@ from meterdeck.core.model.filter.tenant_terms import (
     WorstResourceTerm,
     WorstTerm,
 )
-from meterdeck.core.model.filter.tenants import Vocabulary, terms_of
+from meterdeck.core.model.filter.tenants import (
+    Vocabulary,
+    asks_for_rates,
+    terms_of,
+)
 from meterdeck.core.model.filter.words import letters_in_order, plain
 from meterdeck.core.model.fleet_update import (
     NO_COUNTER,
@@ -273,3 +279,40 @@ def test_the_quick_search_finds_what_a_look_at_every_row_finds() -> None:
             found[text] = found.get(text, 0) + len(expected)
 
     assert [text for text in texts if not found[text]] == ["zzzz"]
+
+
+def test_only_filters_of_what_moves_have_to_see_it_move() -> None:
+    """A command watches longer for them, wherever in the filter they stand."""
+    moving = ("eta<2h", "!(acme | images.ETA>1d)", "is:idle,moving", "at:MOVING")
+    still = ("eta", "name:eta plan:moving", "is:idle", '"eta<2h"')
+
+    assert all(asks_for_rates(parse_filter(text)) for text in moving)
+    assert not any(asks_for_rates(parse_filter(text)) for text in still)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("plna:pro", "character 1: there is no field plna; did you mean plan? valid"),
+        ("a status:pastdue", "status has no value pastdue; did you mean past_due?"),
+        ("plan:prp", "plan has no value prp; did you mean pro? valid are: pro, none"),
+        ("api_calls>many", "not a quantity; write a quantity such as api_calls>1500"),
+        ("api_calls>8x%", "not a percent; write a percent, for example api_calls>90%"),
+        ("eta<2", "not a length of time; write for example eta<2h"),
+        ("eta:2h", "no moment is hit exactly; write for example eta<2h"),
+        ("plan>pro", "plan>pro: this has no order; write plan:pro"),
+        ("limit>5", "name the resource: api_calls.limit>1000"),
+        ("is:dead", "is has no value dead; valid are: limit, over, near"),
+        ("api_calls.foo>1", "there is no field api_calls.foo"),
+        ("\x1b[2Jx:1", "there is no field ␛[2Jx"),
+    ],
+)
+def test_what_a_filter_cannot_mean_is_said_in_a_sentence(text: str, said: str) -> None:
+    """What, where, and what would be right; nothing a terminal would act on."""
+    fleet = Fleet(watch_context("redis://nowhere"))
+
+    with pytest.raises(BadInput) as caught:
+        fleet.read_filter(text)
+
+    assert said in str(caught.value)
+    assert str(caught.value).isprintable()

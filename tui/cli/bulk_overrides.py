@@ -28,9 +28,9 @@ from meterdeck.tui import phrases
 from meterdeck.tui.cli.actor import current_actor
 from meterdeck.tui.cli.arguments import operation_id_of
 from meterdeck.tui.cli.call import Call
-from meterdeck.tui.cli.fleet_look import whole_fleet
 from meterdeck.tui.cli.json_form import context_form, moment
 from meterdeck.tui.cli.output import Cell, Row, Tone, note
+from meterdeck.tui.cli.tenant_filter import fleet_for
 from meterdeck.tui.cli.when import show_moment
 from meterdeck.tui.cli.words import amount, shorten
 
@@ -90,8 +90,7 @@ def _resource(call: Call) -> Resource:
 
 async def _found(call: Call, resource: Resource) -> list[Candidate]:
     """Return the tenants that the filter finds, the nearest to a limit first."""
-    fleet = await whole_fleet(call.context)
-    fleet.read_filter(call.args.tenant)
+    fleet = await fleet_for(call.context, call.args.tenant)
     rows = fleet.order(SortKey.WORST, rows=fleet.search(call.args.tenant))
     return candidates(fleet, [fleet.tenant(row).id for row in rows], resource.name)
 
