@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from meterdeck.core.errors import BadInput
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.filter import parse_filter
@@ -15,6 +17,7 @@ from meterdeck.core.services.fleet import Fleet
 from meterdeck.core.settings.running_sandbox import state_dir
 from meterdeck.tui.cli.call import Call
 from meterdeck.tui.cli.fleet_look import whole_fleet
+from meterdeck.tui.cli.output import note
 from meterdeck.tui.memory import FILE_NAME, Memory
 from meterdeck.tui.views import View, Views
 
@@ -28,7 +31,10 @@ async def fleet_for(context: Context, text: str) -> Fleet:
     """
     expression = parse_filter(text)
     check_filter(expression, Vocabulary(context.resources))
-    fleet = await whole_fleet(context, moving=asks_for_rates(expression))
+    moving = asks_for_rates(expression)
+    if moving and sys.stderr.isatty():
+        note("watching for some ten seconds how fast counters move …")
+    fleet = await whole_fleet(context, moving=moving)
     fleet.read_filter(text)
     return fleet
 
