@@ -98,7 +98,8 @@ async def test_open_alerts_are_on_every_screen_and_seen_to_on_their_own() -> Non
 
         await operator.press("slash")
         await operator.type("state:ack")
-        await operator.press("enter", "j")
+        await operator.press("tab", "enter", "j")
+        assert "gone␛[2J" not in operator.text()
         await operator.sees("Stripe is down")
         await operator.press("enter")
         assert "this alert is no tenant's" in operator.notices()

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.app import ComposeResult
 from textual.binding import BindingType
 
+from meterdeck.core.model.alert_rules import Severity
 from meterdeck.core.model.alert_sight import AlertSight, SeenAlert, alert_filter
-from meterdeck.core.model.alerts import Alert
-from meterdeck.core.model.filter.completion import Hints, record_hints
+from meterdeck.core.model.alerts import Alert, AlertState
+from meterdeck.core.model.filter.completion import FieldHint, Hints
 from meterdeck.core.model.usage import TenantId
 from meterdeck.core.services.fleet import FleetChange
 from meterdeck.tui import alert_words
@@ -130,7 +131,19 @@ class AlertsScreen(ListScreen[AlertSight]):
     # -- actions ---------------------------------------------------------------
 
     def hints(self) -> Hints:
-        return record_hints(_FILTER_FIELDS)
+        slots = [seen.alert.slot for seen in self._list.shown]
+        return Hints(
+            (
+                FieldHint("state", values=tuple(AlertState)),
+                FieldHint("severity", values=tuple(Severity)),
+                FieldHint("tenant"),
+                FieldHint("plan"),
+                FieldHint("rule", values=tuple(sorted({each.rule for each in slots}))),
+                FieldHint("resource"),
+                FieldHint("by"),
+                FieldHint("id"),
+            )
+        )
 
     def narrow(self, text: str) -> None:
         self._list.filter(alert_filter(text, self._cells.at) if text else None)
