@@ -196,7 +196,8 @@ def _invoice(invoice: LatestInvoice, now: datetime) -> str:
 def _item(sheet: Sheet, item: BilledItem) -> Strip:
     price = item.price
     words = form_words(price.form, price.currency, metered=price.metered)
-    name = item.product or price.lookup_key or price.id
+    # Several prices of one product differ by their own name.
+    name = price.nickname or price.lookup_key or item.product or price.id
     many = f" × {item.quantity:,}" if (item.quantity or 1) > 1 else ""
     often = interval_words(price.interval, price.interval_count)
     return sheet.text(f"  {name}{many}: {words}, {often}")
