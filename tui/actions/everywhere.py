@@ -20,7 +20,7 @@ EVERYWHERE: tuple[Action, ...] = (
     Action("palette", "ctrl+p", "^p", "commands", "Find any command by its name",
            Area.EVERYWHERE, 12),
     Action("undo_last", "U", "U", "undo last",
-           "Take back the last change of this console, whosever it was about",
+           "Take back what this console changed last",
            Area.EVERYWHERE, confirm=Confirm.TYPED, writes=True),
     Action("arm", "exclamation_mark", "!", "arm",
            "Allow changes for some minutes, or end that", Area.EVERYWHERE, arms=True),
