@@ -27,6 +27,7 @@ from meterdeck.tui.alert_desk import ALERTS_S, AlertDesk, AlertsSeen
 from meterdeck.tui.arm_desk import ArmDesk
 from meterdeck.tui.crash import Crash
 from meterdeck.tui.fault_desk import LOOK_S, FaultDesk, FaultsSeen, Settled
+from meterdeck.tui.heap import settle
 from meterdeck.tui.key_order import OneKeyAtATime
 from meterdeck.tui.memory import Memory
 from meterdeck.tui.output.driver import Thrift, thrifty
@@ -49,6 +50,8 @@ def _commands() -> type[Provider]:
 LETTERS_S = 10.0
 """Seconds between two looks at how many letters there are."""
 
+_LARGE = 10_000  # tenants
+_SETTLE_S = 2.0  # after the first counters: nobody waits for anything then
 Severity = Literal["information", "warning", "error"]
 
 
@@ -197,7 +200,11 @@ class ConsoleApp(OneKeyAtATime):
 
     def _take(self, update: WatchUpdate) -> None:
         if self.picture is not None:
+            before = self.picture.loaded
             change = self.picture.apply(update)
+            large = len(self.picture.fleet) >= _LARGE
+            if large and self.picture.loaded and not before:
+                self.set_timer(_SETTLE_S, settle)
             for screen in self._areas():
                 # Behind another screen nothing is painted: under a dialog each line
                 # that changes would send the whole terminal anew.

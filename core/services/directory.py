@@ -144,9 +144,11 @@ class Directory:
             await self._carrying.carry(self._entries.due)
 
     async def _load(self) -> Stored:
-        stored = self._loaded = await self._entries.load()
-        self._stored, self._noted = dict(stored.tenants), stored.state
-        self._unsaved = None
+        stored = await self._entries.load()
+        if self._reader is not None:  # else nothing is compared, or written
+            self._loaded = stored
+            self._stored, self._noted = dict(stored.tenants), stored.state
+            self._unsaved = None
         return stored
 
     async def _resume(self, reader: DirectoryReader) -> None:
