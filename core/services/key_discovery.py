@@ -15,7 +15,12 @@ from typing import cast
 from meterdeck.core.adapters.redis_client import Redis, redis_errors
 from meterdeck.core.errors import RedisRefused
 from meterdeck.core.model.keys import KeyLayout
-from meterdeck.core.model.periods import ENDLESS, PeriodKind, current_period
+from meterdeck.core.model.periods import (
+    ENDLESS,
+    PeriodKind,
+    calendar_month,
+    current_period,
+)
 from meterdeck.core.model.usage import (
     CounterId,
     Resource,
@@ -96,12 +101,13 @@ class KeyDiscovery:
     def _judge(self, keys: Iterable[bytes], at: datetime) -> list[CounterId]:
         """Return counters of unknown tenants or resources; note suspects."""
         unknown = []
+        month = calendar_month(at).label
         for key in keys:
             if key in self._known:
                 place = self._known[key]
             else:
                 counter = self._layout.parse_counter(key)
-                if counter is None or not self._is_current(counter, at):
+                if counter is None or not self._is_current(counter, month, at):
                     self._remember(key, None)
                     continue
                 place = self._place(counter)
@@ -125,14 +131,19 @@ class KeyDiscovery:
         column = self._table.column_of(counter.resource)
         return None if row is None or column is None else (row, column)
 
-    def _is_current(self, counter: CounterId, at: datetime) -> bool:
-        row = self._table.row_of(counter.tenant)
+    def _is_current(self, counter: CounterId, month: str, at: datetime) -> bool:
+        """Tell whether a counter's period is the present one, `month` or another."""
         column = self._table.column_of(counter.resource)
-        cycle = None if row is None else self._table.tenants[row].cycle
         kind = _kind(counter)
         if column is not None:
             kind = self._table.resources[column].period
-        return counter.period == current_period(kind, cycle, at).label
+        row = None
+        if kind is PeriodKind.BILLING_CYCLE:
+            row = self._table.row_of(counter.tenant)
+        cycle = None if row is None else self._table.tenants[row].cycle
+        if cycle is not None:
+            return counter.period == current_period(kind, cycle, at).label
+        return counter.period == (ENDLESS.label if kind is PeriodKind.NONE else month)
 
     def _discovered(self, counters: Iterable[CounterId]) -> Discovered:
         tenants: dict[TenantId, Tenant] = {}
