@@ -107,6 +107,8 @@ class KeyDiscovery:
                 place = self._known[key]
             else:
                 counter = self._layout.parse_counter(key)
+                if counter is not None and self._is_read(counter):
+                    continue
                 if counter is None or not self._is_current(counter, month, at):
                     self._remember(key, None)
                     continue
@@ -121,6 +123,15 @@ class KeyDiscovery:
                     self._table.tenants[row].id, self._table.resources[column].name
                 )
         return unknown
+
+    def _is_read(self, counter: CounterId) -> bool:
+        """Tell of a key that need not be looked at closer: its tenant's counter now, or
+        an earlier one; only where there are more keys than can be remembered.
+        """
+        if len(self._known) < _REMEMBERED:
+            return False
+        place = self._place(counter)
+        return place is not None and self._table.value(*place) is not None
 
     def _remember(self, key: bytes, place: tuple[int, int] | None) -> None:
         if len(self._known) < _REMEMBERED:
