@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from typing import Literal, cast
 
 from textual.command import Provider
-from textual.driver import Driver
 from textual.filter import Monochrome, NoColor
 from textual.message import Message
 from textual.screen import Screen
@@ -28,9 +27,8 @@ from meterdeck.tui.arm_desk import ArmDesk
 from meterdeck.tui.crash import Crash
 from meterdeck.tui.fault_desk import LOOK_S, FaultDesk, FaultsSeen, Settled
 from meterdeck.tui.heap import settle
-from meterdeck.tui.key_order import OneKeyAtATime
 from meterdeck.tui.memory import Memory
-from meterdeck.tui.output.driver import Thrift, thrifty
+from meterdeck.tui.output.thrifty_app import ThriftyApp
 from meterdeck.tui.picture import LETTERS_COUNTED, Picture
 from meterdeck.tui.requests import Adjust, Request, Target
 from meterdeck.tui.runtime import Ended, Opened, Report, Runtime, tell
@@ -55,7 +53,7 @@ _SETTLE_S = 2.0  # after the first counters: nobody waits for anything then
 Severity = Literal["information", "warning", "error"]
 
 
-class ConsoleApp(OneKeyAtATime):
+class ConsoleApp(ThriftyApp):
     """Shows one context and acts on it.
 
     Args:
@@ -138,22 +136,6 @@ class ConsoleApp(OneKeyAtATime):
         self.theme = ANSI if sixteen_colours(environ) else DARK
         if theme and not sixteen_colours(environ):
             self.theme = f"{THEME_PREFIX}{theme}"
-
-    def get_driver_class(self) -> type[Driver]:
-        return thrifty(super().get_driver_class())
-
-    def on_resize(self) -> None:
-        # Twice at once, the size is the same as before and the picture is not.
-        self._forget_picture()
-
-    def redraw(self) -> None:
-        """Send everything anew: something else has written into the terminal."""
-        self._forget_picture()
-        self.refresh()
-
-    def _forget_picture(self) -> None:
-        if isinstance(self._driver, Thrift):
-            self._driver.forget()
 
     def get_default_screen(self) -> Screen[None]:
         return FleetScreen(jump=self._jump)
