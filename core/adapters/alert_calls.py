@@ -25,7 +25,7 @@ from meterdeck.core.adapters.redis_client import (
 )
 from meterdeck.core.adapters.scripts import Script
 from meterdeck.core.errors import MeterdeckError
-from meterdeck.core.model.alert_delivery import AlertDelivery
+from meterdeck.core.model.alert_delivery import AlertDelivery, next_in_turn
 from meterdeck.core.model.alerts import Alert
 from meterdeck.core.model.keys import KeyLayout
 from meterdeck.core.model.names import name_bytes, name_text
@@ -200,7 +200,7 @@ class AlertCalls:
             await self._remove(layout.alerting(), tenant)
         if not (book.alerts or book.deliveries):
             await self._remove(layout.alerted(), tenant)
-        waiting = [each.next_at for each in book.deliveries if each.waits]
+        waiting = [each.next_at for each in next_in_turn(book.deliveries)]
         if waiting:
             await self._zadd(layout.alert_due(), tenant, to_milliseconds(min(waiting)))
         else:

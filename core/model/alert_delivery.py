@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -51,6 +52,21 @@ class AlertDelivery:
     def waits(self) -> bool:
         """Whether it is to be tried (again)."""
         return self.state is DeliveryState.WAITING
+
+
+def next_in_turn(deliveries: Iterable[AlertDelivery]) -> list[AlertDelivery]:
+    """Return, of each alert, the first of its deliveries that waits.
+
+    The others wait for it: that an alert is over is never told before that it fired.
+
+    Args:
+        deliveries: The oldest first.
+    """
+    first: dict[str, AlertDelivery] = {}
+    for each in deliveries:
+        if each.waits:
+            first.setdefault(each.alert, each)
+    return list(first.values())
 
 
 def delivery_id(alert: str, telling: Telling, version: int) -> str:

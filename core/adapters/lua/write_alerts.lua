@@ -67,13 +67,22 @@ if redis.call('PEXPIRETIME', key) < expires then
   redis.call('PEXPIREAT', key, digits(expires))
 end
 
-local live, due = 0, nil
+local live, due, first = 0, nil, {} -- of each alert the oldest: the others wait for it
 for field, text in pairs(fields) do
   local found, sort = entry(text), string.sub(field, 1, 2)
   if sort == 'a:' and found.state ~= 'resolved' then live = live + 1 end
-  if sort == 'd:' and found.state == 'waiting' and type(found.next_at) == 'number' then
-    if not due or found.next_at < due then due = found.next_at end
+  local waits = sort == 'd:' and found.state == 'waiting'
+  if waits and type(found.next_at) == 'number' and type(found.created_at) == 'number' then
+    local alert = tostring(found.alert)
+    local other = first[alert]
+    local later = other and (other.created_at < found.created_at
+      or (other.created_at == found.created_at and other.field < field))
+    found.field = field
+    if not later then first[alert] = found end
   end
+end
+for _, found in pairs(first) do
+  if not due or found.next_at < due then due = found.next_at end
 end
 if indexed then
   if live > 0 then

@@ -18,6 +18,7 @@ from meterdeck.core.model.alert_delivery import (
     DeliveryState,
     delivered,
     failed,
+    next_in_turn,
     taken,
 )
 from meterdeck.core.model.context import AlertOptions
@@ -80,9 +81,10 @@ class AlertDelivering:
             await self._sender.close()
 
     async def _of_tenant(self, book: AlertBook) -> None:
-        due = next_ones(book, self._now())
+        now = self._now()
+        due = [each for each in next_in_turn(book.deliveries) if each.next_at <= now]
         if not due:
-            await self._calls.mend(book.tenant, self._now())
+            await self._calls.mend(book.tenant, now)
         for each in due:
             await self._try(book.tenant, each)
 
@@ -108,18 +110,6 @@ class AlertDelivering:
             give_up=self._give_up,
             chance=self._chance(),
         )
-
-
-def next_ones(book: AlertBook, now: datetime) -> list[AlertDelivery]:
-    """Return what of a tenant is to be tried now: of each alert the oldest that waits.
-
-    That an alert is over is never told before that it fired.
-    """
-    first: dict[str, AlertDelivery] = {}
-    for each in book.deliveries:
-        if each.waits:
-            first.setdefault(each.alert, each)
-    return [each for each in first.values() if each.next_at <= now]
 
 
 def _write_down(delivery: AlertDelivery) -> None:

@@ -268,6 +268,39 @@ async def test_nobody_is_tried_for_ever_and_what_was_given_up_is_seen(
     assert await two.calls.due(two.at, 10) == []
 
 
+@pytest.mark.parametrize("tagged", [False, True])
+async def test_what_waits_for_an_earlier_telling_is_not_due_before_it(
+    valkey: Valkey, valkey_client: Redis, tagged: bool
+) -> None:
+    """Else a webhook that was away has them looked at each second, before all others."""
+    async with webhook_sink() as sink:
+        layout = KeyLayout(tagged=tagged)
+        context = with_layout(redis_context(valkey.url), layout)
+        two = await fired_once(valkey_client, context, sink)
+        (deliverer, _) = deliverers(two)
+        sink.answers = [503] * 3
+        for _ in range(3):
+            await deliverer.deliver()
+            two.at += timedelta(seconds=10)
+        month = calendar_month(two.at).label
+        await valkey_client.set(layout.counter(ACME, CALLS, month), "10")
+        await two.look()
+        book = await two.book()
+        assert [each.waits for each in book.deliveries] == [True, True]
+
+        assert await two.calls.due(two.at, 10) == []
+        await two.calls.mend(ACME, two.at)
+        assert await two.calls.due(two.at, 10) == []
+        two.at += timedelta(minutes=1)
+        for _ in range(2):
+            assert await two.calls.due(two.at, 10) == [ACME]
+            await deliverer.deliver()
+        await deliverer.close()
+
+    types = [json.loads(push.body)["type"] for push in sink.pushes]
+    assert types[-2:] == ["alert.fired", "alert.resolved"]
+
+
 async def test_a_worker_fires_what_it_finds_of_use_of_drift_and_of_lag(
     bench: Bench,
 ) -> None:
