@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from math import isfinite, nan
 from typing import Any
 
 from meterdeck.core.adapters.redis_client import (
@@ -39,7 +40,7 @@ async def read_sending(redis: Redis, layout: KeyLayout) -> Sending:
     if alive:
         return Sending(tuple(sorted(alive, key=lambda each: each.id)))
     last = _number(at)
-    since = None if last is None else from_milliseconds(last)
+    since = None if last is None else _moment(last)
     return Sending((), since, await _changed(redis, layout, _number(sequence)))
 
 
@@ -57,11 +58,10 @@ async def _changed(redis: Redis, layout: KeyLayout, since: int | None) -> int | 
 
 def _worker(seen: WorkerSeen) -> WorkerHealth:
     said = _Said(seen.facts)
-    since = said.whole("since")
     return WorkerHealth(
         id=seen.id,
         seen_at=seen.at,
-        since=from_milliseconds(since) if since else None,
+        since=_moment(said.whole("since")),
         tenants=said.whole("tenants"),
         unsent=said.whole("unsent"),
         oldest_s=said.number("oldest_unsent_s") or 0.0,
@@ -89,7 +89,11 @@ class _Said:
 
     def number(self, name: str) -> float | None:
         value = self.facts.get(name)
-        return float(value) if isinstance(value, int | float) else None
+        try:
+            found = float(value) if isinstance(value, int | float) else nan
+        except OverflowError:
+            return None
+        return found if isfinite(found) else None
 
     def whole(self, name: str) -> int:
         value = self.facts.get(name)

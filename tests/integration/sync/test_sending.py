@@ -1,10 +1,12 @@
 """What workers leave behind of themselves: for the console, and when they are gone."""
 
+import json
 from decimal import Decimal
 
 from tests.support.contexts import CALLS
 from tests.support.delivering import Bench, at_work, until
 
+from meterdeck.core.adapters.redis_client import server_time, to_milliseconds
 from meterdeck.core.model.reconciliation import Cause
 from meterdeck.core.services.engine import Engine
 from meterdeck.core.services.reconcile.desk import Comparison
@@ -37,6 +39,22 @@ async def test_a_worker_tells_its_pulse_and_what_it_left_when_it_is_gone(
     left = await read_sending(bench.redis, layout)
     assert (left.workers, left.changed) == ((), 1)
     assert left.silent_since is not None
+
+
+async def test_numbers_that_no_worker_writes_say_nothing(bench: Bench) -> None:
+    """Whoever may write to the hash ends no console by it."""
+    layout, now = bench.context.redis.layout, await server_time(bench.redis)
+    said = {"at": to_milliseconds(now), "since": 10**30, "trouble": {"at": 10**30}}
+    said |= {"lag_s": float("inf"), "latency_ms": 10**400, "oldest_unsent_s": "5"}
+    await bench.redis.hset(layout.workers().decode(), "odd", json.dumps(said))
+    await bench.redis.hset(layout.syncing().decode(), "worker_at", 10**18)
+
+    (odd,) = (await read_sending(bench.redis, layout)).workers
+    await bench.redis.delete(layout.workers().decode())
+    left = await read_sending(bench.redis, layout)
+
+    assert (odd.since, odd.trouble, odd.latency_ms) == (None, None, None)
+    assert (odd.lag_s, odd.oldest_s, left.silent_since) == (0.0, 0.0, None)
 
 
 async def test_what_a_reconciliation_found_is_kept_for_whoever_looks(
