@@ -13,7 +13,7 @@ from textual.filter import Monochrome, NoColor
 from textual.message import Message
 from textual.screen import Screen
 
-from meterdeck.core.errors import BadInput, Conflict, MeterdeckError, UnknownOutcome
+from meterdeck.core.errors import BadInput, MeterdeckError
 from meterdeck.core.model.changes import Actor
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.fleet_update import WatchUpdate
@@ -24,13 +24,14 @@ from meterdeck.tui.actions import Action
 from meterdeck.tui.actions.keys import Keys, keys_of
 from meterdeck.tui.alert_desk import ALERTS_S, AlertDesk, AlertsSeen
 from meterdeck.tui.arm_desk import ArmDesk
+from meterdeck.tui.change_desk import ChangeAnswered, ChangeDesk
 from meterdeck.tui.crash import Crash
 from meterdeck.tui.fault_desk import LOOK_S, FaultDesk, FaultsSeen, Settled
 from meterdeck.tui.heap import settle
 from meterdeck.tui.memory import Memory
 from meterdeck.tui.output.thrifty_app import ThriftyApp
 from meterdeck.tui.picture import LETTERS_COUNTED, Picture
-from meterdeck.tui.requests import Adjust, Request, Target
+from meterdeck.tui.requests import Request
 from meterdeck.tui.runtime import Ended, Opened, Report, Runtime, tell
 from meterdeck.tui.screens.area import AreaScreen
 from meterdeck.tui.screens.fleet import FleetScreen
@@ -88,14 +89,6 @@ class ConsoleApp(ThriftyApp):
             self.future = future
             super().__init__()
 
-    class Finished(Message):
-        """A request was answered, one way or the other."""
-
-        def __init__(self, request: Request, future: Future[str]) -> None:
-            self.request = request
-            self.future = future
-            super().__init__()
-
     def __init__(
         self,
         runtime: Runtime,
@@ -127,6 +120,7 @@ class ConsoleApp(ThriftyApp):
         self.command_lines: list[str] = []
         self.arming = ArmDesk(self)
         self.undoing = UndoDesk(self)
+        self.changing = ChangeDesk(self)
         self._counting = False
         self.actor = actor
         self.environ = environ
@@ -157,7 +151,7 @@ class ConsoleApp(ThriftyApp):
             case Opened(context):
                 self.picture = Picture(context)
                 self._take_keys(context)
-                for screen in self._areas():
+                for screen in self.areas():
                     screen.open(self.picture)
                 self._count_letters()
                 self.faults.look()
@@ -187,7 +181,7 @@ class ConsoleApp(ThriftyApp):
             large = len(self.picture.fleet) >= _LARGE
             if large and self.picture.loaded and not before:
                 self.set_timer(_SETTLE_S, settle)
-            for screen in self._areas():
+            for screen in self.areas():
                 # Behind another screen nothing is painted: under a dialog each line
                 # that changes would send the whole terminal anew.
                 if screen.on_top:
@@ -210,7 +204,7 @@ class ConsoleApp(ThriftyApp):
         error = message.future.exception()
         if error is None and self.picture is not None:
             self.picture.letters = message.future.result()
-            for screen in self._areas():
+            for screen in self.areas():
                 if screen.on_top:
                     screen.frame(self.picture)
         elif error is not None and not isinstance(error, MeterdeckError):
@@ -218,21 +212,21 @@ class ConsoleApp(ThriftyApp):
 
     def on_faults_seen(self, message: FaultsSeen) -> None:
         if self.faults.seen(message) and self.picture is not None:
-            for screen in self._areas():
+            for screen in self.areas():
                 if screen.on_top:
                     screen.frame(self.picture)
                     screen.faulted(self.picture)
 
     def on_alerts_seen(self, message: AlertsSeen) -> None:
         if self.alerts.seen(message) and self.picture is not None:
-            for screen in self._areas():
+            for screen in self.areas():
                 if screen.on_top:
                     screen.frame(self.picture)
 
     def on_settled(self, message: Settled) -> None:
         self.faults.settled(message)
 
-    def _areas(self) -> list[AreaScreen]:
+    def areas(self) -> list[AreaScreen]:
         """The screens that have their widgets; a new one shows the picture itself.
 
         At the end, when widgets go before their screens, there are none any more.
@@ -343,73 +337,17 @@ class ConsoleApp(ThriftyApp):
         self.undoing.foreseen(message)
 
     def perform(self, request: Request | None) -> None:
-        """Send a confirmed request to the engine; its answer becomes a notice.
+        """Send a confirmed request, if changes are allowed; see `ChangeDesk`."""
+        self.changing.perform(request)
 
-        The second door behind the gate: nothing is sent from a console that is not
-        armed, whichever way the request has come.
-        """
-        if request is None:
-            return
-        why = self.barred()
-        if why:
-            self.say(why, title=str(request.target), severity="warning")
-            return
-        self._send(request)
+    def on_change_answered(self, message: ChangeAnswered) -> None:
+        self.changing.answered(message)
 
-    def barred(self) -> str:
-        """Return why nothing may be changed now, one sentence; "" if it may."""
-        if self.picture is None:
-            return "not connected yet, nothing was changed"
-        return self.picture.arming.refusal()
-
-    def _send(self, request: Request) -> None:
-        actor = self.actor()
-        future = self.runtime.submit(lambda engine: request.perform(engine, actor))
-        tell(self, future, lambda done: self.Finished(request, done))
-
-    def on_console_app_finished(self, message: Finished) -> None:
-        request, error = message.request, message.future.exception()
+    def look_anew(self) -> None:
+        """Have everything read that a change may have changed."""
         self.runtime.poke()
         self._count_letters()
         self.alerts.look()
-        if error is None or isinstance(error, UnknownOutcome):
-            self.undoing.note(request)
-        if error is None:
-            self.say(message.future.result(), title=str(request.target))
-        elif isinstance(error, UnknownOutcome):
-            # Confirmed while armed, and the same operation: it may be asked about.
-            self._ask(request, error, "Ask again", self._send, request)
-        elif isinstance(error, Conflict) and isinstance(request, Adjust):
-            again = request.to_whatever_is_there()
-            self._ask(request, error, "Do it anyway", self.perform, again)
-        elif isinstance(error, MeterdeckError):
-            self.say(str(error), title=str(request.target), severity="error")
-        else:
-            raise error
-        for screen in self._areas():
-            screen.answered(request)
-            if isinstance(request.target, Target):
-                screen.changed(request.target.tenant.id)
-            else:
-                screen.resold()
-
-    def _ask(
-        self,
-        request: Request,
-        error: MeterdeckError,
-        label: str,
-        perform: Callable[[Request], None],
-        again: Request,
-    ) -> None:
-        from meterdeck.tui.dialogs.outcome import OutcomeDialog  # noqa: PLC0415  # rare
-
-        dialog = OutcomeDialog(str(request.target), str(error), label)
-
-        def answered(yes: bool | None) -> None:
-            if yes:
-                perform(again)
-
-        self.push_screen(dialog, answered)
 
     def next_theme(self) -> None:
         """Change to the next of our themes."""

@@ -74,7 +74,7 @@ class FaultDesk:
 
     def _may(self) -> bool:
         """Whether anything may be changed now; says why not."""
-        why = self._app.barred()
+        why = self._app.changing.barred()
         if why:
             self._app.say(why, title=_TITLE, severity="warning")
         return not why

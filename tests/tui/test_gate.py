@@ -86,7 +86,7 @@ def test_only_a_request_asks_the_engine_to_write() -> None:
 
     assert outside == []
     assert {"adjust", "set_override", "undo", "fire"} <= inside
-    assert sends == ["console.py"]
+    assert sends == ["change_desk.py"]
     assert panels == {"fault_desk.py"}  # which asks `barred` before each change
 
 

@@ -80,7 +80,7 @@ class TableScreen(AreaScreen):
         from meterdeck.tui.bulk import BulkOverride  # noqa: PLC0415  # rare
 
         self.console.perform(request)
-        if isinstance(request, BulkOverride) and not self.console.barred():
+        if isinstance(request, BulkOverride) and not self.console.changing.barred():
             self._bulk = request
             self._watching = self.set_interval(1.0, self.show_note)
 

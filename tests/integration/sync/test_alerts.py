@@ -272,7 +272,7 @@ async def test_nobody_is_tried_for_ever_and_what_was_given_up_is_seen(
 async def test_what_waits_for_an_earlier_telling_is_not_due_before_it(
     valkey: Valkey, valkey_client: Redis, tagged: bool
 ) -> None:
-    """Else a webhook that was away has them looked at each second, before all others."""
+    """Else, a webhook being away, they are looked at each second before the others."""
     async with webhook_sink() as sink:
         layout = KeyLayout(tagged=tagged)
         context = with_layout(redis_context(valkey.url), layout)
