@@ -40,13 +40,14 @@ class RunningSandbox:
 
 @contextmanager
 def running_sandbox(
-    *, tenants: int = 200, traffic: bool = False
+    *, tenants: int = 200, traffic: bool = False, operators: bool = False
 ) -> Iterator[RunningSandbox]:
     """Run a sandbox with a state directory of its own.
 
     Args:
         traffic: Simulated programs move the counters, and a worker delivers; without,
             nobody does.
+        operators: Operators have set overrides and corrected a counter already.
 
     Raises:
         RuntimeError: It ended instead of getting ready.
@@ -55,6 +56,7 @@ def running_sandbox(
         environment = child_environment(METERDECK_STATE_DIR=state)
         argv = [METERDECK, "sandbox", "--json"]
         argv += [] if traffic else ["--no-traffic", "--no-worker"]
+        argv += ["--operators"] if operators else []
         argv += ["--tenants", str(tenants), "--seed", "1"]
         started = time.monotonic()
         with subprocess.Popen(
