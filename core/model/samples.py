@@ -25,6 +25,7 @@ _MOST = 4_096  # samples that are read of one text
 _LONGEST = 10  # bytes of one number
 _BITS = 6  # of a signed difference that takes one byte
 _LARGEST_BITS = 53
+_LATEST = 70_389_527  # the last hour of the year 9999
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +162,8 @@ def read_samples(text: bytes) -> Samples:
 def _read_taken(numbers: _Numbers) -> list[Sample]:
     hour = numbers.next()
     last = Sample(hour + numbers.next(), numbers.signed())
+    if last.hour > _LATEST:
+        raise ValueError("samples of an hour that will never be")
     if numbers.ended:
         if hour != last.hour:
             raise ValueError("samples without the first one")

@@ -160,14 +160,15 @@ def test_the_trail_tells_what_was_changed_and_which_override_was_in_force() -> N
         entry("override:set", "none", "500", at=ago(3)),
         entry("override:set", "none", f"800 until {later}", at=ago(90)),
         entry("override:set", "none", "7", at=ago(90), resource="images"),
+        entry("override:set", "none", "9 until 2026-11-20T00:00:00", at=ago(200)),
     ]
 
     assert jumps_of(trail, "api_calls", "2026-11") == (Jump(ago(2), -900),)
-    limits = [override_at(trail, "api_calls", ago(h)) for h in (0.5, 2, 10, 80, 100)]
+    limits = [override_at(trail, "api_calls", ago(h)) for h in (0.5, 2, 10, 80, 199)]
     assert limits == [
         None,
         Limit(500, LimitSource.OVERRIDE),
         None,
         Limit(800, LimitSource.OVERRIDE),
-        None,
+        Limit(9, LimitSource.OVERRIDE),
     ]

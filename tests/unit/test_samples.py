@@ -101,3 +101,9 @@ def test_an_unended_number_is_refused() -> None:
     """A cut text is not taken for a shorter one."""
     with pytest.raises(ValueError, match="does not end"):
         read_samples(b"\x80")
+
+
+def test_an_hour_beyond_all_calendars_is_refused() -> None:
+    """Else whoever makes a moment of it ends with an error of its own."""
+    with pytest.raises(ValueError, match="never be"):
+        read_samples(write_samples(Samples((Sample(10**12, 5),))))
