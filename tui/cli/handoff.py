@@ -70,7 +70,9 @@ def _form(call: Call, handoff: Handoff, text: str, path: Path | None) -> Form:
                 "used": each.used,
                 "limit": each.limit,
                 "percent": each.percent,
-                "full_in_s": each.full_in.total_seconds() if each.full_in else None,
+                "full_in_s": None
+                if each.full_in is None
+                else round(each.full_in.total_seconds()),
             }
             for each in handoff.risks
         ],
