@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from meterdeck.core.model.changes import AuditEntry
-from meterdeck.core.model.handoff_words import trail_words
 from meterdeck.core.model.trail_window import TrailWindow
+from meterdeck.core.model.wording import trail_words
 from meterdeck.tui import phrases
 from meterdeck.tui.picture import Picture
 from meterdeck.tui.themes import Role

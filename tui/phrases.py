@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+from meterdeck.core.model import wording
 from meterdeck.core.model.event_changes import EventChange, length_words
 from meterdeck.core.model.quantity import (
     group_quantity,
-    parse_counter,
     short_quantity,
 )
 from meterdeck.core.model.usage import Resource, ResourceKind, TenantStatus
@@ -58,9 +58,8 @@ def day(at: datetime, now: datetime) -> str:
     return text if at.year == now.astimezone(UTC).year else f"{text} {at.year % 100}"
 
 
-def moment(at: datetime) -> str:
-    """Return date and time in UTC: `2026-12-01 00:00`."""
-    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M")
+moment = wording.minute
+"""Date and time in UTC: `2026-12-01 00:00`."""
 
 
 def span(length: timedelta) -> str:
@@ -78,21 +77,6 @@ def span(length: timedelta) -> str:
     if days < 100:
         return f"{days}d {hours % 24}h"
     return f"{days}d"
-
-
-def trail_value(text: str, scale: int = 0) -> str:
-    """Return what the audit trail wrote of a counter or an override, for a person.
-
-    `2000 until 2026-11-27T18:00:00Z` is written with its thousands separated; what is
-    no number is left as it is.
-    """
-    units, until, end = text.partition(" until ")
-    if units == "none":
-        return "no override"
-    value = parse_counter(units.encode("utf-8", "surrogateescape"))
-    if value is None:
-        return text
-    return f"{group_quantity(value, scale)}{until}{end}"
 
 
 def coarse(length: timedelta) -> str:
@@ -133,9 +117,8 @@ def latency(milliseconds: float) -> str:
     return f"{milliseconds / 1000:.1f} s"
 
 
-def counted(number: int, one: str, many: str = "") -> str:
-    """Return a count with its noun: `1 tenant`, `1,204 tenants`."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
+counted = wording.counted
+"""A count with its noun: `1 tenant`, `1,204 tenants`."""
 
 
 def windows_words(windows: Sequence[Window], now: datetime) -> list[str]:

@@ -15,6 +15,7 @@ from meterdeck.core.model.events import EventOutcome
 from meterdeck.core.model.quantity import format_quantity, group_quantity
 from meterdeck.core.model.text import visible
 from meterdeck.core.model.usage import Resource, Tenant
+from meterdeck.core.model.wording import trail_words
 from meterdeck.tui import phrases
 
 if TYPE_CHECKING:
@@ -163,8 +164,7 @@ class Undo:
         )
         scale = self.target.resource.scale
         before, after = (
-            visible(phrases.trail_value(text, scale), 60)
-            for text in (done.before, done.after)
+            visible(trail_words(text, scale), 60) for text in (done.before, done.after)
         )
         again = "; it had been done already" if done.replayed else ""
         return f"{before} → {after}, {self.what} is undone{again}"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from meterdeck.core.model.health_items import age_words, count_words
+from meterdeck.core.model.health_items import age_words
+from meterdeck.core.model.wording import counted
 from meterdeck.tui import phrases
 from meterdeck.tui.themes import Role
 
@@ -35,7 +36,7 @@ def unsent(sending: Sending | None, flush_s: int, *, wide: bool) -> tuple[str, R
     oldest = age_words(minutes * 60)
     if not wide:
         return f"unsent for {oldest}", role
-    return f"{count_words(sending.unsent, 'counter')} unsent for up to {oldest}", role
+    return f"{counted(sending.unsent, 'counter')} unsent for up to {oldest}", role
 
 
 def _nobody(sending: Sending, *, wide: bool) -> str:
@@ -44,4 +45,4 @@ def _nobody(sending: Sending, *, wide: bool) -> str:
     since = f"no worker since {phrases.clock(sending.silent_since)[:5]}"
     if not wide or not sending.changed:
         return since
-    return f"{since}: {count_words(sending.changed, 'tenant')} unsent"
+    return f"{since}: {counted(sending.changed, 'tenant')} unsent"

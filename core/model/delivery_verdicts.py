@@ -23,10 +23,10 @@ from meterdeck.core.model.health_items import (
     Item,
     Section,
     age_words,
-    count_words,
     rough,
     since_words,
 )
+from meterdeck.core.model.wording import counted
 
 _FULL = 90
 _LATE_S, _BAD_S = 120.0, 3600.0
@@ -48,7 +48,7 @@ def delivery_items(health: FleetHealth, expected: Expected) -> Iterator[Item]:
         yield item("delivered", "Delivered", _delivered(sending), _WHY["delivered"])
         if len(sending.workers) > 1:
             for each in sending.workers:
-                share = count_words(each.tenants, "tenant")
+                share = counted(each.tenants, "tenant")
                 said = ok(f"{share}, {each.per_minute:,} events in the last minute")
                 bad = warning(each.problem, "look at its log") if each.problem else said
                 yield item(f"worker:{each.id}", each.id[:14], bad, _WHY["worker"])
@@ -59,9 +59,7 @@ def delivery_items(health: FleetHealth, expected: Expected) -> Iterator[Item]:
         return
     yield item("letters", "Dead letters", _letters(waiting), _WHY["letters"])
     if waiting.queued:
-        queued = ok(
-            count_words(waiting.queued, "event of track()", "events of track()")
-        )
+        queued = ok(counted(waiting.queued, "event of track()", "events of track()"))
         yield item("queue", "Queue", queued, _WHY["queue"])
     if sending is not None:
         yield item("closing", "Closing", _closing(sending), _WHY["closing"])
@@ -89,7 +87,7 @@ def _workers(sending: Sending, at: datetime) -> Verdict:
         silent = since_words(at - sending.silent_since)
         changed = ""
         if sending.changed:
-            noun = count_words(sending.changed, "tenant has", "tenants have")
+            noun = counted(sending.changed, "tenant has", "tenants have")
             changed = f"; {noun} used something since"
         return fault(f"none is alive; the last one was, {silent}{changed}", _START)
     begun = min((each.since for each in workers if each.since), default=None)
@@ -97,7 +95,7 @@ def _workers(sending: Sending, at: datetime) -> Verdict:
     if begun is not None:
         found += f", for {age_words((at - begun).total_seconds())}"
     tenants = sum(each.tenants for each in workers)
-    found += f"; {count_words(tenants, 'tenant')}" if tenants else ""
+    found += f"; {counted(tenants, 'tenant')}" if tenants else ""
     if any(each.stopped for each in workers):
         mend = "correct stripe.api_key, and start the workers again"
         return fault(f"{found}; Stripe does not accept the key", mend)
@@ -106,7 +104,7 @@ def _workers(sending: Sending, at: datetime) -> Verdict:
     if problem:
         return warning(f"{found}; {problem}", "look at the workers' log")
     if unbilled:
-        left = count_words(unbilled, "counter cannot", "counters cannot")
+        left = counted(unbilled, "counter cannot", "counters cannot")
         mend = "the workers' log says why: counter_not_billed"
         return warning(f"{found}; {left} be billed as it is", mend)
     return ok(found)
@@ -118,7 +116,7 @@ def _unsent(sending: Sending, expected: Expected) -> Verdict:
     if not sending.unsent:
         return ok("nothing")
     oldest = age_words(sending.oldest_s)
-    found = f"{count_words(sending.unsent, 'counter')}, the oldest {oldest}"
+    found = f"{counted(sending.unsent, 'counter')}, the oldest {oldest}"
     late_s = sending.oldest_s - expected.flush_s
     mend = "look at Stripe's rate limit and last error above; more workers share it"
     if late_s > _BAD_S:
@@ -131,7 +129,7 @@ def _delivered(sending: Sending) -> Verdict:
         return unknown("no worker tells", _START)
     if not sending.per_minute:
         return ok("nothing in the last minute")
-    events = count_words(rough(sending.per_minute), "event")
+    events = counted(rough(sending.per_minute), "event")
     lag = age_words(sending.lag_s)
     return ok(f"about {events} in the last minute; lag {lag}")
 
@@ -144,13 +142,13 @@ def _spool(spool: SpoolSight | None, at: datetime) -> Verdict:
             return warning("calls were put aside", "list them: meterdeck spool")
         return ok("nothing waits on this machine")
     about = "" if spool.exact else "about "
-    found = f"{about}{count_words(spool.calls, 'call')}"
+    found = f"{about}{counted(spool.calls, 'call')}"
     if spool.oldest_at is not None:
         found += f", the oldest {age_words((at - spool.oldest_at).total_seconds())}"
     if spool.percent >= _FULL:
         return fault(f"{found}; {spool.percent} % full", "bring Redis back")
     if spool.ended:
-        ended = count_words(spool.ended, "ended process", "ended processes")
+        ended = counted(spool.ended, "ended process", "ended processes")
         return warning(f"{found}, left by {ended}", "list them: meterdeck spool")
     return warning(found, "see whether they reach Redis: meterdeck spool")
 
@@ -169,7 +167,7 @@ def _closing(sending: Sending) -> Verdict:
         return unknown("no worker tells", _START)
     if not closing:
         return ok("nothing is unsent of periods that end soon")
-    unsent = count_words(closing, "counter")
+    unsent = counted(closing, "counter")
     return warning(f"{unsent} of periods that end soon", "D, then tab, lists them")
 
 
@@ -181,7 +179,7 @@ def _drift(waiting: Waiting, at: datetime, expected: Expected) -> Verdict:
     age_s = (at - found.at).total_seconds()
     when = f"compared {age_words(age_s)} ago"
     if found.differing:
-        differ = count_words(found.differing, "counter differs", "counters differ")
+        differ = counted(found.differing, "counter differs", "counters differ")
         return warning(f"{differ}; {when}", "D shows why, and repairs")
     if expected.reconcile_m and age_s > 3 * 60 * expected.reconcile_m:
         return warning(f"none, but {when}", "look at the workers' log: reconciling")

@@ -12,7 +12,6 @@ from meterdeck.core.model.handoff_words import (
     MOST_LINES,
     Lines,
     and_more,
-    minute,
     who,
 )
 from meterdeck.core.model.ledger import LedgerEvent
@@ -20,6 +19,7 @@ from meterdeck.core.model.markdown import code, escaped, table
 from meterdeck.core.model.override_ends import amount_words
 from meterdeck.core.model.quantity import group_quantity
 from meterdeck.core.model.windows import Window
+from meterdeck.core.model.wording import minute
 
 
 def drift_part(handoff: Handoff) -> Lines:

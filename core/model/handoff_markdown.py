@@ -20,13 +20,12 @@ from meterdeck.core.model.handoff_words import (
     MOST_LINES,
     Lines,
     and_more,
-    minute,
-    trail_words,
     who,
 )
 from meterdeck.core.model.health_items import SIGNS, Item
 from meterdeck.core.model.markdown import code, escaped, table
 from meterdeck.core.model.override_ends import amount_words, ending_words
+from meterdeck.core.model.wording import minute, trail_words
 
 _HALF_MINUTE = timedelta(seconds=30)  # a shift is rounded, as it is read later
 

@@ -108,8 +108,3 @@ def rough(number: float, digits: int = 2) -> int:
 def since_words(length: timedelta) -> str:
     """Write how long ago something was."""
     return f"{age_words(length.total_seconds())} ago"
-
-
-def count_words(number: int, one: str, many: str = "") -> str:
-    """Write a count with its noun: `1 event`, `1,204 events`."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"

@@ -14,11 +14,11 @@ from meterdeck.core.model.health_items import (
     Item,
     Section,
     age_words,
-    count_words,
     ms_words,
     rough,
     since_words,
 )
+from meterdeck.core.model.wording import counted
 
 _SLOW_MS, _BAD_MS = 100.0, 1000.0
 _SPIKE_MS = 500
@@ -148,7 +148,7 @@ def _eviction(server: ServerHealth) -> Verdict:
     verdict, evicted = server_verdicts.eviction(server), server.memory.evicted
     if not evicted:
         return verdict
-    lost = f"{verdict.found}; {count_words(evicted, 'key was', 'keys were')} removed"
+    lost = f"{verdict.found}; {counted(evicted, 'key was', 'keys were')} removed"
     mend = verdict.mend or "compare with Stripe what is left: meterdeck reconcile --all"
     return fault(f"{lost} since it began", mend)
 
@@ -174,8 +174,8 @@ def _load(server: ServerHealth) -> Verdict:
     load = server.load
     parts = [
         f"about {rough(load.per_second, 1):,} commands/s",
-        count_words(load.clients, "client"),
-        count_words(load.keys, "key"),
+        counted(load.clients, "client"),
+        counted(load.keys, "key"),
     ]
     if load.blocked:
         parts.append(f"{load.blocked:,} blocked")
@@ -188,7 +188,7 @@ def _slow(server: ServerHealth) -> Verdict:
         return unknown(NOT_ALLOWED, "give it +slowlog|len and +latency|latest")
     parts = []
     if load.slow is not None:
-        parts.append(f"{count_words(load.slow, 'entry', 'entries')} in the slow log")
+        parts.append(f"{counted(load.slow, 'entry', 'entries')} in the slow log")
     if load.spike_ms:
         parts.append(f"the worst moment took {ms_words(load.spike_ms)}")
     found = "; ".join(parts) or "none"
@@ -206,7 +206,7 @@ def _sentinels(said: SentinelHealth) -> Verdict:
 
 
 def _node(server: ServerHealth) -> Verdict:
-    replicas = count_words(len(server.replication.replicas), "replica")
+    replicas = counted(len(server.replication.replicas), "replica")
     memory = server_verdicts.bytes_words(server.memory.used)
     found = (
         f"{memory}, about {rough(server.load.per_second, 1):,} commands/s, {replicas}"

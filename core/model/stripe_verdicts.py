@@ -23,10 +23,10 @@ from meterdeck.core.model.health_items import (
     Item,
     Section,
     age_words,
-    count_words,
     ms_words,
     since_words,
 )
+from meterdeck.core.model.wording import counted
 
 _RECENT_S = 300.0
 _REPORTS_S = 300.0
@@ -131,7 +131,7 @@ def _reports(stripe: StripeHealth, sending: Sending | None, at: datetime) -> Ver
     age_s = (at - stripe.reports_read_at).total_seconds()
     found = f"read {age_words(age_s)} ago"
     if late:
-        count = count_words(late, "event", "events")
+        count = counted(late, "event", "events")
         text = f"{found}; {count} accepted and not counted after all"
         return warning(text, "see the letters: meterdeck letters")
     if age_s > _REPORTS_S:

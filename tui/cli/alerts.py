@@ -10,12 +10,12 @@ from meterdeck.core.model.alert_rules import Severity
 from meterdeck.core.model.alert_sight import AlertSight, SeenAlert, alert_filter
 from meterdeck.core.model.alert_words import alert_form, headline, resource_of
 from meterdeck.core.model.alerts import Alert, AlertState
+from meterdeck.core.model.wording import minute
 from meterdeck.tui.cli.actor import current_actor
 from meterdeck.tui.cli.call import Call, run_call
 from meterdeck.tui.cli.json_form import context_form, moment
 from meterdeck.tui.cli.output import Cell, Tone, note
 from meterdeck.tui.cli.when import parse_until, show_moment
-from meterdeck.tui.cli.words import minute
 
 
 def run(args: Namespace) -> int:

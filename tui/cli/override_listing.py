@@ -15,11 +15,12 @@ from meterdeck.core.model.override_ends import (
     ending_words,
 )
 from meterdeck.core.model.usage import Resource, ResourceName, Tenant, TenantId, Usage
+from meterdeck.core.model.wording import minute
 from meterdeck.tui.cli.call import Call
 from meterdeck.tui.cli.json_form import context_form, ending_form, override_form
 from meterdeck.tui.cli.output import Cell, Tone, note
 from meterdeck.tui.cli.tenant_filter import filtered_tenants
-from meterdeck.tui.cli.words import amount, minute
+from meterdeck.tui.cli.words import amount
 
 _AT_ONCE = 32
 Counters = dict[TenantId, tuple[Tenant, tuple[Usage, ...]]]

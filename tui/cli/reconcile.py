@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from meterdeck.core.errors import BadInput
 from meterdeck.core.model.usage import Resource, Tenant
+from meterdeck.core.model.wording import minute
 from meterdeck.core.services.reconcile.reconciler import Scope, Unasked, Unchanged
 from meterdeck.core.services.reconcile.reconciliation import Reconciliation
 from meterdeck.core.services.reconcile.repair_plan import (
@@ -34,7 +35,6 @@ from meterdeck.tui.cli.confirm import confirm
 from meterdeck.tui.cli.output import Cell, Row, Tone, note
 from meterdeck.tui.cli.reconcile_form import report_form
 from meterdeck.tui.cli.tenant_filter import filtered_tenants
-from meterdeck.tui.cli.words import minute
 
 _QUIET_S = 1.0
 _HEAD = ("tenant", "resource", "period", "used", "accepted", "in Stripe", "causes")

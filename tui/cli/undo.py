@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 
 from meterdeck.core.model.changes import Undone
+from meterdeck.core.model.wording import trail_words
 from meterdeck.tui.cli.actor import current_actor
 from meterdeck.tui.cli.arguments import operation_id_of
 from meterdeck.tui.cli.call import Call, run_call
@@ -12,7 +13,6 @@ from meterdeck.tui.cli.confirm import confirm
 from meterdeck.tui.cli.json_form import context_form
 from meterdeck.tui.cli.output import Cell, Tone, note
 from meterdeck.tui.cli.words import second
-from meterdeck.tui.phrases import trail_value
 
 
 def run(args: Namespace) -> int:
@@ -78,7 +78,7 @@ def _change(call: Call, done: Undone) -> str:
     if done.entry.period:
         what = f"{resource.label} · {done.entry.period}"
     before, after = (
-        trail_value(each, resource.scale) for each in (done.before, done.after)
+        trail_words(each, resource.scale) for each in (done.before, done.after)
     )
     return f"{done.entry.tenant} · {what}: {before} → {after}"
 

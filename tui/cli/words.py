@@ -79,11 +79,6 @@ def day(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%d")
 
 
-def minute(at: datetime) -> str:
-    """Return date and time in UTC: `2026-12-01 00:00`."""
-    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M")
-
-
 def second(at: datetime) -> str:
     """Return date and time in UTC: `2026-12-01 00:00:00`."""
     return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")

@@ -12,6 +12,7 @@ from meterdeck.core.model.changes import Bill, Undone
 from meterdeck.core.model.quantity import parse_counter
 from meterdeck.core.model.text import visible
 from meterdeck.core.model.usage import Tenant
+from meterdeck.core.model.wording import trail_words
 from meterdeck.tui import phrases
 from meterdeck.tui.dialogs.change import ChangeDialog, Draft
 from meterdeck.tui.picture import Picture
@@ -46,7 +47,7 @@ class UndoDialog(ChangeDialog):
     def fields(self) -> Iterator[tuple[str, Widget]]:
         entry, scale = self._foreseen.entry, self._target.resource.scale
         before, after = (
-            visible(phrases.trail_value(text, scale), 40)
+            visible(trail_words(text, scale), 40)
             for text in (entry.before, entry.after)
         )
         when = phrases.moment(entry.at)
@@ -77,8 +78,8 @@ class UndoDialog(ChangeDialog):
             now = used if isinstance(used, int) else was
             return self._target.amount(now), self._target.amount(now + becomes - was)
         return (
-            visible(phrases.trail_value(done.before, scale), 40),
-            visible(phrases.trail_value(done.after, scale), 40),
+            visible(trail_words(done.before, scale), 40),
+            visible(trail_words(done.after, scale), 40),
         )
 
     def _note(self) -> str:

@@ -8,6 +8,7 @@ from textual.strip import Strip
 
 from meterdeck.core.model.changes import AuditEntry
 from meterdeck.core.model.text import visible
+from meterdeck.core.model.wording import trail_words
 from meterdeck.tui import phrases
 from meterdeck.tui.picture import Picture
 from meterdeck.tui.render import Line
@@ -108,7 +109,7 @@ class AuditLog(Panel):
         first.add(what, muted if taken_back else style(Role.ACCENT, ground))
         scale = self._scale(entry)
         before, after = (
-            visible(phrases.trail_value(value, scale), 40)
+            visible(trail_words(value, scale), 40)
             for value in (entry.before, entry.after)
         )
         room = max(width - first.width - 1, 0)
