@@ -92,6 +92,20 @@ class CloseGuard:
         async for each in self._read(batch):
             yield each
 
+    async def in_order(
+        self,
+        tenants: Iterable[Tenant],
+        now: datetime,
+        *,
+        within: timedelta | None = None,
+        progress: Callable[[int], None] = lambda read: None,
+    ) -> list[Closing]:
+        """Return what is unsent, what ends first on top; otherwise as `look`."""
+        looked = self.look(tenants, now, within=within, progress=progress)
+        found = [each async for each in looked]
+        found.sort(key=lambda each: (each.ends, each.tenant.id, each.resource.name))
+        return found
+
     def _closing(
         self, tenant: Tenant, now: datetime, span: timedelta
     ) -> list[tuple[Tenant, Resource, Period, datetime]]:

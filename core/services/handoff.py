@@ -105,9 +105,7 @@ async def _read_closing(engine: Engine, found: Gathered) -> None:
         return
     guard = CloseGuard(engine.context, engine.records)
     tenants = await engine.directory.cached()
-    closing = [each async for each in guard.look(tenants, found.at)]
-    closing.sort(key=lambda each: (each.ends, each.tenant.id, each.resource.name))
-    found.closing = tuple(closing)
+    found.closing = tuple(await guard.in_order(tenants, found.at))
 
 
 async def _read_changes(engine: Engine, found: Gathered) -> None:

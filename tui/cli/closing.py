@@ -34,11 +34,7 @@ async def _look(call: Call) -> int:
     tenants = await engine.directory.cached()
     guard = CloseGuard(call.context, engine.records)
     progress = _progress(as_json=call.out.as_json)
-    found = [
-        each
-        async for each in guard.look(tenants, now, within=within, progress=progress)
-    ]
-    found.sort(key=lambda each: (each.ends, each.tenant.id, each.resource.name))
+    found = await guard.in_order(tenants, now, within=within, progress=progress)
     if call.out.as_json:
         forms = [_form(each) for each in found]
         call.out.object({**context_form(call.context), "closing": forms})

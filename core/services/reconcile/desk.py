@@ -159,8 +159,7 @@ class DriftDesk:
         guard = CloseGuard(self._context, self._all.records)
         tenants: Sequence[Tenant] = await self._directory.cached()
         now = await self._all.now()
-        found = [each async for each in guard.look(tenants, now, progress=progress)]
-        found.sort(key=lambda each: (each.ends, each.tenant.id, each.resource.name))
+        found = await guard.in_order(tenants, now, progress=progress)
         return tuple(found[:MOST_CLOSING]), max(0, len(found) - MOST_CLOSING)
 
 
