@@ -87,8 +87,11 @@ def in_order(alerts: Iterable[SeenAlert], now: datetime) -> tuple[SeenAlert, ...
     return tuple(sorted(wanted, key=place))
 
 
-def alert_filter(text: str, now: datetime) -> RecordFilter[SeenAlert]:
+def alert_filter(text: str, now: Callable[[], datetime]) -> RecordFilter[SeenAlert]:
     """Return what tells whether an alert is wanted.
+
+    Args:
+        now: By which snoozes are over, whenever it is asked.
 
     Raises:
         BadInput: The expression cannot be read, or names a field there is not.
@@ -97,7 +100,7 @@ def alert_filter(text: str, now: datetime) -> RecordFilter[SeenAlert]:
         "id": lambda seen: seen.alert.id,
         "rule": lambda seen: seen.alert.slot.rule,
         "severity": lambda seen: seen.alert.severity.value,
-        "state": lambda seen: seen.alert.state_at(now).value,
+        "state": lambda seen: seen.alert.state_at(now()).value,
         "tenant": lambda seen: f"{seen.alert.slot.tenant} {seen.alert.tenant_name}",
         "plan": lambda seen: seen.alert.plan,
         "resource": lambda seen: seen.alert.slot.resource,

@@ -17,6 +17,7 @@ from meterdeck.core.model.alert_delivery import (
     taken,
 )
 from meterdeck.core.model.alert_rules import AlertRule, Measure, Reading
+from meterdeck.core.model.alert_sight import SeenAlert, alert_filter
 from meterdeck.core.model.alerts import (
     Alert,
     AlertState,
@@ -195,10 +196,13 @@ def test_who_acknowledged_is_kept_and_a_snooze_ends_with_one_reminder() -> None:
 
     until = book.now + timedelta(minutes=3)
     quiet = snoozed(seen, replace(ANNA, at=book.now, until=until))
+    opened = alert_filter("state:open", lambda: book.now)
+    assert not opened(SeenAlert(quiet))
     book.alerts[alert.slot.field] = quiet
     assert book.read(95) == []
     assert quiet.state_at(until) is AlertState.OPEN
     book.now = until
+    assert opened(SeenAlert(quiet)), "also by a filter that was typed before"
     book.read(95)
     book.read(95)
 

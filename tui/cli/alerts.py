@@ -40,7 +40,7 @@ def run_test(args: Namespace) -> int:
 
 async def _list(call: Call) -> int:
     sight = await call.engine.alerts.look(history=call.args.everything)
-    takes = alert_filter(call.args.filter, sight.at)
+    takes = alert_filter(call.args.filter, lambda: sight.at)
     found = [seen for seen in sight.alerts if takes(seen)]
     if call.out.as_json:
         call.out.object(

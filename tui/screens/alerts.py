@@ -32,11 +32,6 @@ _NO_RULE = "no rule is set; docs/alerts.md says how"
 _NONE = "no alert fired yet"
 
 
-_FILTER_FIELDS = (
-    "state", "severity", "tenant", "rule", "resource", "plan", "by", "id"
-)  # fmt: skip
-
-
 class AlertsScreen(ListScreen[AlertSight]):
     """A line an alert; the chosen one in full below."""
 
@@ -90,18 +85,13 @@ class AlertsScreen(ListScreen[AlertSight]):
 
     def take(self, picture: Picture, change: FleetChange) -> None:
         super().take(picture, change)
-        self._detail()
+        self.show_detail()
 
     def show_read(self, answer: AlertSight) -> None:
         self._sight, self._cells.at = answer, answer.at
         self._list.empty = _NONE if answer.rules else _NO_RULE
         self._list.show(answer.alerts)
         self._note()
-
-    def show_problem(self, problem: str) -> None:
-        if problem:
-            self._list.note = problem
-            self._list.repaint()
 
     def _note(self) -> None:
         sight = self._sight
@@ -117,16 +107,13 @@ class AlertsScreen(ListScreen[AlertSight]):
         ]
         self._list.note = " · ".join(filter(None, parts))
         self._list.repaint()
-        self._detail()
+        self.show_detail()
 
-    def _detail(self) -> None:
+    def show_detail(self) -> None:
         picture = self.console.picture
         if picture is not None:
             chosen = self._list.selected
             self.query_one(AlertDetail).show(chosen, self._sight, picture)
-
-    def on_record_list_selected(self) -> None:
-        self._detail()
 
     # -- actions ---------------------------------------------------------------
 
@@ -146,7 +133,8 @@ class AlertsScreen(ListScreen[AlertSight]):
         )
 
     def narrow(self, text: str) -> None:
-        self._list.filter(alert_filter(text, self._cells.at) if text else None)
+        takes = alert_filter(text, lambda: self._cells.at) if text else None
+        self._list.filter(takes)
         self._note()
 
     def do_open(self) -> None:

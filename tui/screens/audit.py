@@ -119,11 +119,6 @@ class AuditScreen(Proving, ListScreen[tuple[AuditQuery, AuditPage]]):
         if self._window.take_newest(page) or not self._list.shown:
             self._show()
 
-    def show_problem(self, problem: str) -> None:
-        if problem:
-            self._list.note = problem
-            self._list.repaint()
-
     def _show(self) -> None:
         """Show what is in the window; who is on top stays on top."""
         records = self._list
@@ -149,9 +144,9 @@ class AuditScreen(Proving, ListScreen[tuple[AuditQuery, AuditPage]]):
             parts.append(f"{len(window.unreadable):,} unreadable, see V")
         records.note = " · ".join(parts)
         records.repaint()
-        self._detail()
+        self.show_detail()
 
-    def _detail(self) -> None:
+    def show_detail(self) -> None:
         picture, entry = self.console.picture, self._list.selected
         if picture is None:
             return
@@ -164,7 +159,6 @@ class AuditScreen(Proving, ListScreen[tuple[AuditQuery, AuditPage]]):
 
     def on_record_list_selected(self) -> None:
         self._pages_left = _PAGES_ALONE
-        self._detail()
         self._read_on()
 
     # -- older ones ------------------------------------------------------------

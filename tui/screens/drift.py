@@ -13,7 +13,7 @@ from textual.message import Message
 from meterdeck.core.errors import MeterdeckError
 from meterdeck.core.model.drift import LastPass
 from meterdeck.core.model.filter import record_filter
-from meterdeck.core.model.filter.completion import record_hints
+from meterdeck.core.model.filter.completion import Hints, record_hints
 from meterdeck.core.model.text import visible
 from meterdeck.core.model.usage import CounterId, TenantId
 from meterdeck.core.services.close_guard import Closing
@@ -68,7 +68,6 @@ class DriftScreen(DriftRepairing):
 
     def on_mount(self) -> None:
         self.query_one(ClosingList).display = False
-        self.query_one(FilterBar).hints = lambda: record_hints(self._fields())
 
     @property
     def _list(self) -> DriftList:
@@ -114,7 +113,7 @@ class DriftScreen(DriftRepairing):
         drift.note = visible(marked + (self._problem or problem or said), 160)
         drift.empty = self._empty(comparing)
         drift.show(rows)
-        self._detail()
+        self.show_detail()
 
     def _empty(self, comparing: Comparing | None) -> str:
         if self._problem:
@@ -132,11 +131,8 @@ class DriftScreen(DriftRepairing):
         picture = self.console.picture
         return picture.comparing if picture is not None else None
 
-    def _detail(self) -> None:
+    def show_detail(self) -> None:
         self.query_one(DriftDetail).show(self._list.selected, self._list.names)
-
-    def on_record_list_selected(self) -> None:
-        self._detail()
 
     # -- comparing ---------------------------------------------------------------
 
@@ -217,25 +213,14 @@ class DriftScreen(DriftRepairing):
         row = self._list.selected
         return row.counter.tenant if row is not None else None
 
-    def on_record_list_opened(self) -> None:
-        self.action_act("open")
-
-    def do_open(self) -> None:
-        if self.subject is not None:
-            self.console.open_tenant(self.subject)
-
-    def do_filter(self) -> None:
-        self.query_one(FilterBar).begin()
-
-    def on_filter_bar_changed(self, message: FilterBar.Changed) -> None:
-        bar, drift = self.query_one(FilterBar), self._list
-        if not bar.accept(lambda: record_filter(message.text, self._fields())):
-            return
-        takes = record_filter(message.text, self._fields())
-        self._filtered = bool(message.text)
+    def narrow(self, text: str) -> None:
+        takes, drift = record_filter(text, self._fields()), self._list
+        self._filtered = bool(text)
         drift.empty = self._empty(self._comparing)
-        drift.filter(takes if message.text else None)
-        bar.count(phrases.counted(len(drift.shown), "row"))
+        drift.filter(takes if text else None)
+
+    def hints(self) -> Hints:
+        return record_hints(self._fields())
 
     def _fields(self) -> Mapping[str, Any]:
         drift = self._list
@@ -244,18 +229,11 @@ class DriftScreen(DriftRepairing):
             "resource": lambda row: f"{drift.resource_of(row)} {row.counter.resource}",
             "period": lambda row: row.counter.period,
             "cause": causes_of,
-            "drift": lambda row: f"{row.drift:f}",
+            "drift": lambda row: f"{drift.in_units(row):f}",
         }
 
-    def on_filter_bar_left(self) -> None:
-        self._list.focus()
-
     def do_back(self) -> None:
-        if self.query_one(FilterBar).clear():
-            self._list.filter(None)
-            self._list.focus()
-            return
-        if self._endings.display:
+        if self._endings.display and not self.filter_text:
             self.do_closing()
-            return
-        self.app.pop_screen()
+        else:
+            super().do_back()

@@ -15,13 +15,13 @@ from meterdeck.core.services.reconcile.reconciler import Result, Unasked
 from meterdeck.core.services.reconcile.subjects import Compared
 from meterdeck.tui.actions import Action
 from meterdeck.tui.runtime import tell
-from meterdeck.tui.screens.reading import ReadingScreen
+from meterdeck.tui.screens.listing import ListScreen
 
 MOST_REPAIRED = 200
 """Counters of one plan: each is compared anew first."""
 
 
-class DriftRepairing(ReadingScreen[LastPass | None]):
+class DriftRepairing(ListScreen[LastPass | None]):
     """Plans are made from what Stripe says now, never from what was found before.
 
     Attributes:

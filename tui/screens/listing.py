@@ -28,6 +28,18 @@ class ListScreen(ReadingScreen[T]):
             BadInput: It asks for nothing that could be shown.
         """
 
+    def show_detail(self) -> None:
+        """Show the record under the cursor in full."""
+
+    def show_problem(self, problem: str) -> None:
+        if problem:  # until the next answer, whose own note takes its place
+            records = self.query_one(RecordList)
+            records.note = problem
+            records.repaint()
+
+    def on_record_list_selected(self) -> None:
+        self.show_detail()
+
     def hints(self) -> Hints:
         """Return what can be typed into the filter here."""
         return Hints()

@@ -90,17 +90,12 @@ class OverridesScreen(ListScreen[tuple[FoundOverride, ...]]):
             self._changes = picture.override_changes
             self.ask_engine()
         self._list.repaint()
-        self._detail()
+        self.show_detail()
 
     def show_read(self, answer: tuple[FoundOverride, ...]) -> None:
         self._list.empty = _EMPTY
         self._list.show(sorted(answer, key=by_end))
         self._note()
-
-    def show_problem(self, problem: str) -> None:
-        if problem:
-            self._list.note = problem
-            self._list.repaint()
 
     def _note(self) -> None:
         shown = self._list.shown
@@ -116,16 +111,13 @@ class OverridesScreen(ListScreen[tuple[FoundOverride, ...]]):
         count = f"{len(shown):,}" if shown else ""
         self._list.note = " · ".join([count, *parts])
         self._list.repaint()
-        self._detail()
+        self.show_detail()
 
-    def _detail(self) -> None:
+    def show_detail(self) -> None:
         picture, chosen = self.console.picture, self._list.selected
         if picture is not None:
             ending = self._cells.ending(chosen) if chosen else None
             self.query_one(OverrideDetail).show(chosen, ending, picture)
-
-    def on_record_list_selected(self) -> None:
-        self._detail()
 
     # -- actions ---------------------------------------------------------------
 

@@ -80,6 +80,10 @@ class DriftList(RecordList[Drifted]):
         """Return the resource's label."""
         return self.names.resource(row.counter).label
 
+    def in_units(self, row: Drifted) -> Decimal:
+        """Return the drift in the resource's unit, as it is shown."""
+        return row.drift.scaleb(-self.names.resource(row.counter).scale)
+
     def _units(self, row: Drifted, units: Decimal) -> str:
         return units_text(units, self.names.resource(row.counter))
 
