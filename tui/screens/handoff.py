@@ -14,13 +14,12 @@ from textual.message import Message
 from meterdeck.core.errors import MeterdeckError, Refused
 from meterdeck.core.model.handoff_markdown import handoff_markdown
 from meterdeck.core.services.handoff import Gathered, handoff_of
-from meterdeck.core.services.health import Seen
 from meterdeck.core.settings import state_dir
-from meterdeck.tui import fault_words
 from meterdeck.tui.actions import Area, bindings
 from meterdeck.tui.picture import Picture
 from meterdeck.tui.runtime import tell
 from meterdeck.tui.screens.area import AreaScreen
+from meterdeck.tui.seen_health import seen_in
 from meterdeck.tui.taking.files import stem_of, write_new
 from meterdeck.tui.widgets.banner import Banner
 from meterdeck.tui.widgets.handoff_view import HandoffView
@@ -85,8 +84,7 @@ class HandoffScreen(AreaScreen):
         self._gathering = True
         self.query_one(HandoffView).say("gathering …")
         since = shift_start(picture)
-        faults = tuple(fault_words.in_short(picture.faults))
-        seen = Seen(picture.stripe, picture.spool, picture.letters, faults)
+        seen = seen_in(picture)
         future = self.console.runtime.submit(
             lambda engine: engine.gather_handoff(since, seen)
         )

@@ -13,10 +13,10 @@ from meterdeck.core.model.health_verdicts import items
 from meterdeck.core.services.engine import Engine
 from meterdeck.core.services.fleet import FleetChange
 from meterdeck.core.services.health import Seen
-from meterdeck.tui import fault_words
 from meterdeck.tui.actions import Area, bindings
 from meterdeck.tui.picture import Picture
 from meterdeck.tui.screens.reading import ReadingScreen
+from meterdeck.tui.seen_health import seen_in
 from meterdeck.tui.widgets.banner import Banner
 from meterdeck.tui.widgets.header import StatusHeader
 from meterdeck.tui.widgets.health_list import HealthDetail, HealthList
@@ -31,6 +31,8 @@ class HealthScreen(ReadingScreen[FleetHealth]):
     EVERY_S = 2.0
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Area.HEALTH)]
 
+    _seen: Seen | None = None
+
     def compose(self) -> ComposeResult:
         yield StatusHeader()
         yield Banner()
@@ -42,12 +44,13 @@ class HealthScreen(ReadingScreen[FleetHealth]):
     def _list(self) -> HealthList:
         return self.query_one(HealthList)
 
+    def ask_engine(self) -> None:
+        if self.console.picture is not None:
+            self._seen = seen_in(self.console.picture)
+        super().ask_engine()
+
     async def read(self, engine: Engine) -> FleetHealth:
-        picture = self.console.picture
-        assert picture is not None, "asked only once there is one"
-        faults = tuple(fault_words.in_short(picture.faults))
-        seen = Seen(picture.stripe, picture.spool, picture.letters, faults)
-        return await engine.health.look(seen)
+        return await engine.health.look(self._seen)
 
     def show_read(self, answer: FleetHealth) -> None:
         picture = self.console.picture
