@@ -37,7 +37,7 @@ PICTURES: Sequence[tuple[str, tuple[int, int], Keys]] = (
     ("adjust", (128, 38), ("a", "2", "0", "0", "tab", "tab", *"double", "space")),
     ("catalogue", (128, 38), ("c", "down")),
     ("costs", (120, 34), ("slash", *"labs", "enter", "enter")),
-    ("faults", (112, 36), ("F", "p", "1")),
+    ("faults", (112, 36), ("F", "p", "1", "ctrl+s")),
 )
 """Name, size and the keys that lead there from the fleet.
 

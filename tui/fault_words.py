@@ -28,7 +28,11 @@ def value_of(sight: FaultSight, knob: Knob) -> str:
     left = sight.outage_left_s
     if knob.name == "outage_s" and left:
         return f"{left:.0f} s left"
-    value = sight.faults.value(knob)
+    return shown(knob, sight.faults.value(knob))
+
+
+def shown(knob: Knob, value: object) -> str:
+    """Write a value of a setting; where it does nothing, that it is off."""
     return "off" if knob.acts and value == knob.off else knob.show(value)
 
 

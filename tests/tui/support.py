@@ -81,6 +81,7 @@ from meterdeck.core.model.what_if import WhatIf, with_usage
 from meterdeck.core.services.handoff import Gathered
 from meterdeck.core.services.health import Seen
 from meterdeck.tui.console import ConsoleApp
+from meterdeck.tui.dialogs.enter_guard import REPEAT_S
 from meterdeck.tui.runtime import Deliver, Ended, Opened
 
 T = TypeVar("T")
@@ -502,6 +503,12 @@ class Operator:
         """Press keys one after the other."""
         await self.pilot.press(*keys)
         await self.pilot.pause()
+
+    async def press_anew(self, *keys: str) -> None:
+        """Press keys as somebody does who has let go of the ones before."""
+        guard = self.app.screen._enter  # type: ignore[attr-defined]  # of every dialog
+        await self.until(lambda: monotonic() - guard._at >= REPEAT_S)
+        await self.press(*keys)
 
     async def type(self, text: str) -> None:
         """Type a text."""

@@ -129,7 +129,7 @@ async def test_a_test_context_is_armed_by_a_dialog_that_enter_does_not_confirm()
     ) as operator:
         await operator.press("exclamation_mark")
         await operator.sees("Allow changes for 1 minute")
-        await operator.press("enter")
+        await operator.press_anew("enter")
         await operator.until(lambda: "Allow changes" not in operator.text())
         assert "NOT ARMED" in operator.lines()[0]
 

@@ -79,7 +79,7 @@ async def test_a_lost_answer_is_asked_about_with_the_same_ids() -> None:
         await operator.sees("the answer was lost")
         assert len(marked(operator)) == 2
 
-        await operator.press("right", "enter")
+        await operator.press_anew("right", "enter")
         await operator.until(lambda: not marked(operator))
         first, again = operator.engine.bulk.orders
         assert first == again

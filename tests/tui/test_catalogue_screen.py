@@ -177,7 +177,7 @@ async def test_what_is_sold_is_ended_by_a_dialog_that_says_what_follows() -> Non
         ):
             assert needed in text
         assert operator.app.focused is operator.app.screen.query_one("#cancel", Button)
-        await operator.press("enter")
+        await operator.press_anew("enter")
         assert done == []
 
         await operator.press("x", "ctrl+s")
@@ -211,7 +211,7 @@ async def test_a_live_context_has_its_name_typed_and_a_lost_answer_is_unknown() 
 
         await operator.until(lambda: isinstance(operator.app.screen, OutcomeDialog))
         assert "the answer was lost" in operator.text()
-        await operator.press("right", "enter")
+        await operator.press_anew("right", "enter")
         first, second = sold.done
         assert first == second
 

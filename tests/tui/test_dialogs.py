@@ -9,6 +9,7 @@ from meterdeck.core.errors import BrokenCounter, Conflict, UnknownOutcome
 from meterdeck.core.model.changes import AdjustKind, Bill
 from meterdeck.core.model.context import Mode
 from meterdeck.core.model.usage import Broken
+from meterdeck.tui.dialogs import enter_guard
 from meterdeck.tui.dialogs.change import ChangeDialog
 from meterdeck.tui.dialogs.outcome import OutcomeDialog
 
@@ -85,8 +86,11 @@ async def test_enter_goes_through_the_fields_and_stops_at_cancel() -> None:
         assert not operator.engine.adjusted
 
 
-async def test_a_held_enter_does_not_press_a_button() -> None:
+async def test_a_held_enter_does_not_press_a_button(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Repeats of a held key are ignored where a press would end the dialog."""
+    monkeypatch.setattr(enter_guard, "REPEAT_S", 60.0)  # however slow the machine is
     async with operating(fleet_update()) as operator:
         opened = await open_adjust(operator)
         await fill(operator, "reason", "credit")
@@ -101,7 +105,7 @@ async def test_confirm_can_be_reached_by_an_explicit_step() -> None:
         opened = await open_adjust(operator)
         await fill(operator, "reason", "credit")
         opened.query_one("#confirm", Button).focus()
-        await operator.press("enter")
+        await operator.press_anew("enter")
 
         await operator.until(lambda: bool(operator.engine.adjusted))
 
@@ -175,7 +179,7 @@ async def test_a_conflict_asks_and_only_a_second_yes_overrules_it() -> None:
         await operator.press("ctrl+s")
 
         await operator.sees("API calls is 104,007 now, not 104,000")
-        await operator.press("right", "enter")
+        await operator.press_anew("right", "enter")
         await operator.until(lambda: len(operator.engine.adjusted) == 2)
         (first, first_id), (second, second_id) = operator.engine.adjusted
         assert (first.expected, second.expected) == (104_000, None)
@@ -192,7 +196,7 @@ async def test_a_lost_answer_is_asked_for_again_with_the_same_id() -> None:
 
         await operator.sees("the answer was lost")
         assert isinstance(operator.app.screen, OutcomeDialog)
-        await operator.press("right", "enter")
+        await operator.press_anew("right", "enter")
         await operator.until(lambda: len(operator.engine.adjusted) == 2)
         assert operator.engine.adjusted[0] == operator.engine.adjusted[1]
 

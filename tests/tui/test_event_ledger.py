@@ -226,7 +226,7 @@ async def test_a_lost_answer_is_asked_again_under_the_same_id() -> None:
         await operator.type("x")
         await operator.press("ctrl+s")
         await operator.until(lambda: isinstance(operator.app.screen, OutcomeDialog))
-        await operator.press("right", "enter")
+        await operator.press_anew("right", "enter")
 
         first, second = operator.engine.changed
         assert first == second

@@ -21,7 +21,7 @@ async def _turn_on(operator: Operator, **faults: object) -> None:
 
 
 async def test_a_fault_is_set_by_arrows_switch_and_value() -> None:
-    """→ takes the next step, space turns it off and on again, ↵ takes what is typed.
+    """→ takes the next step, space turns it off and on again, ↵ asks for a value.
 
     What cannot be is said meanwhile, in the command line's sentence.
     """
@@ -35,21 +35,25 @@ async def test_a_fault_is_set_by_arrows_switch_and_value() -> None:
         assert "off" in operator.line_with("429 rate limit")
         await operator.press("space", "down", "enter")
         await operator.type("35")
-        await operator.press("enter")  # refused: it is no share
+        await operator.press("ctrl+s")  # refused: it is no share
         assert "lock_timeout cannot be '35'; write a share: 5%" in operator.text()
         await operator.type("%")
-        await operator.press("enter")
+        await operator.sees("429 lock timeout  off  →  35 %")
+        await operator.press("ctrl+s")
         assert panel.sight.faults == OFF.changed({"429": 0.02, "lock_timeout": 0.35})
         assert "35 %" in operator.line_with("429 lock timeout")
 
 
 async def test_presets_settling_and_all_off() -> None:
-    """p chooses one by its number, s shows what waits, x turns everything off."""
+    """p shows what each changes, s shows what waits, x turns everything off."""
     async with operating(fleet_update()) as operator:
         operator.engine.panel.waiting = 3
         await operator.press("F", "p")
         await operator.sees("one answer in four is lost on its way")
         await operator.press("4")
+        await operator.sees("cut before off → 5 %, lost reply off → 12 %")
+        assert operator.engine.panel.asked == []
+        await operator.press("ctrl+s")
         await operator.until(lambda: isinstance(operator.app.screen, FaultsScreen))
         assert "12 %" in operator.line_with("lost reply")
         await operator.sees("4 faults on since 14:02:11")

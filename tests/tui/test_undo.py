@@ -174,7 +174,7 @@ async def test_a_lost_answer_to_an_undo_is_asked_for_with_the_same_id() -> None:
 
         await operator.sees("the answer was lost")
         assert isinstance(operator.app.screen, OutcomeDialog)
-        await operator.press("right", "enter")
+        await operator.press_anew("right", "enter")
         await operator.until(lambda: len(operator.engine.undone) == 2)
         assert operator.engine.undone[0] == operator.engine.undone[1]
 

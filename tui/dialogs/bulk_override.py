@@ -101,7 +101,10 @@ class BulkOverrideDialog(ChangeDialog):
         request = BulkOverride(order, target.resource.label, progress)
         how = "The plans' limits hold again at once."
         if not remove:
-            end = f"until {phrases.moment(until)} UTC" if until else "without expiry"
+            end = "without expiry"
+            if until:
+                moment = phrases.moment(until)
+                end = f"until {moment} UTC: then each plan's limit again"
             how = f"They hold at once, {end}."
         note = f"{how} Each has its own entry in the audit trail."
         return Draft(request, before, _directions(seen), note)

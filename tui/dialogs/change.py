@@ -26,6 +26,7 @@ from meterdeck.core.model.context import Mode
 from meterdeck.core.model.text import visible
 from meterdeck.core.model.usage import Broken, Tenant
 from meterdeck.tui.arming import asks_name
+from meterdeck.tui.dialogs.confirm import turning
 from meterdeck.tui.dialogs.dialog import Dialog
 from meterdeck.tui.dialogs.enter_guard import EnterGuard
 from meterdeck.tui.picture import Picture
@@ -231,12 +232,7 @@ class ChangeDialog(Dialog["Request | None"]):
         label = self.what()
         if not draft.before:
             return Content.styled(label, "$md-muted")
-        return Content.assemble(
-            (f"{label}  ", "$md-muted"),
-            (draft.before, "$md-text"),
-            ("  →  ", "$md-accent"),
-            (draft.after or "…", "bold $md-bright"),
-        )
+        return turning(label, draft.before, draft.after)
 
     @on(Input.Changed)
     @on(Choice.Changed)

@@ -9,10 +9,13 @@ REPEAT_S = 0.3
 
 
 class EnterGuard:
-    """Tells a new press of Enter from the repeat of a held key."""
+    """Tells a new press of Enter from the repeat of a held key.
+
+    Made with its dialog: an Enter that follows at once was for what was there before.
+    """
 
     def __init__(self) -> None:
-        self._at = 0.0
+        self._at = monotonic()
 
     def held(self) -> bool:
         """Note an Enter, and tell whether it is a repeat."""

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.widgets import Input, Static
+from textual.widgets import Button, Input, Static
 
 from meterdeck.core.errors import BadInput
 from meterdeck.core.model.fault_knobs import Knob
 from meterdeck.core.model.faults import Faults
-from meterdeck.tui.dialogs.dialog import Dialog
+from meterdeck.tui.dialogs.confirm import ConfirmDialog, turning
+from meterdeck.tui.fault_words import shown
 
 
-class FaultValueDialog(Dialog["tuple[object] | None"]):
+class FaultValueDialog(ConfirmDialog[tuple[object]]):
     """Returns what was written, read; None where it was left."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "close", "Close: nothing changes"),
-    ]
 
     def __init__(self, knob: Knob, faults: Faults) -> None:
         super().__init__()
@@ -36,16 +30,23 @@ class FaultValueDialog(Dialog["tuple[object] | None"]):
         )
         with Vertical(id="dialog"):
             yield Static(heading, id="heading", markup=False)
-            shown = knob.show(self._faults.value(knob))
-            yield Input(placeholder=f"now {shown}", compact=True)
+            place = f"such as {self._examples()}"
+            yield Input(placeholder=place, id="value", compact=True)
+            yield Static(id="preview", markup=False)
             yield Static(id="note", markup=False)
-            yield Static("↵ set   esc leave", id="hint", markup=False)
+            yield from self.ending("Set")
 
     def on_mount(self) -> None:
         field = self.query_one(Input)
         field.cursor_blink = False
         field.focus()
         self._look()
+
+    def answer(self) -> tuple[object] | None:
+        try:
+            return (self._read(),)
+        except BadInput:
+            return None
 
     def _read(self) -> object:
         text = self.query_one(Input).value.strip()
@@ -55,27 +56,23 @@ class FaultValueDialog(Dialog["tuple[object] | None"]):
 
     @on(Input.Changed)
     def _look(self) -> None:
-        note = self.query_one("#note", Static)
-        missing = ""
-        if self.query_one(Input).value.strip():
+        knob, then, said = self._knob, "", "Stripe goes wrong so from its next request."
+        missing = not self.query_one(Input).value.strip()
+        if missing:
+            said = f"which value? such as {self._examples()}"
+        else:
             try:
-                self._read()
+                then = shown(knob, self._read())
             except BadInput as problem:
-                missing = str(problem)
-        note.set_class(bool(missing), "-missing")
-        note.update(Content(missing or f"such as {self._examples()}"))
+                missing, said = True, str(problem)
+        now = shown(knob, self._faults.value(knob))
+        self.query_one("#preview", Static).update(
+            turning(knob.label.strip(), now, then)
+        )
+        note = self.query_one("#note", Static)
+        note.set_class(missing, "-missing")
+        note.update(Content(said))
+        self.query_one("#confirm", Button).disabled = missing
 
     def _examples(self) -> str:
         return ", ".join(self._knob.show(each) for each in self._knob.steps)
-
-    @on(Input.Submitted)
-    def _entered(self) -> None:
-        try:
-            value = self._read()
-        except BadInput:
-            self.app.bell()
-            return
-        self.dismiss((value,))
-
-    def action_close(self) -> None:
-        self.dismiss(None)

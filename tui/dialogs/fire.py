@@ -43,7 +43,10 @@ class FireDialog(ChangeDialog):
             raise BadInput(f"the counter holds {used.holds}; leave it")
         now = used if isinstance(used, int) else 0
         meter = visible(resource.meter, 40)
-        note = f"Stripe's meter {meter} gets {target.amount(quantity)}."
+        note = (
+            f"Stripe's meter {meter} gets {target.amount(quantity)}."
+            " It has no undo; x in the list of events cancels it."
+        )
         request = FireEvent(target, quantity, count)
         then = now + quantity if count else now
         return Draft(request, target.amount(now), target.amount(then), note)

@@ -253,7 +253,12 @@ class GuidedForm(Dialog["CatalogueRequest | None"]):
             self.draw(outline)
 
     def _review(self, outline: Outline) -> None:
-        facts: list[tuple[str, str]] = []
+        facts: list[tuple[str, str]] = [
+            (f"{'at Stripe':<12}", "$md-muted"),
+            ("not there", "$md-text"),
+            ("  →  ", "$md-accent"),
+            ("created\n", "bold $md-bright"),
+        ]
         for label, value in outline.facts:
             facts.append((f"{label:<12}", "$md-muted"))
             facts.append((f"{visible(value, 120)}\n", "$md-bright"))
@@ -289,6 +294,7 @@ class GuidedForm(Dialog["CatalogueRequest | None"]):
     @on(Button.Pressed, "#next")
     def action_next(self) -> None:
         """Go to the next step, if this one is complete."""
+        self._enter.held()  # where it was Enter on the button
         if self.last:
             return
         problem = self.problem_of(self.step)

@@ -13,10 +13,15 @@ from textual.widgets import Button, Static
 
 from meterdeck.core.model.text import visible
 from meterdeck.tui.dialogs.dialog import Dialog
+from meterdeck.tui.dialogs.enter_guard import EnterGuard
 
 
 class OutcomeDialog(Dialog[bool]):
-    """Shows one sentence and returns whether to go on; Close has the focus."""
+    """Shows one sentence and returns whether to go on; Close has the focus.
+
+    It comes by itself, at any moment: an Enter that was meant for something else, or is
+    held down, closes nothing and confirms nothing.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "close", "Close"),
@@ -31,6 +36,7 @@ class OutcomeDialog(Dialog[bool]):
             (visible(sentence, 600), "$md-text"),
         )
         self._again = again
+        self._enter = EnterGuard()
 
     def compose(self) -> ComposeResult:
         with Vertical(id="dialog"):
@@ -47,4 +53,5 @@ class OutcomeDialog(Dialog[bool]):
 
     @on(Button.Pressed)
     def _pressed(self, event: Button.Pressed) -> None:
-        self.dismiss(event.button.id == "again")
+        if not self._enter.held():
+            self.dismiss(event.button.id == "again")

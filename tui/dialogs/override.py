@@ -10,10 +10,17 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from meterdeck.core.errors import BadInput
-from meterdeck.core.model.override_ends import FoundOverride
+from meterdeck.core.model.changes import Override
+from meterdeck.core.model.override_ends import (
+    Ending,
+    FoundOverride,
+    ending_words,
+    fate_words,
+)
 from meterdeck.core.model.quantity import format_quantity, parse_quantity
 from meterdeck.core.model.text import visible
 from meterdeck.core.model.usage import LimitSource, Tenant
+from meterdeck.core.services.override_ends import OverrideEnds
 from meterdeck.tui import phrases
 from meterdeck.tui.dialogs.change import ChangeDialog, Draft
 from meterdeck.tui.picture import Picture
@@ -117,9 +124,7 @@ class OverrideDialog(ChangeDialog):
                 return Draft(None, before, "", "there is no override to remove")
             after = self._without(target)
             request = ClearOverride(target, reason, after)
-            return Draft(
-                request, before, after, "The plan's limit holds again, at once."
-            )
+            return Draft(request, before, after, self._once_removed(target))
         try:
             units = self._units(target)
             until = read_until(self.text("until"), self.picture)
@@ -128,7 +133,8 @@ class OverrideDialog(ChangeDialog):
         end = f" until {phrases.moment(until)}" if until else ", no expiry"
         after = target.amount(units) + end
         change = SetOverride(target, units, until, reason, before)
-        return Draft(change, before, after, self._effect(target, units))
+        effect = f"{self._effect(target, units)}{self._at_its_end(target, change)}"
+        return Draft(change, before, after, effect)
 
     def _limit(self, target: Target) -> tuple[str, bool]:
         """Return the limit now in words, and whether it is an override."""
@@ -168,7 +174,36 @@ class OverrideDialog(ChangeDialog):
     def _effect(self, target: Target, units: int | None) -> str:
         used = self.used(target)
         if units is None:
-            return "Nothing is refused any more until it expires."
+            return "Nothing is refused any more until it ends."
         if isinstance(used, int) and used >= units:
             return f"{target.amount(used)} are used already: calls will be refused."
         return "It holds at once, for every caller."
+
+    def _at_its_end(self, target: Target, change: SetOverride) -> str:
+        """Return what happens when the override ends, as the counter stands now."""
+        if change.expires_at is None:
+            return ""
+        ending = self._ending(target, change.units, change.expires_at)
+        if ending is None:
+            return ""
+        return f" At its end {ending_words(ending, self.picture.now())}."
+
+    def _once_removed(self, target: Target) -> str:
+        """Return what happens when the override there ends now."""
+        fleet, now = self.picture.fleet, self.picture.now()
+        row, found = fleet.row_of(self.tenant.id), self._found
+        units = found.override.units if found and found.override else None
+        if row is not None:
+            units = fleet.limit(row, fleet.column_of(target.resource.name)).units
+        ending = self._ending(target, units, now)
+        follows = f": {fate_words(ending, now)}" if ending else ", at once"
+        return f"The plan's limit holds again{follows}."
+
+    def _ending(
+        self, target: Target, units: int | None, ends: datetime
+    ) -> Ending | None:
+        tenant, resource = self.tenant.id, target.resource.name
+        now, fleet = self.picture.now(), self.picture.fleet
+        override = Override(tenant, resource, units, "", "", now, ends)
+        found = FoundOverride(tenant, resource, override)
+        return OverrideEnds(self.picture.context, fleet).ending(found)

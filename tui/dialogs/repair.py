@@ -44,6 +44,8 @@ class RepairDialog(ChangeDialog):
     VERB = "Repair"
     AUTO_FOCUS = "#reason"
     ASKS_RESOURCE = False
+    BEYOND_UNDO = True
+    """What is billed changes."""
 
     def __init__(self, picture: Picture, found: Sequence[Compared]) -> None:
         first = found[0].subject

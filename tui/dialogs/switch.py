@@ -17,6 +17,7 @@ from meterdeck.core.model.text import visible
 from meterdeck.tui.arming import asks_name
 from meterdeck.tui.catalogue_effects import effects
 from meterdeck.tui.catalogue_requests import CatalogueRequest, SwitchMeter, SwitchPrice
+from meterdeck.tui.dialogs.confirm import turning
 from meterdeck.tui.dialogs.dialog import Dialog
 from meterdeck.tui.dialogs.enter_guard import EnterGuard
 from meterdeck.tui.picture import Picture
@@ -49,6 +50,7 @@ class SwitchDialog(Dialog["CatalogueRequest | None"]):
         verb, name = _verb(self._seen)
         with Vertical(id="dialog"):
             yield Static(self._heading(verb, name), id="heading", markup=False)
+            yield Static(turning(*_turns(self._seen)), id="preview", markup=False)
             parts: list[tuple[str, str]] = []
             for what in effects(self._seen, self.picture.context.resources):
                 parts += [("· ", "$md-muted"), (f"{visible(what, 200)}\n", "$md-text")]
@@ -132,6 +134,17 @@ class SwitchDialog(Dialog["CatalogueRequest | None"]):
             return
         self._look()
         self.app.bell()
+
+
+def _turns(seen: MeterSight | PriceSight) -> tuple[str, str, str]:
+    """Return what turns into what: the thing, its state now and then."""
+    if isinstance(seen, MeterSight):
+        states, what = ("inactive", "active"), "Meter"
+        active = seen.meter.active
+    else:
+        states, what = ("archived", "for sale"), "Price"
+        active = seen.price.active
+    return what, states[active], states[not active]
 
 
 def _verb(seen: MeterSight | PriceSight) -> tuple[str, str]:

@@ -41,6 +41,10 @@ class UndoDialog(ChangeDialog):
         self._target = Target(tenant, resource)
 
     @property
+    def beyond_undo(self) -> bool:
+        return self._foreseen.entry.bill == Bill.QUOTA_AND_BILL
+
+    @property
     def target(self) -> Target:
         return self._target
 

@@ -141,11 +141,15 @@ class FaultsScreen(AreaScreen):
     def do_presets(self) -> None:
         from meterdeck.tui.dialogs.presets import PresetsDialog  # noqa: PLC0415  # rare
 
+        sight = self._sight
+        if sight is None:
+            return
+
         def chosen(name: str | None) -> None:
             if name is not None:
                 self._set({"preset": name})
 
-        self.app.push_screen(PresetsDialog(), chosen)
+        self.app.push_screen(PresetsDialog(sight.faults), chosen)
 
     def do_faults_off(self) -> None:
         self.console.faults.clear()
