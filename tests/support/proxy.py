@@ -101,6 +101,9 @@ class Proxy:
         self.lost = asyncio.Event()
         self.scissors: Blade | None = None
         self._numbers = count()
+        self._wanted: tuple[bytes, ...] = ()
+        self._before = False
+        self._doomed: set[int] = set()
 
     @property
     def connections(self) -> int:
@@ -123,6 +126,17 @@ class Proxy:
         self._passing = after
         self._fault = fault
         self._left = times
+
+    def lose(self, *needles: bytes, before: bool = False) -> None:
+        """Lose one request that has all of these in it, or else its answer.
+
+        Its connection is reset. That a script is not known is no answer: it is sent
+        again.
+        """
+        self._wanted, self._before = needles, before
+
+    def _is_wanted(self, data: bytes) -> bool:
+        return bool(self._wanted) and all(each in data for each in self._wanted)
 
     def replace(self, old: bytes, new: bytes) -> None:
         """Have the server say something else; as long, for lengths are sent, too."""
@@ -187,6 +201,11 @@ class Proxy:
                 _reset(writer)
                 return
             greeted = True
+            if number in self._doomed and not data.startswith(b"-NOSCRIPT"):
+                self._wanted = ()
+                self.faults += 1
+                _reset(writer)
+                return
             if self._fault is Fault.NONE or self._passing > 0:
                 self._passing -= 1
                 for old, new in self._replaced:
@@ -220,6 +239,14 @@ class Proxy:
                 server.close()
                 return
             greeted = True
+            if self._is_wanted(data):
+                if self._before:
+                    self._wanted = ()
+                    self.faults += 1
+                    _reset(client)
+                    server.close()
+                    return
+                self._doomed.add(number)
             server.write(data)
             await server.drain()
         server.write_eof()
