@@ -12,12 +12,13 @@ from datetime import datetime, timedelta
 
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.filter import Filter, parse_filter
+from meterdeck.core.model.filter.spans import Span
 from meterdeck.core.model.filter.tenant_terms import TextField
 from meterdeck.core.model.filter.tenants import Vocabulary, check_filter
 from meterdeck.core.model.filter.words import plain
 from meterdeck.core.model.fleet_update import WatchUpdate
 from meterdeck.core.model.limit_rules import LimitRule
-from meterdeck.core.model.periods import PeriodKind, current_period
+from meterdeck.core.model.periods import current_period
 from meterdeck.core.model.usage import (
     Broken,
     Limit,
@@ -27,10 +28,10 @@ from meterdeck.core.model.usage import (
     Usage,
     percent_of,
 )
+from meterdeck.core.services.fleet_eta import rows_reaching
 from meterdeck.core.services.fleet_filter import FleetFilter
 from meterdeck.core.services.fleet_order import FleetOrder, SortKey
 from meterdeck.core.services.fleet_rows import EPOCH, FleetChange, FleetRows
-from meterdeck.core.services.fleet_soon import may_end, soon_rows
 
 __all__ = ["Fleet", "FleetChange", "FleetTotals", "SortKey"]
 
@@ -166,39 +167,13 @@ class Fleet(FleetRows):
             return None
         return timedelta(seconds=remaining / rate)
 
-    def reached_within(self, seconds: float) -> set[int]:
+    def reached_within(self, seconds: int) -> set[int]:
         """Return rows of which a limit is reached so soon at the present rate.
 
         As `time_to_limit`, for all rows and columns at once; a limit that is reached
         already does not count.
         """
-        if self.at is None:
-            return set()
-        found: set[int] = set()
-        for number, column in enumerate(self.columns):
-            before = self._snapshots[number].before(self.at)
-            if before is None:
-                continue
-            age_s, then = before
-            rows = soon_rows(column, then, self.limits.units, seconds / age_s)
-            found.update(self._before_reset(rows, number, seconds))
-        return found
-
-    def _before_reset(
-        self, rows: Sequence[int], column: int, seconds: float
-    ) -> Sequence[int]:
-        assert self.at is not None
-        kind, tenants, at = self.columns[column].resource.period, self.tenants, self.at
-        if kind is not PeriodKind.BILLING_CYCLE and not may_end(
-            kind, None, at, seconds
-        ):
-            return rows
-        return [
-            row
-            for row in rows
-            if not may_end(kind, tenants[row].cycle, at, seconds)
-            or self.time_to_limit(row, column) is not None
-        ]
+        return rows_reaching(self, Span(high=seconds))
 
     def seconds_left(self, row: int, column: int) -> float:
         """Return the seconds until a counter starts anew; many where it does not."""

@@ -59,6 +59,16 @@ def rows_by_eta(fleet: EtaFleet, term: EtaTerm, rows: Rows) -> list[int]:
     return [row for row in rows if (row in found) is (term.span is not None)]
 
 
+def rows_reaching(fleet: EtaFleet, span: Span) -> set[int]:
+    """Return the rows of which some counter is below its limit, and there in a span."""
+    rows = range(len(fleet.severity.worst))
+    return {
+        row
+        for column in range(len(fleet.columns))
+        for row in _reaching(fleet, column, span, rows)
+    }
+
+
 def _columns(fleet: EtaFleet, resource: str) -> Sequence[int]:
     if not resource:
         return range(len(fleet.columns))

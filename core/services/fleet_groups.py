@@ -15,7 +15,7 @@ from meterdeck.core.model.usage import Tenant
 from meterdeck.core.services.fleet import Fleet
 from meterdeck.core.services.fleet_order import TROUBLE
 
-SOON_S = 3600.0
+SOON_S = 3600
 """A limit reached within so many seconds is one to look after now."""
 
 

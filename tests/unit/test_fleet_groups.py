@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from array import array
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -10,16 +9,9 @@ from datetime import UTC, datetime, timedelta
 from tests.support.watching import CALLS, tenant_of, watch_context
 
 from meterdeck.core.model.fleet_update import CounterBatch, Health, Reach, WatchUpdate
-from meterdeck.core.model.periods import (
-    Cycle,
-    Interval,
-    PeriodKind,
-    billing_cycle,
-)
 from meterdeck.core.model.usage import PlanName, Tenant, TenantId, TenantStatus
 from meterdeck.core.services.fleet import Fleet
 from meterdeck.core.services.fleet_groups import GroupBy, Risk, grouped
-from meterdeck.core.services.fleet_soon import may_end
 
 AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
 OK = Health(Reach.OK)
@@ -109,19 +101,3 @@ def test_a_limit_that_is_reached_after_the_reset_is_not_reached_soon() -> None:
     told(fleet, last.total_seconds() + 100, fast=13)
 
     assert fleet.reached_within(3600) == set()
-
-
-def test_a_period_that_ends_in_time_is_never_taken_for_one_that_does_not() -> None:
-    """The cheap look at the time of day against the cycle itself; it rules most out."""
-    rng = random.Random(7)  # noqa: S311  # repeatable
-    may, does = 0, 0
-    for _ in range(2_000):
-        anchor = AT - timedelta(minutes=rng.randrange(600_000))
-        cycle = Cycle(anchor, rng.choice(list(Interval)), rng.randint(1, 3))
-        end = billing_cycle(cycle, AT).end
-        ends = end - AT <= timedelta(hours=1)
-        may_be = may_end(PeriodKind.BILLING_CYCLE, cycle, AT, 3600)
-        assert may_be or not ends
-        may, does = may + may_be, does + ends
-
-    assert 0 < does <= may < 200
