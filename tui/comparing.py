@@ -20,10 +20,17 @@ MOST_SHOWN = 2_000
 
 
 class Comparing:
-    """Runs one comparison in the engine's thread; `stop` ends it where it is."""
+    """Runs one comparison in the engine's thread; `stop` ends it where it is.
+
+    Attributes:
+        moving: Counters found so far that agree, with units on their way.
+    """
 
     def __init__(self, runtime: Runtime, *, everything: bool) -> None:
         self.comparison = Comparison(everything)
+        self.moving = 0
+        self._looked = 0
+        self._wrong: list[Drifted] = []
         self._future: Future[None] = runtime.submit(
             lambda engine: engine.drift().compare(self.comparison), drained=False
         )
@@ -35,6 +42,19 @@ class Comparing:
         error = future.exception()
         if error is not None:
             self.comparison.problem = str(error) or type(error).__name__
+
+    def wrong(self) -> Sequence[Drifted]:
+        """Return what is wrong, the worst first, `MOST_SHOWN` at most.
+
+        Costs what was found since it was asked last: a screen asks each second.
+        """
+        new = self.comparison.rows[self._looked :]
+        if new:
+            self._looked += len(new)
+            wrong = [row for row in new if not row.agreed]
+            self.moving += len(new) - len(wrong)
+            self._wrong = worst_first([*self._wrong, *wrong])[:MOST_SHOWN]
+        return self._wrong
 
     def stop(self) -> None:
         """End it; what was found stays."""
@@ -49,9 +69,7 @@ def rows_of(comparing: Comparing | None, last: LastPass | None) -> Sequence[Drif
     What is only on its way, or meant, is left out.
     """
     if comparing is not None:
-        rows = tuple(comparing.comparison.rows)
-        wrong = worst_first(row for row in rows if not row.agreed)
-        return wrong[:MOST_SHOWN]
+        return comparing.wrong()
     return last.rows if last is not None else ()
 
 
@@ -60,7 +78,7 @@ def source_words(
 ) -> str:
     """Say who compared, when and how much."""
     if comparing is not None:
-        return _own_words(comparing.comparison, now)
+        return _own_words(comparing, now)
     if last is None:
         return "the workers have not compared yet"
     more = f", {last.more:,} more differ" if last.more else ""
@@ -69,7 +87,8 @@ def source_words(
     return f"the workers compared {compared} {ago}{more}"
 
 
-def _own_words(found: Comparison, now: datetime) -> str:
+def _own_words(comparing: Comparing, now: datetime) -> str:
+    found = comparing.comparison
     if found.running:
         if not found.tenants:
             return "comparing …"
@@ -77,7 +96,7 @@ def _own_words(found: Comparison, now: datetime) -> str:
     done = found.agreed + len(found.rows)
     compared = phrases.counted(done, "counter")
     left = f", {len(found.unasked):,} could not be" if found.unasked else ""
-    moving = sum(row.agreed for row in tuple(found.rows))
+    moving = comparing.moving
     left += f"; {moving:,} agree with units on their way" if moving else ""
     if found.problem or found.stopped:
         how = "stopped" if found.stopped else "ended early"
