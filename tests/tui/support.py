@@ -499,6 +499,10 @@ class Operator:
             f"{notice.title}: {notice.message}" for notice in self.app._notifications
         )
 
+    async def notices_say(self, text: str) -> None:
+        """Wait until a notice says this."""
+        await self.until(lambda: text in self.notices(), f"a notice of {text!r}")
+
     async def press(self, *keys: str) -> None:
         """Press keys one after the other."""
         await self.pilot.press(*keys)

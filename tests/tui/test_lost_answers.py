@@ -69,9 +69,7 @@ async def test_an_adjustment_whose_answer_is_lost_is_asked_for_and_done_once(
                 assert await counter(valkey) == is_there
                 await operator.press_anew("right", "enter")
                 done = "125" if before else "150, the bill does not follow; it had been"
-                await operator.until(
-                    lambda said=done: f"→ {said}" in operator.notices()
-                )
+                await operator.notices_say(f"→ {done}")
 
     assert proxy.faults == 2
     async with Engine(redis_context(valkey.url)) as engine:
