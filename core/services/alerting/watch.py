@@ -151,11 +151,7 @@ class AlertWatch:
         books = await self.calls.books([each.id for each in tenants])
         usage = await self._usage.read_many(tenants)
         for tenant, book, used in zip(tenants, books, usage, strict=True):
-            readings = self._readings(tenant, used)
-            try:
-                await self._change(book, readings, ended=True)
-            except Refused as error:  # something else's key; the others go on
-                journal.warning("alert_not_kept", tenant=tenant.id, reason=str(error))
+            await self._change(book, self._readings(tenant, used), ended=True)
 
     def _readings(self, tenant: Tenant, usage: Sequence[Usage]) -> list[Reading]:
         now, default = self._now(), self._context.default_plan
@@ -203,11 +199,20 @@ class AlertWatch:
             return
         entries = [entry for each in changes for entry in self._entries(each, now)]
         entries += outworn(book, now, self._retention)
-        if await self.calls.write(book.tenant, entries, now):
+        if await self._write(book.tenant, entries, now):
             self.fired += sum(each.telling is Telling.FIRED for each in changes)
             live = any(each.after.live for each in changes)
             if live:
                 self._live.add(book.tenant)
+
+    async def _write(
+        self, tenant: TenantId, entries: Sequence[Entry], now: datetime
+    ) -> bool:
+        try:
+            return await self.calls.write(tenant, entries, now)
+        except Refused as error:  # something else's key; the others go on
+            journal.warning("alert_not_kept", tenant=tenant, reason=str(error))
+            return False
 
     def _entries(self, change: Change, now: datetime) -> list[Entry]:
         found = [entry_of(change.before, change.after)]

@@ -21,7 +21,7 @@ from meterdeck.core.adapters.redis_client import (
     to_milliseconds,
 )
 from meterdeck.core.model.alert_delivery import DeliveryState
-from meterdeck.core.model.alert_rules import AlertRule, Measure, Severity
+from meterdeck.core.model.alert_rules import AlertRule, Measure, Reading, Severity
 from meterdeck.core.model.alerts import AlertState
 from meterdeck.core.model.changes import Actor
 from meterdeck.core.model.context import AlertOptions, AlertWebhook, Context, Secret
@@ -143,6 +143,9 @@ async def test_a_broken_counter_and_a_foreign_key_stop_nobody_else(
     watch = two.watches[0]
     watch.notice([TenantId("broken"), TenantId("foreign"), ACME])
     await watch.look()
+    drift = AlertRule("drift", Measure.DRIFT, (1,))
+    who = TenantId("foreign")
+    await watch.compared(who, [Reading(drift, who, "", "", CALLS, label, None, 5)])
 
     assert watch.fired == 1
     assert await redis.get(layout.alerts("foreign")) == b"not ours"
