@@ -63,12 +63,16 @@ async def test_a_tenant_is_opened_by_what_stripe_calls_it() -> None:
 
 async def test_keys_of_the_configuration_take_the_place_of_the_usual_ones() -> None:
     """In bindings, footer and help; what cannot be is said."""
-    chosen = ConsoleOptions((("adjust", "f5"), ("evnets", "x")), (("l", "events"),))
+    keys = (("adjust", "f5"), ("evnets", "x"), ("list_down", "ctrl+n"))
+    chosen = ConsoleOptions(keys, (("l", "events"),))
     of = replace(context(), console=chosen)
     async with operating(fleet_update(), of=of) as operator:
         assert "F5 adjust" in operator.lines()[-1]
         assert "console.keys.evnets" in operator.notices()
-        await operator.press("a")
+        first = operator.lines()[3]
+        await operator.press("ctrl+n")
+        assert operator.lines()[3] != first
+        await operator.press("a", "j")
         assert not operator.app.screen.query(Button)
         await operator.press("f5")
         assert operator.app.screen.query(Button)

@@ -120,6 +120,14 @@ def test_keys_that_cannot_be_are_left_out_and_explained(
     assert keys.chosen == {"undo": "ctrl+u"}
 
 
+def test_steps_in_lists_have_keys_to_choose_as_well() -> None:
+    """And no action takes the keys that they have."""
+    keys = keys_of((("list_down", "ctrl+n,down"), ("undo", "j"), ("events", "k")))
+
+    assert keys.chosen == {"list_down": "ctrl+n,down", "undo": "j"}
+    assert "k is the key of list_up" in keys.problems[0]
+
+
 def test_two_actions_may_change_keys() -> None:
     """What the other no longer has is free, in the order of the configuration."""
     keys = keys_of((("reset", "ctrl+r"), ("adjust", "r")))

@@ -10,7 +10,7 @@ from textual.keys import _character_to_key
 
 from meterdeck.core.model.text import visible
 from meterdeck.core.settings.nearest import suggest
-from meterdeck.tui.actions import ACTIONS, BY_ID, Action
+from meterdeck.tui.actions import ACTIONS, BY_ID, Action, Area
 
 _KEY = re.compile(r"(?:(?:ctrl|shift|alt)\+)*(?:[a-z_]+|f[0-9]{1,2}|[A-Za-z0-9])")
 _NAMES = {
@@ -18,6 +18,21 @@ _NAMES = {
     "escape": "esc", "slash": "/", "question_mark": "?", "colon": ":",
     "exclamation_mark": "!", "comma": ",", "full_stop": ".",
 }  # fmt: skip
+
+
+MOVES = tuple(
+    Action(name, keys, label, "", "", Area.EVERYWHERE)
+    for name, keys, label in (
+        ("list_down", "down,j", "↓"),
+        ("list_up", "up,k", "↑"),
+        ("list_page_down", "pagedown,ctrl+f", "PgDn"),
+        ("list_page_up", "pageup,ctrl+b", "PgUp"),
+        ("list_first", "g,home", "g"),
+        ("list_last", "G,end", "G"),
+    )
+)
+"""Steps in lists; not actions of a screen, but their keys can be chosen, too."""
+_CHOOSABLE = BY_ID | {move.id: move for move in MOVES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +64,11 @@ def keys_of(configured: Sequence[tuple[str, str]]) -> Keys:
     for name, text in configured:
         where = f"console.keys.{visible(name, 30)}"
         keys = [_key(part) for part in text.split(",")] if text != "," else ["comma"]
-        if name not in BY_ID:
-            problems.append(f"{where}: no such action; {suggest(name, BY_ID)}")
+        if name not in _CHOOSABLE:
+            problems.append(f"{where}: no such action; {suggest(name, _CHOOSABLE)}")
         elif not all(keys):
             problems.append(f"{where}: {visible(text, 30)} is no key; as in ctrl+o, f5")
-        elif clash := _clash(BY_ID[name], keys, chosen):
+        elif clash := _clash(_CHOOSABLE[name], keys, chosen):
             problems.append(f"{where}: {clash}")
         else:
             chosen[name] = ",".join(keys)
@@ -69,7 +84,7 @@ def _key(text: str) -> str:
 
 
 def _clash(action: Action, keys: Sequence[str], chosen: Mapping[str, str]) -> str:
-    for other in ACTIONS:
+    for other in (*ACTIONS, *MOVES):
         if other.id == action.id or not other.area & action.area:
             continue
         theirs = chosen.get(other.id, other.keys).split(",")

@@ -49,10 +49,18 @@ class CatalogueScreen(CatalogueReading):
     AUTO_FOCUS = ""
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings(Area.CATALOGUE),
-        Binding("down,j", "choose(1)", "Next line", show=False),
-        Binding("up,k", "choose(-1)", "Line before", show=False),
-        Binding("pagedown,ctrl+f", "choose_page(1)", "Page down", show=False),
-        Binding("pageup,ctrl+b", "choose_page(-1)", "Page up", show=False),
+        Binding("down,j", "choose(1)", "Next line", show=False, id="list_down"),
+        Binding("up,k", "choose(-1)", "Line before", show=False, id="list_up"),
+        Binding(
+            "pagedown,ctrl+f",
+            "choose_page(1)",
+            "Page down",
+            show=False,
+            id="list_page_down",
+        ),
+        Binding(
+            "pageup,ctrl+b", "choose_page(-1)", "Page up", show=False, id="list_page_up"
+        ),
     ]
 
     class Prepared(Message):

@@ -30,10 +30,22 @@ class EventScreen(EventArea):
     AUTO_FOCUS = ""
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings(Area.EVENT),
-        Binding("down,j", "scroll(1)", "Further down", show=False),
-        Binding("up,k", "scroll(-1)", "Further up", show=False),
-        Binding("pagedown,ctrl+f", "scroll(10)", "Much further down", show=False),
-        Binding("pageup,ctrl+b", "scroll(-10)", "Much further up", show=False),
+        Binding("down,j", "scroll(1)", "Further down", show=False, id="list_down"),
+        Binding("up,k", "scroll(-1)", "Further up", show=False, id="list_up"),
+        Binding(
+            "pagedown,ctrl+f",
+            "scroll(10)",
+            "Much further down",
+            show=False,
+            id="list_page_down",
+        ),
+        Binding(
+            "pageup,ctrl+b",
+            "scroll(-10)",
+            "Much further up",
+            show=False,
+            id="list_page_up",
+        ),
     ]
 
     class Told(Message):

@@ -40,12 +40,28 @@ class EventsScreen(EventArea):
     AUTO_FOCUS = ""
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings(Area.EVENTS),
-        Binding("down,j", "choose(1)", "Choose an older event", show=False),
-        Binding("up,k", "choose(-1)", "Choose a newer event", show=False),
-        Binding("pagedown,ctrl+f", "choose_page(1)", "A page older", show=False),
-        Binding("pageup,ctrl+b", "choose_page(-1)", "A page newer", show=False),
-        Binding("g,home", "newest", "The newest, and follow", show=False),
-        Binding("G,end", "oldest", "The oldest kept", show=False),
+        Binding(
+            "down,j", "choose(1)", "Choose an older event", show=False, id="list_down"
+        ),
+        Binding("up,k", "choose(-1)", "Choose a newer event", show=False, id="list_up"),
+        Binding(
+            "pagedown,ctrl+f",
+            "choose_page(1)",
+            "A page older",
+            show=False,
+            id="list_page_down",
+        ),
+        Binding(
+            "pageup,ctrl+b",
+            "choose_page(-1)",
+            "A page newer",
+            show=False,
+            id="list_page_up",
+        ),
+        Binding(
+            "g,home", "newest", "The newest, and follow", show=False, id="list_first"
+        ),
+        Binding("G,end", "oldest", "The oldest kept", show=False, id="list_last"),
     ]
 
     class Sighted(Message):

@@ -33,12 +33,26 @@ class FaultsScreen(AreaScreen):
     AUTO_FOCUS = ""
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings(Area.FAULTS),
-        Binding("down,j", "choose(1)", "Next fault", show=False),
-        Binding("up,k", "choose(-1)", "Previous fault", show=False),
-        Binding("pagedown", f"choose({_PAGE})", "Some faults on", show=False),
-        Binding("pageup", f"choose(-{_PAGE})", "Some faults back", show=False),
-        Binding("g,home", "choose(-99)", "The first fault", show=False),
-        Binding("G,end", "choose(99)", "The last fault", show=False),
+        Binding("down,j", "choose(1)", "Next fault", show=False, id="list_down"),
+        Binding("up,k", "choose(-1)", "Previous fault", show=False, id="list_up"),
+        Binding(
+            "pagedown",
+            f"choose({_PAGE})",
+            "Some faults on",
+            show=False,
+            id="list_page_down",
+        ),
+        Binding(
+            "pageup",
+            f"choose(-{_PAGE})",
+            "Some faults back",
+            show=False,
+            id="list_page_up",
+        ),
+        Binding(
+            "g,home", "choose(-99)", "The first fault", show=False, id="list_first"
+        ),
+        Binding("G,end", "choose(99)", "The last fault", show=False, id="list_last"),
     ]
 
     def __init__(self) -> None:

@@ -38,12 +38,24 @@ class HandoffScreen(AreaScreen):
     AUTO_FOCUS = ""
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings(Area.HANDOFF),
-        Binding("down,j", "scroll(1)", "Further down", show=False),
-        Binding("up,k", "scroll(-1)", "Further up", show=False),
-        Binding("pagedown,ctrl+f", "scroll(20)", "Much further down", show=False),
-        Binding("pageup,ctrl+b", "scroll(-20)", "Much further up", show=False),
-        Binding("g,home", "scroll(-9999)", "To the top", show=False),
-        Binding("G,end", "scroll(9999)", "To the end", show=False),
+        Binding("down,j", "scroll(1)", "Further down", show=False, id="list_down"),
+        Binding("up,k", "scroll(-1)", "Further up", show=False, id="list_up"),
+        Binding(
+            "pagedown,ctrl+f",
+            "scroll(20)",
+            "Much further down",
+            show=False,
+            id="list_page_down",
+        ),
+        Binding(
+            "pageup,ctrl+b",
+            "scroll(-20)",
+            "Much further up",
+            show=False,
+            id="list_page_up",
+        ),
+        Binding("g,home", "scroll(-9999)", "To the top", show=False, id="list_first"),
+        Binding("G,end", "scroll(9999)", "To the end", show=False, id="list_last"),
     ]
 
     class Gathered(Message):

@@ -58,8 +58,20 @@ class TenantScreen(TenantReading):
     AREA = Area.TENANT
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings(Area.TENANT),
-        Binding("down,j", "choose(1)", "Choose what is below, or older", show=False),
-        Binding("up,k", "choose(-1)", "Choose what is above, or newer", show=False),
+        Binding(
+            "down,j",
+            "choose(1)",
+            "Choose what is below, or older",
+            show=False,
+            id="list_down",
+        ),
+        Binding(
+            "up,k",
+            "choose(-1)",
+            "Choose what is above, or newer",
+            show=False,
+            id="list_up",
+        ),
         Binding(
             "right_square_bracket,tab,right", "walk(1)", "Next section", show=False
         ),

@@ -62,12 +62,14 @@ class RecordList(LineView, Generic[T], can_focus=True):
 
     DEFAULT_CSS = "RecordList { height: 1fr; }"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down,j", "move(1)", "Next", show=False),
-        Binding("up,k", "move(-1)", "Previous", show=False),
-        Binding("pagedown,ctrl+f", "page(1)", "Page down", show=False),
-        Binding("pageup,ctrl+b", "page(-1)", "Page up", show=False),
-        Binding("g,home", "go(0)", "First", show=False),
-        Binding("G,end", "go(-1)", "Last", show=False),
+        Binding("down,j", "move(1)", "Next", show=False, id="list_down"),
+        Binding("up,k", "move(-1)", "Previous", show=False, id="list_up"),
+        Binding(
+            "pagedown,ctrl+f", "page(1)", "Page down", show=False, id="list_page_down"
+        ),
+        Binding("pageup,ctrl+b", "page(-1)", "Page up", show=False, id="list_page_up"),
+        Binding("g,home", "go(0)", "First", show=False, id="list_first"),
+        Binding("G,end", "go(-1)", "Last", show=False, id="list_last"),
     ]
 
     class Selected(Message):

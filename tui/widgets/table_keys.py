@@ -5,12 +5,44 @@ from __future__ import annotations
 from textual.binding import Binding, BindingType
 
 TABLE_KEYS: list[BindingType] = [
-    Binding("down,j", "move(1)", "Next tenant", key_display="↓ j", show=False),
-    Binding("up,k", "move(-1)", "Previous tenant", key_display="↑ k", show=False),
-    Binding("pagedown,ctrl+f", "page(1)", "Page down", key_display="PgDn", show=False),
-    Binding("pageup,ctrl+b", "page(-1)", "Page up", key_display="PgUp", show=False),
-    Binding("g,home", "go(0)", "First tenant", key_display="g", show=False),
-    Binding("G,end", "go(-1)", "Last tenant", key_display="G", show=False),
+    Binding(
+        "down,j",
+        "move(1)",
+        "Next tenant",
+        key_display="↓ j",
+        show=False,
+        id="list_down",
+    ),
+    Binding(
+        "up,k",
+        "move(-1)",
+        "Previous tenant",
+        key_display="↑ k",
+        show=False,
+        id="list_up",
+    ),
+    Binding(
+        "pagedown,ctrl+f",
+        "page(1)",
+        "Page down",
+        key_display="PgDn",
+        show=False,
+        id="list_page_down",
+    ),
+    Binding(
+        "pageup,ctrl+b",
+        "page(-1)",
+        "Page up",
+        key_display="PgUp",
+        show=False,
+        id="list_page_up",
+    ),
+    Binding(
+        "g,home", "go(0)", "First tenant", key_display="g", show=False, id="list_first"
+    ),
+    Binding(
+        "G,end", "go(-1)", "Last tenant", key_display="G", show=False, id="list_last"
+    ),
     Binding("left,h", "fold(True)", "Fold the group", key_display="←", show=False),
     Binding("right,l", "fold(False)", "Unfold the group", key_display="→", show=False),
     Binding("z", "fold_all", "Fold every group, or unfold them", show=False),
