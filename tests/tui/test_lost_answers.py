@@ -103,7 +103,7 @@ async def test_a_bulk_override_that_is_cut_off_is_completed_and_nothing_is_set_t
             assert "t03" in {each.tenant for each in there}  # though nobody knows
 
             await operator.press_anew("right", "enter")
-            await operator.until(lambda: f"{MANY} overrides set" in operator.notices())
+            await operator.notices_say(f"{MANY} overrides set")
 
         found = await engine.changes.overrides()
         assert {(each.tenant, each.units) for each in found} == {
