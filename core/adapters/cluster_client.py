@@ -13,6 +13,7 @@ from meterdeck.core.adapters.cluster_lanes import ClusterLanes
 from meterdeck.core.adapters.cluster_nodes import ClusterNodes
 from meterdeck.core.adapters.cluster_scan import scan_on
 from meterdeck.core.adapters.fair_pool import FairPool
+from meterdeck.core.adapters.only_reading import refuse_write
 from meterdeck.core.adapters.redis_client import (
     RoutedRedis,
     is_elsewhere,
@@ -25,9 +26,11 @@ _OF_ALL = ("DBSIZE", "KEYS")  # the library would ask one node only
 _NO_ANSWER = (AskError, ClusterDownError, ConnectionError, TimeoutError)
 
 
-def open_cluster(options: RedisOptions, connections: int) -> RoutedRedis:
+def open_cluster(
+    options: RedisOptions, connections: int, *, reads_only: bool = False
+) -> RoutedRedis:
     """Return a client of all nodes; see `open_redis`."""
-    return ClusterClient(options, connections)
+    return ClusterClient(options, connections, reads_only=reads_only)
 
 
 class ClusterClient(RoutedRedis):
@@ -37,11 +40,14 @@ class ClusterClient(RoutedRedis):
     and other commands with keys of different slots are refused.
     """
 
-    def __init__(self, options: RedisOptions, connections: int) -> None:
+    def __init__(
+        self, options: RedisOptions, connections: int, *, reads_only: bool = False
+    ) -> None:
         # The library's class wants a pool; all connections are the nodes' own.
         super().__init__(connection_pool=FairPool(max_connections=1, wait_s=1.0))
         self._options = options
         self._connections = connections
+        self._reads_only = reads_only
         self._known: dict[asyncio.AbstractEventLoop, ClusterNodes] = {}
         self._lanes: dict[ClusterNodes, ClusterLanes] = {}
 
@@ -55,7 +61,9 @@ class ClusterClient(RoutedRedis):
                 gone = self._known.pop(ended)
                 self._lanes.pop(gone, None)
                 gone.abandon()
-            nodes = ClusterNodes(self._options, self._connections)
+            nodes = ClusterNodes(
+                self._options, self._connections, reads_only=self._reads_only
+            )
             self._known[loop] = nodes
         return nodes
 
@@ -71,6 +79,8 @@ class ClusterClient(RoutedRedis):
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         """Send a command that only reads, or that does no harm when sent twice."""
         nodes = self.nodes
+        if self._reads_only:
+            refuse_write(args)
         if args[0] == "SCAN" and "target_nodes" not in options:
             return await nodes.run(lambda: scan_on(nodes, *args[1:]))
         if args[0] in _OF_ALL:
@@ -85,7 +95,8 @@ class ClusterClient(RoutedRedis):
         """
         if transaction:
             raise ValueError("a cluster has no transaction over several tenants")
-        pipeline = _ClusterPipeline(self.nodes)  # type: ignore[abstract]  # the library's
+        kind = _ReadingPipeline if self._reads_only else _ClusterPipeline
+        pipeline = kind(self.nodes)  # type: ignore[abstract]  # the library's
         return cast("Pipeline", pipeline)
 
     async def pool_of(self, slot: int) -> FairPool:
@@ -163,3 +174,12 @@ class _ClusterPipeline(ClusterPipeline):
             if isinstance(reply, _NO_ANSWER):
                 raise reply
         return replies
+
+
+class _ReadingPipeline(_ClusterPipeline):
+    """The same, that takes no command that writes."""
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        """Note a command for `execute`."""
+        refuse_write(args)
+        return super().execute_command(*args, **options)

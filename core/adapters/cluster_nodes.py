@@ -46,7 +46,9 @@ class ClusterNodes:
         timeout_s: Deadline of connecting and of one answer.
     """
 
-    def __init__(self, options: RedisOptions, connections: int) -> None:
+    def __init__(
+        self, options: RedisOptions, connections: int, *, reads_only: bool = False
+    ) -> None:
         assert options.cluster is not None
         self.timeout_s = options.timeout_s
         self._url: dict[str, Any] = dict(parse_url(options.url))
@@ -54,6 +56,7 @@ class ClusterNodes:
         self._url.pop("db", None)
         self._given = connection_options(options, connections)
         self._pools: dict[HostPort, FairPool] = {}
+        self._reads_only = reads_only
         self._turns = asyncio.Semaphore(connections)
         self._looking: asyncio.Task[None] | None = None
         self._not_before = 0.0
@@ -85,7 +88,9 @@ class ClusterNodes:
         pool = self._pools.get(place)
         if pool is None:
             given: dict[str, Any] = self._url | self._given
-            pool = FairPool(host=place.host, port=place.port, **given)
+            pool = FairPool(
+                host=place.host, port=place.port, reads_only=self._reads_only, **given
+            )
             self._pools[place] = pool
         return pool
 

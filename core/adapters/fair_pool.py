@@ -10,6 +10,9 @@ from redis.asyncio import ConnectionPool
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ConnectionError
 
+from meterdeck.core.adapters.only_reading import SENTENCE, only_reading
+from meterdeck.core.errors import ReadOnly
+
 
 class Companion(Protocol):
     """Something that has connections of its own and ends with the pool."""
@@ -28,6 +31,7 @@ class FairPool(ConnectionPool):
 
     Args:
         wait_s: Longest wait for a connection.
+        reads_only: Refuse to send what writes; see `only_reading`.
 
     Attributes:
         companions: Closed with the pool, one for each event loop.
@@ -36,12 +40,36 @@ class FairPool(ConnectionPool):
 
     follows = False
 
-    def __init__(self, *, max_connections: int, wait_s: float, **options: Any) -> None:
+    def __init__(
+        self,
+        *,
+        max_connections: int,
+        wait_s: float,
+        reads_only: bool = False,
+        **options: Any,
+    ) -> None:
         super().__init__(max_connections=max_connections, **options)
+        self.reads_only = reads_only
         self._wait_s = wait_s
         self._turns = asyncio.Semaphore(max_connections)
         self._loop: asyncio.AbstractEventLoop | None = None
         self.companions: dict[asyncio.AbstractEventLoop, Companion] = {}
+
+    def make_connection(self) -> AbstractConnection:
+        """Return a new connection, which is not made yet."""
+        connection: AbstractConnection = super().make_connection()  # type: ignore[no-untyped-call]  # the library's
+        if self.reads_only:
+            only_reading(connection)
+        return connection
+
+    def refuse_write(self) -> None:
+        """Let what writes pass, where that is allowed.
+
+        Raises:
+            ReadOnly: It is not.
+        """
+        if self.reads_only:
+            raise ReadOnly(SENTENCE)
 
     async def get_connection(
         self, command_name: Any = None, *keys: Any, **options: Any

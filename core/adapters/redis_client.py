@@ -106,7 +106,9 @@ _BY_TEXT = (
 )
 
 
-def open_redis(options: RedisOptions, *, connections: int = 32) -> Redis:
+def open_redis(
+    options: RedisOptions, *, connections: int = 32, reads_only: bool = False
+) -> Redis:
     """Return a client that connects when it is first used; replies are bytes.
 
     Nothing is sent twice: the library's own retries, which count an increment
@@ -116,17 +118,23 @@ def open_redis(options: RedisOptions, *, connections: int = 32) -> Redis:
 
     With Sentinels it is a client of the master they name, whichever that is; of a
     cluster a `RoutedRedis`, with that many connections to each node.
+
+    Args:
+        reads_only: What writes raises `ReadOnly`, and nothing of it is sent.
     """
     # Each brings its part of the library along, which a single server does not need.
     if options.cluster is not None:
         from meterdeck.core.adapters.cluster_client import open_cluster  # noqa: PLC0415
 
-        return open_cluster(options, connections)
+        return open_cluster(options, connections, reads_only=reads_only)
     if options.sentinel is not None:
         from meterdeck.core.adapters.sentinel_pool import open_master  # noqa: PLC0415
 
-        return open_master(options, options.sentinel, connections)
-    pool = FairPool.from_url(options.url, **connection_options(options, connections))
+        return open_master(
+            options, options.sentinel, connections, reads_only=reads_only
+        )
+    given = connection_options(options, connections)
+    pool = FairPool.from_url(options.url, reads_only=reads_only, **given)
     client: Redis = Redis.from_pool(pool)
     return client
 
@@ -252,6 +260,7 @@ async def send_once(
     pool: FairPool, command: bytes, *, what: str, operation_id: str
 ) -> object:
     """Send a packed command to a pool's server as `execute_write` does."""
+    pool.refuse_write()
     with redis_errors():
         connection = await pool.get_connection()
     try:

@@ -15,7 +15,7 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
-from meterdeck.core.errors import BadInput, Refused, StripeUnreachable
+from meterdeck.core.errors import BadInput, ReadOnly, Refused, StripeUnreachable
 from meterdeck.core.model.context import Context, Mode
 from meterdeck.core.model.fault_sight import FaultSight
 from meterdeck.core.model.faults import OFF
@@ -42,14 +42,15 @@ def sandbox_control(context: Context) -> SandboxControl:
     parts = urlsplit(base)
     if parts.scheme != "http" or not _is_here(parts.hostname or ""):
         raise Refused(f"the Stripe of {name} is not a sandbox of this machine")
-    return SandboxControl(base)
+    return SandboxControl(base, reads_only=context.read_only)
 
 
 class SandboxControl:
     """Looks at the panel and changes it; all but `advance` may be repeated."""
 
-    def __init__(self, api_base: str) -> None:
+    def __init__(self, api_base: str, *, reads_only: bool = False) -> None:
         self._base = api_base
+        self._reads_only = reads_only
 
     async def look(self) -> FaultSight:
         """Return what is set, and what it has done.
@@ -98,6 +99,8 @@ class SandboxControl:
     async def _ask(
         self, method: str, path: str, body: Mapping[str, object] | None = None
     ) -> dict[str, Any]:
+        if self._reads_only and method != "GET":
+            raise ReadOnly("this context is read-only; nothing was changed")
         try:
             status, text = await asyncio.to_thread(self._exchange, method, path, body)
         except (OSError, HTTPException) as error:

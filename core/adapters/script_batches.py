@@ -129,6 +129,7 @@ class ScriptBatches:
         self, pool: FairPool, calls: Sequence[ScriptCall], operation_id: str
     ) -> list[list[Any]]:
         """Make calls at one server; a connection that failed is closed."""
+        pool.refuse_write()
         with redis_errors():
             connection = await pool.get_connection()
         whole = False

@@ -58,7 +58,12 @@ def lanes_of(redis: Redis) -> Lanes:
 
 
 def pool_lanes(pool: FairPool, router: Router | None = None) -> ScriptLanes:
-    """Return the lanes to a pool's server in the running event loop."""
+    """Return the lanes to a pool's server in the running event loop.
+
+    Raises:
+        ReadOnly: All that lanes carry writes, and the client only reads.
+    """
+    pool.refuse_write()
     loop = asyncio.get_running_loop()
     lanes = pool.companions.get(loop)
     if lanes is None:
@@ -220,8 +225,7 @@ class ScriptLanes:
                 self._waking = True
                 return
         if len(self._lanes) < LANES and self._may_start():
-            # The library leaves the method without types.
-            lane = Lane(self._pool.make_connection(), self._timeout_s)  # type: ignore[no-untyped-call]
+            lane = Lane(self._pool.make_connection(), self._timeout_s)
             task = self._loop.create_task(lane.run(self))
             self._lanes[lane] = task
             task.add_done_callback(lambda done: self._ended(lane, done))

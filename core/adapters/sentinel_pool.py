@@ -26,7 +26,11 @@ _TO_EACH_SENTINEL = 5  # one of them listens
 
 
 def open_master(
-    options: RedisOptions, sentinel: SentinelOptions, connections: int
+    options: RedisOptions,
+    sentinel: SentinelOptions,
+    connections: int,
+    *,
+    reads_only: bool = False,
 ) -> Redis:
     """Return a client of the master; see `open_redis`.
 
@@ -43,6 +47,7 @@ def open_master(
         sentinel.master_name,
         connection_pool_class=_MasterPool,
         connection_class=kind,
+        reads_only=reads_only,
         **url,
         **connection_options(options, connections),
     )
@@ -78,7 +83,7 @@ class _MasterPool(FairPool, SentinelConnectionPool):
 
     def make_connection(self) -> AbstractConnection:
         """Return a connection that will be made to whichever is the master then."""
-        connection: AbstractConnection = super().make_connection()  # type: ignore[no-untyped-call]  # the library's
+        connection = super().make_connection()
         self._of_loop().connections.add(connection)
         return connection
 

@@ -58,7 +58,9 @@ class StripeGateway:
             reverse.
     """
 
-    def __init__(self, options: StripeOptions, mode: Mode) -> None:
+    def __init__(
+        self, options: StripeOptions, mode: Mode, *, reads_only: bool = False
+    ) -> None:
         live = options.api_key.reveal().startswith(_LIVE_KEYS)
         if live != (mode is Mode.LIVE):
             raise ConfigError(
@@ -66,7 +68,7 @@ class StripeGateway:
                 f"is a {'live' if live else 'test'} key in a context of mode {mode}",
                 "give the key of that mode, or set mode to what the key is for",
             )
-        self._requests = StripeRequests(options, mode)
+        self._requests = StripeRequests(options, mode, reads_only=reads_only)
         self._sink = V1Sink(self._requests, mode, _default_keys)
         self.pricing = StripePricing(self._requests)
         """What Stripe bills."""

@@ -19,7 +19,7 @@ from meterdeck.core.adapters.stripe_transport import (
     RequestFailed,
     StripeTransport,
 )
-from meterdeck.core.errors import StripeRefused
+from meterdeck.core.errors import ReadOnly, StripeRefused
 from meterdeck.core.model.context import Mode, StripeOptions
 from meterdeck.core.model.health import Trouble
 
@@ -29,6 +29,8 @@ _PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 10.0
 # Stripe takes 25 requests a second in test mode, so more at once would only queue.
 _AT_ONCE = 8
+ASKING_POSTS = frozenset({"/v1/invoices/create_preview"})
+"""They make nothing, and may be repeated."""
 _NOT_DONE = frozenset({FaultKind.NOT_SENT, FaultKind.BUSY})
 
 
@@ -45,10 +47,12 @@ class StripeRequests:
         *,
         connections: int = CONNECTIONS,
         clock: Clock = wall_clock,
+        reads_only: bool = False,
     ) -> None:
         self._options = options
         self._mode = mode
         self._connections = connections
+        self._reads_only = reads_only
         self.clock = StripeClock(clock)
         """Stripe's clock, as its answers tell it."""
         self._transport: StripeTransport | None = None
@@ -145,9 +149,12 @@ class StripeRequests:
         """Send one request, once.
 
         Raises:
+            ReadOnly: It is one that changes something, and nothing may be changed.
             RequestFailed: No usable answer came.
             StripeRefused: The answer is the other mode's data.
         """
+        if method != "get" and path not in ASKING_POSTS:
+            self._refuse_write()
         transport = await self.open()
         return await self._timed(transport.request(method, path, params))
 
@@ -155,14 +162,20 @@ class StripeRequests:
         """Send one request that is written already, once.
 
         Raises:
+            ReadOnly: Nothing may be changed.
             RequestFailed: No usable answer came, or the other mode's.
         """
+        self._refuse_write()
         transport = await self.open()
         try:
             return await self._timed(transport.post(posted))
         except StripeRefused as other:
             fault = Fault(FaultKind.OTHER_MODE, str(other))
             raise RequestFailed(fault) from other
+
+    def _refuse_write(self) -> None:
+        if self._reads_only:
+            raise ReadOnly("this context is read-only; nothing was sent to Stripe")
 
     async def _timed(self, asking: Awaitable[Answer]) -> Answer:
         started = time.perf_counter()

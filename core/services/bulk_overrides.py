@@ -5,7 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 
-from meterdeck.core.errors import MeterdeckError, NotFound, Refused, UnknownOutcome
+from meterdeck.core.errors import (
+    MeterdeckError,
+    NotFound,
+    ReadOnly,
+    Refused,
+    UnknownOutcome,
+)
 from meterdeck.core.model.bulk_override import BulkDone, BulkOrder, Candidate
 from meterdeck.core.model.changes import Actor
 from meterdeck.core.model.usage import ResourceName, TenantId
@@ -65,6 +71,7 @@ class BulkOverrides:
             progress: Told how many were dealt with, after each.
 
         Raises:
+            ReadOnly: The context allows no changes.
             UnknownOutcome: An answer was lost: ask again with the same id.
         """
         run = _Run(self._changes, order, actor, operation_id, progress)
@@ -103,7 +110,8 @@ class _Run:
             except MeterdeckError as error:
                 self._failed[tenant] = str(error)
                 # Whatever is not about this tenant would be the same for the next.
-                if not isinstance(error, (Refused, NotFound)):
+                of_one = isinstance(error, (Refused, NotFound))
+                if not of_one or isinstance(error, ReadOnly):
                     self._stop = self._worse(error)
             else:
                 self._done.add(tenant)
@@ -137,8 +145,11 @@ class _Run:
         """Return what was done.
 
         Raises:
+            ReadOnly: The context allows no changes.
             UnknownOutcome: Of some of it nobody knows.
         """
+        if isinstance(self._stop, ReadOnly):
+            raise self._stop
         if isinstance(self._stop, UnknownOutcome):
             what = f"override {len(self._done) + 1:,} of {len(self._order.limits):,}"
             raise UnknownOutcome(what, self._operation_id) from self._stop

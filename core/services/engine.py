@@ -53,9 +53,11 @@ class Engine:
 
     def __init__(self, context: Context) -> None:
         self.context = context
-        self._redis = open_redis(context.redis)
+        self._redis = open_redis(context.redis, reads_only=context.read_only)
         self.gateway = (
-            StripeGateway(context.stripe, context.mode) if context.stripe else None
+            StripeGateway(context.stripe, context.mode, reads_only=context.read_only)
+            if context.stripe
+            else None
         )
         self.usage = UsageService(self._redis, context)
         self.standings = Standings(self._redis, context)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from meterdeck.core.adapters.billing_calls import BillingRecords
 from meterdeck.core.adapters.billing_holds import BillingHolds
-from meterdeck.core.errors import MeterdeckError, Refused
+from meterdeck.core.errors import MeterdeckError, ReadOnly, Refused
 from meterdeck.core.model.changes import Actor, AdjustKind, Adjustment, Bill
 from meterdeck.core.model.reconciliation import Cause
 from meterdeck.core.services.change_calls import Signature
@@ -49,6 +49,7 @@ class Repairs:
         """Carry the steps out in their order, and say what became of each.
 
         Raises:
+            ReadOnly: The context allows no changes.
             UnknownOutcome: A step may be done; repeat the plan, which does it once.
             RedisUnreachable, RedisRefused: It was not, nor those after it.
         """
@@ -63,6 +64,8 @@ class Repairs:
                 continue
             try:
                 await self._carry_out(step, actor, reason)
+            except ReadOnly:
+                raise  # it is about all of them
             except Refused as error:
                 failed[counter] = str(error)
             done.append(Repaired(step, failed.get(counter, "")))

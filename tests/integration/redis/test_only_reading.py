@@ -1,0 +1,208 @@
+"""A read-only context has a last door: what writes is not sent, whoever asks for it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any, cast
+
+import pytest
+from redis import Redis as PlainRedis
+from tests.support.contexts import CALLS
+from tests.support.stripe_side import running_stripe
+from tests.support.writes import written
+from tests.tui.drift_pictures import missing
+from tests.tui.ledger_pictures import ACCEPTED
+from tests.tui.pictures import ACTOR, NOW, believable
+
+from meterdeck.core.adapters.only_reading import WRITES
+from meterdeck.core.adapters.redis_client import execute_write, open_redis
+from meterdeck.core.adapters.script_lanes import lanes_of
+from meterdeck.core.adapters.stripe_gateway import StripeGateway
+from meterdeck.core.errors import ReadOnly
+from meterdeck.core.model.bulk_override import BulkOrder
+from meterdeck.core.model.changes import AdjustKind, Adjustment, Bill
+from meterdeck.core.model.context import Mode, RedisOptions
+from meterdeck.core.model.delivery import (
+    Claim,
+    Confirmation,
+    Settlement,
+    Verdict,
+    Wanted,
+)
+from meterdeck.core.model.event_changes import EventChange
+from meterdeck.core.model.periods import calendar_month
+from meterdeck.core.model.usage import CounterId, TenantId
+from meterdeck.core.sandbox.valkey import Valkey
+from meterdeck.core.services.engine import Engine
+from meterdeck.core.services.reconcile.repair_plan import Choices, plan_of
+
+ACME = TenantId("acme")
+ANY = cast("Any", None)
+"""For what is not looked at before it is refused."""
+WISH = Adjustment(ACME, CALLS, AdjustKind.ADD, 1, None, Bill.QUOTA_ONLY, "why")
+ORDER = BulkOrder(CALLS, ((ACME, 5),), None, "why")
+SIGNED: dict[str, Any] = {"actor": ACTOR, "reason": "why", "operation_id": "op"}
+HOUR = timedelta(hours=1)
+COUNTER = CounterId(ACME, CALLS, "2026-11")
+WANTED = Wanted(COUNTER, "calls", "cus_acme", 0, calendar_month(NOW))
+CLAIM = Claim(COUNTER, ACCEPTED.event, 1, 0, 1, NOW)
+WRITING: dict[str, Callable[[Any], Any]] = {
+    "alerts.acknowledge": lambda s: s.acknowledge("al", actor=ACTOR),
+    "alerts.snooze": lambda s: s.snooze("al", NOW, actor=ACTOR),
+    "bulk.perform": lambda s: s.perform(ORDER, actor=ACTOR, operation_id="op"),
+    "catalogue.activate_price": lambda s: s.activate_price("p", "op"),
+    "catalogue.apply": lambda s: anext(s.apply(ANY, "op")),
+    "catalogue.archive_price": lambda s: s.archive_price("p", "op"),
+    "catalogue.create_meter": lambda s: s.create_meter(ANY, "op"),
+    "catalogue.create_price": lambda s: s.create_price(ANY, "p", "m", "op"),
+    "catalogue.create_product": lambda s: s.create_product(ANY, "op"),
+    "catalogue.rename_meter": lambda s: s.rename_meter("m", "name", "op"),
+    "catalogue.set_meter_active": lambda s: s.set_meter_active("m", False, "op"),
+    "changes.adjust": lambda s: s.adjust(WISH, actor=ACTOR, operation_id="op"),
+    "changes.clear_override": lambda s: s.clear_override("acme", CALLS, **SIGNED),
+    "changes.set_override": lambda s: s.set_override(
+        "acme", CALLS, 5, expires_at=None, **SIGNED
+    ),
+    "changes.undo": lambda s: s.undo("acme", "1-0", **SIGNED),
+    "drift.repair": lambda s: s.repair(
+        plan_of([missing(believable()[0], 40)], Choices()), ACTOR, "why"
+    ),
+    "event_changes.perform": lambda s: s.perform(EventChange.REPLAY, "id", **SIGNED),
+    "events.append": lambda s: s.append(ACCEPTED),
+    "faults.advance": lambda s: s.advance(1.0),
+    "faults.change": lambda s: s.change({"429": 0.1}),
+    "faults.clear": lambda s: s.clear(),
+    "faults.settle": lambda s: s.settle(),
+    "gateway.cancel": lambda s: s.cancel("calls", "id"),
+    "gateway.send_meter_event": lambda s: s.send_meter_event(ACCEPTED.event),
+    "records.claim": lambda s: s.claim([WANTED]),
+    "records.confirm": lambda s: s.confirm([Confirmation(COUNTER, 1, 1)]),
+    "records.settle": lambda s: s.settle([Settlement(CLAIM, Verdict.DELIVERED)]),
+    "test_events.fire": lambda s: s.fire(ANY, CALLS, 1, operation_id="op"),
+    "usage.confirm": lambda s: s.confirm("acme", "id"),
+    "usage.consume": lambda s: s.consume("acme", {CALLS: 1}),
+    "usage.count_unique": lambda s: s.count_unique("acme", CALLS, ["ana"]),
+    "usage.give_back_expired": lambda s: s.give_back_expired(),
+    "usage.release": lambda s: s.release("acme", "id"),
+    "usage.reserve": lambda s: s.reserve("acme", {CALLS: 1}, ttl=HOUR),
+    "usage.set_gauge": lambda s: s.set_gauge("acme", CALLS, 1),
+    "usage.track": lambda s: s.track("acme", CALLS),
+}
+"""What changes something: each is refused."""
+READING = {
+    "alerts.look", "catalogue.account", "catalogue.plan", "catalogue.users",
+    "changes.audit", "changes.audit_page", "changes.overrides",
+    "changes.overrides_found", "changes.preview_undo", "changes.verify_audit",
+    "changes.verify_audits", "costs.imagine", "costs.of", "costs.preview",
+    "costs.what_if", "directory.cached", "directory.get", "directory.refresh",
+    "drift.closing", "drift.compare", "drift.compared", "drift.last",
+    "event_changes.plan", "event_changes.plan_replays", "events.after",
+    "events.beginning", "events.latest", "events.pages", "faults.look",
+    "gateway.core_event", "gateway.customer", "gateway.customers", "gateway.events",
+    "gateway.meters", "gateway.newest_event", "gateway.ping", "gateway.subscription",
+    "gateway.subscriptions", "gateway.summaries", "gateway.summary", "health.look",
+    "health.sending", "history.of", "ledger.after", "ledger.latest", "ledger.letters",
+    "ledger.needing", "ledger.open", "ledger.sight", "records.read",
+    "records.unsettled", "standings.of", "stripe_history.complete", "usage.peek",
+    "usage.refusals", "usage.usage", "watch.updates",
+}  # fmt: skip
+QUIET = {"alerts.test", "directory.save", "gateway.close"}
+"""No change of anything: a test alert; and what the directory leaves out silently."""
+
+
+def services(engine: Engine) -> Iterator[tuple[str, object]]:
+    """Yield what an engine exposes, by name."""
+    for name in dir(engine):
+        if name.startswith("_") or name in {"context", "close", "doctor", "now"}:
+            continue
+        found = getattr(engine, name)
+        if inspect.iscoroutinefunction(found):
+            continue  # gathers what the services read
+        yield name, found() if inspect.ismethod(found) else found
+
+
+def methods(engine: Engine) -> set[str]:
+    """Return the public methods that are waited for, as `service.method`."""
+    kinds = (inspect.iscoroutinefunction, inspect.isasyncgenfunction)
+    return {
+        f"{name}.{method}"
+        for name, service in services(engine)
+        for method, found in inspect.getmembers(type(service))
+        if method[0] != "_" and any(kind(found) for kind in kinds)
+    }
+
+
+async def test_whatever_the_engine_can_change_is_refused_in_a_read_only_context(
+    valkey: Valkey,
+) -> None:
+    """All that an engine exposes is found in the code; neither server is written to."""
+    async with running_stripe() as stripe:
+        context = replace(stripe.context(valkey.url), read_only=True)
+        stripe.requests.clear()
+        with PlainRedis.from_url(valkey.url) as server, written(server) as found:
+            async with Engine(context) as engine:
+                assert methods(engine) - set(WRITING) - QUIET == READING
+                by_name = dict(services(engine))
+                await engine.directory.save(believable())
+                wrong: list[tuple[str, Exception | None]] = []
+                for name, call in WRITING.items():
+                    try:
+                        await call(by_name[name.partition(".")[0]])
+                    except ReadOnly:
+                        continue
+                    except Exception as error:  # told below
+                        wrong.append((name, error))
+                    else:
+                        wrong.append((name, None))
+
+    assert wrong == [], "\n".join(map(str, wrong))
+    assert found == set()
+    assert [each for each in stripe.requests if not each.startswith("GET ")] == []
+
+
+async def test_a_client_that_only_reads_sends_no_write(valkey: Valkey) -> None:
+    """Neither plain, nor in a pipeline, nor as a script; and it does read."""
+    client: Any = open_redis(RedisOptions(url=valkey.url), reads_only=True)
+    with PlainRedis.from_url(valkey.url) as server:
+        server.set("there", "1")
+        with written(server) as found:
+            for transaction in (False, True):
+                pipe = client.pipeline(transaction=transaction)
+                pipe.get("there").sadd("names", "acme")
+                with pytest.raises(ReadOnly):
+                    await pipe.execute()
+            for refused in (
+                client.set("there", "2"),
+                client.eval("return redis.call('SET', KEYS[1], 1)", 1, "there"),
+                execute_write(client, "SET", b"there", 2, what="it", operation_id=""),
+            ):
+                with pytest.raises(ReadOnly):
+                    await refused
+            with pytest.raises(ReadOnly):
+                lanes_of(client)
+            assert await client.get("there") == b"1"
+            assert await client.eval("#!lua flags=no-writes\nreturn 1", 0) == 1
+        assert found == set()
+        flags = {
+            name.upper(): each["flags"]
+            for name, each in cast("Any", server).command().items()
+        }
+    await client.aclose()
+    assert {name for name, has in flags.items() if "write" in has} - WRITES == set()
+
+
+async def test_a_gateway_that_only_reads_posts_nothing() -> None:
+    """By the service's own word; Stripe is asked, and told nothing."""
+    async with running_stripe() as stripe:
+        options = stripe.context("redis://127.0.0.1:1").stripe
+        assert options is not None
+        gateway = StripeGateway(options, Mode.SANDBOX, reads_only=True)
+        stripe.requests.clear()
+        with pytest.raises(ReadOnly, match="nothing was sent to Stripe"):
+            await gateway.send_meter_event(ACCEPTED.event)
+        assert await gateway.meters()
+        await gateway.close()
+        assert {each.partition(" ")[0] for each in stripe.requests} == {"GET"}
