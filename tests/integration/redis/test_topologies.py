@@ -15,7 +15,7 @@ from tests.support.watching import CALLS, IMAGES, tenant_of, watch_context, watc
 
 from meterdeck.core.adapters.bulk_reader import BulkReader
 from meterdeck.core.adapters.redis_client import Redis, open_redis, server_time
-from meterdeck.core.errors import RedisRefused, RedisUnreachable
+from meterdeck.core.errors import ReadOnly, RedisRefused, RedisUnreachable
 from meterdeck.core.model.changes import Actor, AdjustKind, Adjustment, Bill
 from meterdeck.core.model.context import (
     ClusterOptions,
@@ -59,6 +59,43 @@ async def client(place: Place) -> AsyncIterator[Redis]:
 def settings(place: Place) -> Context:
     """A context on these servers."""
     return watch_context("redis://nowhere", redis=place.options)
+
+
+async def test_a_client_that_only_reads_writes_to_none_of_the_servers(
+    client: Redis, place: Place, settings: Context
+) -> None:
+    """Neither plain, nor in a pipeline, nor as a script; and it does read."""
+    await client.set("there", "1")
+    only: Any = open_redis(place.options, reads_only=True)
+    service = UsageService(only, settings)
+    try:
+        assert await only.get("there") == b"1"
+        for refused in (
+            only.set("there", "2"),
+            _set_in_pipeline(only),
+            service.consume("acme", {CALLS.name: 1}),
+            _adjust(only, settings),
+        ):
+            with pytest.raises(ReadOnly):
+                await refused
+    finally:
+        await only.aclose()
+    assert await client.get("there") == b"1"
+    assert await client.dbsize() == 1
+
+
+async def _set_in_pipeline(redis: Redis) -> None:
+    pipe = redis.pipeline(transaction=False)
+    pipe.set("there", "2")
+    await pipe.execute()
+
+
+def _adjust(redis: Redis, context: Context) -> Coroutine[Any, Any, object]:
+    wish = Adjustment(
+        TenantId("acme"), CALLS.name, AdjustKind.ADD, 1, None, Bill.QUOTA_ONLY, "why"
+    )
+    changes = OperatorChanges(redis, context)
+    return changes.adjust(wish, actor=ACTOR, operation_id="op")
 
 
 async def test_a_fleet_is_watched_wherever_its_keys_are(
