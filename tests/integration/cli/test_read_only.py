@@ -17,6 +17,7 @@ NOT_RUN = {
     "sandbox": "brings servers of its own",
     "demo": "brings servers of its own",
     "init": "writes a local file, asks no server",
+    "pulse": "opens the console, which is shown by its keys",
 }
 GIVEN = {"--yes", "--repair", "--once"}
 WORDS = {
