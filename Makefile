@@ -17,8 +17,9 @@ PYTEST_ARGS ?=
 demo: $(VENV)/.installed
 	@$(BIN)/meterdeck demo
 
+# Bytecode is kept, whatever the environment says: else each process compiles all tests.
 test: $(VENV)/.installed-dev
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 faults: $(VENV)/.installed-dev
 	@METERDECK_FAULTS=full $(BIN)/python -m pytest tests/faults -k delivery $(PYTEST_ARGS)

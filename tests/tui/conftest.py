@@ -1,13 +1,20 @@
-"""How long somebody in front of the console waits between two keys."""
+"""What a hundred consoles in one process need not do again, and when one is idle."""
 
-from asyncio import sleep
+from asyncio import get_running_loop, sleep
 from time import monotonic, process_time
+from typing import Any, cast
 
 from textual import app
+from textual.css.model import RuleSet
+from textual.css.stylesheet import Stylesheet
 
 _LOOK_S = 1 / 200
 _IDLE = 1 / 5
-"""Share of a processor core, below which the console counts as idle."""
+"""Share of a processor core, below which the console counts as idle.
+
+Where others have the core, a busy console uses little of it as well: then something
+is still ready to run.
+"""
 
 
 async def _until_idle(_min_sleep: float = 0.0, max_sleep: float = 1.0) -> None:
@@ -17,11 +24,28 @@ async def _until_idle(_min_sleep: float = 0.0, max_sleep: float = 1.0) -> None:
     half a second. After the last key its own is waited for as ever.
     """
     ends = monotonic() + max_sleep
+    loop = cast("Any", get_running_loop())
     while monotonic() < ends:
         used = process_time()
         await sleep(_LOOK_S)
-        if process_time() - used < _LOOK_S * _IDLE:
+        if process_time() - used < _LOOK_S * _IDLE and not loop._ready:
             return
 
 
+_parse_rules = Stylesheet._parse_rules
+_parsed: dict[object, list[RuleSet]] = {}
+
+
+def _parse_once(sheet: Stylesheet, css: str, **how: Any) -> list[RuleSet]:
+    """Parse each style sheet once, not once for each console that is started.
+
+    Textual keeps what it has parsed by the same key, in each sheet for itself.
+    """
+    key = (css, *how.items(), *sheet._variables.items())
+    if key not in _parsed:
+        _parsed[key] = _parse_rules(sheet, css, **how)
+    return _parsed[key]
+
+
 vars(app)["wait_for_idle"] = _until_idle
+Stylesheet._parse_rules = _parse_once  # type: ignore[assignment,method-assign]
