@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from datetime import UTC, datetime
+from datetime import datetime
 
 from meterdeck.core.model.alert_delivery import AlertDelivery
 from meterdeck.core.model.alert_rules import Severity
@@ -122,7 +122,7 @@ async def _ack(call: Call) -> int:
 async def _snooze(call: Call) -> int:
     call.refuse_read_only()
     args = call.args
-    until = parse_until(args.until, datetime.now(UTC))
+    until = parse_until(args.until, await call.engine.now())
     done = await call.engine.alerts.snooze(
         args.alert, until, actor=current_actor(), note=args.note
     )
