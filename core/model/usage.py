@@ -6,10 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import NewType
+from typing import NamedTuple, NewType, Self
 
 from meterdeck.core.model.limit_rules import PLAIN, LimitRule
-from meterdeck.core.model.periods import Cycle, Period, PeriodKind
+from meterdeck.core.model.packed import (
+    PackedTexts,
+    PackedTimes,
+    moment_of,
+    pack_texts,
+    pack_times,
+    texts_of,
+)
+from meterdeck.core.model.periods import Cycle, Interval, Period, PeriodKind
 
 TenantId = NewType("TenantId", str)
 ResourceName = NewType("ResourceName", str)
@@ -141,9 +149,28 @@ class TenantStatus(StrEnum):
     """Counted in Redis, not found in Stripe, or Stripe not read yet."""
 
 
-@dataclass(frozen=True, slots=True)
+_NO_PLAN = PlanName("")
+_NO_LIMITS: Mapping[ResourceName, int | None] = {}
+_NO_RULES: Mapping[ResourceName, LimitRule] = {}
+_TERMS: dict[tuple[object, ...], Terms] = {}
+_MOST_TERMS = 1_000
+
+
+class Terms(NamedTuple):
+    """What many tenants have in common; see `Tenant`."""
+
+    plan: PlanName
+    status: TenantStatus
+    limits: Mapping[ResourceName, int | None]
+    rules: Mapping[ResourceName, LimitRule]
+    interval: Interval | None
+    every: int
+
+
 class Tenant:
-    """One tenant as the directory knows it.
+    """One tenant as the directory knows it; not to be changed.
+
+    Takes 300 bytes, and makes what is asked for: there may be a hundred thousand.
 
     Attributes:
         id: The name in the counters' keys.
@@ -157,23 +184,122 @@ class Tenant:
         period_end: End of the current period by Stripe, None where unknown.
     """
 
-    id: TenantId
-    name: str
-    customer: str = ""
-    subscription: str = ""
-    plan: PlanName = PlanName("")
-    status: TenantStatus = TenantStatus.UNKNOWN
-    limits: Mapping[ResourceName, int | None] = field(default_factory=dict)
-    cycle: Cycle | None = None
-    period_start: datetime | None = None
-    period_end: datetime | None = None
-    rules: Mapping[ResourceName, LimitRule] = field(default_factory=dict)
+    __slots__ = ("_terms", "_texts", "_times", "id")
+
+    def __init__(
+        self,
+        id: TenantId,
+        name: str,
+        customer: str = "",
+        subscription: str = "",
+        plan: PlanName = _NO_PLAN,
+        *,
+        status: TenantStatus = TenantStatus.UNKNOWN,
+        limits: Mapping[ResourceName, int | None] = _NO_LIMITS,
+        cycle: Cycle | None = None,
+        period_start: datetime | None = None,
+        period_end: datetime | None = None,
+        rules: Mapping[ResourceName, LimitRule] = _NO_RULES,
+    ) -> None:
+        interval, count = (cycle.interval, cycle.count) if cycle else (None, 0)
+        self.id = id
+        self._texts = pack_texts(customer, subscription, name)
+        self._terms = _shared(Terms(plan, status, limits, rules, interval, count))
+        anchor = cycle.anchor if cycle else None
+        self._times = pack_times(anchor, period_start, period_end)
+
+    @classmethod
+    def packed(
+        cls, id: TenantId, texts: PackedTexts, terms: Terms, times: PackedTimes
+    ) -> Self:
+        """Return a tenant of what is packed already.
+
+        Args:
+            texts: Customer, subscription and name.
+            times: Anchor of the cycle, start and end of the period.
+        """
+        tenant = cls.__new__(cls)
+        tenant.id = id
+        tenant._texts, tenant._terms, tenant._times = texts, terms, times
+        return tenant
+
+    @property
+    def texts(self) -> tuple[str, str, str]:
+        """Customer, subscription and name, for who wants all of them."""
+        return texts_of(self._texts)
+
+    @property
+    def name(self) -> str:
+        return self.texts[2]
+
+    @property
+    def customer(self) -> str:
+        return self.texts[0]
+
+    @property
+    def subscription(self) -> str:
+        return self.texts[1]
+
+    @property
+    def plan(self) -> PlanName:
+        return self._terms.plan
+
+    @property
+    def status(self) -> TenantStatus:
+        return self._terms.status
+
+    @property
+    def limits(self) -> Mapping[ResourceName, int | None]:
+        return self._terms.limits
+
+    @property
+    def rules(self) -> Mapping[ResourceName, LimitRule]:
+        return self._terms.rules
+
+    @property
+    def cycle(self) -> Cycle | None:
+        interval, anchor = self._terms.interval, moment_of(self._times, 0)
+        if interval is None or anchor is None:
+            return None
+        return Cycle(anchor, interval, self._terms.every)
+
+    @property
+    def period_start(self) -> datetime | None:
+        return moment_of(self._times, 1)
+
+    @property
+    def period_end(self) -> datetime | None:
+        return moment_of(self._times, 2)
 
     def plan_limit(self, resource: ResourceName) -> Limit:
         """Return the plan's limit for `resource`; no rule means no limit."""
         if resource in self.limits:
             return Limit(self.limits[resource], LimitSource.PLAN)
         return NO_LIMIT
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Tenant):
+            return NotImplemented
+        return (
+            self.id == other.id
+            and self._texts == other._texts
+            and self._times == other._times
+            and self._terms == other._terms
+        )
+
+    __hash__ = None  # type: ignore[assignment]  # limits have no hash either
+
+    def __repr__(self) -> str:
+        return f"Tenant({self.id!r}, {self.name!r}, {self._terms!r})"
+
+
+def _shared(terms: Terms) -> Terms:
+    """Return what is kept for all tenants with these terms."""
+    # Limits and rules by identity, which nothing else can have while they are kept.
+    key = (*terms[:2], id(terms.limits), id(terms.rules), *terms[4:])
+    if len(_TERMS) >= _MOST_TERMS:
+        _TERMS.clear()
+    return _TERMS.setdefault(key, terms)
 
 
 @dataclass(frozen=True, slots=True)

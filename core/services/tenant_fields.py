@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from meterdeck.core.model.limit_rules import LimitRule, read_rule
-from meterdeck.core.model.periods import Cycle
+from meterdeck.core.model.packed import pack_seconds, pack_texts
 from meterdeck.core.model.quantity import parse_counter
 from meterdeck.core.model.usage import (
     PlanName,
@@ -19,6 +19,7 @@ from meterdeck.core.model.usage import (
     Tenant,
     TenantId,
     TenantStatus,
+    Terms,
 )
 from meterdeck.core.services.current_periods import CYCLE_FIELDS, read_cycle
 
@@ -27,6 +28,7 @@ _LIMIT = "limit:"
 _RULE = "rule:"
 _LATEST = 253_402_300_799  # 9999-12-31T23:59:59Z, the last second a datetime holds
 _LIMIT_RAW, _RULE_RAW = _LIMIT.encode(), _RULE.encode()
+_ANCHOR = CYCLE_FIELDS[0].encode()
 _CYCLE_RAW = tuple(field.encode() for field in CYCLE_FIELDS)
 _STATUSES = {status.value.encode(): status for status in TenantStatus}
 
@@ -75,52 +77,55 @@ def tenant_to_fields(tenant: Tenant) -> dict[str, str]:
 class FieldReader:
     """Reads entries back; what is equal in many of them is one object.
 
-    Many thousand entries are read by one: limits, names of plans, cycles and times are
-    looked up by the bytes that said so before.
+    Many thousand entries are read by one: what they share is looked up by the bytes
+    that said so before.
     """
 
     def __init__(self) -> None:
+        self._terms: dict[tuple[object, ...], Terms] = {}
         self._limits: dict[_Items, Limits] = {}
         self._rules: dict[_Items, Rules] = {}
-        self._plans: dict[bytes, PlanName] = {}
-        self._cycles: dict[tuple[bytes | None, ...], Cycle | None] = {}
-        self._moments: dict[bytes, datetime | None] = {}
 
     def tenant(self, name: TenantId, fields: Fields) -> Tenant:
         """Return the tenant an entry describes."""
         value = fields.get
         shown = decode(value(b"name", b"")) or name
-        return Tenant(
-            id=name,
-            name=name if shown == name else shown,
-            customer=decode(value(b"customer", b"")),
-            subscription=decode(value(b"subscription", b"")),
-            plan=self._plan(value(b"plan", b"")),
-            status=_STATUSES.get(value(b"status", b""), TenantStatus.UNKNOWN),
-            limits=self._limits_of(fields),
-            cycle=self._cycle(fields),
-            period_start=self._moment(value(b"period_start", b"")),
-            period_end=self._moment(value(b"period_end", b"")),
-            rules=self._rules_of(fields),
+        customer = decode(value(b"customer", b""))
+        terms = self._terms_of(fields)
+        return Tenant.packed(
+            name,
+            pack_texts(
+                customer,
+                decode(value(b"subscription", b"")),
+                name if shown == name else shown,
+            ),
+            terms,
+            pack_seconds(
+                None if terms.interval is None else int(fields[_ANCHOR]),
+                read_seconds(value(b"period_start")),
+                read_seconds(value(b"period_end")),
+            ),
         )
 
-    def _plan(self, raw: bytes) -> PlanName:
-        return _kept(self._plans, raw, lambda: PlanName(decode(raw)))
-
-    def _limits_of(self, fields: Fields) -> Limits:
-        found = tuple([item for item in fields.items() if item[0][:6] == _LIMIT_RAW])
-        return _kept(self._limits, found, lambda: dict(_read_limits(found)))
-
-    def _rules_of(self, fields: Fields) -> Rules:
-        found = tuple([item for item in fields.items() if item[0][:5] == _RULE_RAW])
-        return _kept(self._rules, found, lambda: _read_rules(found))
-
-    def _cycle(self, fields: Fields) -> Cycle | None:
-        raw = tuple(map(fields.get, _CYCLE_RAW))
-        return _kept(self._cycles, raw, lambda: read_cycle(raw))
-
-    def _moment(self, raw: bytes) -> datetime | None:
-        return _kept(self._moments, raw, lambda: read_moment(decode(raw)))
+    def _terms_of(self, fields: Fields) -> Terms:
+        value = fields.get
+        limits = tuple([item for item in fields.items() if item[0][:6] == _LIMIT_RAW])
+        rules = tuple([item for item in fields.items() if item[0][:5] == _RULE_RAW])
+        plan, status = value(b"plan", b""), value(b"status", b"")
+        cycle = read_cycle(list(map(value, _CYCLE_RAW)))
+        interval, count = (cycle.interval, cycle.count) if cycle else (None, 0)
+        return _kept(
+            self._terms,
+            (plan, status, interval, count, limits, rules),
+            lambda: Terms(
+                PlanName(decode(plan)),
+                _STATUSES.get(status, TenantStatus.UNKNOWN),
+                _kept(self._limits, limits, lambda: dict(_read_limits(limits))),
+                _kept(self._rules, rules, lambda: _read_rules(rules)),
+                interval,
+                count,
+            ),
+        )
 
 
 def _kept(known: dict[_K, _V], key: _K, make: Callable[[], _V]) -> _V:
@@ -155,10 +160,14 @@ def _whole(text: str) -> int | None:
 
 def read_moment(text: str | None) -> datetime | None:
     """Return the moment a field names in Unix seconds, None where it names none."""
-    seconds = _whole(text) if text else None
-    if seconds is None or seconds > _LATEST:
-        return None
-    return datetime.fromtimestamp(seconds, UTC)
+    seconds = read_seconds(encode(text)) if text else None
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+
+def read_seconds(raw: bytes | None) -> int | None:
+    """Return the Unix seconds of a field that a datetime can hold, else None."""
+    seconds = parse_counter(raw) if raw else None
+    return seconds if seconds is not None and 0 <= seconds <= _LATEST else None
 
 
 def write_moment(moment: datetime | None) -> str:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from tests.support.tenants import but
 from tests.tui.pictures import NOW, RESOURCES, context, counters, tenant, update
 from tests.tui.support import operating
 from textual.widgets import Static
@@ -21,7 +22,7 @@ CONTEXT = replace(context(), resources=ALL)
 def picture(limit: int | None) -> WatchUpdate:
     """Return one tenant with members, a level, and a limit of its members."""
     limits = {USERS.name: limit, DISK.name: 100_000}
-    acme = replace(tenant("acme", "Acme Robotics"), limits=limits)
+    acme = but(tenant("acme", "Acme Robotics"), limits=limits)
     return update(
         NOW,
         tenants=(acme,),

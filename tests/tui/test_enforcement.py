@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from tests.support.tenants import but
 from tests.tui.pictures import (
     API,
     IMAGES,
@@ -112,7 +113,7 @@ async def test_a_plans_own_rule_counts_for_its_tenants() -> None:
     }
     first = fleet_update()
     tenants = tuple(
-        replace(each, rules={API.name: SOFT}) if each.plan == "pro" else each
+        but(each, rules={API.name: SOFT}) if each.plan == "pro" else each
         for each in first.tenants
     )
     async with operating(
@@ -158,7 +159,7 @@ async def test_units_that_are_only_reserved_are_told() -> None:
 
 async def test_a_blocked_resource_says_so() -> None:
     """Its limit is 0, whatever was used."""
-    who = replace(WHO, limits={**WHO.limits, API.name: 0})
+    who = but(WHO, limits={**WHO.limits, API.name: 0})
     first = fleet_update()
     async with operating(
         replace(first, tenants=(who, *first.tenants[1:])), size=(128, 38)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from tests.support.tenants import but
 from tests.tui.pictures import NOW, RESOURCES, context, counters, tenant, update
 from tests.tui.support import operating
 
@@ -15,7 +16,7 @@ CONTEXT = replace(context(), resources=ALL)
 
 def picture() -> WatchUpdate:
     """Return one tenant whose disk is its worst resource."""
-    acme = replace(tenant("acme", "Acme Robotics"), limits={DISK.name: 100_000})
+    acme = but(tenant("acme", "Acme Robotics"), limits={DISK.name: 100_000})
     level = counters(3, {acme.id: 95_500}, ALL)
     return update(NOW, tenants=(acme,), counters=(level,))
 

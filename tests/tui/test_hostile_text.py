@@ -4,6 +4,7 @@ import unicodedata
 from dataclasses import replace
 
 import pytest
+from tests.support.tenants import but
 from tests.support.well import WELL, WORKER
 from tests.tui.drift_pictures import missing, passed, row_of
 from tests.tui.pictures import (
@@ -41,12 +42,10 @@ PAYLOADS = (
 def picture() -> WatchUpdate:
     """Return a fleet whose every text is a payload."""
     tenants = tuple(
-        replace(
-            tenant(text, text), customer=text, subscription=text, plan=PlanName(text)
-        )
+        but(tenant(text, text), customer=text, subscription=text, plan=PlanName(text))
         for text in PAYLOADS
     )
-    base = first_picture([replace(t, limits=tenant("x").limits) for t in tenants])
+    base = first_picture([but(t, limits=tenant("x").limits) for t in tenants])
     values: dict[TenantId, int | Broken] = {
         t.id: Broken(f"'{t.id}'") if n % 2 else -1500 for n, t in enumerate(tenants)
     }

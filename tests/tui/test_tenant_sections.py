@@ -1,8 +1,8 @@
 """The screen of one tenant: an overview, and each part of it in full."""
 
-from dataclasses import replace
 from datetime import timedelta
 
+from tests.support.tenants import but
 from tests.tui.pictures import NOW, believable, first_picture
 from tests.tui.support import Operator, operating
 
@@ -71,7 +71,7 @@ def fill(operator: Operator, who: Tenant) -> None:
 async def test_one_walks_through_the_sections_of_a_tenant() -> None:
     """Burn rates, the curve, who pays, what ends, who was refused; Esc comes back."""
     (who,) = believable(1)
-    who = replace(who, status=TenantStatus.PAST_DUE)
+    who = but(who, status=TenantStatus.PAST_DUE)
     async with operating(first_picture([who])) as operator:
         fill(operator, who)
         await operator.press("enter")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from array import array
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from tests.support.tenants import but
 from tests.support.watching import CALLS, tenant_of, watch_context
 
 from meterdeck.core.model.fleet_update import CounterBatch, Health, Reach, WatchUpdate
@@ -27,7 +27,7 @@ def told(fleet: Fleet, second: float, *tenants: Tenant, **calls: int) -> None:
 
 def limited(name: str, calls: int | None = 100, **parts: object) -> Tenant:
     """A tenant with this limit of calls and none of anything else."""
-    return replace(tenant_of(name), limits={CALLS.name: calls}, **parts)  # type: ignore[arg-type]
+    return but(tenant_of(name), limits={CALLS.name: calls}, **parts)
 
 
 def fleet_of(*tenants: Tenant, **calls: int) -> Fleet:

@@ -12,6 +12,7 @@ from tests.support.cycles import Anchors, by_cycle
 from tests.support.proxy import Proxy
 from tests.support.raw import ask
 from tests.support.restricted import restricted
+from tests.support.tenants import but
 
 from meterdeck.core.adapters.redis_client import Redis, open_redis, to_milliseconds
 from meterdeck.core.adapters.scripts import Script
@@ -275,12 +276,12 @@ async def test_entries_that_do_not_change_their_cycle_note_nothing(
     """A first entry, the same again, another name or limit."""
     entries = DirectoryEntries(redis, context.redis.layout, "rules")
     first = anchors.entry(10)
-    for entry in (first, first, replace(first, name="New", limits={CALLS: 7})):
+    for entry in (first, first, but(first, name="New", limits={CALLS: 7})):
         await entries.write([entry])
         assert await anchors.noted() is None
     assert entries.due == set()
     await entries.write([anchors.entry(20)])
-    await entries.write([replace(anchors.entry(20), name="Newer")])
+    await entries.write([but(anchors.entry(20), name="Newer")])
 
     noted = await anchors.noted()
 

@@ -14,6 +14,7 @@ from tests.support.stripe_faults import (
     page,
     refusal,
 )
+from tests.support.tenants import but
 
 from meterdeck.core.adapters.redis_client import server_time
 from meterdeck.core.errors import StripeUnreachable
@@ -182,7 +183,7 @@ async def test_what_cannot_be_told_is_said_and_in_no_total(shop: Shop) -> None:
     shop.stripe.delete(tenant.customer)
     ended = await shop.engine.costs.of(tenant)
     assert ended.problem == "its subscription has ended: nothing is billed any more"
-    never = await shop.engine.costs.of(replace(tenant, subscription=""))
+    never = await shop.engine.costs.of(but(tenant, subscription=""))
     assert never.problem == "it has no subscription in Stripe: nothing is billed"
 
 
