@@ -98,6 +98,10 @@ class Fleet(FleetRows):
                     return found
         return None
 
+    def expect_search(self) -> None:
+        """Prepare for a search, which is a quarter of a second of a large fleet."""
+        self._search.refresh()
+
     def used(self, row: int, column: int) -> int | Broken | None:
         """Return a counter; None: there is none in this period yet."""
         return self.columns[column].value(row)

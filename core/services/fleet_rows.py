@@ -134,7 +134,7 @@ class FleetRows:
             touched.append(row)
         rows.update(touched)
         self._search.changed(touched)
-        self._search.refresh()
+        self._search.keep_up()
         return renamed
 
     def _set_limits(self, row: int) -> None:

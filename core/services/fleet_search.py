@@ -80,6 +80,14 @@ class SearchText:
                         break
         return found
 
+    def keep_up(self) -> None:
+        """Rebuild what is out of date, where somebody has searched before.
+
+        Most operators never search, and the text of a large fleet is a tenth of it.
+        """
+        if self._blocks:
+            self.refresh()
+
     def refresh(self) -> None:
         """Rebuild what is out of date, so that the next search need not."""
         count = -(-len(self._tenants) // _BLOCK)
@@ -112,17 +120,8 @@ def _lines_with(needle: str, block: str, first: int) -> list[int]:
 
 
 def _line(tenant: Tenant) -> str:
-    parts = (
-        tenant.id,
-        tenant.name,
-        tenant.customer,
-        tenant.subscription,
-        tenant.plan,
-        tenant.status,
-    )
-    return FIELD.join([_one(part) for part in parts])
-
-
-def _one(text: str) -> str:
-    # As `plain`, without its calls where nothing has to be replaced.
-    return text.lower() if text.isprintable() else plain(text)
+    customer, subscription, name = tenant.texts
+    parts = (tenant.id, name, customer, subscription, tenant.plan, tenant.status)
+    if "".join(parts).isprintable():
+        return FIELD.join(parts).lower()  # as below, where nothing is to be replaced
+    return FIELD.join(map(plain, parts))

@@ -30,6 +30,8 @@ class FindingScreen(AreaScreen):
 
     def do_filter(self) -> None:
         self.query_one(FilterBar).begin()
+        if picture := self.console.picture:
+            self.call_after_refresh(picture.fleet.expect_search)
 
     def _hints(self) -> Hints:
         picture = self.console.picture
