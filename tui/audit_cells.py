@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
 from meterdeck.core.model.changes import AuditEntry
@@ -29,12 +30,27 @@ class AuditCells:
         return [
             Field("TIME", 8, self._time, Role.MUTED),
             Field("WHO", 8, lambda each: each.actor),
-            Field("ACTION", 16, self._action, self._action_role),
-            Field("TENANT", 13, lambda each: each.tenant, Role.BRIGHT, grows=True),
-            Field("RESOURCE", 10, lambda each: each.resource, Role.MUTED, rank=2),
+            Field("ACTION", 15, self._action, self._action_role),
+            Field("TENANT", 14, self._tenant, Role.BRIGHT, grows=True,
+                  plain=lambda each: each.tenant),
+            Field("RESOURCE", 10, self._resource, Role.MUTED, rank=2,
+                  plain=lambda each: each.resource),
             Field("BEFORE → AFTER", 20, self.change, self._role, grows=True),
             Field("WHY", 14, lambda each: each.reason, Role.MUTED, grows=True, rank=1),
-        ]
+        ]  # fmt: skip
+
+    def _tenant(self, entry: AuditEntry) -> str:
+        return self._picture.who(entry.tenant).name if self._picture else entry.tenant
+
+    def _resource(self, entry: AuditEntry) -> str:
+        return self._picture.label(entry.resource) if self._picture else entry.resource
+
+    def names(self) -> dict[str, Callable[[AuditEntry], str]]:
+        """Return what the filter finds by what is shown, and by its id."""
+        return {
+            "tenant": lambda entry: f"{self._tenant(entry)} {entry.tenant}",
+            "resource": lambda entry: f"{self._resource(entry)} {entry.resource}",
+        }
 
     def change(self, entry: AuditEntry) -> str:
         """Return before and after, in the resource's unit."""

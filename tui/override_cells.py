@@ -46,17 +46,27 @@ class OverrideCells:
         """Return the columns, as they stand from left to right."""
         right = Align.RIGHT
         return [
-            Field("TENANT", 15, lambda each: each.tenant, Role.BRIGHT, grows=True),
-            Field("RESOURCE", 10, lambda each: each.resource, rank=1),
+            Field("TENANT", 15, self.tenant, Role.BRIGHT, grows=True,
+                  plain=lambda each: each.tenant),
+            Field("RESOURCE", 10, self.resource, rank=1,
+                  plain=lambda each: each.resource),
             Field("LIMIT", 9, self._limit, align=right),
             Field("THEN", 9, self._then, Role.MUTED, align=right, rank=2),
             Field("USED", 9, self._used, align=right, rank=4),
             Field("%", 6, self._share, align=right, rank=3),
             Field("ENDS IN", 8, self._left, self._left_role, align=right),
             Field("AT THE END", 11, self._fate, self._fate_role),
-            Field("BY", 8, _actor, Role.MUTED, rank=5),
-            Field("WHY", 10, _reason, Role.MUTED, grows=True, rank=6),
-        ]
+            Field("BY", 8, _actor, Role.MUTED, rank=6),
+            Field("WHY", 18, _reason, Role.MUTED, grows=True, rank=5),
+        ]  # fmt: skip
+
+    def tenant(self, found: FoundOverride) -> str:
+        """Return the tenant's name; its id before there is a picture."""
+        return self._picture.who(found.tenant).name if self._picture else found.tenant
+
+    def resource(self, found: FoundOverride) -> str:
+        """Return what the resource is called."""
+        return self._picture.label(found.resource) if self._picture else found.resource
 
     def ending(self, found: FoundOverride) -> Ending | None:
         """Return what happens at an override's end, as the fleet is now."""

@@ -17,7 +17,7 @@ from meterdeck.core.model.fault_sight import FaultSight
 from meterdeck.core.model.fleet_update import Health, OverrideChange, Reach, WatchUpdate
 from meterdeck.core.model.ledger import EventFilter
 from meterdeck.core.model.standing import Standing
-from meterdeck.core.model.usage import Tenant, TenantId
+from meterdeck.core.model.usage import ResourceName, Tenant, TenantId
 from meterdeck.core.services.fleet import Fleet, FleetChange
 from meterdeck.tui.arming import Arming
 from meterdeck.tui.latencies import Latencies
@@ -173,6 +173,11 @@ class Picture:
         """Return a tenant; of one that has gone, nothing but its name."""
         row = self.fleet.row_of(tenant)
         return Tenant(tenant, tenant) if row is None else self.fleet.tenant(row)
+
+    def label(self, resource: ResourceName) -> str:
+        """Return what a resource is called; of one that has gone, its name."""
+        column = self.fleet.column_of(resource)
+        return resource if column < 0 else self.fleet.resources[column].label
 
     @property
     def stale(self) -> bool:

@@ -6,7 +6,7 @@ far back; all else filters what was read.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -52,13 +52,17 @@ class TrailQuestion:
 
 
 def parse_question(
-    text: str, since: Callable[[str], datetime], limit: int
+    text: str,
+    since: Callable[[str], datetime],
+    limit: int,
+    names: Mapping[str, Callable[[AuditEntry], str]] | None = None,
 ) -> TrailQuestion:
     """Read what was typed.
 
     Args:
         since: Reads a moment in the past; raises BadInput.
         limit: Entries of a page.
+        names: What fields are shown as, like a tenant's name: it is found, too.
 
     Raises:
         BadInput: What, where, and what would be right.
@@ -79,7 +83,8 @@ def parse_question(
             case _:
                 query = replace(query, action=value)
     left = Filter(AllOf(tuple(each for each in nodes if each not in asked)))
-    return TrailQuestion(query, None if left.empty else RecordFilter(left, FIELDS))
+    fields = {**FIELDS, **(names or {})}
+    return TrailQuestion(query, None if left.empty else RecordFilter(left, fields))
 
 
 def _is_asked(clause: Clause) -> bool:

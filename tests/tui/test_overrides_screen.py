@@ -16,6 +16,7 @@ from meterdeck.core.model.usage import Limit, LimitSource, Resource, TenantId
 from meterdeck.tui.dialogs.override import OverrideDialog
 from meterdeck.tui.screens.overrides import OverridesScreen
 from meterdeck.tui.screens.tenant import TenantScreen
+from meterdeck.tui.widgets.record_list import RecordList
 
 TENANTS = believable()
 
@@ -47,13 +48,15 @@ async def test_what_ends_first_is_on_top_and_says_what_happens_then() -> None:
         text = await operator.sees("launch week")
         places = [
             text.index(each)
-            for each in ("atelier_", "kestrel_", "northwind_", "gone_co", "blue_harbor")
+            for each in ("Atelier", "Kestrel", "Northwind", "gone_co", "Blue Harbor")
         ]
         assert places == sorted(places)
         assert "it holds no limit" in text
         assert "1 end within 12 h · 1 refuse calls then · 2 over or broken" in text
-        assert "has ended" in operator.line_with("kestrel_")
-        assert "refused" in operator.line_with("northwind_")
+        assert "has ended" in operator.line_with("Kestrel")
+        assert "refused" in operator.line_with("Northwind")
+        row = operator.app.screen.query_one(RecordList).sheet("overrides").rows[0]
+        assert list(row[:2]) == ["atelier_d", "api_calls"]  # a file has the ids
 
         await operator.press("j", "j")
         text = operator.text()
@@ -64,10 +67,14 @@ async def test_what_ends_first_is_on_top_and_says_what_happens_then() -> None:
         await operator.press("slash")
         await operator.type("gone")
         await operator.press("enter")
-        assert "northwind_" not in operator.text()
+        assert "Northwind" not in operator.text()
         assert "the tenant is not known any more" in operator.text()
+        await operator.press("slash")
+        await operator.type(" | tenant:harbor resource:call")
+        await operator.press("enter")
+        assert "Blue Harbor" in operator.text()  # by the name and by the label
         await operator.press("escape")
-        assert "northwind_" in operator.text()
+        assert "Northwind" in operator.text()
 
 
 async def test_an_override_is_extended_removed_and_its_tenant_opened_from_there() -> (

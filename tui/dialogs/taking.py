@@ -59,8 +59,8 @@ class Form(StrEnum):
 
 
 _FORMS = (
-    (Form.CSV, "c", "CSV", "every line of the list, for spreadsheets"),
-    (Form.JSON, "j", "JSON", "every line of the list, for programs"),
+    (Form.CSV, "c", "CSV", "every line, for spreadsheets"),
+    (Form.JSON, "j", "JSON", "every line, for programs"),
     (Form.SVG, "s", "SVG", "a picture of the screen"),
 )
 

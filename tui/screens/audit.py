@@ -217,7 +217,7 @@ class AuditScreen(Proving, ListScreen[tuple[AuditQuery, AuditPage]]):
         )
 
     def narrow(self, text: str) -> None:
-        asked = parse_question(text, self._since, PAGE)
+        asked = parse_question(text, self._since, PAGE, self._cells.names())
         self._pages_left = _PAGES_ALONE
         another = asked.query != self._question.query
         self._question = asked

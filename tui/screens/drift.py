@@ -124,7 +124,7 @@ class DriftScreen(DriftRepairing):
             return "nothing differs so far"
         if comparing is None and self._last is None:
             return "nobody has compared yet: c compares what changed, a everything"
-        return "nothing differs"
+        return "nothing differs: c compares what changed since, a everything"
 
     @property
     def _comparing(self) -> Comparing | None:

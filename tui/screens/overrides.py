@@ -28,13 +28,11 @@ if TYPE_CHECKING:
     from meterdeck.core.services.engine import Engine
 
 _FIELDS: dict[str, Callable[[FoundOverride], str]] = {
-    "tenant": lambda found: found.tenant,
-    "resource": lambda found: found.resource,
     "who": lambda found: found.override.actor if found.override else "",
     "why": lambda found: found.override.reason if found.override else found.problem,
     "ends": lambda found: f"{at:%Y-%m-%d %H:%M}" if (at := found.expires_at) else "",
 }
-"""What the filter can name."""
+"""What the filter can name, besides the tenant and the resource."""
 _EMPTY = "no override is in force; o on a tenant sets one"
 
 
@@ -157,5 +155,13 @@ class OverridesScreen(ListScreen[tuple[FoundOverride, ...]]):
         )
 
     def narrow(self, text: str) -> None:
-        self._list.filter(record_filter(text, _FIELDS) if text else None)
+        self._list.filter(record_filter(text, self._fields()) if text else None)
         self._note()
+
+    def _fields(self) -> dict[str, Callable[[FoundOverride], str]]:
+        cells = self._cells
+        return {
+            "tenant": lambda found: f"{cells.tenant(found)} {found.tenant}",
+            "resource": lambda found: f"{cells.resource(found)} {found.resource}",
+            **_FIELDS,
+        }

@@ -62,7 +62,8 @@ class AuditDetail(Panel):
         if entry is None or picture is None:
             return [sheet.blank(), *self._proof(sheet)]
         name = picture.who(entry.tenant).name
-        what = " · ".join(filter(None, (entry.action, name, entry.resource)))
+        label = picture.label(entry.resource)
+        what = " · ".join(filter(None, (entry.action, name, label)))
         made = [
             sheet.title("◆", Role.ACCENT, what, entry.id),
             sheet.pair("change", self._changed(entry), Role.BRIGHT),
@@ -77,6 +78,7 @@ class AuditDetail(Panel):
     def _changed(self, entry: AuditEntry) -> str:
         parts = [self._change, _BILLS.get(entry.bill, entry.bill)]
         parts += [f"period {entry.period}"] if entry.period else []
+        parts += [f"tenant {entry.tenant}"] if entry.tenant else []
         return ", ".join(filter(None, parts))
 
     def _undo(self, entry: AuditEntry) -> str:

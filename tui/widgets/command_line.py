@@ -14,7 +14,6 @@ from textual.widgets import Input, Static
 
 from meterdeck.core.errors import BadInput
 from meterdeck.tui.command_line.commands import Commands
-from meterdeck.tui.render import fit
 
 
 class _Ghost(Suggester):
@@ -46,8 +45,14 @@ class CommandLine(Widget):
         layout: horizontal;
     }
     CommandLine > #colon { width: 2; padding-left: 1; }
-    CommandLine > Input { width: 1fr; min-width: 24; }
-    CommandLine > #says { width: 1fr; padding: 0 1; color: $md-muted; }
+    CommandLine > Input { width: 2fr; min-width: 24; }
+    CommandLine > #says {
+        width: 3fr;
+        padding: 0 1;
+        color: $md-muted;
+        text-wrap: nowrap;
+        text-overflow: ellipsis;
+    }
     CommandLine > Static { background: $md-ground-cursor; }
     CommandLine > #says.-wrong { color: $md-near; }
     """
@@ -97,8 +102,7 @@ class CommandLine(Widget):
     def _say(self, text: str, *, wrong: bool = False) -> None:
         hint = self.query_one("#says", Static)
         hint.set_class(wrong, "-wrong")
-        room = hint.size.width - 2
-        hint.update(fit(text, room) if room > 0 else text)
+        hint.update(text, layout=False)
 
     @on(Input.Changed)
     def _changed(self, event: Input.Changed) -> None:

@@ -14,7 +14,7 @@ from meterdeck.core.services.close_guard import Closing
 from meterdeck.tui import phrases
 from meterdeck.tui.cause_words import CAUSE_WORDS, REPAIR_WORDS, units_text
 from meterdeck.tui.picture import Picture
-from meterdeck.tui.render import Align, Line
+from meterdeck.tui.render import Align, Line, cells
 from meterdeck.tui.themes import Ground, Role
 from meterdeck.tui.widgets.counters import align_right
 from meterdeck.tui.widgets.line_view import Panel
@@ -140,7 +140,7 @@ class DriftDetail(Panel):
         if row is None:
             return []
         made = [self._title(row), self._numbers(row)]
-        made += [self._share(row, each) for each in row.shares]
+        made += [line for each in row.shares for line in self._share(row, each)]
         if row.held:
             made.append(self._said(f"held, and not billed: {row.held}", Role.NEAR))
         if row.settles:
@@ -173,7 +173,7 @@ class DriftDetail(Panel):
         line.add("  =" if row.shares else "", muted)
         return line.strip(self.size.width, muted)
 
-    def _share(self, row: Drifted, share: Share) -> Strip:
+    def _share(self, row: Drifted, share: Share) -> list[Strip]:
         style, width = self.palette.style, self.size.width
         wrong = share in row.faults
         role = Role.HIGH if wrong else Role.MUTED
@@ -183,11 +183,14 @@ class DriftDetail(Panel):
         line.field(_signed(share.units, resource), _UNITS, style(role, self.GROUND),
                    Align.RIGHT)  # fmt: skip
         line.add(f"  {CAUSE_WORDS[share.cause]}", style(Role.TEXT, self.GROUND))
-        hint = REPAIR_WORDS.get(share.cause, "")
-        if hint and width > line.width + 8:
-            muted = style(Role.MUTED, self.GROUND)
-            line.field(f"  → {hint}", width - line.width - 1, muted)
-        return line.strip(width, blank)
+        hint = f"  → {word}" if (word := REPAIR_WORDS.get(share.cause, "")) else ""
+        muted = style(Role.MUTED, self.GROUND)
+        made = [line]
+        if line.width + cells(hint) >= width:
+            made.append(Line().add(" " * (_UNITS + 1), muted))
+        if hint:
+            made[-1].field(hint, width - made[-1].width - 1, muted)
+        return [each.strip(width, blank) for each in made]
 
     def _said(self, text: str, role: Role) -> Strip:
         style = self.palette.style(role, self.GROUND)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from textual import events
 from textual.strip import Strip
 
+from meterdeck.core.model.text import visible
 from meterdeck.tui.handoff_layout import laid_out
-from meterdeck.tui.render import Line
+from meterdeck.tui.render import Line, cells
 from meterdeck.tui.themes import Ground, Role
 from meterdeck.tui.widgets.counters import align_right
 from meterdeck.tui.widgets.line_view import Panel
@@ -65,6 +66,9 @@ class HandoffView(Panel):
         more = total - room - self._skipped
         left = f"y copies · {more:,} lines below" if more > 0 else "y copies"
         room_for = max(width - line.width - len(left) - 2, 0)
-        line.field(self._said, room_for, style(Role.TEXT, Ground.BAR))
+        said = visible(self._said)
+        if said.startswith("/") and cells(said) > room_for:
+            said = f"…{said[1 - room_for :]}"  # the file's name is at its end
+        line.field(said, room_for, style(Role.TEXT, Ground.BAR))
         align_right(line, left, width, style(Role.MUTED, Ground.BAR))
         return line.strip(width, style(Role.TEXT, Ground.BAR))

@@ -47,9 +47,8 @@ class OverrideDetail(Panel):
         if found is None or picture is None:
             return []
         sheet = Sheet(self.palette, self.size.width, self.GROUND, label=_LABEL)
-        row = picture.fleet.row_of(found.tenant)
-        name = found.tenant if row is None else picture.fleet.tenant(row).name
-        title = f"{name} · {found.resource}"
+        name = picture.who(found.tenant).name
+        title = f"{name} · {picture.label(found.resource)}"
         note = found.tenant if name != found.tenant else ""
         made = [sheet.title("◆", Role.ACCENT, title, note)]
         if ending is None or found.override is None:

@@ -35,6 +35,7 @@ class Field(Generic[T]):
         role: What it is, or what it is for a record.
         grows: Takes a share of the room left over.
         rank: Lower ones survive on narrow screens; 0 is always there.
+        plain: What a file gets in place of the text, like an id for a name.
     """
 
     title: str
@@ -44,6 +45,7 @@ class Field(Generic[T]):
     align: Align = Align.LEFT
     grows: bool = False
     rank: int = 0
+    plain: Callable[[T], str] | None = None
 
 
 class RecordList(LineView, Generic[T], can_focus=True):
@@ -125,7 +127,8 @@ class RecordList(LineView, Generic[T], can_focus=True):
     def sheet(self, name: str) -> Sheet:
         """Return everything that is shown, as plain values under the headings."""
         columns = [field.title.lower().replace(" ", "_") for field in self._fields]
-        rows = [[field.text(one) for field in self._fields] for one in self.shown]
+        values = [field.plain or field.text for field in self._fields]
+        rows = [[value(one) for value in values] for one in self.shown]
         return Sheet(name, columns, rows)
 
     @property
