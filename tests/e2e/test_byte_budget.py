@@ -24,6 +24,10 @@ TABLE_BYTES = 10_000
 """Another table and its detail: a page further, the end, another order."""
 SCREEN_BYTES = 13_000
 """Another screen: a slow link carries 14,000 in its first flight."""
+SCREEN_LEAST = 2_000
+"""What no key sends that opens nothing."""
+SCREENS = "OADHLpc"
+"""Keys that open from the fleet what stands still while nothing happens."""
 _TICKS, _WINDOWS = 3, 25
 _MOVES = 8
 _CLOCK = re.compile(r"UTC \d\d:\d\d:\d\d")
@@ -93,6 +97,48 @@ def test_a_key_costs_what_it_changes(
         costs.append(len(console.received) - before)
 
     assert max(costs) <= at_most, costs
+
+
+def test_every_screen_opens_within_one_flight_and_then_sends_its_clock(
+    console: Terminal,
+) -> None:
+    """Another screen is painted once, and comes to rest: nobody waits for its timers.
+
+    Each is left by the key that goes back, so that the next is opened from the fleet.
+    """
+    for key in SCREENS:
+        before = len(console.received)
+        console.send(key)
+        _ticks(console, 1)
+        opened = len(console.received) - before
+        idle = _quietest(console)
+        console.send("\x1b")
+        console.wait_for("TENANT · ")
+        _painted(console)
+
+        assert SCREEN_LEAST <= opened <= SCREEN_BYTES, key
+        assert len(idle) <= IDLE_BYTES, (key, idle)
+
+
+def _painted(console: Terminal) -> None:
+    """Wait until a frame has come to its end: nothing is sent for five looks."""
+    lengths: list[int] = []
+
+    def ended(_: str) -> bool:
+        lengths.append(len(console.received))
+        return lengths.count(lengths[-1]) >= 5
+
+    console.wait_for(ended)
+
+
+def _quietest(console: Terminal) -> bytes:
+    """Return what is sent in a second in which no answer comes, or the quietest."""
+    seconds: list[bytes] = []
+    while len(seconds) < _WINDOWS and (not seconds or len(seconds[-1]) > IDLE_BYTES):
+        before = len(console.received)
+        _ticks(console, 1)
+        seconds.append(bytes(console.received[before:]))
+    return min(seconds, key=len)
 
 
 def _at_rest(console: Terminal) -> bytes:
