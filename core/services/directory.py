@@ -15,7 +15,7 @@ from meterdeck.core.model.text import visible
 from meterdeck.core.model.usage import Tenant, TenantId
 from meterdeck.core.services.carrying import Carrying
 from meterdeck.core.services.directory_book import SharedTenant
-from meterdeck.core.services.directory_entries import DirectoryEntries, Stored
+from meterdeck.core.services.directory_entries import DirectoryEntries, Stored, Tell
 from meterdeck.core.services.directory_reader import (
     DirectoryReader,
     ReadState,
@@ -70,12 +70,16 @@ class Directory:
         self._noted: ReadState | None = None
         self._revision: str | None = None
 
-    async def cached(self) -> tuple[Tenant, ...]:
-        """Return what is in Redis, in order of the ids; asks nothing of Stripe."""
+    async def cached(self, tell: Tell | None = None) -> tuple[Tenant, ...]:
+        """Return what is in Redis, in order of the ids; asks nothing of Stripe.
+
+        Args:
+            tell: Is given the tenants as they are read.
+        """
         async with self._one_at_a_time:
             # The mark first: entries written meanwhile are read again.
             revision = await self._entries.revision()
-            stored = await self._load()
+            stored = await self._load(tell)
             await self._carry()
             self._told = dict(stored.tenants)
             self._tell_all = self._reader is not None
@@ -143,8 +147,8 @@ class Directory:
         if not self._read_only:
             await self._carrying.carry(self._entries.due)
 
-    async def _load(self) -> Stored:
-        stored = await self._entries.load()
+    async def _load(self, tell: Tell | None = None) -> Stored:
+        stored = await self._entries.load(tell)
         if self._reader is not None:  # else nothing is compared, or written
             self._loaded = stored
             self._stored, self._noted = dict(stored.tenants), stored.state

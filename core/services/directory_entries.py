@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from meterdeck.core.adapters.bulk_reader import BulkReader
@@ -33,6 +33,10 @@ _WRITE_AT_ONCE = 50  # in one transaction, during which nobody else is served
 
 
 _CYCLE_BEFORE = encode(CYCLE_BEFORE)
+
+
+Tell = Callable[[Sequence[Tenant]], Awaitable[None]]
+"""Is told of some tenants."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +73,12 @@ class DirectoryEntries:
         self._replace = Script("replace_entry").text.decode()
         self.due: set[TenantId] = set()
 
-    async def load(self) -> Stored:
-        """Read everything: 100,000 tenants take a second."""
+    async def load(self, tell: Tell | None = None) -> Stored:
+        """Read everything: 100,000 tenants take a second.
+
+        Args:
+            tell: Is given the tenants as they are read, in order of their ids.
+        """
         with redis_errors():
             # The state first: entries written meanwhile are newer than it says.
             noted = await self._redis.hgetall(self._layout.directory())
@@ -83,11 +91,19 @@ class DirectoryEntries:
         for start in range(0, len(names), _READ_AT_ONCE):
             batch = names[start : start + _READ_AT_ONCE]
             found = await self._reader.hashes(map(self._layout.tenant, batch))
-            for name, raw in zip(batch, found, strict=True):
-                if raw:
-                    tenants[name] = fields.tenant(name, raw)
-                    if _CYCLE_BEFORE in raw:
-                        due.add(name)
+            read = {
+                name: fields.tenant(name, raw)
+                for name, raw in zip(batch, found, strict=True)
+                if raw
+            }
+            due.update(
+                name
+                for name, raw in zip(batch, found, strict=True)
+                if _CYCLE_BEFORE in raw
+            )
+            tenants.update(read)
+            if tell is not None:
+                await tell(tuple(read.values()))
             await asyncio.sleep(0)  # others want to read, too
         self.due = due
         whole = len(tenants) == len(names)

@@ -12,6 +12,7 @@ from meterdeck.core.model.context import Context
 from meterdeck.core.model.fleet_update import Health, Reach
 from meterdeck.core.model.usage import Tenant, TenantId
 from meterdeck.core.services.directory import Directory
+from meterdeck.core.services.directory_entries import Tell
 from meterdeck.core.services.watch_report import WatchReport
 
 _WITHOUT_STRIPE_S = 3.0  # one round trip unless another process wrote it
@@ -52,13 +53,13 @@ class DirectoryWatch:
         news, self._news = self._news, []
         return news
 
-    async def read_cached(self) -> None:
-        """Take what Redis has of the directory.
+    async def read_cached(self, tell: Tell) -> None:
+        """Tell what Redis has of the directory, some tenants at a time.
 
         Raises:
             RedisUnreachable, RedisRefused: It could not be read.
         """
-        self._news.append(DirectoryNews(await self._directory.cached()))
+        await self._directory.cached(tell)
 
     async def run(self) -> None:
         """Follow Stripe, or without one what others write into Redis; for ever."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,7 @@ from meterdeck.core.adapters.stripe_gateway import StripeGateway
 from meterdeck.core.errors import RedisRefused, RedisUnreachable
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.fleet_update import WatchUpdate
-from meterdeck.core.model.usage import TenantId
+from meterdeck.core.model.usage import Tenant, TenantId
 from meterdeck.core.services.counter_table import CounterTable
 from meterdeck.core.services.delivery_log import DeliveryLog
 from meterdeck.core.services.directory import Directory
@@ -99,11 +99,16 @@ class WatchLoop:
     async def _look(self) -> None:
         await self._take_directory()
         if not self._cached:
-            await self._directory.read_cached()
+            await self._directory.read_cached(self._take_some)
             self._cached = True
-            await self._take_directory()
             await self._flush()
         await self._round.run(self._view.focus, self._flush)
+
+    async def _take_some(self, tenants: Sequence[Tenant]) -> None:
+        """Show names as they are read, and of those on the screen the counters."""
+        self._round.put_tenants(tenants)
+        await self._flush()
+        await self._round.glance(self._view.focus, self._flush)
 
     async def _take_directory(self) -> None:
         for news in self._directory.take():

@@ -54,6 +54,7 @@ class WatchRound:
         self._month = ""
         self._last = 0.0
         self._left_s = 0.0
+        self._glanced: set[int] = set()
 
     # -- tenants ---------------------------------------------------------------
 
@@ -96,12 +97,28 @@ class WatchRound:
         self._overrides.forget_time()
         self._need.restart()
 
+    async def glance(self, focus: Sequence[TenantId], flush: Flush) -> None:
+        """Read what has newly come to be in focus, and nothing else.
+
+        Raises:
+            RedisUnreachable, RedisRefused: As `run`.
+        """
+        new = self._rows(focus) - self._glanced
+        if not new:
+            return
+        if not self._month:
+            await self._look()
+        await self._sweep.read_rows(sorted(new), self._report.clock.now())
+        self._glanced |= new
+        await flush()
+
     async def run(self, focus: Sequence[TenantId], flush: Flush) -> None:
         """Look once; `flush` is called whenever a part is worth showing.
 
         Raises:
             RedisUnreachable, RedisRefused: What was read until then is kept.
         """
+        self._glanced.clear()
         interval_s = self._interval()
         pulse, changed = await self._look()
         rows = self._rows([*focus, *changed])
