@@ -135,6 +135,7 @@ class CounterSweep:
         Raises:
             RedisUnreachable, RedisRefused: As in `redis_errors`.
         """
+        self._suspects = {one for one in self._suspects if self._is_missing(*one)}
         due = [*self._suspects, *self._typed][:_TYPED_AT_ONCE]
         if not due:
             return
@@ -154,6 +155,11 @@ class CounterSweep:
                 self._typed[counter] = type_name
             self._table.store(column, [row], values, broken)
             self._forget_fingerprint(row)
+
+    def _is_missing(self, tenant: TenantId, resource: ResourceName) -> bool:
+        # Most suspects only exist before the sweep has come by for the first time.
+        place = self._place(tenant, resource)
+        return place is not None and self._table.value(*place) is None
 
     def _place(
         self, tenant: TenantId, resource: ResourceName

@@ -33,6 +33,7 @@ from meterdeck.core.services.counter_table import CounterTable
 
 _AT_ONCE = 1000
 _SHARE = 0.02  # of the time between two calls, and so of the server's
+_CALM_SHARE = 0.004
 _MOST_TENANTS = 1_000_000
 _MOST_RESOURCES = 32
 _REMEMBERED = 20_000
@@ -65,13 +66,16 @@ class KeyDiscovery:
         """Judge every key anew: tenants, resources or periods have changed."""
         self._known.clear()
 
-    async def find(self, at: datetime, interval_s: float) -> Discovered:
+    async def find(
+        self, at: datetime, interval_s: float, *, calm: bool = False
+    ) -> Discovered:
         """Scan on and return what was not known; suspects go to the sweep.
 
         A user who may not SCAN finds nothing; that is no error.
 
         Args:
             interval_s: Seconds until the next call; a small share of it is used.
+            calm: Everybody tells what they count: a smaller share will do.
 
         Raises:
             RedisUnreachable: The next call goes on where this one stopped.
@@ -80,6 +84,7 @@ class KeyDiscovery:
         if started < self._paused_until:
             return Discovered()
         found: dict[CounterId, None] = {}
+        share = _CALM_SHARE if calm else _SHARE
         while True:
             try:
                 keys = await self._scan()
@@ -87,7 +92,7 @@ class KeyDiscovery:
                 self._paused_until = started + _REFUSED_PAUSE_S
                 return Discovered()
             found.update(dict.fromkeys(self._judge(keys, at)))
-            over = time.monotonic() - started > _SHARE * interval_s
+            over = time.monotonic() - started > share * interval_s
             if self._cursor == 0 or over:
                 return self._discovered(found)
 

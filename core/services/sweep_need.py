@@ -34,6 +34,11 @@ class SweepNeed:
         """Of a core, what the sweep may take now."""
         return self._share * (_CALM if self._calm else 1.0)
 
+    @property
+    def calm(self) -> bool:
+        """Whether a whole sweep has found nothing that was not told."""
+        return self._calm
+
     def found(self, tenants: Iterable[TenantId]) -> None:
         """Note tenants whose counters the sweep found to be others than before."""
         self._open.update(tenants)

@@ -177,7 +177,7 @@ class WatchRound:
         self._report.start_month(month)
 
     async def _discover(self, at: datetime, interval_s: float) -> None:
-        found = await self._discovery.find(at, interval_s)
+        found = await self._discovery.find(at, interval_s, calm=self._need.calm)
         for resource in found.resources:
             self._table.add_resource(resource)
         if found.resources:
