@@ -22,8 +22,8 @@ STEP_BYTES = 2_200
 """The cursor a line further, in view or not, and the detail that follows it."""
 TABLE_BYTES = 10_000
 """Another table and its detail: a page further, the end, another order."""
-SCREEN_BYTES = 13_000
-"""Another screen: a slow link carries 14,000 in its first flight."""
+SCREEN_BYTES = 14_000
+"""Another screen: what a slow link carries in its first flight."""
 SCREEN_LEAST = 2_000
 """What no key sends that opens nothing."""
 SCREENS = "OADHLpc"
@@ -78,7 +78,7 @@ def test_twenty_moving_bars_cost_little(
 @pytest.mark.parametrize(
     ("keys", "at_most"),
     [
-        (("\x1b[B",) * 30, STEP_BYTES),
+        (("\x1b[B",) * 8, STEP_BYTES),
         (("\x06", "\x02", "G", "g", "N", "W"), TABLE_BYTES),
         (("e", "\x1b", "\r", "\x1b"), SCREEN_BYTES),
         (("?\x1b",), 2 * SCREEN_BYTES),
@@ -90,6 +90,9 @@ def test_a_key_costs_what_it_changes(
 ) -> None:
     """Its frame and all that follows it stay within the key's budget."""
     costs = []
+    if at_most == STEP_BYTES:  # the window's edge is among the steps
+        console.send(keys[0] * 22)
+        _painted(console)
     for key in keys:
         before = len(console.received)
         console.send(key)

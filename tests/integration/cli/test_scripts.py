@@ -26,6 +26,8 @@ NAMES = {
     "adjust",
     "set_override",
     "clear_override",
+    "keep_samples",
+    "write_alerts",
 }
 
 
