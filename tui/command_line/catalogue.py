@@ -70,6 +70,13 @@ def _act(screen: AreaScreen, action: str) -> None:
 
 
 def _with_argument(screen: AreaScreen) -> Iterator[Command]:
+    yield from _to_tenants(screen)
+    yield from _of_views(screen)
+    yield from _of_looks(screen)
+    yield from _of_table(screen)
+
+
+def _to_tenants(screen: AreaScreen) -> Iterator[Command]:
     yield Command(
         "tenants",
         "Go back to the tenants; with a filter, only those",
@@ -94,7 +101,9 @@ def _with_argument(screen: AreaScreen) -> Iterator[Command]:
         "FILTER",
         optional=True,
     )
-    yield from _of_views(screen)
+
+
+def _of_looks(screen: AreaScreen) -> Iterator[Command]:
     yield Command(
         "theme",
         "Change the colours",
@@ -111,6 +120,9 @@ def _with_argument(screen: AreaScreen) -> Iterator[Command]:
         "FORM",
         choices=lambda: ("csv", "json", "svg"),
     )
+
+
+def _of_table(screen: AreaScreen) -> Iterator[Command]:
     if hasattr(screen, "sort_by"):
         yield Command(
             "sort",
