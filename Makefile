@@ -8,7 +8,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 # More than cores: a third of the run is waiting for servers and terminals.
-JOBS   ?= 3
+JOBS   ?= 4
 PYTEST_ARGS ?=
 
 .PHONY: demo test faults check format bench build clean

@@ -36,6 +36,12 @@ def meterdeck(sandbox: RunningSandbox, *words: str) -> subprocess.CompletedProce
     )
 
 
+def go_back(console: Terminal, *, leaving: str, to: str) -> None:
+    """Press Esc and wait for the screen before: a key that came with it would be Alt."""
+    console.send(ESC)
+    console.wait_for(lambda shown: leaving not in shown and to in shown)
+
+
 def test_on_call_over_ssh_sees_who_is_at_the_limit_and_hands_over(
     sandbox: RunningSandbox, tmp_path: Path
 ) -> None:
@@ -63,12 +69,10 @@ def test_on_call_over_ssh_sees_who_is_at_the_limit_and_hands_over(
         }.items():
             console.send(key)
             console.wait_for(text)
-            console.send(ESC)
-            console.wait_for("TENANT · worst")
+            go_back(console, leaving=text, to="TENANT · worst")
         console.send("M")
         console.wait_for("Shift handoff: sandbox")
-        console.send(ESC)
-        console.wait_for("TENANT · worst")
+        go_back(console, leaving="Shift handoff", to="TENANT · worst")
         console.send("q")
         assert console.wait_end() == 0
     [note] = tmp_path.glob("meterdeck-sandbox-handoff-*.md")
@@ -108,8 +112,7 @@ def test_support_finds_a_tenant_raises_its_limit_and_takes_it_back(
 
         console.send("O")
         console.wait_for(lambda s: "AT THE END" in s and "ticket 4711" in s)
-        console.send(ESC)
-        console.wait_for("Audit trail")
+        go_back(console, leaving="AT THE END", to="Audit trail")
         console.send("u")
         console.wait_for("Undo a change")
         console.send("customer upgraded" + KEYS["ctrl+s"])
@@ -138,8 +141,7 @@ def test_a_developer_fires_an_event_and_sees_what_stripe_did_with_it(
         console.wait_for(lambda s: "accepted" in s and "Haligrave" in s)
         console.send(ENTER)
         console.wait_for("req_")
-        console.send(ESC)
-        console.wait_for("following")
+        go_back(console, leaving="req_", to="following")
         console.send("F")
         console.wait_for("nothing goes wrong")
         console.send("q")
