@@ -37,7 +37,7 @@ def meterdeck(sandbox: RunningSandbox, *words: str) -> subprocess.CompletedProce
 
 
 def go_back(console: Terminal, *, leaving: str, to: str) -> None:
-    """Press Esc and wait for the screen before: a key that came with it would be Alt."""
+    """Press Esc, wait for the screen before: a key that came with it would be Alt."""
     console.send(ESC)
     console.wait_for(lambda shown: leaving not in shown and to in shown)
 
