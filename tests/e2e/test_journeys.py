@@ -55,9 +55,13 @@ def test_on_call_over_ssh_sees_who_is_at_the_limit_and_hands_over(
         console.wait_for("6 tenants")
         console.send(ENTER + ESC)
         console.wait_for(lambda s: "of 60" in s)
-        console.send("br")
+        console.send("b")
+        console.wait_for("Group by")
+        console.send("r")
         console.wait_for("▾ at limit  6 tenants")
-        console.send("bn")
+        console.send("b")
+        console.wait_for("Group by")
+        console.send("n")
         console.wait_for(lambda s: "▾" not in s)
         for key, text in {
             "H": "noeviction",
@@ -138,7 +142,7 @@ def test_a_developer_fires_an_event_and_sees_what_stripe_did_with_it(
         console.wait_for("accepted by Stripe")
 
         console.send("e")
-        console.wait_for(lambda s: "accepted" in s and "Haligrave" in s)
+        console.wait_for(lambda s: "l letters" in s and "Haligrave" in s)
         console.send(ENTER)
         console.wait_for("req_")
         go_back(console, leaving="req_", to="following")
