@@ -7,12 +7,13 @@ console does on a fleet whose first one has asked Stripe.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from redis import Redis
+from redis.client import Pipeline
 from redis.typing import EncodableT
 from tests.support.running_sandbox import METERDECK, child_environment
 
@@ -155,22 +156,28 @@ class LargeFleet:
             for column in range(len(RESOURCES)):
                 pipeline.incr(tenant.key(column, self._now))
         if indexed and tenants:
-            last = int(self.redis.incrby(_LAYOUT.sequence(), len(tenants)))
-            scores = {
-                tenant.id: last - len(tenants) + 1 + place
-                for place, tenant in enumerate(tenants)
-            }
-            pipeline.zadd(_LAYOUT.changed(), scores)
+            self._tell(numbers, pipeline)
         pipeline.execute()
 
     def set_percent(self, counters: Sequence[tuple[int, int]], percent: int) -> None:
-        """Set counters, each a tenant's number and a column, to a share."""
+        """Set counters, each a tenant's number and a column, to a share; the index is
+        told, as the scripts do.
+        """
         pipeline = self.redis.pipeline(transaction=False)
         for number, column in counters:
             tenant = LargeTenant(number)
             used = -(-percent * tenant.limit // 100)  # the least that shows it
             pipeline.set(tenant.key(column, self._now), used)
+        self._tell({number for number, _ in counters}, pipeline)
         pipeline.execute()
+
+    def _tell(self, numbers: Collection[int], pipeline: Pipeline) -> None:
+        last = int(self.redis.incrby(_LAYOUT.sequence(), len(numbers)))
+        scores = {
+            LargeTenant(number).id: last - len(numbers) + 1 + place
+            for place, number in enumerate(numbers)
+        }
+        pipeline.zadd(_LAYOUT.changed(), scores)
 
     def log(self, first: int, count: int) -> None:
         """Add lines to the delivery log, as a worker does that delivers."""

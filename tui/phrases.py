@@ -31,7 +31,9 @@ def status_word(status: TenantStatus) -> str:
 
 def clock(at: datetime) -> str:
     """Return the time of day in UTC: `14:02:11`."""
-    return at.astimezone(UTC).strftime("%H:%M:%S")
+    if at.tzinfo is not UTC:
+        at = at.astimezone(UTC)
+    return f"{at.hour:02}:{at.minute:02}:{at.second:02}"
 
 
 ERROR_WORDS = "± 0.81 %"

@@ -108,6 +108,7 @@ class EngineRuntime:
         self._watch: Watch | None = None
         self._taken = asyncio.Event()
         self._jobs: set[Future[Any]] = set()
+        self._focus: Sequence[TenantId] = ()
         self._stopped = threading.Event()
 
     def start(self, deliver: Deliver) -> None:
@@ -163,7 +164,9 @@ class EngineRuntime:
         return future
 
     def focus(self, tenants: Sequence[TenantId]) -> None:
-        if self._watch is not None:
+        # Waking the other thread costs more than everything else a key does.
+        if self._watch is not None and self._focus != tenants:
+            self._focus = tenants
             self._call(self._watch.focus, tuple(tenants))
 
     def poke(self) -> None:

@@ -12,6 +12,8 @@ RESORT_S = 3.0
 """Least time between two sorts, and after the last key, so that rows keep still."""
 _SHARE = 0.1
 """Of the time, so much goes into sorting while tenants come, a few at once."""
+_LATER_SHARE = 0.01
+"""Of the time, so much goes into sorting when only values change."""
 
 
 class SortPace:
@@ -58,4 +60,5 @@ class SortPace:
         if not self._whole and not pinned:
             return self._new_values and rested
         quiet = min(now - self._moved_at, now - self._sorted_at)
-        return self._new_values and quiet >= RESORT_S
+        least = max(RESORT_S, self._cost_s / _LATER_SHARE)
+        return self._new_values and quiet >= least

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from meterdeck.core.model.limit_rules import Enforcement, LimitRule
+from meterdeck.core.model.limit_rules import PLAIN, Enforcement, LimitRule
 from meterdeck.core.model.usage import Broken, Usage
 
 
@@ -34,6 +34,12 @@ class Standing:
     usage: Usage
     rule: LimitRule
     beyond: UseBeyond = NOTHING_BEYOND
+
+    @property
+    def special(self) -> bool:
+        """Whether there is more to it than what is used and the limit."""
+        beyond = self.rule != PLAIN or self.beyond != NOTHING_BEYOND
+        return beyond or self.usage.reserved != 0
 
     @property
     def over(self) -> int:

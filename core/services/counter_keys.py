@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import cast
 
 from meterdeck.core.model.keys import KeyLayout
 from meterdeck.core.model.periods import (
@@ -41,7 +42,7 @@ class KeyPlan:
     @property
     def keys(self) -> list[bytes]:
         """Write the keys."""
-        ids = [tenant.id.encode("utf-8", "surrogateescape") for tenant in self.tenants]
+        ids = [_encoded(tenant) for tenant in self.tenants]
         keys: list[bytes] = []
         for around in self.around:
             if isinstance(around, tuple):
@@ -51,6 +52,17 @@ class KeyPlan:
                 pairs = zip(around, ids, strict=True)
                 keys += [before + name + after for (before, after), name in pairs]
         return keys
+
+    def key(self, column: int, place: int) -> bytes:
+        """Write the key of one tenant's counter of a resource."""
+        around = self.around[column]
+        pair = around if isinstance(around, tuple) else around[place]
+        before, after = cast("_Around", pair)
+        return before + _encoded(self.tenants[place]) + after
+
+
+def _encoded(tenant: Tenant) -> bytes:
+    return tenant.id.encode("utf-8", "surrogateescape")
 
 
 def plan_keys(

@@ -16,6 +16,8 @@ from meterdeck.core.services.counter_table import CounterTable
 from meterdeck.core.services.counter_values import broken_type, read_values
 
 AT_ONCE = 1000  # keys in one MGET: more hold up the server, fewer cost time
+SMALL = 5_000
+"""Counters of a fleet that is read whole every time."""
 _GROUP = 2 * IN_FLIGHT
 _TYPED_AT_ONCE = 200
 _MOST_SUSPECTS = 10_000
@@ -122,12 +124,23 @@ class CounterSweep:
         """
         if not rows or not self._table.resources:
             return
-        tenants = [self._table.tenants[row] for row in rows]
-        plan = plan_keys(self._layout, tenants, self._table.resources, at)
-        for row in self._store(rows, await self._reader.mget(plan.keys)):
+        keys = self._keys(rows, at)
+        for row in self._store(rows, await self._reader.mget(keys)):
             stretch = self._stretches.get(row // self._rows)
             if stretch is not None:
                 stretch.fingerprint = None
+
+    def _keys(self, rows: Sequence[int], at: datetime) -> list[bytes]:
+        """Name the counters of rows; the plan of their stretch knows their periods."""
+        plans = []
+        for row in rows:
+            stretch = self._stretches.get(row // self._rows)
+            if stretch is None or stretch.keys.valid_until <= at:
+                tenants = [self._table.tenants[row] for row in rows]
+                return plan_keys(self._layout, tenants, self._table.resources, at).keys
+            plans.append((stretch.keys, row % self._rows))
+        columns = range(len(self._table.resources))
+        return [plan.key(column, place) for column in columns for plan, place in plans]
 
     async def read_suspects(self, at: datetime) -> None:
         """Find out what keys hold that exist and have no value; some each time.
@@ -184,8 +197,10 @@ class CounterSweep:
         if stretch.kept is not None:
             return stretch.kept
         plan = self._reader.plan(stretch.keys.keys)
-        # On a cluster each key's slot has to be reckoned.
-        stretch.kept = plan if plan.places else None
+        # On a cluster each key's slot has to be reckoned; a small fleet is read whole
+        # each time, and takes little room.
+        if plan.places or self.counters <= SMALL:
+            stretch.kept = plan
         return plan
 
     def _store_stretch(

@@ -72,6 +72,8 @@ class Fleet(FleetRows):
         change = super().apply(update)
         if change.membership:
             self._order.tenants_changed()
+        else:
+            self._order.rows_changed(change.rows)
         return change
 
     @property

@@ -33,7 +33,7 @@ from meterdeck.core.services.counter_table import CounterTable
 
 _AT_ONCE = 1000
 _SHARE = 0.02  # of the time between two calls, and so of the server's
-_CALM_SHARE = 0.004
+_CALM_PAUSE_S = 5.0
 _MOST_TENANTS = 1_000_000
 _MOST_RESOURCES = 32
 _REMEMBERED = 20_000
@@ -61,6 +61,7 @@ class KeyDiscovery:
         self._cursor = 0
         self._known: dict[bytes, tuple[int, int] | None] = {}
         self._paused_until = 0.0
+        self._looked_at = float("-inf")
 
     def forget(self) -> None:
         """Judge every key anew: tenants, resources or periods have changed."""
@@ -75,7 +76,7 @@ class KeyDiscovery:
 
         Args:
             interval_s: Seconds until the next call; a small share of it is used.
-            calm: Everybody tells what they count: a smaller share will do.
+            calm: Everybody tells what they count: every few seconds will do.
 
         Raises:
             RedisUnreachable: The next call goes on where this one stopped.
@@ -83,8 +84,10 @@ class KeyDiscovery:
         started = time.monotonic()
         if started < self._paused_until:
             return Discovered()
+        if calm and started - self._looked_at < _CALM_PAUSE_S:
+            return Discovered()
+        self._looked_at = started
         found: dict[CounterId, None] = {}
-        share = _CALM_SHARE if calm else _SHARE
         while True:
             try:
                 keys = await self._scan()
@@ -92,7 +95,7 @@ class KeyDiscovery:
                 self._paused_until = started + _REFUSED_PAUSE_S
                 return Discovered()
             found.update(dict.fromkeys(self._judge(keys, at)))
-            over = time.monotonic() - started > share * interval_s
+            over = time.monotonic() - started > _SHARE * interval_s
             if self._cursor == 0 or over:
                 return self._discovered(found)
 

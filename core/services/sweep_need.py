@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 
 from meterdeck.core.model.usage import TenantId
 
-_CALM = 0.05
+_CALM = 0.03
 """Of the share, so much once a whole sweep has found nothing that was not told."""
 
 

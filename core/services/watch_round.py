@@ -12,16 +12,13 @@ from meterdeck.core.model.context import Context
 from meterdeck.core.model.periods import calendar_month
 from meterdeck.core.model.usage import Tenant, TenantId
 from meterdeck.core.services.change_feed import ChangeFeed, Pulse
-from meterdeck.core.services.counter_sweep import CounterSweep
+from meterdeck.core.services.counter_sweep import SMALL, CounterSweep
 from meterdeck.core.services.counter_table import CounterTable
 from meterdeck.core.services.event_tail import EventTail
 from meterdeck.core.services.key_discovery import KeyDiscovery, unknown_tenant
 from meterdeck.core.services.override_watch import OverrideWatch
 from meterdeck.core.services.sweep_need import SweepNeed
 from meterdeck.core.services.watch_report import WatchReport
-
-SMALL = 5_000
-"""Counters of a fleet that is read whole every time."""
 
 _FIRST_SHARE = 0.5  # of a core, until every counter has been read once
 _MOST_PAGES = 10
@@ -194,6 +191,7 @@ class WatchRound:
     async def _sweep_whole(self, at: datetime) -> None:
         while not await self._sweep.read_some(at):
             pass
+        self._sweep.found.clear()
         self._report.counters_at, self._report.swept = at, 1.0
 
     async def _sweep_share(self, interval_s: float, flush: Flush) -> None:

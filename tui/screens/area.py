@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 CLOSE_LOOK_S = 2.0
 """Seconds between two close looks at the tenant that a screen is about."""
+SELDOM = 3
+"""One of so many is taken at a tenant of which the last one found nothing special."""
 
 RESUME_S = 0.02
 """How long painting is held back when a screen comes to the front again, in seconds:
@@ -58,6 +60,7 @@ class AreaScreen(Screen[None]):
             super().__init__()
 
     _looking = False
+    _left_out = 0
     _focused_before: Widget | None = None
     behind = False
     """Updates came while another screen was on top."""
@@ -75,7 +78,7 @@ class AreaScreen(Screen[None]):
     def on_mount(self) -> None:
         """Show what there is already."""
         self.set_interval(1.0, self.tick)
-        self.set_interval(CLOSE_LOOK_S, self.look_closely)
+        self.set_interval(CLOSE_LOOK_S, self._look_again)
         if self.console.picture is not None:
             self.open(self.console.picture)
 
@@ -128,13 +131,21 @@ class AreaScreen(Screen[None]):
         if picture is not None and picture.stale:
             self.query_one(Banner).show(picture)
 
+    def _look_again(self) -> None:
+        self._left_out += 1
+        picture, subject = self.console.picture, self.subject
+        found = picture.standings.get(subject) if picture and subject else None
+        plain = found is not None and not any(each.special for each in found)
+        if not plain or self._left_out >= SELDOM:
+            self.look_closely()
+
     def look_closely(self) -> None:
         """Ask how the tenant on this screen stands: reserved, beyond its limits."""
         picture, subject = self.console.picture, self.subject
         row = picture.fleet.row_of(subject) if picture and subject else None
         if picture is None or row is None or self._looking or not self.on_top:
             return
-        self._looking = True
+        self._looking, self._left_out = True, 0
         tenant = picture.fleet.tenant(row)
         future = self.console.runtime.submit(lambda engine: engine.standings.of(tenant))
         tell(self, future, lambda done: self.Looked(tenant.id, done))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
 
 REST_S = 0.12
 """The detail follows the cursor when it rests: not at each line of a held key."""
+DETAIL_S = 5.0
+"""How long the detail of a tenant of which nothing changes is shown as it is: it has
+estimates and times left, in minutes at the finest.
+"""
 
 
 class FleetScreen(FindingScreen, TableScreen):
@@ -45,6 +50,7 @@ class FleetScreen(FindingScreen, TableScreen):
         super().__init__()
         self._jump = jump
         self._rest: Timer | None = None
+        self._detailed_at = 0.0
 
     def compose(self) -> ComposeResult:
         yield StatusHeader()
@@ -80,14 +86,25 @@ class FleetScreen(FindingScreen, TableScreen):
         table.take(change)
         table.set_stale(picture.stale)
         self.place(picture)
-        self._detail()
+        if self._concerns_detail(picture, change):
+            self._detail()
         self.query_one(EventLog).show(picture)
+
+    def _concerns_detail(self, picture: Picture, change: FleetChange) -> bool:
+        """Tell whether the detail may look different after a change."""
+        if change.membership or change.columns:
+            return True
+        if monotonic() - self._detailed_at >= DETAIL_S:
+            return True
+        detail = self.query_one(TenantDetail)
+        row = picture.fleet.row_of(detail.tenant) if detail.tenant else None
+        return row in change.rows or detail.stale != picture.stale
 
     def catch_up(self, picture: Picture) -> None:
         super().catch_up(picture)
         self._give_room(picture)
         table = self.query_one(TenantTable)
-        table.rearrange()
+        table.catch_up()
         table.set_stale(picture.stale)
         self.place(picture)
         self._detail()
@@ -157,6 +174,7 @@ class FleetScreen(FindingScreen, TableScreen):
         picture = self.console.picture
         if picture is not None and self._rest is None:
             selected = self.query_one(TenantTable).selected
+            self._detailed_at = monotonic()
             self.query_one(TenantDetail).show(picture, selected)
 
     def on_tenant_table_arranged(self) -> None:

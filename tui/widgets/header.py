@@ -267,7 +267,8 @@ class StatusHeader(Widget):
         """Show the servers and totals of a picture."""
         for part in (self._line, self._totals, self._clock, self._seconds):
             part.picture = picture
-            part.repaint()
+        self._line.repaint()
+        self._totals.repaint()
 
     def tick(self, picture: Picture | None) -> None:
         """Show the time."""

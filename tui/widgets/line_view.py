@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Iterable
 
 from textual import events
-from textual.geometry import Region
+from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -30,6 +30,15 @@ class LineView(Widget):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes, markup=False)
         self._lines: list[Strip] = []
+
+    @property
+    def size(self) -> Size:
+        """The room inside border and padding; as Textual's, without its way up to the
+        screen and through the layout, which each line drawn would have to pay for.
+        """
+        gutter = self.styles.gutter
+        width, height = self._size
+        return Size(max(0, width - gutter.width), max(0, height - gutter.height))
 
     @property
     def palette(self) -> Palette:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from rich.style import Style
 
 from meterdeck.core.model.quantity import short_quantity
-from meterdeck.core.model.usage import Broken, LimitSource, ResourceKind
+from meterdeck.core.model.usage import Broken, LimitSource, ResourceKind, percent_of
 from meterdeck.core.services.fleet import Fleet
-from meterdeck.tui.render import Align, Level, Line, bar, level_at
+from meterdeck.tui.render import Align, Level, Line, bar, level_at, level_of
 from meterdeck.tui.themes import Ground, Palette, Role
 from meterdeck.tui.widgets.table_columns import Look
 
@@ -75,7 +75,7 @@ class ResourceCell:
         """Return the cell of a row, at most `width` cells wide."""
         fleet, column = self._fleet, self._column
         used, limit = fleet.used(row, column), fleet.limit(row, column)
-        resource = fleet.resources[column]
+        resource = fleet.columns[column].resource
         if isinstance(used, Broken):
             style = palette.style(Role.HIGH, ground)
             return Line().field(f"✗ {used.holds}", width - 2, style)
@@ -86,9 +86,13 @@ class ResourceCell:
         if used is not None and used < 0:
             words = f"{short_quantity(used, resource.scale)} below 0"
             return Line().field(words, width - 2, palette.style(Role.NEAR, ground))
+        percent = percent_of(used or 0, limit.units) or 0
+        level = level_of(percent)
+        if level is Level.FULL:  # how the limit is enforced matters only there
+            level = level_at(used, limit.units, fleet.rule(row, column))
         share = _Share(
-            fleet.percent(row, column) or 0,
-            level_at(used, limit.units, fleet.rule(row, column)),
+            percent,
+            level,
             limit.source is LimitSource.OVERRIDE,
             ground,
             palette,

@@ -192,8 +192,16 @@ def cell_of(column: Placed, fleet: Fleet) -> Cell:
     return ResourceCell(fleet, number, column.look)
 
 
+_TIMELY = frozenset({"trend", "rate", "eta"})
+"""Columns that change while nothing is reported of their row."""
+
+
 class Cells:
-    """The columns that one widget paints."""
+    """The columns that one widget paints.
+
+    Attributes:
+        tells_time: Whether one of them changes though nothing is reported.
+    """
 
     def __init__(self, picture: Picture, columns: Sequence[Placed]) -> None:
         fleet = picture.fleet
@@ -202,6 +210,17 @@ class Cells:
             for column in columns
         ]
         self.width = sum(column.width for column in columns)
+        self._fleet = fleet
+        self._dated = any(column.key == "reset" for column in columns)
+        self.tells_time = any(column.key in _TIMELY for column in columns)
+
+    @property
+    def minute(self) -> int:
+        """The minute that is now where there are dates, else always the same: a
+        counter starts anew at any time of the day.
+        """
+        at = self._fleet.at
+        return int(at.timestamp()) // 60 if self._dated and at else 0
 
     def heading(self, line: Line, order: Order, palette: Palette) -> Line:
         """Append the headings; the one that sorts is marked with its direction."""

@@ -6,6 +6,7 @@ column and not the row.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Protocol
 
 from rich.style import Style
@@ -14,10 +15,13 @@ from textual.strip import Strip
 
 from meterdeck.tui.render import Line
 from meterdeck.tui.tenant_list import TenantList
-from meterdeck.tui.themes import Ground, Role
+from meterdeck.tui.themes import Ground, Palette, Role
 from meterdeck.tui.widgets.line_view import LineView
 from meterdeck.tui.widgets.table_cells import Cells, Order
 from meterdeck.tui.widgets.table_layout import MARKER
+
+_KEPT = 400
+"""Lines kept of a column: those of some windows, at both grounds."""
 
 
 class Table(Protocol):
@@ -67,6 +71,8 @@ class TableColumn(LineView):
         self._marker = 0 if start else MARKER
         width = self._marker + (cells.width if cells else 0)
         self.styles.width = "1fr" if last else width
+        self._kept: dict[tuple[object, ...], Strip] = {}
+        self._kept_for: tuple[object, ...] = ()
 
     def draw(self, y: int) -> Strip:
         palette, width = self.palette, self.size.width
@@ -75,13 +81,38 @@ class TableColumn(LineView):
         shown = self._table.list.shown
         if y > len(shown):
             return self.blank()
-        ground = self._table.ground(y - 1)
-        blank = palette.style(Role.MUTED, ground)
+        row, ground = shown[y - 1], self._table.ground(y - 1)
         mark = self._table.scroll_mark(y - 1) if self._last else ""
-        room = width - len(mark)
-        strip = self._row(shown[y - 1], ground).strip(room, blank)
-        if shown[y - 1] < 0:
-            whole = self._table.heading(shown[y - 1], ground)
+        if row < 0 or self._cells is None or self._cells.tells_time:
+            return self._line(row, ground, mark)
+        key = (row, ground, mark, bool(self._marker) and self._table.is_marked(row))
+        strip = self._keep(palette, width).get(key)
+        if strip is None:
+            strip = self._kept[key] = self._line(row, ground, mark)
+        return strip
+
+    def forget(self, rows: Collection[int] | None = None) -> None:
+        """Draw rows anew the next time, all by default: they say something else."""
+        if rows is None:
+            self._kept.clear()
+        elif self._kept:
+            for key in [key for key in self._kept if key[0] in rows]:
+                del self._kept[key]
+
+    def _keep(self, palette: Palette, width: int) -> dict[tuple[object, ...], Strip]:
+        """Return the lines kept for one look; more than a few windows are not."""
+        look = (palette, width, self._cells and self._cells.minute)
+        if look != self._kept_for or len(self._kept) > _KEPT:
+            self._kept.clear()
+            self._kept_for = look
+        return self._kept
+
+    def _line(self, row: int, ground: Ground, mark: str) -> Strip:
+        palette, room = self.palette, self.size.width - len(mark)
+        blank = palette.style(Role.MUTED, ground)
+        strip = self._row(row, ground).strip(room, blank)
+        if row < 0:
+            whole = self._table.heading(row, ground)
             end = self._start + room
             strip = whole.strip(end, blank).crop(self._start, end)
         if mark:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import ClassVar, Self
 
@@ -77,11 +77,13 @@ class TenantTable(Widget, can_focus=True):
     def open(self, picture: Picture) -> None:
         """Show a picture from now on."""
         self.picture = picture
-        self.rearrange()
+        self.catch_up()
 
     def take(self, change: FleetChange) -> None:
         """Show what an update changed."""
         self._pace.changed(change)
+        everything = change.columns or change.membership
+        self._forget(None if everything else change.rows)
         if change.columns:
             self._layout = None
         # An empty table waits for nothing: the first tenants are shown as they come.
@@ -96,9 +98,22 @@ class TenantTable(Widget, can_focus=True):
         """Dim everything while the picture is old."""
         if stale != self.stale:
             self.stale = stale
-            for column in self.query(TableColumn):
+            for column in self._drawn:
                 column.stale = stale
             self._repaint()
+
+    def catch_up(self) -> None:
+        """Show all that changed while nothing was taken."""
+        self._forget(None)
+        self.rearrange()
+
+    def _forget(self, rows: Collection[int] | None) -> None:
+        for column in self._drawn:
+            column.forget(rows)
+
+    @property
+    def _drawn(self) -> list[TableColumn]:
+        return [each for each in self.children if isinstance(each, TableColumn)]
 
     def rearrange(self) -> None:
         """Filter and sort anew; the cursor stays on its tenant."""
@@ -178,7 +193,7 @@ class TenantTable(Widget, can_focus=True):
         self._moved()
 
     def _repaint(self, lines: list[int] | None = None) -> None:
-        for column in self.query(TableColumn):
+        for column in self._drawn:
             column.repaint(lines)
 
     def ground(self, line: int) -> Ground:
