@@ -8,11 +8,14 @@ from meterdeck.core.adapters.billing_holds import HOLD_BILLING
 from meterdeck.core.adapters.billing_indexes import FORGET_UNSETTLED
 from meterdeck.core.adapters.consume_calls import CONSUME
 from meterdeck.core.adapters.kind_calls import COUNT_UNIQUE, SET_GAUGE
+from meterdeck.core.adapters.late_error_calls import TAKE_TURN
 from meterdeck.core.adapters.letter_calls import (
     CANCEL_EVENT,
     REFUSE_LATE,
+    REFUSE_QUEUED,
     REPAIR_BILLING,
     REPLAY_LETTER,
+    REQUEUE_LETTER,
 )
 from meterdeck.core.adapters.queue_calls import SETTLE_QUEUED
 from meterdeck.core.adapters.sample_calls import KEEP_SAMPLES
@@ -44,7 +47,22 @@ _FILES = {
     "clear_override": ("checks", "trail", "clear_override"),
 }
 
+_OWN = {
+    "requeue_letter": REQUEUE_LETTER,
+    "refuse_queued": REFUSE_QUEUED,
+    "take_turn": TAKE_TURN,
+    "tidy_consumers": ("checks", "tidy_consumers"),
+    "carry": ("checks", "reserved", "trail", "carry"),
+    "replace_entry": ("replace_entry",),
+}
+"""Those that only the library itself sends."""
+
 
 def script_texts() -> dict[str, Script]:
     """Return every script by its name in the Redis contract."""
     return {name: Script(*files) for name, files in _FILES.items()}
+
+
+def own_script_texts() -> dict[str, Script]:
+    """Return by their names the scripts that are no part of the contract."""
+    return {name: Script(*files) for name, files in _OWN.items()}

@@ -99,10 +99,15 @@ async def may_run(redis: Redis, key: bytes, commands: Sequence[Command]) -> list
     words: list[bytes | str | int] = []
     for command in commands:
         words += [len(command), *command]
-    source = files("meterdeck.core.adapters").joinpath("lua", "rights.lua")
     with redis_errors():
-        reply = await redis.eval(_FLAGS + source.read_text(), 1, key, *words)
+        reply = await redis.eval(rights_text(), 1, key, *words)
     return [each == 1 for each in cast("list[int]", reply)]
+
+
+def rights_text() -> str:
+    """Return the script that asks what the user who runs it may do."""
+    source = files("meterdeck.core.adapters").joinpath("lua", "rights.lua")
+    return _FLAGS + source.read_text()
 
 
 async def ask_all(redis: Redis, *command: str) -> Any:

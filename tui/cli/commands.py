@@ -7,6 +7,7 @@ from typing import NoReturn
 
 from meterdeck.core.errors import BadInput
 from meterdeck.tui.cli.command import Commands, add_command, add_filter
+from meterdeck.tui.cli.commands_of_acl import add_acl
 from meterdeck.tui.cli.commands_of_alerts import add_alerts
 from meterdeck.tui.cli.commands_of_catalogue import add_catalogue_commands
 from meterdeck.tui.cli.commands_of_costs import add_cost
@@ -74,6 +75,7 @@ def build_parser(arguments: list[str]) -> argparse.ArgumentParser:
     add_event_changes(commands, common)
     add_catalogue_commands(commands, common)
     _add_setup_commands(commands, common)
+    add_acl(commands, common)
     _add_sandbox_commands(commands, arguments)
     add_fault_commands(commands, common)
     return parser

@@ -24,7 +24,7 @@ WORDS = {
     "tenant": "acme", "resource": "api_calls", "change": "+5", "reason": "why",
     "limit": "9000", "level": "5", "quantity": "1", "amounts": "api_calls=1",
     "members": "ana", "identifier": "md-1", "identifiers": "md-1", "span": "1h",
-    "event_name": "calls", "settings": "429=10%", "preset": "outage",
+    "event_name": "calls", "settings": "429=10%", "preset": "outage", "roles": "viewer",
 }  # fmt: skip
 """What is written for an argument of this name; others get a word."""
 WRITERS = {

@@ -1,0 +1,43 @@
+"""The grammar of the command that makes Redis users."""
+
+from __future__ import annotations
+
+import argparse
+
+from meterdeck.tui.cli.command import Commands, add_command
+
+
+def add_acl(commands: Commands, common: argparse.ArgumentParser) -> None:
+    """Add acl."""
+    acl = add_command(
+        commands, common, "acl", "print the Redis user of each role, and make it so"
+    )
+    acl.add_argument(
+        "roles",
+        metavar="ROLE",
+        nargs="*",
+        help="application, worker, viewer, support, lead, deploy (default: all)",
+    )
+    acl.add_argument(
+        "--file", action="store_true", help="lines of an ACL file, not commands"
+    )
+    acl.add_argument(
+        "--server",
+        metavar="VERSION",
+        default="",
+        help="print what that server takes: 7.0, 7.2, 8, valkey-9 (default: ask it)",
+    )
+    acl.add_argument(
+        "--user", metavar="NAME", default="", help="of one role: the user's name"
+    )
+    acl.add_argument(
+        "--hash",
+        metavar="SHA256",
+        default="",
+        help="of one role: its password's SHA-256 in hexadecimal",
+    )
+    acl.add_argument(
+        "--generate",
+        action="store_true",
+        help="make a new password for each, and print it, this once",
+    )
