@@ -92,6 +92,15 @@ class StripeGateway:
         await self._requests.read(_METERS, {"limit": 1})
         return self.latency_ms or 0.0
 
+    async def try_reading(self, path: str) -> None:
+        """Read one object of a list, to see whether the key may; changes nothing.
+
+        Raises:
+            StripeRefused: It may not: status 403, and Stripe's sentence says why.
+            StripeUnreachable: Nobody knows.
+        """
+        await self._requests.read(path, {"limit": 1})
+
     async def customers(self) -> AsyncIterator[Customer]:
         """Yield every customer that is not deleted."""
         async for raw in self._requests.listed("/v1/customers", {}):
