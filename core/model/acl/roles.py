@@ -83,7 +83,7 @@ _DELIVER = (
             "tenant": "del",
             "tenants": "sadd srem",
             "directory": "hset hincrby",
-            "syncing": "hset hdel",
+            "syncing": "hset",
             "workers": "hset hdel",
             "reports": "zadd zremrangebyscore",
             "sampled": "setbit pexpireat",

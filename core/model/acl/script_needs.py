@@ -11,8 +11,9 @@ from dataclasses import replace
 
 from meterdeck.core.model.acl.needs import Needs, families
 
-_ALERTS = {"alerting": "zadd zrem", "alerted": "zadd", "alert_due": "zadd zrem"}
-_CHANGED = {"sequence": "incr incrby", "changed": "zadd"}
+_ALERTS = dict.fromkeys(("alerting", "alerted", "alert_due"), "zadd zrem")
+_CHANGED = {"sequence": "incr", "changed": "zadd"}
+_CHANGED_BY_MANY = {"sequence": "incrby", "changed": "zadd"}
 _TRAIL = {"audit": "xadd", "operation": "set", "audited": "zadd", **_CHANGED}
 _UNDO = {"undone": "hset"}
 _REFUSALS = {"refusals": "xadd pexpire"}
@@ -20,7 +21,7 @@ _BEYOND = {"beyond": "hset hincrby pexpireat"}
 _COUNTED = {"counter": "incrby pexpireat"}
 _SIGNED = {
     **_TRAIL,
-    "billing": "hset hdel pexpireat",
+    "billing": "hset hdel",
     "letters": "hset hdel",
     "lettered": "zadd zrem",
 }
@@ -39,7 +40,7 @@ _NEEDS = (
         "mget exists hmget zrangebyscore xrevrange",
         {
             **_COUNTED,
-            **_CHANGED,
+            **_CHANGED_BY_MANY,
             **_REFUSALS,
             **_BEYOND,
             "reserved": "zadd zremrangebyscore pexpireat",
@@ -90,7 +91,7 @@ _NEEDS = (
     _script(
         "settle",
         "call",
-        "hget zscore exists pttl",
+        "hget zscore pttl",
         {
             **_COUNTED,
             **_CHANGED,
@@ -116,7 +117,7 @@ _NEEDS = (
         "hmget zscore exists",
         {
             **_COUNTED,
-            **_CHANGED,
+            **_CHANGED_BY_MANY,
             "reserved": "zadd pexpireat",
             "call": "set pexpireat",
             "settled": "pexpireat",
@@ -160,7 +161,12 @@ _NEEDS = (
     ),
     _script("replay_letter", "", "exists hget hgetall xinfo|stream", _SIGNED),
     _script("cancel_event", "", "exists hget hgetall xinfo|stream", _SIGNED),
-    _script("repair_billing", "", "exists hget hgetall xinfo|stream", _SIGNED),
+    _script(
+        "repair_billing",
+        "",
+        "exists hget hgetall xinfo|stream",
+        {**_SIGNED, "billing": "hset hdel pexpireat"},
+    ),
     _script(
         "requeue_letter",
         "",

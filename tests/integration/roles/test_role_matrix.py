@@ -1,0 +1,106 @@
+"""Every script and every kind of command, tried by every role on a real server."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.support.contexts import redis_context, with_events, with_kinds, with_layout
+from tests.support.monitored import monitored
+from tests.support.raw import ask
+from tests.support.role_journey import Day
+from tests.support.role_table import (
+    deeds_of_scripts,
+    direct_deeds,
+    is_refused,
+    table_lines,
+    who_may,
+)
+from tests.support.role_users import role_users
+
+from meterdeck.core.adapters.redis_client import Redis
+from meterdeck.core.adapters.role_scripts import role_digests
+from meterdeck.core.model.acl.roles import ROLES, Role
+from meterdeck.core.model.acl.user_rules import RIGHTS_SCRIPT
+from meterdeck.core.model.alert_rules import AlertRule, Measure
+from meterdeck.core.model.context import AlertOptions, Context
+from meterdeck.core.model.keys import KeyLayout
+from meterdeck.core.sandbox.valkey import Valkey
+
+PAGE = Path(__file__).parents[3] / "docs" / "roles.md"
+BEGIN, END = "<!-- the test's output -->\n", "<!-- its end -->\n"
+WRITE = "METERDECK_WRITE_ROLES"
+"""Set to 1 it writes the page's tables anew instead of comparing them."""
+
+DOES_NOTHING = {"tidy_consumers"}
+"""Scripts that do nothing, and say so, where they may not ask."""
+
+
+@pytest.fixture
+def tagged(request: pytest.FixtureRequest) -> bool:
+    """Whether tenants are written with braces: on Valkey they are."""
+    return bool(request.node.callspec.params["redis_server"] == "valkey")
+
+
+@pytest.fixture
+def context(redis_server: Valkey, tagged: bool) -> Context:
+    """A context of every kind of resource, with an alert."""
+    context = with_events(with_kinds(redis_context(redis_server.url)))
+    near = AlertRule("near", Measure.PERCENT, (80,))
+    context = replace(context, alerts=AlertOptions(rules=(near,)))
+    return with_layout(context, KeyLayout(tagged=tagged))
+
+
+async def test_every_role_may_what_the_page_says_and_nothing_else(
+    redis: Redis, redis_server: Valkey, context: Context, tagged: bool
+) -> None:
+    """Real users do a day's work, each script by its role, and are refused nothing.
+
+    Then every command that was seen to run, in scripts and beside them, is tried by
+    every role. Who may not is refused really, and nothing has changed.
+    """
+    await ask(redis, "SCRIPT", "FLUSH")
+    await ask(redis, "ACL", "LOG", "RESET")
+    async with role_users(redis, context) as users:
+        async with monitored(redis_server) as ran:
+            await Day(redis, users).run()
+        assert await ask(redis, "ACL", "LOG") == []
+        scripts, direct = deeds_of_scripts(ran), direct_deeds(context.redis.layout)
+        of_scripts = await who_may(redis, users, scripts)
+        of_commands = await who_may(redis, users, direct)
+
+        before = await ask(redis, "DEBUG", "DIGEST")
+        for deed in (*scripts, *direct):
+            may = {**of_scripts, **of_commands}[deed.name]
+            denied = [user for role, user in users.items() if not may[role]]
+            let_in = [u.name for u in denied if not await is_refused(u, deed)]
+            assert let_in == [] or deed.name in DOES_NOTHING, deed
+        assert await ask(redis, "DEBUG", "DIGEST") == before
+
+    known = {each.name for each in scripts}
+    assert known == set(role_digests()) - {RIGHTS_SCRIPT}
+    for name, may in of_scripts.items():
+        for role, allowed in may.items():
+            assert allowed == (name in ROLES[role].needs.scripts), (name, role)
+    compare_with_page(of_scripts if tagged else {}, of_commands)
+
+
+def compare_with_page(
+    of_scripts: Mapping[str, Mapping[Role, bool]],
+    of_commands: Mapping[str, Mapping[Role, bool]],
+) -> None:
+    """Compare the tables with the page, or write them there."""
+    text = PAGE.read_text()
+    head, _, rest = text.partition(BEGIN)
+    found, end, tail = rest.partition(END)
+    assert end
+    scripts = table_lines("script", of_scripts)
+    commands = table_lines("directly", of_commands)
+    told = "\n".join([*scripts, "", *commands, ""])
+    if os.environ.get(WRITE) == "1" and of_scripts:
+        PAGE.write_text(f"{head}{BEGIN}{told}{END}{tail}")
+    elif of_scripts:
+        assert found == told
+    else:
+        assert "\n".join(commands) in found
