@@ -12,6 +12,7 @@ The hierarchy::
      │  │  └ CatalogueChanged          nor is the account the plan's
      │  ├ BrokenCounter             the key holds something that is no counter
      │  └ StripeRefused             Stripe answered no
+     ├ Asked                    4   asked for, and not answered yet
      └ Unreachable              3   a server did not do its part
         ├ RedisUnreachable
         │  └ NotReplicated             written, and on no replica (yet)
@@ -124,6 +125,24 @@ class StripeRefused(Refused):
         self.code = code
         self.request_id = request_id
         super().__init__(message)
+
+
+class Asked(MeterdeckError):
+    """A change was asked for and may still be done: neither done nor refused.
+
+    Attributes:
+        request: Its id.
+        waiting_for: Who has to do something, in words.
+    """
+
+    exit_code = 4
+
+    def __init__(self, request: str, waiting_for: str) -> None:
+        self.request = request
+        self.waiting_for = waiting_for
+        super().__init__(
+            f"asked; waiting for {waiting_for}; see: meterdeck requests show {request}"
+        )
 
 
 class Unreachable(MeterdeckError):

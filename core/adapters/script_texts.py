@@ -18,6 +18,7 @@ from meterdeck.core.adapters.letter_calls import (
     REQUEUE_LETTER,
 )
 from meterdeck.core.adapters.queue_calls import SETTLE_QUEUED
+from meterdeck.core.adapters.request_calls import NEXT_REQUEST, SETTLE_REQUEST
 from meterdeck.core.adapters.sample_calls import KEEP_SAMPLES
 from meterdeck.core.adapters.scripts import Script
 from meterdeck.core.adapters.track_call import TRACK
@@ -39,6 +40,8 @@ _FILES = {
     "forget_unsettled": FORGET_UNSETTLED,
     "keep_samples": KEEP_SAMPLES,
     "write_alerts": WRITE_ALERTS,
+    "next_request": NEXT_REQUEST,
+    "settle_request": SETTLE_REQUEST,
     "settle": ("checks", "settle"),
     "give_back": ("checks", "reserved", "give_back"),
     "replay": ("checks", "replay"),

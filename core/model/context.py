@@ -16,6 +16,7 @@ from meterdeck.core.model.alert_rules import AlertRule
 from meterdeck.core.model.catalogue import NO_CATALOGUE, Catalogue
 from meterdeck.core.model.keys import KeyLayout
 from meterdeck.core.model.limit_rules import PLAIN, LimitRule
+from meterdeck.core.model.request_rules import USUAL_RULES, Changes, RequestOptions
 from meterdeck.core.model.text import visible
 from meterdeck.core.model.usage import (
     NO_LIMIT,
@@ -300,6 +301,8 @@ class Context:
         catalogue: The meters, products and prices that are declared.
         console: How the console is worked with.
         alerts: When an alert fires, and who is told.
+        changes: How operators' changes reach Redis.
+        requests: What is held against changes by request.
     """
 
     name: str
@@ -320,6 +323,8 @@ class Context:
     catalogue: Catalogue = NO_CATALOGUE
     console: ConsoleOptions = ConsoleOptions()
     alerts: AlertOptions = AlertOptions()
+    changes: Changes = Changes.DIRECT
+    requests: RequestOptions = USUAL_RULES
 
     def resource(self, name: str) -> Resource:
         """Return the configured resource called `name`.

@@ -274,6 +274,26 @@ class KeyLayout:
         """Stream: the delivery log, newest meter events last, capped."""
         return self._own("events")
 
+    def _of_people(self, kind: str, *parts: str) -> bytes:
+        """Name a key of requests; of a cluster, all lie in one slot."""
+        return self._own(kind, *(("{people}",) if self.tagged else ()), *parts)
+
+    def requests(self, person: str) -> bytes:
+        """List: what a person asks for; its name is who asks."""
+        return self._of_people("requests", person)
+
+    def answers(self, person: str) -> bytes:
+        """Stream: what came of a person's requests, newest last, capped."""
+        return self._of_people("answers", person)
+
+    def pending(self) -> bytes:
+        """Hash: `person:id` of a request → what is kept of it until it is answered."""
+        return self._of_people("pending")
+
+    def answered(self, person: str, request: str) -> bytes:
+        """String: the last answer to a request, for a repeat of it."""
+        return self._of_people("answered", person, request)
+
 
 def _encode(name: str) -> bytes:
     return name.encode("utf-8", "surrogateescape")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +14,7 @@ from meterdeck.core.adapters.redis_client import open_redis, server_time
 from meterdeck.core.adapters.stripe_gateway import StripeGateway
 from meterdeck.core.errors import Refused
 from meterdeck.core.model.context import Context
+from meterdeck.core.model.request_rules import Changes
 from meterdeck.core.services.cancelling import Cancelling
 from meterdeck.core.services.delivery_log import DeliveryLog
 from meterdeck.core.services.directory import Directory
@@ -30,6 +32,7 @@ from meterdeck.core.services.watch_loop import Sources
 
 if TYPE_CHECKING:
     from meterdeck.core.adapters.sandbox_control import SandboxControl
+    from meterdeck.core.model.request_answers import RequestAnswer
     from meterdeck.core.services.alerting.alerts import Alerts
     from meterdeck.core.services.bulk_overrides import BulkOverrides
     from meterdeck.core.services.catalogue import CatalogueService
@@ -40,6 +43,9 @@ if TYPE_CHECKING:
     from meterdeck.core.services.history import History
     from meterdeck.core.services.reconcile.desk import DriftDesk
     from meterdeck.core.services.reconcile.reconciliation import Reconciliation
+    from meterdeck.core.services.requests.desk import RequestDesk
+    from meterdeck.core.services.requests.requested_changes import RequestedBulk
+    from meterdeck.core.services.requests.serving import RequestServer
     from meterdeck.core.services.stripe_history import StripeHistory
 
 
@@ -61,7 +67,7 @@ class Engine:
         )
         self.usage = UsageService(self._redis, context)
         self.standings = Standings(self._redis, context)
-        self.changes = OperatorChanges(self._redis, context)
+        self.changes = self._open_changes()
         self.directory = Directory(self._redis, context, self.gateway)
         self.events = DeliveryLog(self._redis, context)
         self.records = BillingRecords(self._redis, context, worker_name())
@@ -82,6 +88,16 @@ class Engine:
             letters=letters,
             cancelling=Cancelling(context, self.gateway, letters),
         )
+
+    def _open_changes(self) -> OperatorChanges:
+        if self.context.changes is Changes.DIRECT:
+            return OperatorChanges(self._redis, self.context)
+        # The console's start should not pay for it where changes are direct.
+        from meterdeck.core.services.requests.requested_changes import (  # noqa: PLC0415
+            RequestedChanges,
+        )
+
+        return RequestedChanges(self._redis, self.context)
 
     async def __aenter__(self) -> Self:
         return self
@@ -119,12 +135,39 @@ class Engine:
         return CatalogueService(self.context, self.gateway)
 
     @property
-    def bulk(self) -> BulkOverrides:
-        """What sets the overrides of many tenants."""
+    def bulk(self) -> BulkOverrides | RequestedBulk:
+        """What sets the overrides of many tenants, or asks for them."""
+        if self.context.changes is Changes.REQUEST:
+            from meterdeck.core.services.requests.requested_changes import (  # noqa: PLC0415
+                RequestedBulk,
+            )
+
+            return RequestedBulk(self._redis, self.context)
         # Rare, and the console's start should not pay for it.
         from meterdeck.core.services.bulk_overrides import BulkOverrides  # noqa: PLC0415
 
         return BulkOverrides(self.changes)
+
+    @cached_property
+    def requests(self) -> RequestDesk:
+        """What shows requests, and approves them."""
+        # Rare, and the console's start should not pay for it.
+        from meterdeck.core.services.requests.desk import RequestDesk  # noqa: PLC0415
+
+        return RequestDesk(self._redis, self.context)
+
+    def request_server(self, told: Callable[[RequestAnswer], None]) -> RequestServer:
+        """Return what serves requests; `told` hears of each answer.
+
+        It needs a Redis user that may do what it is asked for.
+        """
+        from meterdeck.core.services.requests.serving import (  # noqa: PLC0415
+            RequestServer,
+        )
+        from meterdeck.core.services.requests.worth import Worth  # noqa: PLC0415
+
+        worth = Worth(self.context, self.costs) if self.gateway else None
+        return RequestServer(self._redis, self.context, worth=worth, told=told)
 
     def watch(self) -> Watch:
         """Return a watch on this context; it starts with `updates`."""

@@ -63,6 +63,10 @@ class OperatorChanges:
         self._proof = AuditProof(redis, context)
         self._overrides = OverrideList(redis, context)
 
+    def trail_id(self, operation_id: str) -> str:
+        """Return the operation id that a change has in the audit trail."""
+        return operation_id
+
     async def adjust(
         self, adjustment: Adjustment, *, actor: Actor, operation_id: str
     ) -> Adjusted:

@@ -27,6 +27,7 @@ from meterdeck.core.settings.problems import Origins
 from meterdeck.core.settings.resolve_alerts import resolve_alerts
 from meterdeck.core.settings.resolve_catalogue import resolve_catalogue
 from meterdeck.core.settings.resolve_redis import resolve_redis
+from meterdeck.core.settings.resolve_requests import resolve_requests
 from meterdeck.core.settings.schema import (
     ContextSettings,
     DeliverySettings,
@@ -89,6 +90,8 @@ class Resolver:
                 self.vault,
                 with_secret=with_stripe,
             ),
+            changes=chosen.changes,
+            requests=resolve_requests(self.settings, name, self.origins),
         )
 
     def declared(self) -> Declared:

@@ -24,6 +24,7 @@ from pydantic_settings import (
 from meterdeck.core.model.context import STRIPE_API, Mode, SinkKind
 from meterdeck.core.model.keys import DEFAULT_TEMPLATE
 from meterdeck.core.model.limit_rules import Enforcement
+from meterdeck.core.model.request_rules import Changes
 from meterdeck.core.model.usage import BilledBy, OnFault, ResourceKind
 from meterdeck.core.settings.alert_schema import AlertSettings
 from meterdeck.core.settings.catalogue_schema import (
@@ -32,6 +33,7 @@ from meterdeck.core.settings.catalogue_schema import (
     ProductSettings,
 )
 from meterdeck.core.settings.layers import Layer
+from meterdeck.core.settings.request_schema import RequestSettings
 
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 Name = Annotated[str, Field(pattern=_NAME)]
@@ -255,11 +257,13 @@ class ContextSettings(Strict):
     poll_seconds: Annotated[float, Field(ge=0.1, le=3600)] = 1.0
     sweep_share: Annotated[float, Field(gt=0, le=1)] = 0.10
     override_needs_expiry: bool = True
+    changes: Changes = Changes.DIRECT
     redis: RedisSettings
     stripe: StripeSettings | None = None
     library: LibrarySettings = LibrarySettings()
     delivery: DeliverySettings = DeliverySettings()
     alerts: AlertsSettings = AlertsSettings()
+    requests: RequestSettings = RequestSettings()
 
 
 class Settings(BaseSettings):

@@ -28,6 +28,8 @@ NAMES = {
     "clear_override",
     "keep_samples",
     "write_alerts",
+    "next_request",
+    "settle_request",
 }
 
 

@@ -1,0 +1,130 @@
+"""What a person sees of requests, and says of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import uuid4
+
+from meterdeck.core.adapters.redis_client import Redis
+from meterdeck.core.adapters.request_calls import RequestCalls
+from meterdeck.core.errors import BadInput, NotFound, RedisRefused, Refused
+from meterdeck.core.model.change_requests import (
+    ChangeRequest,
+    Decision,
+    Verdict,
+    check_request_id,
+)
+from meterdeck.core.model.context import Context
+from meterdeck.core.model.request_answers import Pending, RequestAnswer
+from meterdeck.core.model.request_reading import read_request
+from meterdeck.core.model.text import visible
+from meterdeck.core.services.requests.asking import Asking
+
+_UNREAD = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """Requests as one person sees them.
+
+    Attributes:
+        unread: The person's own that no worker has read.
+        pending: Everybody's that wait or are being carried out, oldest first.
+        answered: What the person was answered for good, newest first.
+    """
+
+    person: str
+    unread: tuple[ChangeRequest, ...]
+    pending: tuple[Pending, ...]
+    answered: tuple[RequestAnswer, ...]
+
+
+class RequestDesk:
+    """Shows requests to a person, and takes down what they say of them."""
+
+    def __init__(self, redis: Redis, context: Context) -> None:
+        self._calls = RequestCalls(redis, context.redis.layout)
+        self._asking = Asking(redis, context)
+        self.person = context.redis.username
+
+    async def look(self, answers: int = 50) -> Requests:
+        """Return what there is to see.
+
+        Raises:
+            RedisUnreachable, RedisRefused: It could not be read.
+        """
+        return Requests(
+            self.person,
+            tuple(await self._unread()),
+            tuple(await self._calls.pending()),
+            tuple(
+                each
+                for each in await self._calls.newest_answers(self.person, answers)
+                if each.state.final
+            ),
+        )
+
+    async def _unread(self) -> list[ChangeRequest]:
+        try:
+            raw = await self._calls.unread(self.person, _UNREAD)
+        except RedisRefused:
+            return []  # a person may be let append and not read
+        found = []
+        for text in raw:
+            try:
+                found.append(read_request(text))
+            except BadInput:
+                continue  # the worker will say what is wrong
+        return found
+
+    async def answers_after(self, place: str) -> list[tuple[str, RequestAnswer]]:
+        """Return the answers after a place, oldest first, each with its own.
+
+        Raises:
+            RedisUnreachable, RedisRefused: They could not be read.
+        """
+        return await self._calls.answers_after(self.person, place)
+
+    async def last_place(self) -> str:
+        """Return the place of the newest answer.
+
+        Raises:
+            RedisUnreachable, RedisRefused: It could not be read.
+        """
+        return await self._calls.last_place(self.person)
+
+    async def find(self, named: str) -> Pending:
+        """Return the request that waits under `alice:4f3c`, or an id of one person.
+
+        Raises:
+            NotFound: None does.
+            Refused: Several people's have this id.
+        """
+        person, _, request = named.rpartition(":")
+        pending = [
+            each
+            for each in await self._calls.pending()
+            if each.id == request and person in ("", each.person)
+        ]
+        if not pending:
+            raise NotFound(
+                f"no request {visible(named)} waits; see: meterdeck requests list"
+            )
+        if len(pending) > 1:
+            names = " or ".join(each.name for each in pending)
+            raise Refused(f"several people's requests have this id: say {names}")
+        return pending[0]
+
+    async def decide(
+        self, record: Pending, verdict: Verdict, reason: str, decision: str = ""
+    ) -> RequestAnswer:
+        """Approve, reject or withdraw a request; return what came of it.
+
+        Raises:
+            Refused: This person may not, or it does not wait any more.
+            Asked: No worker has answered yet.
+            RedisUnreachable, RedisRefused, UnknownOutcome: As `Asking.ask`.
+        """
+        own = check_request_id(decision or uuid4().hex)
+        wish = Decision(verdict, record.person, record.id, record.digest, reason)
+        return await self._asking.ask(own, wish)

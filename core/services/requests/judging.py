@@ -1,0 +1,176 @@
+"""What a request would do, and whether a second person has to approve it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from meterdeck.core.adapters.redis_client import Redis
+from meterdeck.core.errors import BrokenCounter, NotFound
+from meterdeck.core.model.bulk_override import BulkOrder
+from meterdeck.core.model.change_requests import (
+    Change,
+    ClearLimit,
+    SetLimit,
+    TakeBack,
+)
+from meterdeck.core.model.changes import Adjustment, Bill
+from meterdeck.core.model.context import Context
+from meterdeck.core.model.quantity import parse_counter
+from meterdeck.core.model.request_rules import Effect, needs_approval
+from meterdeck.core.model.text import visible
+from meterdeck.core.model.usage import Broken, Tenant, TenantId, Usage
+from meterdeck.core.model.wording import counted
+from meterdeck.core.services.directory import Directory
+from meterdeck.core.services.operator_changes import OperatorChanges
+from meterdeck.core.services.requests.worth import Worth
+from meterdeck.core.services.usage_reading import UsageReader
+
+_UNLIMITED = "unlimited"
+_NO_OVERRIDE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a request would do.
+
+    Attributes:
+        before: What it changes, for a person; empty where it is of many.
+        after: What it becomes.
+        why: Why somebody has to approve it; "" where nobody has to.
+    """
+
+    before: str
+    after: str
+    why: str
+
+
+class Judge:
+    """Holds changes against a context's rules; changes nothing.
+
+    Args:
+        worth: Reckons what changes cost; None where nobody does.
+    """
+
+    def __init__(
+        self,
+        redis: Redis,
+        context: Context,
+        changes: OperatorChanges,
+        worth: Worth | None,
+    ) -> None:
+        self._context = context
+        self._changes = changes
+        self._reader = UsageReader(redis, context)
+        self._directory = Directory(redis, context, None)
+        self._worth = worth
+
+    async def judge(self, change: Change) -> Judgement:
+        """Say what a change would do now.
+
+        Raises:
+            BadInput, NotFound, Refused: It could not be done.
+            Unreachable: A server was needed for it and did not answer.
+        """
+        match change:
+            case BulkOrder():
+                return await self._of_many(change)
+            case Adjustment():
+                effect = await self._of_counter(change)
+            case SetLimit():
+                effect = await self._of_limit(change)
+            case ClearLimit():
+                effect = await self._of_no_limit(change)
+            case TakeBack():
+                return await self._of_undo(change)
+        return self._judged(effect)
+
+    def _judged(self, effect: Effect) -> Judgement:
+        why = needs_approval(effect, self._context.requests)
+        return Judgement(*effect.words, why)
+
+    async def _of_counter(self, change: Adjustment) -> Effect:
+        tenant, seen = await self._seen(change.tenant, change.resource)
+        if isinstance(seen.used, Broken):
+            key = f"the counter of {seen.resource} of {visible(change.tenant)}"
+            raise BrokenCounter(key, seen.used.holds)
+        after = change.result(seen.used)
+        billed = change.bill is Bill.QUOTA_AND_BILL
+        return await self._counted(tenant, seen, (seen.used, after), billed=billed)
+
+    async def _counted(
+        self, tenant: Tenant, seen: Usage, change: tuple[int, int], *, billed: bool
+    ) -> Effect:
+        before, after = change
+        money = None
+        if billed and self._worth and self._context.requests.above_money is not None:
+            money = await self._worth.of(tenant, seen.resource, after - before)
+        base = before if seen.limit.units is None else seen.limit.units
+        scale = self._context.resource(seen.resource).scale
+        return Effect(seen.resource, scale, before, after, base, billed, money)
+
+    async def _of_limit(self, change: SetLimit) -> Effect:
+        _, seen = await self._seen(change.tenant, change.resource)
+        return self._limited(seen, change.units)
+
+    async def _of_no_limit(self, change: ClearLimit) -> Effect:
+        tenant, seen = await self._seen(change.tenant, change.resource)
+        after = self._context.limit_of(tenant, seen.resource).units
+        return self._limited(seen, after)
+
+    def _limited(self, seen: Usage, after: int | None) -> Effect:
+        before = seen.limit.units
+        scale = self._context.resource(seen.resource).scale
+        return Effect(seen.resource, scale, before, after, before or 0)
+
+    async def _of_undo(self, change: TakeBack) -> Judgement:
+        done = await self._changes.preview_undo(change.tenant, change.audit_id)
+        entry = done.entry
+        tenant, seen = await self._seen(change.tenant, entry.resource)
+        if done.action.startswith("adjust"):
+            counts = (int(done.before), int(done.after))
+            billed = entry.bill == Bill.QUOTA_AND_BILL
+            return self._judged(
+                await self._counted(tenant, seen, counts, billed=billed)
+            )
+        plan = self._context.limit_of(tenant, entry.resource).units
+        after_units = _units(done.after, plan)
+        return self._judged(self._limited(seen, after_units))
+
+    async def _of_many(self, order: BulkOrder) -> Judgement:
+        resource = self._context.resource(order.resource)
+        count, rules = len(order.limits), self._context.requests
+        what = counted(count, "override")
+        words = (
+            f"{what} of {resource.label} removed"
+            if order.remove
+            else (f"{what} of {resource.label}")
+        )
+        if count > rules.bulk_above:
+            said = counted(rules.bulk_above, "tenant")
+            return Judgement("", words, f"it is about more than {said}")
+        for tenant, units in order.limits:
+            _, seen = await self._seen(tenant, order.resource)
+            why = needs_approval(self._limited(seen, units), rules)
+            if why:
+                return Judgement("", words, f"{why}, of {visible(tenant, 40)}")
+        return Judgement("", words, "")
+
+    async def _seen(self, tenant: TenantId, resource: str) -> tuple[Tenant, Usage]:
+        """Return a tenant and one counter; of one nobody knows, what its name gives."""
+        wanted = self._context.resource(resource).name
+        try:
+            who = await self._directory.get(tenant)
+        except NotFound:
+            who = Tenant(tenant, tenant)
+        found = await self._reader.read(who)
+        return who, next(each for each in found if each.resource == wanted)
+
+
+def _units(words: str, plan: int | None) -> int | None:
+    """Return the limit that the trail's words of an override leave."""
+    limit = words.partition(" until ")[0]
+    if limit == _NO_OVERRIDE:
+        return plan
+    if limit == _UNLIMITED:
+        return None
+    return parse_counter(limit.encode("utf-8", "surrogateescape"))
