@@ -95,6 +95,8 @@ def run_call(
     context = context_of(args)
     if without_stripe:
         context = replace(context, stripe=None)
+    if getattr(args, "no_wait", False):
+        context = replace(context, requests=replace(context.requests, wait_s=0.0))
     return asyncio.run(_work(args, context, work))
 
 

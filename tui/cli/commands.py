@@ -17,13 +17,15 @@ from meterdeck.tui.cli.commands_of_events import (
 )
 from meterdeck.tui.cli.commands_of_faults import add_fault_commands
 from meterdeck.tui.cli.commands_of_handoff import add_handoff
+from meterdeck.tui.cli.commands_of_requests import add_requests
 from meterdeck.tui.cli.commands_that_write import add_writing_commands
 from meterdeck.tui.cli.version import VERSION
 
 _DESCRIPTION = "The operators' side of usage-based billing on Stripe Meters and Redis."
 _EPILOG = """\
 Without a command the console opens. Exit codes: 0 done, 1 refused or not found,
-2 wrong use or configuration, 3 Redis or Stripe out of reach.
+2 wrong use or configuration, 3 Redis or Stripe out of reach, 4 asked for, and not
+answered yet.
 """
 _ACTIONS = (
     "adjust",
@@ -72,6 +74,7 @@ def build_parser(arguments: list[str]) -> argparse.ArgumentParser:
     add_writing_commands(commands, common)
     _add_sync(commands, common)
     add_alerts(commands, common)
+    add_requests(commands, common)
     add_event_changes(commands, common)
     add_catalogue_commands(commands, common)
     _add_setup_commands(commands, common)

@@ -250,6 +250,11 @@ def add_write_options(parser: argparse.ArgumentParser, *, reason: bool) -> None:
         parser.add_argument(
             "--reason", metavar="TEXT", required=True, help="kept in the audit trail"
         )
+        parser.add_argument(
+            "--no-wait",
+            action="store_true",
+            help="where changes are asked for: do not wait for the answer",
+        )
     parser.add_argument(
         "--yes", action="store_true", help="do not ask, even in a live context"
     )

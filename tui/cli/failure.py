@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 
-from meterdeck.core.errors import Conflict, MeterdeckError, UnknownOutcome
+from meterdeck.core.errors import Asked, Conflict, MeterdeckError, UnknownOutcome
 from meterdeck.core.model.text import visible
 
 _LONGEST = 2000
@@ -13,11 +13,21 @@ _LONGEST = 2000
 
 def report(error: MeterdeckError, *, as_json: bool) -> int:
     """Print the sentence, or with `--json` the error object, and return the code."""
-    if as_json:
+    if as_json and isinstance(error, Asked):
+        print(json.dumps({"asked": _asked(error)}))
+    elif as_json:
         print(json.dumps({"error": _form(error)}))
     else:
         print(f"meterdeck: {visible(str(error), _LONGEST)}", file=sys.stderr)
     return error.exit_code
+
+
+def _asked(error: Asked) -> dict[str, object]:
+    return {
+        "request": error.request,
+        "waiting_for": error.waiting_for,
+        "message": str(error),
+    }
 
 
 def _form(error: MeterdeckError) -> dict[str, object]:

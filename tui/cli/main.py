@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code.
 
     0 done, 1 refused or not found, 2 wrong use or configuration, 3 Redis or Stripe
-    out of reach, 130 interrupted.
+    out of reach, 4 asked for and not answered yet, 130 interrupted.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:

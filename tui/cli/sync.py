@@ -45,7 +45,7 @@ def run(args: Namespace) -> int:
         port = args.metrics_port
         if not 0 <= port <= _PORT:
             raise BadInput(f"--metrics-port {port} is no port; write 0 to {_PORT}")
-    with _journal(as_json=args.as_json, once=args.once):
+    with worker_journal(as_json=args.as_json, once=args.once):
         if args.once:
             return asyncio.run(_once(args, context))
         return asyncio.run(_for_ever(context, port))
@@ -138,7 +138,7 @@ def _tell(out: Output, form: Form, left: dict[str, int]) -> None:
 
 
 @contextmanager
-def _journal(*, as_json: bool, once: bool) -> Iterator[None]:
+def worker_journal(*, as_json: bool, once: bool) -> Iterator[None]:
     """Let the worker's journal go to standard error, or as JSON to standard output.
 
     With --once standard output has the one object of the result, and no journal.

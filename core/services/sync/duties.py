@@ -18,6 +18,7 @@ from meterdeck.core.services.reconcile.reconciliation import Reconciliation
 from meterdeck.core.services.sync import journal
 from meterdeck.core.services.sync.alert_duty import AlertDuty
 from meterdeck.core.services.sync.equipment import Equipment
+from meterdeck.core.services.sync.request_duty import RequestDuty
 
 REPORTS_S = 5.0
 CLOSING_S = 300.0
@@ -71,6 +72,7 @@ class Duties:
         self._observer = own.observer
         self._close_guard = CloseGuard(context, own.records)
         self.alerts = AlertDuty(own)
+        self.requests = RequestDuty(own)
         self.found = Found()
 
     def schedule(self) -> list[tuple[float, str, Callable[[], Awaitable[None]]]]:
@@ -80,6 +82,7 @@ class Duties:
             (CLOSING_S, "close_guard", self.guard_closing),
             (MEASURE_S, "measuring", self.measure),
             *self.alerts.schedule(),
+            *self.requests.schedule(),
         ]
         if self._context.delivery.reconcile_m:
             duties.append((RECONCILE_LOOK_S, "reconciling", self.reconcile_if_due))
