@@ -2,6 +2,7 @@
 # make test   set everything up, run every test (JOBS=1: one process)
 # make check  lint, format, types, import rules
 # make faults kill workers and servers by the hundred, print what became of each unit
+# make soak   the whole system for 10 minutes, a fault every few seconds (MINUTES=, SEED=)
 # make bench  measure, print the ratios
 
 PYTHON ?= python3
@@ -10,8 +11,11 @@ BIN    := $(VENV)/bin
 # More than cores: a third of the run is waiting for servers and terminals.
 JOBS   ?= 4
 PYTEST_ARGS ?=
+# Of a soak.
+MINUTES ?= 10
+SEED ?= 1
 
-.PHONY: demo test faults check format bench build clean
+.PHONY: demo test faults soak check format bench build clean
 .DEFAULT_GOAL := test
 
 demo: $(VENV)/.installed
@@ -23,6 +27,9 @@ test: $(VENV)/.installed-dev
 
 faults: $(VENV)/.installed-dev
 	@METERDECK_FAULTS=full $(BIN)/python -m pytest tests/faults -k delivery $(PYTEST_ARGS)
+
+soak: $(VENV)/.installed-dev
+	@$(BIN)/python -m tests.soak --minutes $(MINUTES) --seed $(SEED)
 
 check: $(VENV)/.installed-dev
 	@$(BIN)/ruff check .

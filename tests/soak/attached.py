@@ -1,0 +1,111 @@
+"""A console on a pseudo-terminal, that somebody walks about in."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from contextlib import suppress
+
+from tests.soak.world import World
+from tests.support.terminal import KEYS, Terminal
+
+_ROUTES = (
+    ("j", "j", "enter", "escape"),
+    ("G", "enter", "j", "escape", "g"),
+    ("/", "a", "enter", "escape"),
+    ("e", "j", "j", "enter", "escape", "escape"),
+    ("O", "j", "escape"),
+    ("D", "j", "j", "escape"),
+    ("H", "j", "escape"),
+    ("A", "j", "j", "j", "escape"),
+    ("p", "escape"),
+    ("c", "j", "escape"),
+    ("?", "j", "escape"),
+    ("enter", "h", "escape", "escape"),
+)
+"""Keys that look and change nothing."""
+_BETWEEN_S = 0.25
+_STARTED_S = 30.0
+
+
+class AttachedConsole:
+    """The console, started again after its terminal went away.
+
+    Attributes:
+        keys: How many were pressed.
+        hung_up: How often its terminal went away.
+        codes: How it ended each time.
+        crashes: Screens that showed a crash, or an end that nobody asked for.
+    """
+
+    def __init__(self, world: World, seed: int) -> None:
+        self._world = world
+        self._chance = random.Random(f"console {seed}")  # noqa: S311  # no secret
+        self._terminal: Terminal | None = None
+        self._lock = asyncio.Lock()
+        self.keys = self.hung_up = 0
+        self.codes: list[int] = []
+        self.crashes: list[str] = []
+
+    @property
+    def pid(self) -> int:
+        """The process's; 0 where there is none."""
+        terminal = self._terminal
+        gone = terminal is None or terminal.process.poll() is not None
+        return 0 if gone or terminal is None else terminal.process.pid
+
+    async def run(self) -> None:
+        """Walk about until cancelled."""
+        await self._start()
+        while True:
+            for key in self._chance.choice(_ROUTES):
+                await asyncio.sleep(self._chance.uniform(0, 2 * _BETWEEN_S))
+                async with self._lock:
+                    self._press(key)
+
+    def _press(self, key: str) -> None:
+        terminal = self._terminal
+        if terminal is None:
+            return
+        if terminal.process.poll() is not None:
+            self.crashes.append(terminal.text()[-2000:])
+            self._terminal = None
+            return
+        terminal.send(KEYS.get(key, key))
+        del terminal.received[:]  # of hours of it nobody wants to know
+        self.keys += 1
+
+    async def hang_up(self) -> None:
+        """Take its terminal away, see it end, and start another."""
+        async with self._lock:
+            terminal, self._terminal = self._terminal, None
+            if terminal is not None:
+                await asyncio.to_thread(terminal.hang_up)
+                self.codes.append(await asyncio.to_thread(terminal.wait_end))
+                self.hung_up += 1
+            await self._start()
+
+    async def quit(self) -> int:
+        """Leave it as a person does; return how it ended."""
+        async with self._lock:
+            terminal, self._terminal = self._terminal, None
+            if terminal is None:
+                return -1
+            for _ in range(3):
+                terminal.send(KEYS["escape"])
+                await asyncio.sleep(0.5)
+            terminal.send("q")
+            with suppress(Exception):
+                await asyncio.to_thread(terminal.wait_end, timeout_s=5)
+            code = terminal.process.poll()
+            if code is None:
+                terminal.send(KEYS["ctrl+c"])
+                code = await asyncio.to_thread(terminal.wait_end)
+            terminal.close()
+            return code
+
+    async def _start(self) -> None:
+        environment = self._world.environment
+        self._terminal = await asyncio.to_thread(
+            Terminal, self._world.command(), env=environment
+        )
