@@ -10,14 +10,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 
 from textual import events
 from textual.app import App
 from textual.message import Message
 from textual.widget import Widget
 
-PATIENCE_S = 0.25
-"""Longest wait for the end of a key: its widget may have gone with its messages."""
+LOOK_S = 0.25
+"""Between two looks at a key that has no end yet: its widget may have gone with it."""
+MOST_LOOKS = 20
+"""Looks after which the next key is taken whatever the widget is doing. Counted, not
+timed: while a dialog is imported, on a busy machine, nothing looks."""
 QUIET_TURNS = 3
 """Turns of the event loop without a message, after which a key has had its effect."""
 LONGEST_CHAIN = 200
@@ -26,6 +30,10 @@ LONGEST_CHAIN = 200
 
 class KeyDone(Message):
     """Follows a key through the same queues, so it arrives when the key is done."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
 
 
 class OneKeyAtATime(App[int]):
@@ -52,15 +60,29 @@ class OneKeyAtATime(App[int]):
         self._key_number += 1
         number = self._key_number
         await super().on_event(key)
-        (self.focused or self.screen).post_message(KeyDone())
-        self.set_timer(PATIENCE_S, lambda: self._late(number))
+        widget = self.focused or self.screen
+        widget.post_message(KeyDone(number))
+        self.set_timer(LOOK_S, lambda: self._look(number, widget, MOST_LOOKS))
 
-    async def on_key_done(self) -> None:
+    async def on_key_done(self, done: KeyDone) -> None:
         """Take the next key, once all that this one set going has come to rest."""
-        if self._held_keys:
-            self._settling = asyncio.create_task(self._settle(self._key_number))
+        if done.number == self._key_number:
+            self._settle_soon()
+
+    def _look(self, number: int, widget: Widget, looks: int) -> None:
+        """Go on without a key's end where that cannot come any more."""
+        if number != self._key_number or not self._key_in_work or self._settling:
+            return
+        if looks and widget.is_running and widget.is_attached:
+            self.set_timer(LOOK_S, lambda: self._look(number, widget, looks - 1))
         else:
+            self._settle_soon()
+
+    def _settle_soon(self) -> None:
+        if not self._held_keys:
             self._key_in_work = False
+        elif self._settling is None:
+            self._settling = asyncio.create_task(self._settle(self._key_number))
 
     async def _settle(self, number: int) -> None:
         """Wait until no widget has a message left, then ask for the next key.
@@ -70,15 +92,26 @@ class OneKeyAtATime(App[int]):
         """
         quiet = 0
         for _ in range(LONGEST_CHAIN):
-            await asyncio.sleep(0)
+            await self._passed()
             quiet = 0 if self._busy() else quiet + 1
             if quiet == QUIET_TURNS:
                 break
+        self._settling = None
         self.call_later(self._late, number)
+
+    async def _passed(self) -> None:
+        """Wait until the screen has done what it is at, and is up if it is a new one.
+
+        Whoever handles a message has none left, and may yet open a dialog.
+        """
+        passed = asyncio.Event()
+        if self.screen.call_later(passed.set):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(passed.wait(), LOOK_S * MOST_LOOKS)
 
     def _busy(self) -> bool:
         screen = self.screen
-        if not screen.is_mounted or self.message_queue_size:
+        if self.message_queue_size:
             return True
         return any(
             widget.message_queue_size
