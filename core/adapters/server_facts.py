@@ -110,7 +110,7 @@ def rights_text() -> str:
     return _FLAGS + source.read_text()
 
 
-async def ask_all(redis: Redis, *command: str) -> Any:
+async def ask_all(redis: Redis, *command: str | bytes) -> Any:
     """Send a command that reads to every master; of several: name → answer."""
     client: Any = redis  # the library does not type this method
     if isinstance(redis, RoutedRedis):

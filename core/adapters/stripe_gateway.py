@@ -83,6 +83,36 @@ class StripeGateway:
         """The last request without a usable answer; None where there was none."""
         return self._requests.trouble
 
+    @property
+    def ahead_s(self) -> float | None:
+        """Seconds that Stripe's clock is ahead of this host's; None before an answer.
+
+        To about a second; by the Date header of the last answer.
+        """
+        return self._requests.clock.skew_s
+
+    async def versions(self) -> tuple[str, str]:
+        """Return the API's version that is asked for, and that of the last answer."""
+        asked = (await self._requests.open()).version
+        return asked, self._requests.version
+
+    async def drafts(self) -> list[tuple[datetime, datetime]]:
+        """Return when draft invoices of subscriptions were made, and become final.
+
+        The newest hundred that become final by themselves.
+        """
+        params = {"status": "draft", "limit": PAGE}
+        page = await self._requests.read("/v1/invoices", params)
+        found = [
+            (
+                read.moment(raw, "created"),
+                read.moment(raw, "automatically_finalizes_at"),
+            )
+            for raw in read.rows(page)
+            if read.text(raw, "billing_reason") == "subscription_cycle"
+        ]
+        return [(made, final) for made, final in found if made and final]
+
     async def close(self) -> None:
         """Close the connections; a later call would open new ones."""
         await self._requests.close()

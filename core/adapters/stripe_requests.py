@@ -62,6 +62,8 @@ class StripeRequests:
         """Round trip of the last answer in milliseconds, None before the first."""
         self.trouble: Trouble | None = None
         """The last request without a usable answer."""
+        self.version = ""
+        """Of the API, as the last answer to a read said; empty before the first."""
 
     async def open(self) -> StripeTransport:
         """Import the SDK, the first time; sends nothing."""
@@ -187,6 +189,7 @@ class StripeRequests:
             self._failed(failure.fault)
             raise
         self._answered(started, answer.date)
+        self.version = answer.version or self.version
         self._check_mode(answer.body)
         return answer
 

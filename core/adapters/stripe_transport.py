@@ -37,11 +37,16 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A successful answer: its JSON object, Stripe's id of the request, its Date."""
+    """A successful answer: its JSON object, Stripe's id of the request, its Date.
+
+    Attributes:
+        version: Of the API, as the answer's header says; empty where it does not.
+    """
 
     body: Json
     request_id: str
     date: str = ""
+    version: str = ""
 
 
 class RequestFailed(Exception):
@@ -149,8 +154,18 @@ class StripeTransport:
             raise RequestFailed(fault_of(error, self._api_base)) from error
         if not isinstance(answer.data, dict):
             raise RequestFailed(self._foreign())
-        date = answer.headers.get("date", "")
-        return Answer(answer.data, answer.request_id or "", date)
+        found = answer.headers
+        return Answer(
+            answer.data,
+            answer.request_id or "",
+            found.get("date", ""),
+            found.get("stripe-version", ""),
+        )
+
+    @property
+    def version(self) -> str:
+        """The version of the API that is asked for: the SDK's own."""
+        return self._headers[False]["Stripe-Version"]
 
     async def post(self, posted: Posted) -> Answer:
         """Send one request that is written already, once.

@@ -41,10 +41,8 @@ def delivery_items(health: FleetHealth, expected: Expected) -> Iterator[Item]:
 
     sending, waiting = health.sending, health.waiting
     if health.stripe is not None and sending is not None:
-        yield item("workers", "Workers", _workers(sending, health.at), _WHY["workers"])
-        yield item(
-            "unsent", "Not at Stripe", _unsent(sending, expected), _WHY["unsent"]
-        )
+        yield item("workers", "Workers", workers(sending, health.at), _WHY["workers"])
+        yield item("unsent", "Not at Stripe", unsent(sending, expected), _WHY["unsent"])
         yield item("delivered", "Delivered", _delivered(sending), _WHY["delivered"])
         if len(sending.workers) > 1:
             for each in sending.workers:
@@ -79,9 +77,10 @@ _WHY = {
 }
 
 
-def _workers(sending: Sending, at: datetime) -> Verdict:
-    workers = sending.workers
-    if not workers:
+def workers(sending: Sending, at: datetime) -> Verdict:
+    """Judge whether somebody brings usage to Stripe."""
+    alive = sending.workers
+    if not alive:
         if sending.silent_since is None:
             return fault("none was ever here", _START)
         silent = since_words(at - sending.silent_since)
@@ -90,17 +89,17 @@ def _workers(sending: Sending, at: datetime) -> Verdict:
             noun = counted(sending.changed, "tenant has", "tenants have")
             changed = f"; {noun} used something since"
         return fault(f"none is alive; the last one was, {silent}{changed}", _START)
-    begun = min((each.since for each in workers if each.since), default=None)
-    found = f"{len(workers)} alive"
+    begun = min((each.since for each in alive if each.since), default=None)
+    found = f"{len(alive)} alive"
     if begun is not None:
         found += f", for {age_words((at - begun).total_seconds())}"
-    tenants = sum(each.tenants for each in workers)
+    tenants = sum(each.tenants for each in alive)
     found += f"; {counted(tenants, 'tenant')}" if tenants else ""
-    if any(each.stopped for each in workers):
+    if any(each.stopped for each in alive):
         mend = "correct stripe.api_key, and start the workers again"
         return fault(f"{found}; Stripe does not accept the key", mend)
-    problem = next((each.problem for each in workers if each.problem), "")
-    unbilled = sum(each.unbilled for each in workers)
+    problem = next((each.problem for each in alive if each.problem), "")
+    unbilled = sum(each.unbilled for each in alive)
     if problem:
         return warning(f"{found}; {problem}", "look at the workers' log")
     if unbilled:
@@ -110,7 +109,8 @@ def _workers(sending: Sending, at: datetime) -> Verdict:
     return ok(found)
 
 
-def _unsent(sending: Sending, expected: Expected) -> Verdict:
+def unsent(sending: Sending, expected: Expected) -> Verdict:
+    """Judge for how long usage waits."""
     if not sending.workers:
         return unknown("no worker tells", _START)
     if not sending.unsent:
@@ -167,8 +167,8 @@ def _closing(sending: Sending) -> Verdict:
         return unknown("no worker tells", _START)
     if not closing:
         return ok("nothing is unsent of periods that end soon")
-    unsent = counted(closing, "counter")
-    return warning(f"{unsent} of periods that end soon", "D, then tab, lists them")
+    left = counted(closing, "counter")
+    return warning(f"{left} of periods that end soon", "D, then tab, lists them")
 
 
 def _drift(waiting: Waiting, at: datetime, expected: Expected) -> Verdict:

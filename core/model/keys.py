@@ -88,6 +88,14 @@ class KeyLayout:
         """Hash: the directory entry, with the plan's limits."""
         return self._own("tenant", self._tenant(tenant))
 
+    def parse_tenant(self, key: bytes) -> bytes | None:
+        """Read a directory entry's key back; `None` for a key that is none."""
+        start, end = (b"{", b"}") if self.tagged else (b"", b"")
+        before = _encode(f"{self.prefix}tenant:") + start
+        name = key[len(before) : len(key) - len(end)]
+        ours = key.startswith(before) and key.endswith(end) and bool(name)
+        return name if ours else None
+
     def tenants(self) -> bytes:
         """Set: every tenant that has a directory entry."""
         return self._own("tenants")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from functools import cached_property
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from meterdeck.core.services.bulk_overrides import BulkOverrides
     from meterdeck.core.services.catalogue import CatalogueService
     from meterdeck.core.services.costs import Costs
+    from meterdeck.core.services.doctor.check import Places
     from meterdeck.core.services.doctor.doctor import Doctor
     from meterdeck.core.services.handoff import Gathered
     from meterdeck.core.services.health import HealthService, Seen
@@ -273,22 +273,35 @@ class Engine:
 
         return sandbox_control(self.context)
 
-    def doctor(self, spool_root: Path, *, whole_audit: bool = False) -> Doctor:
+    def doctor(
+        self,
+        places: Places,
+        *,
+        key_problem: str = "",
+        whole: bool = False,
+        limit_s: float | None = None,
+    ) -> Doctor:
         """Return what examines this context.
 
         Args:
-            spool_root: Where applications keep what Redis was not told.
-            whole_audit: Verify every audit trail, not only the latest.
+            places: Files of this machine.
+            key_problem: Why Stripe's key cannot be used; empty where it can.
+            whole: Look at every audit trail and every customer, not at some.
+            limit_s: Seconds that one check may take; None: as many as is usual.
         """
         # Rare, and the console's start should not pay for it.
         from meterdeck.core.services.doctor.check import Patient  # noqa: PLC0415
-        from meterdeck.core.services.doctor.doctor import Doctor  # noqa: PLC0415
-
-        return Doctor(
-            Patient(
-                self._redis,
-                self.context,
-                spool_root=spool_root,
-                whole_audit=whole_audit,
-            )
+        from meterdeck.core.services.doctor.doctor import (  # noqa: PLC0415
+            LIMIT_S,
+            Doctor,
         )
+
+        patient = Patient(
+            self._redis,
+            self.context,
+            places=places,
+            gateway=self.gateway,
+            key_problem=key_problem,
+            whole=whole,
+        )
+        return Doctor(patient, limit_s=limit_s or LIMIT_S)

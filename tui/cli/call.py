@@ -97,6 +97,15 @@ def run_call(
         context = replace(context, stripe=None)
     if getattr(args, "no_wait", False):
         context = replace(context, requests=replace(context.requests, wait_s=0.0))
+    return run_in(args, context, work)
+
+
+def run_in(
+    args: Namespace,
+    context: Context,
+    work: Callable[[Call], Coroutine[Any, Any, int]],
+) -> int:
+    """Open the engine of a context, do `work`, and return its exit code."""
     return asyncio.run(_work(args, context, work))
 
 
@@ -109,10 +118,15 @@ async def _work(
         return await work(Call(args, context, engine, output_of(args)))
 
 
-def context_of(args: Namespace) -> Context:
-    """Return the context that the flags, the environment and the file agree on."""
+def context_of(args: Namespace, *, with_stripe: bool = True) -> Context:
+    """Return the context that the flags, the environment and the file agree on.
+
+    Args:
+        with_stripe: False leaves Stripe out, and its key where it is.
+    """
     return load_context(
         config=config_of(args),
         context=getattr(args, "context", None),
         flags=flags_of(args),
+        with_stripe=with_stripe,
     )

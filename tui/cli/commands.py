@@ -11,6 +11,7 @@ from meterdeck.tui.cli.commands_of_acl import add_acl
 from meterdeck.tui.cli.commands_of_alerts import add_alerts
 from meterdeck.tui.cli.commands_of_catalogue import add_catalogue_commands
 from meterdeck.tui.cli.commands_of_costs import add_cost
+from meterdeck.tui.cli.commands_of_doctor import add_doctor
 from meterdeck.tui.cli.commands_of_events import (
     add_event_changes,
     add_event_commands,
@@ -193,15 +194,7 @@ def _add_reading_commands(
         help="check that the trail is unchanged: TENANT's, or everybody's",
     )
 
-    doctor = add_command(
-        commands, common, "doctor", "look for what is wrong, and say how to mend it"
-    )
-    doctor.add_argument(
-        "--audit", action="store_true", help="verify every audit trail, not the latest"
-    )
-    doctor.add_argument(
-        "--strict", action="store_true", help="end with 1 for warnings, too"
-    )
+    add_doctor(commands, common)
 
     commands.add_parser(
         "pulse",

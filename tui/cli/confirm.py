@@ -31,6 +31,25 @@ def confirm(call: Call, change: str) -> bool:
     return True
 
 
+def agreed(call: Call, change: str) -> bool:
+    """Return whether somebody agrees to a change that was shown, in any context.
+
+    With --yes somebody has; without a terminal nobody does.
+
+    Raises:
+        Refused: The person typed something else than the context's name.
+    """
+    name = call.context.name
+    if call.args.yes:
+        return True
+    if not sys.stdin.isatty():
+        note(f"nothing was changed; --yes makes {change}")
+        return False
+    if _asked(f"type {name} to make {change}: ") != name:
+        raise Refused("that is not the context's name; nothing was changed")
+    return True
+
+
 def _asked(question: str) -> str:
     """Return the line that is typed; nothing else happens meanwhile."""
     # asyncio's own handler would only note Ctrl-C, go on waiting for the line, and

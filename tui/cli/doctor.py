@@ -8,11 +8,18 @@ from argparse import Namespace
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 
+from meterdeck.core.errors import BadInput, ConfigError
+from meterdeck.core.model.context import Context
 from meterdeck.core.model.diagnosis import Finding, Severity
-from meterdeck.core.services.doctor.doctor import most_severe
-from meterdeck.core.settings import spool_directory
-from meterdeck.tui.cli.call import Call, run_call
+from meterdeck.core.services.doctor.check import Places
+from meterdeck.core.services.doctor.doctor import CHECKS, most_severe
+from meterdeck.core.services.doctor.remedies import REMEDIES
+from meterdeck.core.settings import find_config, spool_directory, state_dir
+from meterdeck.tui.cli.arguments import config_of, output_of
+from meterdeck.tui.cli.call import Call, context_of, run_in
+from meterdeck.tui.cli.doctor_fix import fix
 from meterdeck.tui.cli.json_form import Form, context_form
 from meterdeck.tui.cli.output import Cell, Tone
 
@@ -29,42 +36,102 @@ _WORDS = (
 )
 _SLOW_S = 1.0
 _TITLE = 14
+_LIMIT_OF_ALL_S = 600.0
 _WRONG, _AWAY = 1, 3
 
 
 def run(args: Namespace) -> int:
     """Make every check; end with 0 where nothing has to be mended."""
-    return run_call(args, _examine, without_stripe=True)
+    if args.list:
+        return _list(args)
+    _check_grammar(args)
+    context, problem = _context(args)
+    return run_in(args, context, partial(_examine, key_problem=problem))
 
 
-async def _examine(call: Call) -> int:
+def _check_grammar(args: Namespace) -> None:
+    if args.yes and not args.fix:
+        raise BadInput("--yes is for --fix: without it nothing is changed")
+    if args.timeout is not None and not 0 < args.timeout < float("inf"):
+        raise BadInput("--timeout: give seconds, such as 10")
+
+
+def _context(args: Namespace) -> tuple[Context, str]:
+    """Return the context, and why its Stripe key cannot be used.
+
+    Raises:
+        ConfigError: Something else is wrong.
+    """
+    try:
+        return context_of(args), ""
+    except ConfigError as error:
+        # Where leaving Stripe out mends it, it is a finding like another.
+        return context_of(args, with_stripe=False), str(error)
+
+
+async def _examine(call: Call, key_problem: str) -> int:
+    args = call.args
+    if args.fix:
+        call.refuse_read_only()
+    usual_s = _LIMIT_OF_ALL_S if args.all else None
     doctor = call.engine.doctor(
-        spool_directory(call.context), whole_audit=call.args.audit
+        _places(call),
+        key_problem=key_problem,
+        whole=args.all,
+        limit_s=args.timeout or usual_s,
     )
+    checks = doctor.checks(args.checks)
     findings = []
-    for check in doctor.checks:
+    for check in checks:
         async with _slow(call, check.title):
             finding = await doctor.make(check)
         findings.append(finding)
         if not call.out.as_json:
             _tell(call, finding)
-    code = _code(findings, strict=call.args.strict)
+    fixes = await fix(call, doctor, checks, findings) if args.fix else None
+    code = _AWAY if doctor.away else _code(findings, strict=args.strict)
     if call.out.as_json:
-        call.out.object(
-            {
-                **context_form(call.context),
-                "sound": code == 0,
-                "checks": [_form(each) for each in findings],
-            }
-        )
+        forms = [_form(each) for each in findings]
+        form: Form = {"sound": code == 0, "checks": forms}
+        if fixes is not None:
+            form["fixes"] = [each.form() for each in fixes]
+        call.out.object({**context_form(call.context), **form})
     else:
         _sum_up(call, findings)
     return code
 
 
+def _places(call: Call) -> Places:
+    return Places(
+        spool=spool_directory(call.context),
+        state=state_dir(),
+        config=find_config(config_of(call.args)),
+    )
+
+
+def _list(args: Namespace) -> int:
+    out = output_of(args)
+    if out.as_json:
+        out.object(
+            {
+                "checks": [
+                    {
+                        "check": each.name,
+                        "title": each.title,
+                        "looks": each.looks,
+                        "why": each.why,
+                        "fixable": each.name in REMEDIES,
+                    }
+                    for each in CHECKS
+                ]
+            }
+        )
+        return 0
+    out.table([(each.name, each.looks) for each in CHECKS])
+    return 0
+
+
 def _code(findings: list[Finding], *, strict: bool) -> int:
-    if findings[0].severity is Severity.FAULT:
-        return _AWAY
     bad = most_severe(findings)
     wrong = bad is Severity.FAULT or (strict and bad is not Severity.OK)
     return _WRONG if wrong else 0
@@ -102,6 +169,7 @@ def _form(finding: Finding) -> Form:
         "found": finding.found,
         "why": finding.why,
         "mend": finding.mend or None,
+        "fixable": finding.check in REMEDIES,
     }
 
 

@@ -2,28 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 
 from meterdeck.core.adapters.redis_client import Redis
 from meterdeck.core.adapters.server_facts import ServerFacts, read_facts
+from meterdeck.core.adapters.stripe_gateway import StripeGateway
+from meterdeck.core.model.catalogue import Account
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.diagnosis import Severity, Verdict, worst
+from meterdeck.core.model.health import Sending
+from meterdeck.core.model.usage import Tenant, TenantId
+from meterdeck.core.services.catalogue import CatalogueService
+from meterdeck.core.services.directory_entries import DirectoryEntries, Stored
 from meterdeck.core.services.doctor.key_sample import KeySample, sample_keys
+from meterdeck.core.services.matching import rules_digest
+from meterdeck.core.services.sending import read_sending
 
 
 def _wall() -> datetime:
     return datetime.now(UTC)
 
 
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Files of this machine that a context's programs use; they may not exist.
+
+    Attributes:
+        spool: Where applications keep what Redis was not told.
+        state: What this user's programs keep between two starts.
+        config: The configuration; None where there is no file.
+    """
+
+    spool: Path
+    state: Path | None = None
+    config: Path | None = None
+
+
 class Patient:
     """What all checks look at; what several need is read once.
 
     Args:
-        spool_root: Where this machine's applications keep what Redis was not told.
-        whole_audit: Verify every audit trail, not only the latest.
+        places: Files of this machine.
+        gateway: None where the context has no Stripe, or its key cannot be used.
+        key_problem: Why the key cannot be used; empty where it can.
+        whole: Look at every audit trail and every customer, not at some.
         wall: This host's clock.
     """
 
@@ -32,17 +58,35 @@ class Patient:
         redis: Redis,
         context: Context,
         *,
-        spool_root: Path,
-        whole_audit: bool = False,
+        places: Places,
+        gateway: StripeGateway | None = None,
+        key_problem: str = "",
+        whole: bool = False,
         wall: Callable[[], datetime] = _wall,
     ) -> None:
         self.redis = redis
         self.context = context
-        self.spool_root = spool_root
-        self.whole_audit = whole_audit
+        self.places = places
+        self.gateway = gateway
+        self.key_problem = key_problem
+        self.whole = whole
         self.wall = wall
         self._facts: tuple[ServerFacts, ...] | None = None
         self._sample: KeySample | None = None
+        self._stored: Stored | None = None
+        self._sending: Sending | None = None
+        self._account: Account | None = None
+
+    @property
+    def bills(self) -> bool:
+        """Whether there is, or should be, a Stripe to bring usage to."""
+        return self.gateway is not None or bool(self.key_problem)
+
+    @property
+    def stripe(self) -> StripeGateway:
+        """The gateway, for checks that are only made where there is one."""
+        assert self.gateway is not None
+        return self.gateway
 
     async def facts(self) -> tuple[ServerFacts, ...]:
         """Return what every master says of itself."""
@@ -56,6 +100,49 @@ class Patient:
             self._sample = await sample_keys(self.redis, self.context)
         return self._sample
 
+    async def tenants(self) -> Mapping[TenantId, Tenant]:
+        """Return every tenant that the directory in Redis knows."""
+        return (await self.directory()).tenants
+
+    async def directory(self) -> Stored:
+        """Return the directory as it is in Redis; Stripe is not asked."""
+        if self._stored is None:
+            layout = self.context.redis.layout
+            rules = rules_digest(self.context)
+            entries = DirectoryEntries(self.redis, layout, rules)
+            self._stored = await entries.load()
+        return self._stored
+
+    async def sending(self) -> Sending:
+        """Return what the workers say of themselves."""
+        if self._sending is None:
+            self._sending = await read_sending(self.redis, self.context.redis.layout)
+        return self._sending
+
+    async def account(self) -> Account:
+        """Return Stripe's meters, products and prices."""
+        if self._account is None:
+            service = CatalogueService(self.context, self.gateway)
+            self._account = await service.account()
+        return self._account
+
+    def forget(self) -> None:
+        """Read everything anew: something was mended."""
+        self._facts = self._sample = self._stored = None
+        self._sending = self._account = None
+
+
+class Asks(StrEnum):
+    """Which server a check asks."""
+
+    REDIS = "redis"
+    STRIPE = "stripe"
+
+
+_REDIS = frozenset({Asks.REDIS})
+STRIPE = frozenset({Asks.STRIPE})
+BOTH = frozenset(Asks)
+
 
 @dataclass(frozen=True, slots=True)
 class Check:
@@ -64,16 +151,20 @@ class Check:
     Attributes:
         name: For programs, in `--json`.
         title: For people, at most fourteen characters.
+        looks: What it looks at, for who reads the list of checks.
         why: What goes wrong where it is not as it should be, in one sentence.
-        look: Looks at it; may raise RedisUnreachable or RedisRefused.
-        of_redis: Whether it needs Redis to answer.
+        look: Looks at it; may raise Unreachable or Refused.
+        asks: The servers that have to answer.
+        of_billing: Left out where the context has no Stripe.
     """
 
     name: str
     title: str
+    looks: str
     why: str
     look: Callable[[Patient], Awaitable[Verdict]]
-    of_redis: bool = True
+    asks: frozenset[Asks] = _REDIS
+    of_billing: bool = False
 
 
 def of_each_server(

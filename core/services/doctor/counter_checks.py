@@ -193,18 +193,21 @@ COUNTER_CHECKS = (
     Check(
         "layout",
         "Key layout",
+        "keys that look like counters under another template or tag style",
         "Counters under another name are neither limited nor billed nor shown.",
         _layout,
     ),
     Check(
         "expiry",
         "Expiry",
+        "counters that end before their period, never, or too late",
         "One that ends early forgets usage; one that never ends fills the memory.",
         _expiry,
     ),
     Check(
         "values",
         "Values",
+        "counters that hold no whole number",
         "A counter that holds no whole number refuses every call.",
         _values,
     ),

@@ -2,34 +2,113 @@
 
 from __future__ import annotations
 
-from meterdeck.core.errors import RedisRefused, RedisUnreachable
+import asyncio
+from collections.abc import Sequence
+
+from meterdeck.core.errors import (
+    BadInput,
+    MeterdeckError,
+    RedisRefused,
+    RedisUnreachable,
+    StripeUnreachable,
+)
 from meterdeck.core.model.diagnosis import Finding, Severity, Verdict, fault, unknown
-from meterdeck.core.services.doctor.check import Check, Patient
+from meterdeck.core.services.doctor.catalogue_checks import CATALOGUE_CHECKS
+from meterdeck.core.services.doctor.check import Asks, Check, Patient
 from meterdeck.core.services.doctor.counter_checks import COUNTER_CHECKS
+from meterdeck.core.services.doctor.delivery_checks import DELIVERY_CHECKS
+from meterdeck.core.services.doctor.file_check import FILES
+from meterdeck.core.services.doctor.flight_checks import FLIGHT_CHECKS
+from meterdeck.core.services.doctor.index_check import INDEX
 from meterdeck.core.services.doctor.operator_checks import OPERATOR_CHECKS
+from meterdeck.core.services.doctor.remedies import REMEDIES, Change
 from meterdeck.core.services.doctor.rights_check import RIGHTS
+from meterdeck.core.services.doctor.script_check import SCRIPTS
 from meterdeck.core.services.doctor.server_checks import REACHABLE, SERVER_CHECKS
 from meterdeck.core.services.doctor.spool_check import SPOOL
+from meterdeck.core.services.doctor.stripe_checks import (
+    ANSWERS,
+    KEY,
+    STRIPE_CHECKS,
+)
+from meterdeck.core.services.doctor.tenant_checks import TENANT_CHECKS
+from meterdeck.core.settings.nearest import suggest
 
 CHECKS: tuple[Check, ...] = (
     REACHABLE,
     *SERVER_CHECKS,
     RIGHTS,
+    SCRIPTS,
     *COUNTER_CHECKS,
+    INDEX,
     *OPERATOR_CHECKS,
+    KEY,
+    ANSWERS,
+    *STRIPE_CHECKS,
+    *CATALOGUE_CHECKS,
+    *TENANT_CHECKS,
+    *DELIVERY_CHECKS,
+    *FLIGHT_CHECKS,
     SPOOL,
+    FILES,
 )
 """In the order in which they are made and told."""
 
+LIMIT_S = 10.0
+"""Seconds that one check may take, unless told otherwise."""
+
+_FIRST = {REACHABLE.name: Asks.REDIS, ANSWERS.name: Asks.STRIPE}
+"""Checks whose failure says of the others' server that it cannot be asked."""
+_NAMES = {Asks.REDIS: "Redis", Asks.STRIPE: "Stripe"}
+_NOT_THERE = {
+    Asks.REDIS: "start Redis, or correct redis.url",
+    Asks.STRIPE: "see status.stripe.com; check stripe.api_base and the network",
+}
+_NOT_TAKEN = {
+    Asks.REDIS: "correct redis.username and redis.password",
+    Asks.STRIPE: "correct stripe.api_key",
+}
+_NOT_SEEN = {
+    Asks.REDIS: "run doctor as a user who may look at it",
+    Asks.STRIPE: "give the key the permission to read it",
+}
+
 
 class Doctor:
-    """Examines one context; changes nothing."""
+    """Examines one context; changes nothing.
 
-    checks = CHECKS
+    Args:
+        limit_s: Seconds that one check may take: a server that hangs does not keep
+            the others from being looked at.
+    """
 
-    def __init__(self, patient: Patient) -> None:
+    def __init__(self, patient: Patient, *, limit_s: float = LIMIT_S) -> None:
         self._patient = patient
-        self._away = ""
+        self._limit_s = limit_s
+        self._away: dict[Asks, str] = {}
+        self._key_refused = False
+
+    def checks(self, names: Sequence[str] = ()) -> tuple[Check, ...]:
+        """Return the checks called so, in their own order; without names, all.
+
+        Without names those of billing are left out where there is no Stripe.
+
+        Raises:
+            BadInput: There is no check of that name.
+        """
+        known = {each.name for each in CHECKS}
+        for name in names:
+            if name not in known:
+                raise BadInput(f"there is no check {name}; {suggest(name, known)}")
+        if names:
+            return tuple(each for each in CHECKS if each.name in names)
+        bills = self._patient.bills
+        return tuple(each for each in CHECKS if bills or not each.of_billing)
+
+    @property
+    def away(self) -> bool:
+        """Whether a server could not be asked, for another reason than its key."""
+        return bool(self._away)
 
     async def make(self, check: Check) -> Finding:
         """Make one check; a server that does not answer is a finding, too."""
@@ -43,19 +122,69 @@ class Doctor:
             verdict.mend,
         )
 
+    async def changes(self, check: Check) -> list[Change]:
+        """Return what would be changed so that a check passes; nothing is yet.
+
+        Raises:
+            Unreachable, Refused: It cannot be looked at.
+        """
+        remedy = REMEDIES.get(check.name)
+        return await remedy(self._patient) if remedy else []
+
+    async def again(self, check: Check) -> Finding:
+        """Make a check once more, after something was mended."""
+        self._patient.forget()
+        return await self.make(check)
+
     async def _verdict(self, check: Check) -> Verdict:
-        if check.of_redis and self._away:
-            return unknown("not looked at: Redis does not answer")
+        if why := self._not_asked(check):
+            return unknown(f"not looked at: {why}")
         try:
-            return await check.look(self._patient)
+            async with asyncio.timeout(self._limit_s):
+                return await check.look(self._patient)
         except RedisUnreachable as error:
-            self._away = str(error)
-            return fault(str(error), "start Redis, or correct redis.url")
-        except RedisRefused as error:
-            if check is REACHABLE:
-                self._away = str(error)
-                return fault(str(error), "correct redis.username and redis.password")
-            return unknown(str(error), "run doctor as a user who may look at it")
+            return self._lost(Asks.REDIS, str(error))
+        except StripeUnreachable as error:
+            return self._lost(Asks.STRIPE, str(error))
+        except TimeoutError:
+            return self._late(check)
+        except MeterdeckError as error:
+            return self._refused(check, error)
+
+    def _not_asked(self, check: Check) -> str:
+        """Return why a check's servers cannot be asked; empty where they can."""
+        for server in sorted(check.asks & self._away.keys()):
+            return f"{_NAMES[server]} does not answer"
+        if check is KEY or Asks.STRIPE not in check.asks:
+            return ""
+        if not self._patient.bills:
+            return "this context has no Stripe"
+        refused = self._key_refused or self._patient.key_problem
+        return "Stripe's key cannot be used" if refused else ""
+
+    def _lost(self, server: Asks, words: str) -> Verdict:
+        self._away[server] = words
+        return fault(words, _NOT_THERE[server])
+
+    def _late(self, check: Check) -> Verdict:
+        words = f"it took longer than {self._limit_s:g} s"
+        if check.name in _FIRST:
+            return self._lost(
+                _FIRST[check.name], f"no answer within {self._limit_s:g} s"
+            )
+        return unknown(
+            words, f"give it more time: meterdeck doctor {check.name} --timeout 60"
+        )
+
+    def _refused(self, check: Check, error: MeterdeckError) -> Verdict:
+        server = Asks.REDIS if isinstance(error, RedisRefused) else Asks.STRIPE
+        if check.name not in _FIRST:
+            return unknown(str(error), _NOT_SEEN[server])
+        if server is Asks.REDIS:
+            self._away[server] = str(error)
+        else:
+            self._key_refused = True
+        return fault(str(error), _NOT_TAKEN[server])
 
 
 def most_severe(findings: list[Finding]) -> Severity:

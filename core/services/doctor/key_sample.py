@@ -36,6 +36,7 @@ class KeySample:
         fitting: How many of those are counters of the configured layout.
         counters: The first 5,000 of them.
         strangers: Keys that look like counters of another layout, the first 1,000.
+        entries: Tenants that have a directory entry, the first 5,000.
     """
 
     keys: int
@@ -43,6 +44,7 @@ class KeySample:
     fitting: int
     counters: tuple[tuple[bytes, CounterId], ...]
     strangers: tuple[str, ...]
+    entries: tuple[bytes, ...] = ()
 
     @property
     def whole(self) -> bool:
@@ -66,6 +68,7 @@ async def sample_keys(redis: Redis, context: Context) -> KeySample:
     resources = frozenset(str(each.name) for each in context.resources)
     counters: dict[bytes, CounterId] = {}
     strangers: dict[str, None] = {}
+    entries: dict[bytes, None] = {}
     seen, fitting, cursor, until = 0, 0, 0, time.monotonic() + _MOST_S
     with redis_errors():
         count = int(await redis.dbsize())
@@ -75,6 +78,10 @@ async def sample_keys(redis: Redis, context: Context) -> KeySample:
         keys = cast("list[bytes]", found)
         seen += len(keys)
         fitting += _sort(keys, layout, resources, counters, strangers)
+        for key in keys:
+            name = layout.parse_tenant(key)
+            if name is not None and len(entries) < MOST_COUNTERS:
+                entries[name] = None
         if cursor == 0 or seen >= MOST_KEYS or time.monotonic() > until:
             break
     looked_at = max(count, seen) if cursor == 0 else seen
@@ -84,6 +91,7 @@ async def sample_keys(redis: Redis, context: Context) -> KeySample:
         fitting=fitting,
         counters=tuple(counters.items()),
         strangers=tuple(strangers),
+        entries=tuple(entries),
     )
 
 

@@ -85,7 +85,7 @@ async def _audit(patient: Patient) -> Verdict:
         patient.context.redis.layout,
         AuditProof(patient.redis, patient.context),
     )
-    if patient.whole_audit:
+    if patient.whole:
         verdict = await proof.verify_all()
         looked = f"{verdict.trails:,} trails of {verdict.entries:,} entries"
         broken = verdict.broken
@@ -96,7 +96,7 @@ async def _audit(patient: Patient) -> Verdict:
         names = [name_text(name) for name in cast("list[bytes]", reply)]
         checked = [await proof.verify(name) for name in names]
         broken = tuple(each for each in checked if each is not None)
-        more = f" of {count:,}, the latest (all: --audit)" if count > _TRAILS else ""
+        more = f" of {count:,}, the latest (all: --all)" if count > _TRAILS else ""
         looked = f"{len(names):,}{more} trails"
     if not broken:
         return ok(f"{looked}, as written")
@@ -112,18 +112,21 @@ OPERATOR_CHECKS = (
     Check(
         "reservations",
         "Reservations",
+        "those that ended and were not given back",
         "What is reserved counts as used, and is billed, until it is given back.",
         _reservations,
     ),
     Check(
         "overrides",
         "Overrides",
+        "those without an end, where the context wants one",
         "A limit raised for one incident and never lowered is a plan nobody pays for.",
         _overrides,
     ),
     Check(
         "audit",
         "Audit trail",
+        "whether the chain of the latest 20 trails is whole; `--all`: of every one",
         "A trail that was altered proves nothing about who changed what.",
         _audit,
     ),

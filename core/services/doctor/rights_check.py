@@ -124,6 +124,7 @@ def _extras(context: Context) -> list[Command]:
 RIGHTS = Check(
     "rights",
     "Rights",
+    "whether this Redis user may do what counting needs; asked, not tried",
     "Redis checks each command of a script against its user: one too few, and every"
     " call is refused.",
     _look,

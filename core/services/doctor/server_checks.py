@@ -50,42 +50,53 @@ async def _clock(patient: Patient) -> Verdict:
 
 
 REACHABLE = Check(
-    "redis", "Redis", "Without Redis nothing is counted or decided.", _answers
+    "redis",
+    "Redis",
+    "whether it answers, and takes this user",
+    "Without Redis nothing is counted or decided.",
+    _answers,
 )
 SERVER_CHECKS = (
     Check(
         "version",
         "Version",
+        "Redis 7.0 or newer, Valkey 7.2 or newer",
         "Older servers lack what the scripts need, and refuse them.",
         _of(server_verdicts.version),
     ),
     Check(
         "eviction",
         "Eviction",
+        "`maxmemory-policy`: `noeviction` is right",
         "An evicted counter begins again at 0: limits do not hold, the bill is short.",
         _of(server_verdicts.eviction),
     ),
     Check(
         "persistence",
         "Persistence",
+        "append-only file or snapshots, and whether the last was written",
         "What is not on the disk is gone after a restart.",
         _of(server_verdicts.persistence),
     ),
     Check(
         "memory",
         "Memory",
+        "share of `maxmemory`, else of the machine's",
         "At its memory limit Redis takes no writes: every call is refused.",
         _of(server_verdicts.memory),
     ),
     Check(
         "replicas",
         "Replicas",
+        "master or replica, `min-replicas-to-write`, lag; in a live context whether"
+        " there is one",
         "Redis confirms a write before a replica has it.",
         of_each_server(_replication),
     ),
     Check(
         "clock",
         "Clock",
+        "this host against Redis: 2 seconds are a warning, 5 minutes a fault",
         "Periods follow Redis; times sent to Stripe and kept on disk follow this host.",
         _clock,
     ),

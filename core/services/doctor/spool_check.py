@@ -18,7 +18,7 @@ _LIST = "list them: meterdeck spool"
 
 
 async def _look(patient: Patient) -> Verdict:
-    root = patient.spool_root
+    root = patient.places.spool
     try:
         spools = await asyncio.to_thread(found_spools, root)
         unsettled = await asyncio.to_thread(found_unsettled, root)
@@ -85,7 +85,8 @@ def _waiting(spools: Sequence[FoundSpool], now: datetime) -> str:
 SPOOL = Check(
     "spool",
     "Local spool",
+    "usage on this machine's disk that Redis was not told",
     "What waits on this disk is used and not counted; what does not fit is refused.",
     _look,
-    of_redis=False,
+    asks=frozenset(),
 )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from meterdeck.core.adapters.redis_client import Redis
+from meterdeck.core.adapters.script_loading import load_scripts, missing_scripts
 from meterdeck.core.adapters.server_facts import ServerFacts, read_facts
 from meterdeck.core.errors import ConfigError, RedisRefused
 from meterdeck.core.model.context import Context
@@ -28,6 +31,18 @@ async def check_redis(redis: Redis, context: Context) -> None:
         policy = server.info.get("maxmemory_policy", _NO_EVICTION)
         if policy != _NO_EVICTION:
             journal.warning("redis_evicts", server=server.name, policy=policy)
+
+
+async def load_all(redis: Redis) -> None:
+    """Load the contract's scripts, for programs that send digests alone.
+
+    A user who may not gets by without: each script is sent when it is first used.
+
+    Raises:
+        RedisUnreachable: It does not answer.
+    """
+    with suppress(RedisRefused):
+        await load_scripts(redis, await missing_scripts(redis))
 
 
 def _check_kept(server: ServerFacts, context: Context) -> None:

@@ -27,7 +27,7 @@ from meterdeck.core.services.sync.equipment import Equipment
 from meterdeck.core.services.sync.observer import Observer
 from meterdeck.core.services.sync.queue_flow import QueueFlow
 from meterdeck.core.services.sync.search import MOST_AT_ONCE, Search
-from meterdeck.core.services.sync.start_checks import check_redis
+from meterdeck.core.services.sync.start_checks import check_redis, load_all
 from meterdeck.core.services.sync.worker_facts import WorkerFacts
 
 _LOOK_S = 0.5
@@ -116,6 +116,7 @@ class Worker:
         """
         await self._search.begin()
         await check_redis(self._own.redis, self.context)
+        await load_all(self._own.redis)
         self._since = self._since or to_milliseconds(self._own.now())
         self._own.billables.put(await self._directory.cached())
         await self._refresh_directory()

@@ -10,15 +10,19 @@ import redis
 from tests.integration.cli.conftest import METERDECK, CommandLine
 from tests.support.terminal import Terminal
 
+from meterdeck.core.adapters.script_texts import script_texts
 from meterdeck.core.sandbox.valkey import Valkey
+from meterdeck.core.services.doctor.doctor import CHECKS
 
 MONTH = f"{datetime.now(UTC):%Y-%m}"
 
 
 @pytest.fixture(autouse=True)
-def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Spools of this machine's other programs do not matter here."""
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: redis.Redis) -> None:
+    """Spools of this machine's other programs do not matter; the scripts are there."""
     monkeypatch.setenv("METERDECK_STATE_DIR", str(tmp_path / "state"))
+    for script in script_texts().values():
+        store.script_load(script.text)
 
 
 def test_people_get_a_line_a_check_and_a_sum(cli: CommandLine, acme: str) -> None:
@@ -129,3 +133,99 @@ def test_a_look_that_lasts_says_what_it_is_at(
     with terminal:
         terminal.wait_for(lambda shown: "checks are fine" in shown)
         assert "…" not in terminal.text()
+
+
+def test_checks_are_made_by_name_and_listed_with_what_they_look_at(
+    cli: CommandLine,
+) -> None:
+    """In their own order; a name that there is not is wrong use."""
+    named = cli("doctor", "memory", "redis", "--json").json
+    listed = cli("doctor", "--list")
+    wrong = cli("doctor", "memroy")
+
+    assert [each["check"] for each in named["checks"]] == ["redis", "memory"]
+    assert [line.split()[0] for line in listed.out.splitlines()] == [
+        each.name for each in CHECKS
+    ]
+    assert (wrong.code, "did you mean memory?" in wrong.err) == (2, True)
+
+
+def test_a_server_that_hangs_takes_its_time_limit_and_no_more(
+    cli: CommandLine, valkey_server: Valkey
+) -> None:
+    """What needs no Redis is still looked at; it ends with 3, as one that is away."""
+    os.kill(valkey_server.pid, signal.SIGSTOP)
+    try:
+        done = cli("doctor", "--timeout", "0.2", "--json")
+    finally:
+        os.kill(valkey_server.pid, signal.SIGCONT)
+
+    assert done.code == 3
+    found = {each["check"]: each for each in done.json["checks"]}
+    assert found["redis"]["found"] == "no answer within 0.2 s"
+    assert (found["memory"]["result"], found["files"]["result"]) == ("unknown", "ok")
+
+
+def test_a_key_that_cannot_be_used_is_a_finding_and_the_rest_is_looked_at(
+    stripe_cli: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every other command says so and ends; doctor goes on."""
+    monkeypatch.setenv("STRIPE_KEY", "sk_live_x")
+    done = stripe_cli("doctor", "--json")
+
+    found = {each["check"]: each for each in done.json["checks"]}
+    assert done.code == 1
+    assert found["key"]["result"] == "fault"
+    assert "is a live key in a test context" in found["key"]["found"]
+    assert found["meters"]["found"] == "not looked at: Stripe's key cannot be used"
+    assert found["memory"]["result"] == "ok"
+
+
+def test_a_stripe_that_does_not_answer_ends_with_three(
+    stripe_cli: CommandLine,
+) -> None:
+    """Redis is looked at all the same."""
+    done = stripe_cli(
+        "doctor", "stripe", "meters", "memory", "--stripe-api-base",
+        "http://127.0.0.1:1", "--json",
+    )  # fmt: skip
+
+    results = {each["check"]: each["result"] for each in done.json["checks"]}
+    assert done.code == 3
+    assert results == {"memory": "ok", "stripe": "fault", "meters": "unknown"}
+
+
+def test_mending_shows_what_it_would_change_and_changes_it_when_told(
+    cli: CommandLine, store: redis.Redis, acme: str
+) -> None:
+    """Without --yes and without a terminal nothing is changed."""
+    store.srem("meterdeck:tenants", acme)
+    preview = cli("doctor", "index", "--fix", "--strict")
+    assert preview.code == 1
+    assert "Indexes would be mended by" in preview.out
+    assert "  put 1 tenant into the index" in preview.out
+    assert "nothing was changed; --yes makes 1 change" in preview.err
+    assert not store.sismember("meterdeck:tenants", acme)
+
+    mended = cli("doctor", "index", "--fix", "--yes", "--strict", "--json")
+    assert (mended.code, mended.json["sound"]) == (0, True)
+    assert mended.json["fixes"] == [
+        {
+            "check": "index",
+            "changes": ["put 1 tenant into the index"],
+            "made": 1,
+            "problem": None,
+            "result": "ok",
+        }
+    ]
+    assert store.sismember("meterdeck:tenants", acme)
+
+
+def test_mending_is_refused_where_nothing_may_be_changed(
+    cli: CommandLine, store: redis.Redis
+) -> None:
+    """Before anything is looked at; --yes alone means nothing."""
+    store.script_flush()
+    refused = cli("doctor", "scripts", "--fix", "--yes", "--read-only")
+    assert (refused.code, "read-only" in refused.err, refused.out) == (1, True, "")
+    assert cli("doctor", "--yes").code == 2

@@ -19,19 +19,21 @@ NOT_RUN = {
     "init": "writes a local file, asks no server",
     "pulse": "opens the console, which is shown by its keys",
 }
-GIVEN = {"--yes", "--repair", "--once"}
+GIVEN = {"--yes", "--repair", "--once", "--fix"}
 WORDS = {
     "tenant": "acme", "resource": "api_calls", "change": "+5", "reason": "why",
     "limit": "9000", "level": "5", "quantity": "1", "amounts": "api_calls=1",
     "members": "ana", "identifier": "md-1", "identifiers": "md-1", "span": "1h",
     "event_name": "calls", "settings": "429=10%", "preset": "outage", "roles": "viewer",
+    "checks": "redis",
 }  # fmt: skip
 """What is written for an argument of this name; others get a word."""
 WRITERS = {
     "adjust", "reset", "undo", "override set", "override clear", "consume", "gauge set",
     "unique add", "track", "fire", "reconcile", "sync", "replay", "resolve", "cancel",
     "compensate", "catalogue apply", "catalogue meter create", "catalogue price create",
-    "faults set", "faults clear", "faults preset", "faults settle", "clock advance",
+    "doctor", "faults set", "faults clear", "faults preset", "faults settle",
+    "clock advance",
 }  # fmt: skip
 """Some that are known to write: each says that the context is read-only."""
 

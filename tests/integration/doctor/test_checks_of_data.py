@@ -79,6 +79,7 @@ async def test_a_billing_cycle_has_its_own_end(ward: Ward) -> None:
     anchor = datetime.now(UTC).replace(microsecond=0) - timedelta(days=1)
     entry = {"anchor": int(anchor.timestamp()), "interval": "year"}
     ward.store.hset("meterdeck:tenant:acme", mapping=entry)
+    ward.store.sadd("meterdeck:tenants", "acme")
     ward.count(f"usage:acme:seats:{anchor:%Y-%m-%d}")
 
     found = await ward.only("expiry")
@@ -154,7 +155,7 @@ async def test_an_override_without_an_end_is_found_where_the_policy_wants_one(
 
 
 async def test_an_altered_audit_trail_is_found(ward: Ward) -> None:
-    """The one altered is among the latest; with --audit an old one is found as well."""
+    """The one altered is among the latest; with --all an old one is found as well."""
     client = open_redis(ward.context.redis)
     try:
         changes = OperatorChanges(client, ward.context)
@@ -173,7 +174,7 @@ async def test_an_altered_audit_trail_is_found(ward: Ward) -> None:
     ward.store.delete(trail)
     ward.store.xadd(trail, {**fields, b"actor": b"bob"}, id=place)
     assert await ward.wrong() == {}
-    ward.whole_audit = True
+    ward.whole = True
     assert (await ward.only("audit")).severity is Severity.FAULT
 
     assert whole is not None
@@ -183,8 +184,8 @@ async def test_an_altered_audit_trail_is_found(ward: Ward) -> None:
 
 async def test_what_an_ended_process_left_on_disk_is_found(ward: Ward) -> None:
     """It is used and not counted, and nobody is about to."""
-    open_root(ward.spool_root)
-    folder = SpoolFolder.create(ward.spool_root)
+    open_root(ward.places.spool)
+    folder = SpoolFolder.create(ward.places.spool)
     folder.append(encode(call(1)) + encode(call(2)))
     folder.close()
     found = await ward.only("spool")
@@ -200,8 +201,8 @@ async def test_what_an_ended_process_left_on_disk_is_found(ward: Ward) -> None:
 
 async def test_a_full_spool_is_found(ward: Ward) -> None:
     """What does not fit is refused, though its resource fails open."""
-    open_root(ward.spool_root)
-    folder = SpoolFolder.create(ward.spool_root)
+    open_root(ward.places.spool)
+    folder = SpoolFolder.create(ward.places.spool)
     folder.append(encode(call(1)))
     try:
         ward.context = replace(
@@ -216,8 +217,8 @@ async def test_a_full_spool_is_found(ward: Ward) -> None:
 
 async def test_calls_that_wait_while_redis_answers_are_found(ward: Ward) -> None:
     """A process that lives should have told them long ago."""
-    open_root(ward.spool_root)
-    folder = SpoolFolder.create(ward.spool_root)
+    open_root(ward.places.spool)
+    folder = SpoolFolder.create(ward.places.spool)
     folder.append(encode(call(1)))
     try:
         assert "1 calls in" in (await ward.only("spool")).found
@@ -229,8 +230,8 @@ async def test_calls_that_wait_while_redis_answers_are_found(ward: Ward) -> None
 
 async def test_calls_put_aside_for_an_operator_are_found(ward: Ward) -> None:
     """Only a person can say what becomes of them."""
-    open_root(ward.spool_root)
-    put_aside(ward.spool_root, Unsettled(call(3), "would pass 2^53"))
+    open_root(ward.places.spool)
+    put_aside(ward.places.spool, Unsettled(call(3), "would pass 2^53"))
     assert "1 calls were put aside" in (await ward.only("spool")).found
 
 
