@@ -11,7 +11,9 @@ SHARES = st.integers(-1, 120) | st.just(2**31 - 1)
 
 
 @given(st.data())
-def test_rows_that_move_come_to_where_a_whole_sort_puts_them(data: st.DataObject) -> None:
+def test_rows_that_move_come_to_where_a_whole_sort_puts_them(
+    data: st.DataObject,
+) -> None:
     """However the shares change: highest first, ties by name."""
     count = data.draw(st.integers(0, 30))
     shares = st.lists(SHARES, min_size=count, max_size=count)
