@@ -368,7 +368,6 @@ class ConsoleApp(ThriftyApp):
             self._exception = error
             self._exception_event.set()
         if self.crash is None:
-            secrets = self.picture.context if self.picture else None
-            self.crash = Crash.of(error, secrets)
+            self.crash = Crash.of(error)
         self._return_code = 1
         self._close_messages_no_wait()

@@ -40,7 +40,7 @@ class Memory:
         self._here = {**_parse(old), section: dict(value)}
         text = json.dumps(self._here, indent=1, sort_keys=True, ensure_ascii=False)
         with suppress(MeterdeckError, OSError):  # a full disk stops no console
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             replace_whole(self._path, old, f"{text}\n".encode())
 
 

@@ -42,6 +42,7 @@ from redis.exceptions import (
 from meterdeck.core.adapters.fair_pool import FairPool
 from meterdeck.core.errors import RedisRefused, RedisUnreachable, UnknownOutcome
 from meterdeck.core.model.context import RedisOptions
+from meterdeck.core.model.secret import without_secrets
 from meterdeck.core.model.text import visible
 
 __all__ = [
@@ -344,4 +345,5 @@ def _sentence(error: Exception) -> str | None:
 
 
 def _words(error: Exception) -> str:
-    return visible(str(error).rstrip(".") or type(error).__name__)
+    text = without_secrets(str(error)).rstrip(".")
+    return visible(text or type(error).__name__)

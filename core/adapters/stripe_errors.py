@@ -12,6 +12,7 @@ from meterdeck.core.errors import (
     StripeRefused,
     StripeUnreachable,
 )
+from meterdeck.core.model.secret import without_secrets
 from meterdeck.core.model.text import visible
 
 # Not an answer to the question: the same request may be answered a moment later.
@@ -113,7 +114,7 @@ def _kind(status: int, *, answered: bool) -> FaultKind:
 
 
 def _sentence(kind: FaultKind, status: int, text: str, api_base: str) -> str:
-    shown = visible(text, 500)
+    shown = visible(without_secrets(text), 500)  # a proxy may quote the key
     match kind:
         case FaultKind.BUSY:
             return f"Stripe asks to slow down ({status}): {shown or 'no reason given'}"

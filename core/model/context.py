@@ -17,6 +17,7 @@ from meterdeck.core.model.catalogue import NO_CATALOGUE, Catalogue
 from meterdeck.core.model.keys import KeyLayout
 from meterdeck.core.model.limit_rules import PLAIN, LimitRule
 from meterdeck.core.model.request_rules import USUAL_RULES, Changes, RequestOptions
+from meterdeck.core.model.secret import Secret as Secret  # noqa: PLC0414  # part of it
 from meterdeck.core.model.text import visible
 from meterdeck.core.model.usage import (
     NO_LIMIT,
@@ -31,7 +32,6 @@ from meterdeck.core.model.usage import (
 
 STRIPE_API = "https://api.stripe.com"
 STRIPE_METER_EVENTS = "https://meter-events.stripe.com"
-_HIDDEN = "••••"
 _NO_PLAN = PlanName("")
 
 
@@ -41,23 +41,6 @@ class Mode(StrEnum):
     LIVE = "live"
     TEST = "test"
     SANDBOX = "sandbox"
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Secret:
-    """A text that is never printed; `reveal` is the one way to read it."""
-
-    _text: str
-
-    def reveal(self) -> str:
-        """Return the secret itself, for the client library that needs it."""
-        return self._text
-
-    def __repr__(self) -> str:
-        return f"Secret('{_HIDDEN}')"
-
-    def __str__(self) -> str:
-        return _HIDDEN
 
 
 @dataclass(frozen=True, slots=True)

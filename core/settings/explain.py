@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel
 
 from meterdeck.core.model.context import Mode
+from meterdeck.core.model.secret import HIDDEN
 from meterdeck.core.settings.endpoints import unsplit
 from meterdeck.core.settings.layers import Path_
 from meterdeck.core.settings.loading import Loaded, layered
@@ -22,8 +23,6 @@ from meterdeck.core.settings.location import (
 )
 from meterdeck.core.settings.problems import Origins
 from meterdeck.core.settings.schema import RedisSettings, SecretFrom
-
-_HIDDEN = "••••"
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,12 +153,12 @@ def _inline(part: object) -> str:
 
 def _source_of(secret: SecretFrom) -> str:
     if secret.env is not None:
-        return f"{_HIDDEN} (environment {secret.env})"
+        return f"{HIDDEN} (environment {secret.env})"
     if secret.file is not None:
-        return f"{_HIDDEN} (file {secret.file})"
+        return f"{HIDDEN} (file {secret.file})"
     if secret.command is not None:
-        return f"{_HIDDEN} (command {secret.command[0]})"
-    return _HIDDEN
+        return f"{HIDDEN} (command {secret.command[0]})"
+    return HIDDEN
 
 
 def _secret_origin(path: Path_, origins: Origins) -> str:
@@ -173,9 +172,9 @@ def _without_password(url: str) -> str:
     try:
         parts = urlsplit(url)
     except ValueError:
-        return _HIDDEN
+        return HIDDEN
     host = parts.netloc.rpartition("@")[2]
-    hidden = f"{_HIDDEN}@{host}" if "@" in parts.netloc else host
+    hidden = f"{HIDDEN}@{host}" if "@" in parts.netloc else host
     return unsplit(parts, hidden)
 
 
@@ -183,7 +182,7 @@ def _host_alone(url: str) -> str:
     """Return an address without its path, which may be all that keeps it secret."""
     parts = urlsplit(url)
     shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
-    return f"{shown}/{_HIDDEN}" if url.removeprefix(shown).strip("/") else url
+    return f"{shown}/{HIDDEN}" if url.removeprefix(shown).strip("/") else url
 
 
 def _address(found: RedisSettings) -> str:

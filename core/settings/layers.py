@@ -27,7 +27,7 @@ Path_ = tuple[str, ...]
 class Layer:
     """A tree of settings; `origins` names the source of each leaf in it."""
 
-    tree: Tree = field(default_factory=dict)
+    tree: Tree = field(default_factory=dict, repr=False)
     origins: dict[Path_, str] = field(default_factory=dict)
 
     def put(self, path: Path_, value: object, origin: str) -> None:

@@ -80,10 +80,12 @@ def _sandbox(environ: Mapping[str, str], flags: Mapping[str, str]) -> Context:
     from meterdeck.core.sandbox.catalogue import sandbox_context  # noqa: PLC0415
 
     found = find_sandbox(environ)
-    redis_url = flags.get("redis_url", found.redis_url)
+    redis_url = redis_address(flags.get("redis_url", found.redis_url), "--redis-url")
+    if redis_url.password is not None:
+        Vault(environ, None).allow_plain("--redis-url")
     base = flags.get("stripe_api_base", found.stripe_api_base)
     context = sandbox_context(
-        redis_url=redis_address(redis_url, "--redis-url").url,
+        redis_url=redis_url.url,
         stripe_api_base=stripe_base(base, Mode.SANDBOX, "--stripe-api-base"),
         api_key=found.api_key,
     )

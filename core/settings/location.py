@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from meterdeck.core.errors import ConfigError
@@ -21,7 +21,7 @@ class Chosen:
     """The file found (None: none), what it holds, and the context's name."""
 
     path: Path | None
-    tree: Tree
+    tree: Tree = field(repr=False)  # secrets may be written in it
     context: str
 
 

@@ -169,6 +169,6 @@ def test_a_trace_that_cannot_be_written_is_no_second_fault(
     """Without a place for the trace the sentence says so."""
     monkeypatch.setenv("METERDECK_STATE_DIR", "/proc/nowhere")
 
-    crash = Crash.of(ValueError("x"), context())
+    crash = Crash.of(ValueError("x"))
 
     assert "could not be written" in crash.sentence

@@ -6,6 +6,7 @@ import json
 import sys
 
 from meterdeck.core.errors import Asked, Conflict, MeterdeckError, UnknownOutcome
+from meterdeck.core.model.secret import without_secrets
 from meterdeck.core.model.text import visible
 
 _LONGEST = 2000
@@ -18,7 +19,8 @@ def report(error: MeterdeckError, *, as_json: bool) -> int:
     elif as_json:
         print(json.dumps({"error": _form(error)}))
     else:
-        print(f"meterdeck: {visible(str(error), _LONGEST)}", file=sys.stderr)
+        sentence = visible(without_secrets(str(error)), _LONGEST)
+        print(f"meterdeck: {sentence}", file=sys.stderr)
     return error.exit_code
 
 
@@ -30,8 +32,17 @@ def _asked(error: Asked) -> dict[str, object]:
     }
 
 
+def fault(error: Exception) -> int:
+    """Tell of a fault of ours: one sentence, and where the trace is; return 1."""
+    from meterdeck.tui.crash import Crash  # noqa: PLC0415  # rare
+
+    print(Crash.of(error).sentence, file=sys.stderr)
+    return 1
+
+
 def _form(error: MeterdeckError) -> dict[str, object]:
-    form: dict[str, object] = {"type": type(error).__name__, "message": str(error)}
+    message = without_secrets(str(error))
+    form: dict[str, object] = {"type": type(error).__name__, "message": message}
     if isinstance(error, UnknownOutcome):
         form["operation_id"] = error.operation_id
     if isinstance(error, Conflict):

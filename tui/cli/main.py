@@ -34,6 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _abandon_stdout()
         return 0
+    except Exception as error:  # the last line: a trace may hold what is secret
+        return _fault(error)
     return code
 
 
@@ -41,6 +43,8 @@ def _run(arguments: list[str]) -> int:
     if arguments == ["--version"]:
         sys.stdout.write(f"meterdeck {VERSION}\n")
         return 0
+    # What is written from here on is of customers or secret: nobody else's to read.
+    os.umask(0o077)
     # After the version, so that asking for it does not wait for argparse.
     from meterdeck.core.errors import MeterdeckError  # noqa: PLC0415
     from meterdeck.tui.cli.commands import build_parser  # noqa: PLC0415
@@ -77,6 +81,12 @@ def _report(error: MeterdeckError, as_json: bool) -> int:
     from meterdeck.tui.cli.failure import report  # noqa: PLC0415 - errors alone pay
 
     return report(error, as_json=as_json)
+
+
+def _fault(error: Exception) -> int:
+    from meterdeck.tui.cli.failure import fault  # noqa: PLC0415 - faults alone pay
+
+    return fault(error)
 
 
 def _abandon_stdout() -> None:

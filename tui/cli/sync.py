@@ -148,11 +148,12 @@ def worker_journal(*, as_json: bool, once: bool) -> Iterator[None]:
     stream = sys.stdout if as_json and not once else sys.stderr
     handler = logging.StreamHandler(stream)
     handler.setFormatter(journal.JsonLines() if as_json else journal.TextLines())
-    log = logging.getLogger("meterdeck")
-    log.addHandler(handler)
+    # The root's: also what the libraries say then has no secret and no control byte.
+    every, log = logging.getLogger(), logging.getLogger("meterdeck")
+    every.addHandler(handler)
     log.setLevel(logging.WARNING if once else logging.INFO)
     try:
         yield
     finally:
-        log.removeHandler(handler)
+        every.removeHandler(handler)
         log.setLevel(logging.NOTSET)

@@ -6,6 +6,7 @@ import json
 import logging
 from datetime import UTC, datetime
 
+from meterdeck.core.model.secret import without_secrets
 from meterdeck.core.model.text import visible
 
 NAME = "meterdeck.sync"
@@ -19,6 +20,7 @@ def say(level: int, event: str, **facts: object) -> None:
     """Write down one event; the facts are data, never a format.
 
     Nothing secret is ever a fact: keys and passwords are `Secret`s, whose text is dots.
+    What somebody else's words hold of one is covered when the line is written.
     """
     _log.log(level, "%s", event, extra={"facts": facts})
 
@@ -69,10 +71,11 @@ class JsonLines(logging.Formatter):
 
 def _parts(record: logging.LogRecord) -> tuple[str, dict[str, object]]:
     facts = getattr(record, "facts", None)
+    said = without_secrets(record.getMessage())
     if isinstance(facts, dict):
-        return record.getMessage(), facts
+        return said, facts
     # Other modules write the event's name and key=value in one text.
-    event, _, rest = record.getMessage().partition(" ")
+    event, _, rest = said.partition(" ")
     return event, {"text": rest} if rest else {}
 
 
@@ -86,4 +89,4 @@ def _json(value: object) -> object:
         return value
     if isinstance(value, datetime):
         return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return visible(str(value), _LONGEST)
+    return visible(without_secrets(str(value)), _LONGEST)
