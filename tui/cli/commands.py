@@ -6,7 +6,9 @@ import argparse
 from typing import NoReturn
 
 from meterdeck.core.errors import BadInput
+from meterdeck.core.version import VERSION
 from meterdeck.tui.cli.command import Commands, add_command, add_filter
+from meterdeck.tui.cli.commands_about_itself import add_own_commands
 from meterdeck.tui.cli.commands_of_acl import add_acl
 from meterdeck.tui.cli.commands_of_alerts import add_alerts
 from meterdeck.tui.cli.commands_of_catalogue import add_catalogue_commands
@@ -20,7 +22,6 @@ from meterdeck.tui.cli.commands_of_faults import add_fault_commands
 from meterdeck.tui.cli.commands_of_handoff import add_handoff
 from meterdeck.tui.cli.commands_of_requests import add_requests
 from meterdeck.tui.cli.commands_that_write import add_writing_commands
-from meterdeck.tui.cli.version import VERSION
 
 _DESCRIPTION = "The operators' side of usage-based billing on Stripe Meters and Redis."
 _EPILOG = """\
@@ -82,6 +83,7 @@ def build_parser(arguments: list[str]) -> argparse.ArgumentParser:
     add_acl(commands, common)
     _add_sandbox_commands(commands, arguments)
     add_fault_commands(commands, common)
+    add_own_commands(commands, common)
     return parser
 
 

@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from meterdeck.tui.cli.version import VERSION
+from meterdeck.core.version import VERSION
 
 TYPE_CHECKING = False  # typing takes 2 ms
 if TYPE_CHECKING:
@@ -43,6 +43,10 @@ def _run(arguments: list[str]) -> int:
     if arguments == ["--version"]:
         sys.stdout.write(f"meterdeck {VERSION}\n")
         return 0
+    if "_ARGCOMPLETE" in os.environ:
+        return _complete()
+    if sorted(arguments) == ["--json", "--version"]:
+        arguments = ["version", "--json"]
     # What is written from here on is of customers or secret: nobody else's to read.
     os.umask(0o077)
     # After the version, so that asking for it does not wait for argparse.
@@ -57,6 +61,14 @@ def _run(arguments: list[str]) -> int:
         return _dispatch(parsed.handler, parsed)
     except MeterdeckError as error:
         return _report(error, as_json="--json" in arguments)
+
+
+def _complete() -> int:
+    """Answer a shell that completes a line: argcomplete's protocol."""
+    from meterdeck.tui.cli.completion import answer  # noqa: PLC0415 - each key counts
+
+    answer(os.environ.get("COMP_LINE", ""))
+    return 1  # not reached: the answer ends the process
 
 
 def _positional(argument: str) -> str:

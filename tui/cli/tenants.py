@@ -9,10 +9,12 @@ from meterdeck.core.errors import BadInput
 from meterdeck.core.model.fleet_update import Health, Reach, WatchUpdate
 from meterdeck.core.services.fleet import Fleet
 from meterdeck.core.services.fleet_order import SortKey
+from meterdeck.core.settings import state_dir
 from meterdeck.tui.cli.arguments import count_of
 from meterdeck.tui.cli.call import Call, run_call
 from meterdeck.tui.cli.json_form import context_form, moment, tenant_form, usage_form
 from meterdeck.tui.cli.output import Cell, Tone, note
+from meterdeck.tui.cli.seen_tenants import MOST, remember_tenants
 from meterdeck.tui.cli.tenant_filter import fleet_for, view_named
 from meterdeck.tui.cli.words import day, percent_cell, shorten, used_words
 
@@ -30,6 +32,8 @@ async def _list(call: Call) -> int:
     found = fleet.search(text) if text else None
     rows = fleet.order(key, reverse=reverse, rows=found)
     total = len(rows)
+    shown = (fleet.tenant(row).id for row in rows[:MOST])
+    remember_tenants(state_dir(), call.context.name, shown)
     if call.args.n is not None:
         rows = rows[: count_of(call.args)]
     if call.out.as_json:

@@ -25,7 +25,7 @@ WORDS = {
     "limit": "9000", "level": "5", "quantity": "1", "amounts": "api_calls=1",
     "members": "ana", "identifier": "md-1", "identifiers": "md-1", "span": "1h",
     "event_name": "calls", "settings": "429=10%", "preset": "outage", "roles": "viewer",
-    "checks": "redis",
+    "checks": "redis", "shell": "bash",
 }  # fmt: skip
 """What is written for an argument of this name; others get a word."""
 WRITERS = {

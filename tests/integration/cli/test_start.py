@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from tests.integration.cli.conftest import METERDECK, CommandLine, Done
 
+from meterdeck.core.adapters.script_texts import script_texts
+from meterdeck.core.model.contract import OURS
 from meterdeck.core.settings import load_context
-from meterdeck.tui.cli.version import VERSION
-
-REPOSITORY = Path(__file__).parents[3]
+from meterdeck.core.version import VERSION
 
 
 def bare(tmp_path: Path, *words: str, **environ: str) -> Done:
@@ -134,8 +134,11 @@ def test_the_version_is_told_without_loading_anything(tmp_path: Path) -> None:
     )
 
     assert done.stdout.splitlines() == [f"meterdeck {VERSION}", "[]"]
-    assert f'\nversion = "{VERSION}"\n' in (REPOSITORY / "pyproject.toml").read_text()
-    assert bare(tmp_path, "--version", "--json").out == f"meterdeck {VERSION}\n"
+    told = bare(tmp_path, "--version", "--json").json
+    assert told == bare(tmp_path, "version", "--json").json
+    assert (told["meterdeck"], told["contract"]) == (VERSION, OURS)
+    assert told["scripts"]["consume"] == script_texts()["consume"].digest
+    assert told["libraries"]["stripe"].startswith("16.")
 
 
 def _with_path(program: str) -> str:
