@@ -153,7 +153,21 @@ def connection_options(options: RedisOptions, connections: int) -> dict[str, Any
         "protocol": 2,  # works with every server and needs no HELLO
         "driver_info": None,  # no CLIENT SETINFO: a restricted user may not send it
         "client_name": None,
+        **_tls(options),
     }
+
+
+def _tls(options: RedisOptions) -> dict[str, Any]:
+    if not options.url.startswith("rediss:"):
+        return {}
+    given: dict[str, Any] = {}
+    if not options.tls_verify:
+        given = {"ssl_cert_reqs": "none", "ssl_check_hostname": False}
+    if options.cluster is None:  # whose client has no such argument
+        password = options.tls_key_password
+        # Without one OpenSSL would ask for it, on a terminal that is not its own.
+        given["ssl_password"] = password.reveal() if password else ""
+    return given
 
 
 class RoutedRedis(Redis):
@@ -220,7 +234,7 @@ def redis_errors(*, write: str = "", operation_id: str = "") -> Iterator[None]:
     except (ConnectionError, TimeoutError, OSError) as error:
         if write and not _never_sent(error):
             raise UnknownOutcome(write, operation_id) from error
-        raise RedisUnreachable(f"Redis does not answer: {_words(error)}") from error
+        raise RedisUnreachable(_silence(error)) from error
     except RedisError as error:
         raise RedisRefused(_refusal(error)) from error
 
@@ -327,6 +341,14 @@ def _never_sent(error: Exception) -> bool:
     # The library tells the two apart only by their text.
     text = str(error)
     return "connecting to" in text or "No connection available" in text
+
+
+def _silence(error: Exception) -> str:
+    text = str(error)
+    if "CERTIFICATE_VERIFY_FAILED" in text:
+        why = text.partition("verify failed: ")[2].rpartition(" (_ssl")[0]
+        return f"Redis's certificate is not accepted: {visible(why) or 'unknown'}"
+    return f"Redis does not answer: {_words(error)}"
 
 
 def _refusal(error: Exception) -> str:

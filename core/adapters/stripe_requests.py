@@ -20,7 +20,7 @@ from meterdeck.core.adapters.stripe_transport import (
     StripeTransport,
 )
 from meterdeck.core.errors import ReadOnly, StripeRefused
-from meterdeck.core.model.context import Mode, StripeOptions
+from meterdeck.core.model.context import Mode, StripeOptions, check_addresses
 from meterdeck.core.model.health import Trouble
 
 PAGE = 100
@@ -38,6 +38,9 @@ class StripeRequests:
     """JSON from one Stripe account, and only of the mode that was asked for.
 
     Reads are tried three times, as far apart as Stripe asks; what is sent once says so.
+
+    Raises:
+        ConfigError: It is another address than Stripe's, in live mode.
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class StripeRequests:
         clock: Clock = wall_clock,
         reads_only: bool = False,
     ) -> None:
+        check_addresses(options, mode)
         self._options = options
         self._mode = mode
         self._connections = connections

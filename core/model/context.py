@@ -89,6 +89,9 @@ class RedisOptions:
         retention_days: How long a counter is kept after its period's end.
         sentinel: None where the URL's server is the one.
         cluster: None where Redis is no cluster.
+        tls_verify: Whether a server's certificate must be of its name and of an
+            authority that is trusted; False in no live context.
+        tls_key_password: Opens the client's own key, the URL's ssl_keyfile.
 
     Raises:
         ConfigError: A cluster and keys that are not tagged.
@@ -102,6 +105,8 @@ class RedisOptions:
     retention_days: int = 35
     sentinel: SentinelOptions | None = None
     cluster: ClusterOptions | None = None
+    tls_verify: bool = True
+    tls_key_password: Secret | None = None
 
     def __post_init__(self) -> None:
         if self.cluster is not None and not self.layout.tagged:
@@ -139,6 +144,32 @@ class StripeOptions:
             own = self.api_base == STRIPE_API
             base = STRIPE_METER_EVENTS if own else self.api_base
             object.__setattr__(self, "meter_events_base", base)
+
+
+def unverified(context: Context) -> str:
+    """Return the sentence to say of Redis's certificate; "" where it is verified."""
+    if context.redis.tls_verify:
+        return ""
+    return "Redis's certificate is NOT verified (redis.tls_verify = false)"
+
+
+def check_addresses(options: StripeOptions, mode: Mode) -> None:
+    """Refuse to send a live key anywhere but to Stripe.
+
+    Raises:
+        ConfigError: An address is not Stripe's, and the mode is live.
+    """
+    given = {
+        "api_base": (options.api_base, STRIPE_API),
+        "meter_events_base": (options.meter_events_base, STRIPE_METER_EVENTS),
+    }
+    for name, (base, own) in given.items():
+        if mode is Mode.LIVE and base != own:
+            raise ConfigError(
+                f"stripe.{name}",
+                "is not Stripe, and the context is live",
+                f"leave it out: a live key goes to {own} only",
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,6 +317,9 @@ class Context:
         alerts: When an alert fires, and who is told.
         changes: How operators' changes reach Redis.
         requests: What is held against changes by request.
+
+    Raises:
+        ConfigError: It is live, and certificates are not verified.
     """
 
     name: str
@@ -308,6 +342,15 @@ class Context:
     alerts: AlertOptions = AlertOptions()
     changes: Changes = Changes.DIRECT
     requests: RequestOptions = USUAL_RULES
+
+    def __post_init__(self) -> None:
+        if self.mode is Mode.LIVE and not self.redis.tls_verify:
+            raise ConfigError(
+                "redis.tls_verify",
+                "is false, and the context is live",
+                "leave it out; ?ssl_ca_certs=FILE in the url names an authority"
+                " of your own",
+            )
 
     def resource(self, name: str) -> Resource:
         """Return the configured resource called `name`.

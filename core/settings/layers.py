@@ -14,7 +14,13 @@ from meterdeck.core.settings.nearest import suggest
 PREFIX = "METERDECK_"
 _NAMED = ("contexts", "resources", "plans", "alerts")
 _SINGLE = ("default_context",)
-_SECRETS = ("password", "sentinel_password", "api_key", "webhook_secret")
+_SECRETS = (
+    "password",
+    "sentinel_password",
+    "tls_key_password",
+    "api_key",
+    "webhook_secret",
+)
 FLAGS = {
     "redis_url": ("redis", "url"),
     "stripe_api_base": ("stripe", "api_base"),

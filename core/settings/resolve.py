@@ -62,6 +62,10 @@ class Resolver:
         if default and default not in plans:
             where = self.origins.where(("contexts", name, "default_plan"))
             raise ConfigError(where, f"no plan {default!r}", suggest(default, plans))
+        if chosen.mode is Mode.LIVE and not chosen.redis.tls_verify:
+            where = self.origins.where(("contexts", name, "redis", "tls_verify"))
+            fix = "leave it out; ?ssl_ca_certs=FILE in url names an authority of yours"
+            raise ConfigError(where, "is false, and the context is live", fix)
         return Context(
             name=name,
             mode=chosen.mode,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from meterdeck.core.errors import ConfigError
 from meterdeck.core.model.context import (
@@ -49,6 +49,7 @@ class _Redis:
         )
         layout = self._layout()
         cluster = self._cluster(address)
+        self._check_tls(address)
         try:
             return RedisOptions(
                 url=address.url,
@@ -59,6 +60,8 @@ class _Redis:
                 retention_days=found.retention_days,
                 sentinel=sentinel,
                 cluster=cluster,
+                tls_verify=found.tls_verify,
+                tls_key_password=self._secret("tls_key_password"),
             )
         except ConfigError as error:
             raise self._placed(error) from None
@@ -106,6 +109,23 @@ class _Redis:
             problem = "names a database, and a cluster has only number 0"
             raise ConfigError(self._where("url"), problem, "leave it out")
         return ClusterOptions(nodes)
+
+    def _check_tls(self, address: RedisAddress) -> None:
+        parts, found = urlsplit(address.url), self.found
+        if not found.tls_verify and parts.scheme != "rediss":
+            problem = "is false, and the url has no certificate to verify"
+            raise ConfigError(
+                self._where("tls_verify"), problem, "write rediss://, or leave it out"
+            )
+        if found.tls_key_password is None:
+            return
+        where = self._where("tls_key_password")
+        if not any(name == "ssl_keyfile" for name, _ in parse_qsl(parts.query)):
+            problem = "opens no key: the url names none"
+            raise ConfigError(where, problem, "add ?ssl_certfile=FILE&ssl_keyfile=FILE")
+        if found.cluster:
+            problem = "cannot be used with a cluster, whose client opens no such key"
+            raise ConfigError(where, problem, "give a key without one (chmod 600)")
 
     def _password(self, address: RedisAddress) -> Secret | None:
         if address.password is None:

@@ -168,6 +168,8 @@ class RedisSettings(Strict):
     master_name: str = ""
     sentinel_username: str = ""
     sentinel_password: SecretSetting | None = None
+    tls_verify: bool = True
+    tls_key_password: SecretSetting | None = None
     retention_days: Annotated[int, Field(ge=1, le=3660)] = 35
 
 

@@ -155,3 +155,34 @@ def test_a_list_of_contexts_names_the_master(tmp_path: Path) -> None:
     (found,) = summaries(config=path, environ={})
 
     assert found.redis == "main of s1:7000, s2"
+
+
+@pytest.mark.parametrize(
+    ("mode", "lines", "sentence"),
+    [
+        ("live", 'url = "rediss://h"\ntls_verify = false', "is false, and the context"),
+        ("test", 'url = "redis://h"\ntls_verify = false', "no certificate to verify"),
+        (
+            "test",
+            'url = "rediss://h"\ntls_key_password = { env = "SENTINEL_PW" }',
+            "opens no key: the url names none",
+        ),
+        (
+            "test",
+            'url = "rediss://h?ssl_keyfile=k"\ncluster = true\ntagged = true\n'
+            'tls_key_password = { env = "SENTINEL_PW" }',
+            "cannot be used with a cluster",
+        ),
+    ],
+)
+def test_tls_settings_that_do_not_fit_are_refused(
+    tmp_path: Path, mode: str, lines: str, sentence: str
+) -> None:
+    """In one sentence, with the file and the key."""
+    path = tmp_path / "c.toml"
+    path.write_text(f'[contexts.a]\nmode = "{mode}"\n[contexts.a.redis]\n{lines}\n')
+
+    with pytest.raises(ConfigError, match=r"c\.toml: contexts\.a\.redis\.tls.*: "):
+        load_context(config=path, environ={"SENTINEL_PW": "s3cret"})
+    with pytest.raises(ConfigError, match=sentence):
+        load_context(config=path, environ={"SENTINEL_PW": "s3cret"})

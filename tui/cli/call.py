@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from meterdeck.core.errors import NotFound, ReadOnly
-from meterdeck.core.model.context import Context
+from meterdeck.core.model.context import Context, unverified
 from meterdeck.core.model.text import visible
 from meterdeck.core.model.usage import Tenant, TenantId, Usage
 from meterdeck.core.services.engine import Engine
 from meterdeck.core.settings import load_context
 from meterdeck.tui.cli.arguments import config_of, flags_of, output_of
-from meterdeck.tui.cli.output import Output
+from meterdeck.tui.cli.output import Output, note
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +124,12 @@ def context_of(args: Namespace, *, with_stripe: bool = True) -> Context:
     Args:
         with_stripe: False leaves Stripe out, and its key where it is.
     """
-    return load_context(
+    context = load_context(
         config=config_of(args),
         context=getattr(args, "context", None),
         flags=flags_of(args),
         with_stripe=with_stripe,
     )
+    if said := unverified(context):
+        note(f"meterdeck: {said}")
+    return context

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from textual.strip import Strip
 
+from meterdeck.core.model.context import unverified
 from meterdeck.core.model.degraded import SpoolSight
 from meterdeck.core.model.fleet_update import Reach
 from meterdeck.core.model.text import visible
@@ -32,7 +33,8 @@ class Banner(LineView):
     def show(self, picture: Picture) -> None:
         """Show what is wrong in a picture, or hide."""
         away, waiting = trouble(picture), spooled(picture.spool)
-        self.text = " · ".join(filter(None, (away, waiting)))
+        open_to_others = unverified(picture.context)
+        self.text = " · ".join(filter(None, (away, waiting, open_to_others)))
         self._loud = bool(away) or _is_full(picture.spool)
         self._alerting(picture)
         if self.display != bool(self.text):
