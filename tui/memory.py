@@ -41,6 +41,8 @@ class Memory:
         text = json.dumps(self._here, indent=1, sort_keys=True, ensure_ascii=False)
         with suppress(MeterdeckError, OSError):  # a full disk stops no console
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._path.touch(0o600)
+            self._path.chmod(0o600)  # also one that an earlier version wrote
             replace_whole(self._path, old, f"{text}\n".encode())
 
 

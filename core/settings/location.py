@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from meterdeck.core.errors import ConfigError
+from meterdeck.core.settings.file_modes import refuse_open_to_all
 from meterdeck.core.settings.nearest import suggest
 
 SANDBOX = "sandbox"
@@ -102,6 +103,8 @@ def check_start(
     if name == SANDBOX and config is None:
         return Chosen(None, {}, SANDBOX)
     path = find_config(config, environ)
+    if path is not None:
+        refuse_open_to_all(path)
     tree = read_toml(path) if path else {}
     names = _names(tree, environ)
     if name == SANDBOX:

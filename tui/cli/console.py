@@ -9,6 +9,7 @@ from functools import partial
 from meterdeck.core.errors import BadInput
 from meterdeck.core.settings import check_start, load_context
 from meterdeck.tui.cli.arguments import config_of, flags_of
+from meterdeck.tui.cli.exposure import tell_exposed
 
 
 def run(args: Namespace) -> int:
@@ -28,6 +29,7 @@ def _open(args: Namespace, opens: str = "") -> int:
         raise BadInput(
             "the console needs a terminal; commands for scripts: meterdeck --help"
         )
+    tell_exposed(chosen.path)
     # Half a second that a wrong configuration should not cost.
     from meterdeck.tui.app import run_console  # noqa: PLC0415
 

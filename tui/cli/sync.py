@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 
 from meterdeck.core.errors import BadInput
 from meterdeck.core.model.context import Context
-from meterdeck.tui.cli.arguments import output_of
+from meterdeck.core.settings import find_config
+from meterdeck.tui.cli.arguments import config_of, output_of
 from meterdeck.tui.cli.call import context_of
+from meterdeck.tui.cli.exposure import tell_exposed
 from meterdeck.tui.cli.json_form import Form, context_form
 from meterdeck.tui.cli.output import Cell, Output, Tone, note
 
@@ -40,6 +42,7 @@ _PORT = 65_535
 def run(args: Namespace) -> int:
     """Deliver until a signal ends it, or with --once what is unsent now."""
     context = context_of(args)
+    tell_exposed(find_config(config_of(args)))
     port = context.delivery.metrics_port
     if args.metrics_port is not None:
         port = args.metrics_port
