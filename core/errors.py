@@ -27,6 +27,10 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from meterdeck.core.model.text import visible
+
+_LONGEST = 2000
+
 
 class MeterdeckError(Exception):
     """Base of all errors; `exit_code` is what the command line ends with."""
@@ -49,7 +53,9 @@ class ConfigError(MeterdeckError):
         self.where = where
         self.problem = problem
         self.fix = fix
-        super().__init__(f"{where}: {problem}" + (f"; {fix}" if fix else ""))
+        # One line, whatever a key of the file holds.
+        sentence = f"{where}: {problem}" + (f"; {fix}" if fix else "")
+        super().__init__(visible(sentence, _LONGEST))
 
 
 class BadInput(MeterdeckError):

@@ -259,5 +259,5 @@ def _headers(*, as_json: bool) -> dict[str, str]:
 def _read(content: bytes) -> object:
     try:
         return json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None

@@ -7,15 +7,17 @@ from collections.abc import Sequence
 from urllib.parse import quote_plus
 
 from meterdeck.core.adapters.stripe_attempts import Posting, fresh_key
+from meterdeck.core.adapters.stripe_errors import Fault, FaultKind
 from meterdeck.core.adapters.stripe_payload import Meters, payload_of
 from meterdeck.core.adapters.stripe_requests import StripeRequests
-from meterdeck.core.adapters.stripe_transport import Posted, RequestFailed
+from meterdeck.core.adapters.stripe_transport import Json, Posted, RequestFailed
 from meterdeck.core.model.context import Mode
 from meterdeck.core.model.delivery import Attempt
 from meterdeck.core.model.events import MeterEvent
 from meterdeck.core.model.subscriptions import MeterInfo
 
 _PATH = "/v1/billing/meter_events"
+_FOREIGN = "the answer is not the meter event that was sent"
 # Nearly every name and number: there is nothing to quote in it.
 _PLAIN = re.compile(r"[A-Za-z0-9_.~-]*", re.ASCII).fullmatch
 
@@ -58,7 +60,16 @@ class V1Sink:
             answer = await self._requests.post(Posted(_PATH, body, posting.key))
         except RequestFailed as failure:
             return posting.failed(failure.fault, event.identifier)
+        if not _is_event(answer.body, event.identifier):
+            fault = Fault(FaultKind.LOST, _FOREIGN, 200, request_id=answer.request_id)
+            return posting.failed(fault, event.identifier)
         return posting.accepted(answer.request_id)
+
+
+def _is_event(body: Json, identifier: str) -> bool:
+    """Tell whether this is the event that was sent; a 200 alone may be a proxy's."""
+    same = body.get("identifier", identifier) == identifier
+    return same and body.get("object") == "billing.meter_event"
 
 
 def _form(event: MeterEvent, meter: MeterInfo | None) -> bytes:

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from meterdeck.core.adapters.stripe_attempts import Posting, unsent
 from meterdeck.core.adapters.stripe_clock import rfc3339
+from meterdeck.core.adapters.stripe_errors import Fault, FaultKind
 from meterdeck.core.adapters.stripe_payload import Meters, payload_of
 from meterdeck.core.adapters.stripe_requests import StripeRequests
 from meterdeck.core.adapters.stripe_transport import Posted, RequestFailed
@@ -18,6 +19,7 @@ from meterdeck.core.model.events import MeterEvent
 
 MOST_EVENTS = 100
 _PATH = "/v2/billing/meter_event_stream"
+_FOREIGN = "the answer to the meter events is not Stripe's"
 
 
 class V2StreamSink:
@@ -75,9 +77,18 @@ class V2StreamSink:
             # If not the token has expired but the key is bad, a new one will not come.
             if failure.fault.status == 401 and not expired:
                 return await self._together(events, expired=token)
-            alone = events[0].identifier if len(events) == 1 else ""
-            return [posting.failed(failure.fault, alone)] * len(events)
+            return self._failed(posting, failure.fault, events)
+        if "error" in answer.body or not answer.request_id:
+            # Its answer is an empty object, which others write, too; not its header.
+            fault = Fault(FaultKind.LOST, _FOREIGN, 200, request_id=answer.request_id)
+            return self._failed(posting, fault, events)
         return [posting.accepted(answer.request_id)] * len(events)
+
+    def _failed(
+        self, posting: Posting, fault: Fault, events: Sequence[MeterEvent]
+    ) -> list[Attempt]:
+        alone = events[0].identifier if len(events) == 1 else ""
+        return [posting.failed(fault, alone)] * len(events)
 
     def _posted(self, events: Sequence[MeterEvent], key: str, token: str) -> Posted:
         written = [

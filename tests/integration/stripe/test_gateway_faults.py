@@ -358,3 +358,22 @@ async def test_latency_is_that_of_the_last_answer() -> None:
 
         assert round_trip > 0
         assert gateway.latency_ms == round_trip
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        answer({"status": "ok"}),
+        answer({"object": "billing.meter_event", "identifier": "another"}),
+        answer({"object": "billing.meter"}),
+        Reply(body=b'{"a":' * 5_000),
+    ],
+)
+async def test_a_200_that_is_not_the_event_that_was_sent_is_no_delivery(
+    foreign: Reply,
+) -> None:
+    """A proxy's JSON is no word of Stripe's: nobody knows whether it was counted."""
+    async with talking_to(foreign) as (gateway, _):
+        delivered = await gateway.send_meter_event(EVENT)
+
+        assert delivered.outcome is EventOutcome.UNKNOWN
