@@ -20,6 +20,7 @@ _NAMED = 3
 _WHY = {
     Why.CLEARED: "it is within the threshold again",
     Why.LOUDER: "a louder threshold of the rule holds",
+    Why.LIMIT_CHANGED: "the limit is another, and it fired anew",
     Why.PERIOD_OVER: "the period is over",
     Why.NOT_ASKED: "the rule is gone, or not for this tenant",
 }

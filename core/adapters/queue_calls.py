@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, cast
@@ -110,6 +111,11 @@ class QueueCalls:
         self._cursors: dict[bytes, str] = {}
         self._settle = Script(*SETTLE_QUEUED)
         self._tidy = Script("checks", "tidy_consumers")
+
+    def keep(self, queues: AbstractSet[bytes]) -> None:
+        """Forget how far any other queue was read: it is gone."""
+        for gone in self._cursors.keys() - queues:
+            del self._cursors[gone]
 
     async def take(self, queues: Sequence[bytes], count: int) -> list[Taken]:
         """Give at most `count` entries of each queue to this worker.

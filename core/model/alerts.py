@@ -37,6 +37,8 @@ class Why(StrEnum):
     """What it is about is within the threshold again."""
     LOUDER = "louder"
     """A louder threshold of the same rule holds."""
+    LIMIT_CHANGED = "limit_changed"
+    """It holds of another limit now, and has fired anew."""
     PERIOD_OVER = "period_over"
     NOT_ASKED = "not_asked"
     """The rule is gone, or is not for this tenant any more."""
@@ -127,11 +129,17 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What becomes of a slot; `telling` is to be delivered, if any."""
+    """What becomes of a slot; `telling` is to be delivered, if any.
+
+    Attributes:
+        ended: The firing that this one takes the place of, as it is resolved; to be
+            told of first. None where nobody was told that it began.
+    """
 
     before: Alert | None
     after: Alert
     telling: Telling | None = None
+    ended: Alert | None = None
 
 
 def judge(
@@ -217,7 +225,8 @@ def _when_it_holds(
     before: Alert | None, slot: Slot, reading: Reading, now: datetime
 ) -> Change | None:
     if before is None or before.armed or _rearmed(before, reading):
-        return Change(before, _fired(before, slot, reading, now), Telling.FIRED)
+        after = _fired(before, slot, reading, now)
+        return Change(before, after, Telling.FIRED, _ended(before, now))
     if not before.live:
         seen = before.handled is not None and before.handled.until is None
         state = AlertState.ACKNOWLEDGED if seen else AlertState.OPEN
@@ -226,6 +235,13 @@ def _when_it_holds(
         after = _moved(before, now, state=AlertState.OPEN, handled=None)
         return Change(before, after, Telling.REMINDED)
     return None
+
+
+def _ended(before: Alert | None, now: datetime) -> Alert | None:
+    if before is None or not before.live:
+        return None
+    change = _resolved(before, Why.LIMIT_CHANGED, now)
+    return change.after if change.telling is Telling.RESOLVED else None
 
 
 def _when_not(

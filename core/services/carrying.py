@@ -79,6 +79,7 @@ class Carrying:
             batch = waiting[start : start + _AT_ONCE]
             done = await asyncio.gather(*map(self._try, batch))
             due -= {name for name, yes in zip(batch, done, strict=True) if yes}
+        self._failed &= due
 
     async def _try(self, tenant: TenantId) -> bool:
         try:

@@ -156,6 +156,10 @@ class EventQueue:
                 for name in sorted(decode(each) for each in names)
             ]
             self._known_until = time.monotonic() + _LIST_KEPT_S
+            keys = {each.key for each in self._known}
+            self._grouped &= keys
+            self._unusable &= keys
+            self._calls.keep(keys)
         return self._known
 
     async def _repaired(self, queue: _Queue, taken: Taken, tried: set[bytes]) -> bool:

@@ -20,6 +20,7 @@ from meterdeck.core.model.tenant_history import (
     TenantHistory,
 )
 from meterdeck.core.model.usage import ResourceKind, Tenant
+from meterdeck.core.services.recent import Recent
 from meterdeck.core.services.reconcile.subjects import whole_minutes
 
 MOST_PERIODS = 6
@@ -27,21 +28,27 @@ MOST_PERIODS = 6
 
 _INSTANT = timedelta(microseconds=1)
 _MOST_REMEMBERED = 1_000
+_TOTALS_KEPT_S = 900.0
+"""What is over may change still: by late reports, corrections, cancelled events."""
+_METERS_KEPT_S = 300.0
 _Asked = tuple[str, str, datetime, datetime]
 
 
 class StripeHistory:
     """Completes histories of one context's tenants; changes nothing anywhere.
 
-    Meters are read once; what Stripe has of a period that is over is asked for once.
+    Meters are read every five minutes at most, and what Stripe has of a period that is
+    over every quarter of an hour: of the thousand asked for last.
     """
 
     def __init__(self, context: Context, gateway: StripeGateway) -> None:
         self._context = context
         self._gateway = gateway
-        self._meters: dict[str, MeterInfo] | None = None
-        self._totals: dict[_Asked, Decimal] = {}
-        self._by_day: dict[_Asked, list[MeterSummary]] = {}
+        self._meters: Recent[str, dict[str, MeterInfo]] = Recent(1, _METERS_KEPT_S)
+        self._totals: Recent[_Asked, Decimal] = Recent(_MOST_REMEMBERED, _TOTALS_KEPT_S)
+        self._by_day: Recent[_Asked, list[MeterSummary]] = Recent(
+            _MOST_REMEMBERED, _TOTALS_KEPT_S
+        )
 
     async def complete(self, history: TenantHistory) -> TenantHistory:
         """Return a history with what Stripe has of it besides.
@@ -72,10 +79,11 @@ class StripeHistory:
         resource = known.resource
         if not resource.meter or resource.kind is ResourceKind.GAUGE:
             return None
-        if self._meters is None:
+        meters = self._meters.get("")
+        if meters is None:
             found = sorted(await self._gateway.meters(), key=lambda each: each.active)
-            self._meters = {each.event_name: each for each in found}
-        meter = self._meters.get(resource.meter)
+            meters = self._meters.put("", {each.event_name: each for each in found})
+        meter = meters.get(resource.meter)
         return meter if meter is not None and meter.formula == "sum" else None
 
     async def _with_periods(
@@ -103,25 +111,23 @@ class StripeHistory:
         self, tenant: Tenant, meter: MeterInfo, start: datetime, end: datetime
     ) -> Decimal:
         name = (meter.id, tenant.customer, start, end)
-        if name not in self._totals:
+        total = self._totals.get(name)
+        if total is None:
             total = await self._gateway.summary(meter.id, tenant.customer, start, end)
-            if len(self._totals) >= _MOST_REMEMBERED:
-                self._totals.clear()
-            self._totals[name] = total
-        return self._totals[name]
+            self._totals.put(name, total)
+        return total
 
     async def _days(
         self, tenant: Tenant, meter: MeterInfo, start: datetime, end: datetime
     ) -> list[MeterSummary]:
         name = (meter.id, tenant.customer, start, end)
-        if name not in self._by_day:
+        found = self._by_day.get(name)
+        if found is None:
             found = await self._gateway.summaries(
                 meter.id, tenant.customer, start, end, "day"
             )
-            if len(self._by_day) >= _MOST_REMEMBERED:
-                self._by_day.clear()
-            self._by_day[name] = found
-        return self._by_day[name]
+            self._by_day.put(name, found)
+        return found
 
     async def _with_days(
         self, tenant: Tenant, known: ResourceHistory, meter: MeterInfo

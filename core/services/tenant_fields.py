@@ -23,6 +23,8 @@ from meterdeck.core.model.usage import (
 )
 from meterdeck.core.services.current_periods import CYCLE_FIELDS, read_cycle
 
+MOST_KEPT = 2_000
+"""Different terms that tenants share; where each has its own, sharing gains nothing."""
 _UNLIMITED = "unlimited"
 _LIMIT = "limit:"
 _RULE = "rule:"
@@ -132,6 +134,8 @@ def _kept(known: dict[_K, _V], key: _K, make: Callable[[], _V]) -> _V:
     try:
         return known[key]
     except KeyError:
+        if len(known) >= MOST_KEPT:
+            known.clear()  # those who have one keep it; it is only not shared any more
         made = known[key] = make()
         return made
 

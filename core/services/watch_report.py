@@ -62,7 +62,7 @@ class WatchReport:
         self.sending: Sending | None = None
         self._month: Period | None = None
         self._tenants: dict[TenantId, Tenant] = {}
-        self._removed: list[TenantId] = []
+        self._removed: dict[TenantId, None] = {}
         self._overrides: dict[tuple[TenantId, str], OverrideChange] = {}
         self._events: deque[LoggedEvent] = deque()
         self._dropped = 0
@@ -76,7 +76,7 @@ class WatchReport:
     def add_removed(self, tenant: TenantId) -> None:
         """Report a tenant that is gone; send it before the same one comes back."""
         self._tenants.pop(tenant, None)
-        self._removed.append(tenant)
+        self._removed[tenant] = None
 
     def add_overrides(self, changes: Iterable[OverrideChange]) -> None:
         """Report overrides; the last change of each counts."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import subprocess
 from contextlib import suppress
 
 from tests.soak.world import World
@@ -25,7 +26,7 @@ _ROUTES = (
 )
 """Keys that look and change nothing."""
 _BETWEEN_S = 0.25
-_STARTED_S = 30.0
+_TRIES = 8
 
 
 class AttachedConsole:
@@ -85,24 +86,26 @@ class AttachedConsole:
                 self.hung_up += 1
             await self._start()
 
-    async def quit(self) -> int:
-        """Leave it as a person does; return how it ended."""
+    async def quit(self) -> str:
+        """Leave it as a person does; return what was wrong with that, or nothing."""
         async with self._lock:
             terminal, self._terminal = self._terminal, None
             if terminal is None:
-                return -1
-            for _ in range(3):
-                terminal.send(KEYS["escape"])
-                await asyncio.sleep(0.5)
-            terminal.send("q")
-            with suppress(Exception):
-                await asyncio.to_thread(terminal.wait_end, timeout_s=5)
-            code = terminal.process.poll()
-            if code is None:
-                terminal.send(KEYS["ctrl+c"])
-                code = await asyncio.to_thread(terminal.wait_end)
-            terminal.close()
-            return code
+                return "there was none"
+            shown = terminal.text()
+            try:
+                for _ in range(_TRIES):
+                    terminal.send(KEYS["escape"])
+                    await asyncio.sleep(0.5)  # an escape alone, not the start of a key
+                    terminal.send("q")
+                    with suppress(subprocess.TimeoutExpired, OSError):
+                        code = await asyncio.to_thread(terminal.wait_end, timeout_s=2)
+                        return f"it ended with {code}" if code else ""
+                return (
+                    f"it did not end; it showed:\n{shown}\nand now:\n{terminal.text()}"
+                )
+            finally:
+                await asyncio.to_thread(terminal.close)
 
     async def _start(self) -> None:
         environment = self._world.environment

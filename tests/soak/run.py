@@ -158,9 +158,8 @@ class Stage:
                 )
 
     async def _end_console(self, sheet: Sheet) -> None:
-        code = await self.console.quit()
-        if code:
-            sheet.faults.append(f"the console, told to end, ended with {code}")
+        if wrong := await self.console.quit():
+            sheet.faults.append(f"the console, told to end: {wrong}")
         sheet.faults += [
             f"the console ended by itself: {t}" for t in self.console.crashes
         ]

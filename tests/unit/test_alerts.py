@@ -46,6 +46,7 @@ class Book:
     def __init__(self) -> None:
         self.alerts: dict[str, Alert] = {}
         self.told: list[tuple[Telling, int, str]] = []
+        self.ended: list[str] = []
         self.now = NOON
 
     def read(
@@ -73,6 +74,9 @@ class Book:
             slot = each.after.slot
             assert self.alerts.get(slot.field) == each.before
             self.alerts[slot.field] = each.after
+            if each.ended:
+                assert each.ended.why is Why.LIMIT_CHANGED
+                self.ended.append(each.ended.id)
             if each.telling:
                 self.told.append((each.telling, slot.threshold, slot.period))
 
@@ -111,6 +115,25 @@ def test_a_jump_over_both_thresholds_is_one_alert() -> None:
     assert book.fired == [100]
     assert [each.slot.threshold for each in book.live] == [80]
     assert book.told[-1][0] is Telling.RESOLVED
+
+
+def test_an_open_alert_that_fires_anew_for_another_limit_is_told_to_be_over() -> None:
+    """A receiver that opened an incident for the first one closes that, and no other;
+    of one that opened again in silence it was told before."""
+    book = Book()
+
+    book.read(90)
+    (first,) = book.live
+    book.read(85, limit=2000)
+    (second,) = book.live
+
+    assert book.ended == [first.id] != [second.id]
+    assert book.fired == [80, 80]
+
+    book.read(60, limit=2000)
+    book.read(85, limit=2000)
+    book.read(85, limit=3000)
+    assert book.ended == [first.id]
 
 
 def test_an_alert_is_over_only_with_a_margin_and_opens_again_in_silence() -> None:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from meterdeck.tui.widgets.command_line import CommandLine
 
 
+MOST_LINES = 100
+"""Typed commands that ↑ brings back."""
 CLOSE_LOOK_S = 2.0
 """Seconds between two close looks at the tenant that a screen is about."""
 SELDOM = 3
@@ -263,6 +265,7 @@ class AreaScreen(Screen[None]):
         kept = self.console.command_lines
         if message.line.strip() and kept[-1:] != [message.line]:
             kept.append(message.line)
+            del kept[:-MOST_LINES]
         if line.run(message.line):
             await self.on_command_line_left()
 

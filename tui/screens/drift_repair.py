@@ -10,10 +10,12 @@ from textual.message import Message
 
 from meterdeck.core.errors import MeterdeckError
 from meterdeck.core.model.drift import Drifted, LastPass, drifted
-from meterdeck.core.model.usage import CounterId, TenantId
+from meterdeck.core.model.usage import CounterId
 from meterdeck.core.services.reconcile.reconciler import Result, Unasked
 from meterdeck.core.services.reconcile.subjects import Compared
 from meterdeck.tui.actions import Action
+from meterdeck.tui.repair_request import RepairDrift
+from meterdeck.tui.requests import Request
 from meterdeck.tui.runtime import tell
 from meterdeck.tui.screens.listing import ListScreen
 
@@ -45,7 +47,6 @@ class DriftRepairing(ListScreen[LastPass | None]):
     def __init__(self) -> None:
         super().__init__()
         self.fresh: dict[CounterId, Drifted | None] = {}
-        self._mending: frozenset[CounterId] = frozenset()
 
     @abstractmethod
     def chosen(self, action: Action) -> frozenset[CounterId]:
@@ -70,10 +71,11 @@ class DriftRepairing(ListScreen[LastPass | None]):
         else:
             self._look_anew(counters, action)
 
-    def changed(self, tenant: TenantId) -> None:
-        super().changed(tenant)
-        if self._mending:
-            self._look_anew(self._mending, None)
+    def answered(self, request: Request) -> None:
+        super().answered(request)
+        if isinstance(request, RepairDrift):
+            counters = frozenset(each.subject.counter for each in request.steps)
+            self._look_anew(counters, None)
 
     def _look_anew(self, counters: frozenset[CounterId], action: Action | None) -> None:
         future = self.console.runtime.submit(
@@ -111,6 +113,5 @@ class DriftRepairing(ListScreen[LastPass | None]):
             text = reasons[0] if reasons else "it agrees by now: nothing to repair"
             self.console.say(text, title=action.label)
         elif picture is not None and self.on_top:
-            self._mending = frozenset(each.subject.counter for each in wrong)
             dialog = RepairDialog(picture, wrong)
             self.app.push_screen(dialog, self.console.perform)

@@ -9,27 +9,33 @@ from meterdeck.core.model.usage import CounterId
 _APART_S = 300.0
 """Seconds between two samples that are kept: a pace is of five to ten minutes."""
 _LEAST_S = 30.0
-_MOST = 200_000
+MOST_COUNTERS = 200_000
+"""Of those that moved last; about 50 MB. The pace of others begins anew."""
 
 _Sample = tuple[float, int]
 
 
 class Paces:
-    """Two samples of each counter; bounded, and forgotten with the worker."""
+    """Two samples of each counter; forgotten with the worker.
 
-    def __init__(self) -> None:
+    Args:
+        most: Counters; beyond it the one that moved longest ago is forgotten.
+    """
+
+    def __init__(self, most: int = MOST_COUNTERS) -> None:
+        self._most = most
         self._kept: dict[CounterId, tuple[_Sample | None, _Sample]] = {}
 
     def note(self, counter: CounterId, used: int, at: datetime) -> None:
         """Take in what a counter holds; one that fell begins anew."""
         second = at.timestamp()
-        older, newer = self._kept.get(counter, (None, (second, used)))
+        older, newer = self._kept.pop(counter, (None, (second, used)))
         if used < newer[1] or second < newer[0]:
             older, newer = None, (second, used)
         elif second - newer[0] >= _APART_S:
             older, newer = newer, (second, used)
-        if len(self._kept) >= _MOST and counter not in self._kept:
-            self._kept.clear()
+        if len(self._kept) >= self._most:
+            del self._kept[next(iter(self._kept))]
         self._kept[counter] = (older, newer)
 
     def rate(self, counter: CounterId, used: int, at: datetime) -> float | None:

@@ -216,7 +216,13 @@ class AlertWatch:
 
     def _entries(self, change: Change, now: datetime) -> list[Entry]:
         found = [entry_of(change.before, change.after)]
-        if change.telling is not None and self._context.alerts.webhook is not None:
-            told = new_delivery(self._context, change.after, change.telling, now)
-            found.append(delivery_entry(None, told))
+        if self._context.alerts.webhook is None:
+            return found
+        for alert, telling in (
+            (change.ended, Telling.RESOLVED),
+            (change.after, change.telling),
+        ):
+            if alert is not None and telling is not None:
+                told = new_delivery(self._context, alert, telling, now)
+                found.append(delivery_entry(None, told))
         return found

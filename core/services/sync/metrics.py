@@ -19,6 +19,8 @@ from meterdeck.core.model.reconciliation import MEANT, SETTLES, Cause
 
 _LATENCIES_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _LAGS_S = (0.5, 1.0, 2.0, 5.0, 15.0, 30.0, 60.0, 90.0, 120.0, 300.0, 900.0, 3600.0)
+MOST_CODES = 100
+"""Labels are for ever, and what a code is, somebody else says."""
 _LONGEST_CODE = 64
 
 
@@ -30,6 +32,7 @@ class Metrics:
 
     def __init__(self) -> None:
         registry = self.registry = CollectorRegistry()
+        self._codes: set[str] = set()
         self._requests = Counter(
             "meterdeck_requests",
             "Events in requests to Stripe, by what came of it.",
@@ -108,9 +111,15 @@ class Metrics:
         """Count an event."""
         self._settled.labels(verdict.value).inc()
         if verdict in (Verdict.DEAD, Verdict.AMBIGUOUS):
-            self._refusals.labels(code[:_LONGEST_CODE] or "none").inc()
+            self._refusals.labels(self._label(code[:_LONGEST_CODE] or "none")).inc()
         if lag_s is not None and verdict is Verdict.DELIVERED:
             self._lag.observe(lag_s)
+
+    def _label(self, code: str) -> str:
+        """Return a code, or one word for all of those that came too late."""
+        if len(self._codes) < MOST_CODES:
+            self._codes.add(code)
+        return code if code in self._codes else "other"
 
     def not_claimed(self, why: NotClaimed) -> None:
         """Count a look for nothing."""
