@@ -32,6 +32,7 @@ from meterdeck.core.services.watch_loop import Sources
 if TYPE_CHECKING:
     from meterdeck.core.adapters.sandbox_control import SandboxControl
     from meterdeck.core.model.request_answers import RequestAnswer
+    from meterdeck.core.services.acl.redis_users import RedisUsers
     from meterdeck.core.services.alerting.alerts import Alerts
     from meterdeck.core.services.bulk_overrides import BulkOverrides
     from meterdeck.core.services.catalogue import CatalogueService
@@ -224,6 +225,14 @@ class Engine:
         from meterdeck.core.services.handoff import gather  # noqa: PLC0415
 
         return await gather(self, since, seen)
+
+    @property
+    def redis_users(self) -> RedisUsers:
+        """What makes the Redis users of roles."""
+        # Rare, and the console's start should not pay for it.
+        from meterdeck.core.services.acl.redis_users import RedisUsers  # noqa: PLC0415
+
+        return RedisUsers(self._redis, self.context)
 
     @cached_property
     def alerts(self) -> Alerts:

@@ -7,7 +7,7 @@ import hashlib
 import secrets
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from meterdeck.core.adapters.role_scripts import role_digests
@@ -16,8 +16,11 @@ from meterdeck.core.model.acl.roles import ROLES, Role
 from meterdeck.core.model.acl.server import Server
 from meterdeck.core.model.acl.user_rules import Place, UserRules, rules_of
 from meterdeck.core.model.context import Context
+from meterdeck.core.services.engine import Engine
+from meterdeck.tui.cli.acl_apply import apply
+from meterdeck.tui.cli.acl_stripe import show_permissions
 from meterdeck.tui.cli.arguments import output_of
-from meterdeck.tui.cli.call import context_of
+from meterdeck.tui.cli.call import Call, context_of, run_call
 from meterdeck.tui.cli.json_form import Form, context_form
 from meterdeck.tui.cli.output import Output
 
@@ -32,7 +35,12 @@ class Wanted:
 
 
 def run(args: Namespace) -> int:
-    """Print the users of the roles that are named, or of all."""
+    """Print the users of the roles that are named, or of all; or make them so."""
+    if args.stripe:
+        show_permissions(output_of(args), roles_of(args.roles))
+        return 0
+    if args.apply:
+        return _apply(args)
     context = context_of(args)
     wanted = _wanted(args, context, _server(args, context))
     out = output_of(args)
@@ -55,20 +63,24 @@ def roles_of(names: Sequence[str]) -> tuple[Role, ...]:
     return tuple(dict.fromkeys(map(Role, names))) or tuple(Role)
 
 
+def _apply(args: Namespace) -> int:
+    if args.server or args.file:
+        raise BadInput("--server and --file are for printing; --apply asks the server")
+
+    async def work(call: Call) -> int:
+        server = await call.engine.redis_users.server()
+        return await apply(call, _wanted(args, call.context, server))
+
+    return run_call(args, work, without_stripe=True)
+
+
 def _server(args: Namespace, context: Context) -> Server:
     if args.server:
         return Server.parse(args.server)
-    # The tables themselves need no client.
-    from meterdeck.core.adapters.redis_client import open_redis  # noqa: PLC0415
-    from meterdeck.core.adapters.server_facts import read_facts  # noqa: PLC0415
 
     async def ask() -> Server:
-        client = open_redis(context.redis, reads_only=True)
-        try:
-            found = [Server.of_info(each.info) for each in await read_facts(client)]
-        finally:
-            await client.aclose()
-        return min(found, key=lambda each: (each.major, each.minor))
+        async with Engine(replace(context, stripe=None)) as engine:
+            return await engine.redis_users.server()
 
     return asyncio.run(ask())
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from meterdeck.tui.cli.command import Commands, add_command
+from meterdeck.tui.cli.commands_that_write import add_write_options
 
 
 def add_acl(commands: Commands, common: argparse.ArgumentParser) -> None:
@@ -18,6 +19,12 @@ def add_acl(commands: Commands, common: argparse.ArgumentParser) -> None:
         nargs="*",
         help="application, worker, viewer, support, lead, deploy (default: all)",
     )
+    acl.add_argument(
+        "--apply",
+        action="store_true",
+        help="show what differs on the server, and make it so",
+    )
+    add_write_options(acl, reason=False)
     acl.add_argument(
         "--file", action="store_true", help="lines of an ACL file, not commands"
     )
@@ -40,4 +47,9 @@ def add_acl(commands: Commands, common: argparse.ArgumentParser) -> None:
         "--generate",
         action="store_true",
         help="make a new password for each, and print it, this once",
+    )
+    acl.add_argument(
+        "--stripe",
+        action="store_true",
+        help="print what each role's restricted Stripe key needs, instead",
     )

@@ -97,6 +97,10 @@ def rules_of(
         raise BadInput(
             f"user {name!r}: 1 to 64 of A-Z a-z 0-9 . _ @ - make a user's name here"
         )
+    if name == "default":
+        raise BadInput(
+            "user default: it is whoever gives no name; give the role one of its own"
+        )
     if password_hash and not _HASH.fullmatch(password_hash):
         raise BadInput(
             f"user {name}: a hash is the SHA-256 of the password, 64 digits of 0-9 a-f"

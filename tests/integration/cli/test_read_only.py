@@ -19,7 +19,7 @@ NOT_RUN = {
     "init": "writes a local file, asks no server",
     "pulse": "opens the console, which is shown by its keys",
 }
-GIVEN = {"--yes", "--repair", "--once", "--fix"}
+GIVEN = {"--yes", "--repair", "--once", "--fix", "--apply"}
 WORDS = {
     "tenant": "acme", "resource": "api_calls", "change": "+5", "reason": "why",
     "limit": "9000", "level": "5", "quantity": "1", "amounts": "api_calls=1",
@@ -33,7 +33,7 @@ WRITERS = {
     "unique add", "track", "fire", "reconcile", "sync", "replay", "resolve", "cancel",
     "compensate", "catalogue apply", "catalogue meter create", "catalogue price create",
     "doctor", "faults set", "faults clear", "faults preset", "faults settle",
-    "clock advance",
+    "clock advance", "acl",
 }  # fmt: skip
 """Some that are known to write: each says that the context is read-only."""
 

@@ -1,0 +1,113 @@
+"""Users of Redis servers: read, made, kept; each server has its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from redis.asyncio import RedisCluster
+
+from meterdeck.core.adapters.redis_client import Redis, RoutedRedis, redis_errors
+from meterdeck.core.errors import RedisRefused
+from meterdeck.core.model.acl.differences import SeenUser, in_brackets, rules_seen
+
+_NO_FILE = "not configured to use an ACL file"
+
+
+async def who_am_i(redis: Redis) -> str:
+    """Return the name of the user who asks.
+
+    Raises:
+        RedisUnreachable, RedisRefused: As in `redis_errors`.
+    """
+    client: Any = redis  # the library does not type this method
+    with redis_errors():
+        name = await client.execute_command("ACL", "WHOAMI")
+    return _text(name)
+
+
+async def seen_users(redis: Redis, name: str) -> Mapping[str, SeenUser | None]:
+    """Return a user as each server has it, replicas of a cluster too; None: it has not.
+
+    Raises:
+        RedisUnreachable, RedisRefused: As in `redis_errors`.
+    """
+    replies = await _everywhere(redis, "ACL", "GETUSER", name)
+    return {server: _seen(reply) for server, reply in replies.items()}
+
+
+async def set_user(redis: Redis, arguments: Sequence[str]) -> None:
+    """Make a user everywhere; a server refuses all of its rules or none.
+
+    Raises:
+        RedisUnreachable, RedisRefused: As in `redis_errors`.
+    """
+    await _everywhere(redis, "ACL", "SETUSER", *arguments)
+
+
+async def load_script(redis: Redis, text: bytes) -> None:
+    """Have every server know a script.
+
+    Raises:
+        RedisUnreachable, RedisRefused: As in `redis_errors`.
+    """
+    await _everywhere(redis, "SCRIPT", "LOAD", text)
+
+
+async def save_users(redis: Redis) -> bool:
+    """Have each server keep its users in its ACL file; False where one has none.
+
+    Raises:
+        RedisUnreachable, RedisRefused: As in `redis_errors`.
+    """
+    try:
+        await _everywhere(redis, "ACL", "SAVE")
+    except RedisRefused as error:
+        if _NO_FILE in str(error.__cause__):
+            return False
+        raise
+    return True
+
+
+async def _everywhere(redis: Redis, *command: str | bytes) -> Mapping[str, Any]:
+    client: Any = redis  # the library does not type this method
+    with redis_errors():
+        if isinstance(redis, RoutedRedis):
+            found: Mapping[str, Any] = await client.execute_command(
+                *command, target_nodes=RedisCluster.ALL_NODES
+            )
+            return found
+        return {"": await client.execute_command(*command)}
+
+
+def _seen(reply: Any) -> SeenUser | None:
+    if reply is None:
+        return None
+    fields = _fields(reply)
+    flags = {_text(each) for each in fields["flags"]}
+    selectors = (
+        in_brackets(_rules(_fields(each))) for each in fields.get("selectors", ())
+    )
+    return SeenUser(
+        frozenset((*_rules(fields), *selectors)),
+        on="on" in flags,
+        nopass="nopass" in flags,
+        password_hashes=frozenset(_text(each) for each in fields["passwords"]),
+    )
+
+
+def _rules(fields: Mapping[str, Any]) -> tuple[str, ...]:
+    words = (_text(fields.get(each, b"")) for each in ("commands", "keys", "channels"))
+    return rules_seen(*words)
+
+
+def _fields(reply: Any) -> dict[str, Any]:
+    if isinstance(reply, Mapping):
+        return {_text(name): value for name, value in reply.items()}
+    return {
+        _text(name): value for name, value in zip(reply[::2], reply[1::2], strict=True)
+    }
+
+
+def _text(value: object) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
