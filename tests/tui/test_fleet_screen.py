@@ -12,7 +12,7 @@ from meterdeck.core.model.fleet_update import Health, Reach
 from meterdeck.core.model.usage import TenantId
 from meterdeck.tui.screens.fleet import FleetScreen
 from meterdeck.tui.screens.tenant import TenantScreen
-from meterdeck.tui.widgets.tenant_table import TableColumn, TenantTable
+from meterdeck.tui.widgets.tenant_table import TableLines, TenantTable
 
 AWAY = Health(Reach.DOWN, None, NOW, "connection refused")
 
@@ -50,9 +50,9 @@ async def test_the_screen_shows_what_an_operator_needs_at_a_glance() -> None:
 async def test_rows_are_no_widgets() -> None:
     """A hundred times as many tenants mount not one widget more."""
     async with operating(fleet_update(26)) as operator:
-        few = len(operator.app.screen.query(TableColumn))
+        few = len(operator.app.screen.query(TableLines))
     async with operating(fleet_update(2600)) as operator:
-        many = len(operator.app.screen.query(TableColumn))
+        many = len(operator.app.screen.query(TableLines))
 
     assert many == few
 
@@ -159,7 +159,7 @@ async def test_rows_do_not_jump_while_the_operator_moves() -> None:
 async def test_an_update_repaints_only_the_rows_that_changed() -> None:
     """The other rows' lines are the same as before, and are not drawn again."""
     async with operating(fleet_update()) as operator:
-        column = operator.app.screen.query(TableColumn)[1]
+        column = operator.app.screen.query(TableLines)[0]
         before = list(column._lines)
         owner = table(operator).shown_tenants()[9]
 
@@ -172,11 +172,11 @@ async def test_an_update_repaints_only_the_rows_that_changed() -> None:
 async def test_a_click_selects_and_a_heading_sorts() -> None:
     """The mouse does what keys do."""
     async with operating(fleet_update()) as operator:
-        await operator.pilot.click(TableColumn, offset=(4, 4))
+        await operator.pilot.click(TableLines, offset=(4, 4))
         await operator.pilot.pause()
         assert table(operator).list.cursor == 3
 
-        await operator.pilot.click(TableColumn, offset=(4, 0))
+        await operator.pilot.click(TableLines, offset=(4, 0))
         await operator.pilot.pause()
         assert table(operator).order.key == "name"
 
@@ -212,13 +212,11 @@ async def test_a_silent_redis_is_a_banner_over_the_last_picture() -> None:
         text = await operator.sees("Redis does not answer since 14:02:11")
         assert "showing the picture of 12 s ago" in text
         assert "Northwind Traders" in text
-        assert all(column.stale for column in operator.app.screen.query(TableColumn))
+        assert all(column.stale for column in operator.app.screen.query(TableLines))
 
         await operator.push(update(NOW + timedelta(seconds=14)))
         await operator.until(lambda: "does not answer" not in operator.text())
-        assert not any(
-            column.stale for column in operator.app.screen.query(TableColumn)
-        )
+        assert not any(column.stale for column in operator.app.screen.query(TableLines))
 
 
 async def test_a_silent_stripe_is_a_quiet_mark() -> None:
@@ -280,7 +278,7 @@ async def test_the_filter_keeps_its_focus_while_data_comes() -> None:
 async def test_a_screen_behind_another_paints_nothing_and_catches_up() -> None:
     """Under a dialog each changed line would send the whole terminal anew."""
     async with operating(fleet_update()) as operator:
-        column = operator.app.screen.query(TableColumn)[1]
+        column = operator.app.screen.query(TableLines)[0]
         before = list(column._lines)
         owner = table(operator).shown_tenants()[9]
         await operator.press("enter")

@@ -48,22 +48,6 @@ def test_chosen_columns_never_take_more_than_there_is(width: int) -> None:
             assert cells == 20 if column.width else cells >= column.begins
 
 
-def test_what_moves_begins_a_widget_of_its_own() -> None:
-    """A bar that moves is sent from its widget's left edge, not from the row's."""
-    chosen = [Chosen(key) for key in every_key(FIVE[:2])]
-
-    groups = arrange(400, chosen, FIVE[:2]).groups()
-
-    assert [[column.key for column in group] for group in groups] == [
-        ["name", "id", "customer", "subscription", "plan", "status"],
-        ["resource:calls"],
-        ["resource:disk"],
-        ["trend", "reset"],
-        ["rate"],
-        ["eta"],
-    ]
-
-
 def test_with_five_resources_on_80_columns_the_user_says_which_are_seen() -> None:
     """The last one comes in where another leaves, and numbers need less than bars."""
     draft = ColumnDraft((), FIVE, 80)

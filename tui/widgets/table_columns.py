@@ -37,8 +37,6 @@ class Kind:
         least: Below this it says nothing.
         usual: What it gets where there is room.
         most: What it gets where room is left over.
-        moves: It changes while the counters do: a widget begins with it, because a
-            changed line is sent from its widget's left edge.
     """
 
     label: str
@@ -46,10 +44,9 @@ class Kind:
     least: int
     usual: int
     most: int
-    moves: bool = False
 
 
-_RESOURCE = Kind("", "its share of the limit", 8, 17, 40, moves=True)
+_RESOURCE = Kind("", "its share of the limit", 8, 17, 40)
 KINDS = {
     "name": Kind("Name", "the tenant's name", 16, 22, 40),
     "id": Kind("Id", "its name in the counters' keys", 8, 20, 20),
@@ -57,10 +54,10 @@ KINDS = {
     "subscription": Kind("Subscription", "Stripe's subscription id", 10, 20, 30),
     "plan": Kind("Plan", "the plan it is on", 6, 8, 8),
     "status": Kind("Status", "its subscription's status", 8, 10, 10),
-    "trend": Kind("Trend", "use in the last forty seconds", 10, 10, 10, True),
+    "trend": Kind("Trend", "use in the last forty seconds", 10, 10, 10),
     "reset": Kind("Resets", "when the nearest limit resets", 8, 8, 8),
-    "rate": Kind("Burn rate", "use of the nearest limit", 10, 10, 10, True),
-    "eta": Kind("Limit in", "when the first limit is reached", 9, 9, 9, True),
+    "rate": Kind("Burn rate", "use of the nearest limit", 10, 10, 10),
+    "eta": Kind("Limit in", "when the first limit is reached", 9, 9, 9),
 }
 """Columns by their keys; besides them each resource is one."""
 _BEFORE = ("name", "id", "customer", "subscription", "plan", "status")
@@ -112,15 +109,6 @@ class Arrangement:
 
     placed: tuple[Placed, ...]
     left_out: int = 0
-
-    def groups(self) -> list[tuple[Placed, ...]]:
-        """Return the columns by the widgets that paint them."""
-        found: list[list[Placed]] = []
-        for column in self.placed:
-            if kind_of(column.key).moves or not found:
-                found.append([])
-            found[-1].append(column)
-        return [tuple(group) for group in found]
 
 
 def automatic(layout: Layout, resources: Sequence[str]) -> Arrangement:

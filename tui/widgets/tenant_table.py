@@ -25,12 +25,11 @@ from meterdeck.tui.tenant_marks import TenantMarks
 from meterdeck.tui.themes import Ground, palette
 from meterdeck.tui.widgets.group_heading import heading_line
 from meterdeck.tui.widgets.table_cells import Cells, Order
-from meterdeck.tui.widgets.table_column import TableColumn
 from meterdeck.tui.widgets.table_columns import Arrangement, Chosen, fitting
 from meterdeck.tui.widgets.table_keys import TABLE_KEYS
-from meterdeck.tui.widgets.table_layout import MARKER
+from meterdeck.tui.widgets.table_lines import TableLines
 
-__all__ = ["TableColumn", "TenantTable"]
+__all__ = ["TableLines", "TenantTable"]
 
 
 class TenantTable(Widget, can_focus=True):
@@ -71,6 +70,7 @@ class TenantTable(Widget, can_focus=True):
         self._layout: Arrangement | None = None
         self._selected: TenantId | None = None
         self._pace = SortPace()
+        self._body = TableLines(self)
 
     # -- the picture -----------------------------------------------------------
 
@@ -98,8 +98,7 @@ class TenantTable(Widget, can_focus=True):
         """Dim everything while the picture is old."""
         if stale != self.stale:
             self.stale = stale
-            for column in self._drawn:
-                column.stale = stale
+            self._body.stale = stale
             self._repaint()
 
     def catch_up(self) -> None:
@@ -108,12 +107,7 @@ class TenantTable(Widget, can_focus=True):
         self.rearrange()
 
     def _forget(self, rows: Collection[int] | None) -> None:
-        for column in self._drawn:
-            column.forget(rows)
-
-    @property
-    def _drawn(self) -> list[TableColumn]:
-        return [each for each in self.children if isinstance(each, TableColumn)]
+        self._body.forget(rows)
 
     def rearrange(self) -> None:
         """Filter and sort anew; the cursor stays on its tenant."""
@@ -152,24 +146,12 @@ class TenantTable(Widget, can_focus=True):
         if layout == self._layout:
             return
         self._layout = layout
-        self.remove_children()
-        self.mount_all(self._columns(layout, self.picture))
-
-    def _columns(self, layout: Arrangement, picture: Picture) -> list[TableColumn]:
-        columns, start, groups = [], 0, layout.groups()
-        for group in groups:
-            cells = Cells(picture, group)
-            last = group is groups[-1]
-            columns.append(TableColumn(self, cells, start, last=last))
-            start += cells.width + (0 if start else MARKER)
-        for column in columns:
-            column.stale = self.stale
-        return columns or [TableColumn(self, None)]
+        self._body.show(Cells(self.picture, layout.placed))
 
     # -- painting --------------------------------------------------------------
 
     def compose(self) -> ComposeResult:
-        yield TableColumn(self, None)
+        yield self._body
 
     def refresh(
         self,
@@ -178,7 +160,7 @@ class TenantTable(Widget, can_focus=True):
         layout: bool = False,
         recompose: bool = False,
     ) -> Self:
-        """Leave out repaints of the container: its columns paint everything, and a
+        """Leave out repaints of the container: its lines paint everything, and a
         focus that comes or goes changes none of them.
         """
         if layout or recompose:
@@ -193,8 +175,7 @@ class TenantTable(Widget, can_focus=True):
         self._moved()
 
     def _repaint(self, lines: list[int] | None = None) -> None:
-        for column in self._drawn:
-            column.repaint(lines)
+        self._body.repaint(lines)
 
     def ground(self, line: int) -> Ground:
         """Return what a line of the window is painted on."""

@@ -1,7 +1,7 @@
-"""Some columns of the tenant table, in a widget of their own.
+"""The lines of the tenant table: its heading, and the rows in its window.
 
-Textual sends a changed line from its widget's left edge, so a bar that moves costs one
-column and not the row.
+All columns are in one widget: a widget for each would have Textual send less of a line
+that changes, which the driver sees to anyway, and paint seven times as many pieces.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from meterdeck.tui.widgets.table_cells import Cells, Order
 from meterdeck.tui.widgets.table_layout import MARKER
 
 _KEPT = 400
-"""Lines kept of a column: those of some windows, at both grounds."""
+"""Lines that are kept: those of some windows, on both grounds."""
 
 
 class Table(Protocol):
-    """What a column knows of its table."""
+    """What the lines know of their table."""
 
     list: TenantList
     order: Order
@@ -49,30 +49,22 @@ class Table(Protocol):
         """Take a click on a line of the window."""
 
 
-class TableColumn(LineView):
-    """Heading and the rows in the window.
+class TableLines(LineView):
+    """Heading and the rows in the window."""
 
-    Args:
-        cells: The columns; None before there is a picture.
-        start: Where it begins in the table; the first one has the marks, too.
-        last: It takes the room that is left, and has the scroll bar.
-    """
+    DEFAULT_CSS = "TableLines { height: 1fr; width: 1fr; }"
 
-    DEFAULT_CSS = "TableColumn { height: 1fr; }"
-
-    def __init__(
-        self, table: Table, cells: Cells | None, start: int = 0, *, last: bool = True
-    ) -> None:
+    def __init__(self, table: Table) -> None:
         super().__init__()
         self._table = table
-        self._cells = cells
-        self._start = start
-        self._last = last
-        self._marker = 0 if start else MARKER
-        width = self._marker + (cells.width if cells else 0)
-        self.styles.width = "1fr" if last else width
+        self._cells: Cells | None = None
         self._kept: dict[tuple[object, ...], Strip] = {}
         self._kept_for: tuple[object, ...] = ()
+
+    def show(self, cells: Cells) -> None:
+        """Paint other columns from now on."""
+        self._cells = cells
+        self.forget()
 
     def draw(self, y: int) -> Strip:
         palette, width = self.palette, self.size.width
@@ -82,10 +74,10 @@ class TableColumn(LineView):
         if y > len(shown):
             return self.blank()
         row, ground = shown[y - 1], self._table.ground(y - 1)
-        mark = self._table.scroll_mark(y - 1) if self._last else ""
+        mark = self._table.scroll_mark(y - 1)
         if row < 0 or self._cells is None or self._cells.tells_time:
             return self._line(row, ground, mark)
-        key = (row, ground, mark, bool(self._marker) and self._table.is_marked(row))
+        key = (row, ground, mark, self._table.is_marked(row))
         strip = self._keep(palette, width).get(key)
         if strip is None:
             strip = self._kept[key] = self._line(row, ground, mark)
@@ -113,15 +105,14 @@ class TableColumn(LineView):
         strip = self._row(row, ground).strip(room, blank)
         if row < 0:
             whole = self._table.heading(row, ground)
-            end = self._start + room
-            strip = whole.strip(end, blank).crop(self._start, end)
+            strip = whole.strip(room, blank)
         if mark:
             bar = Line().add(mark, palette.style(Role.FAINT, ground)).strip(1, blank)
             strip = Strip.join([strip, bar])
         return strip
 
     def _titles(self) -> Line:
-        line = Line().add(" " * self._marker, self.palette.style(Role.MUTED))
+        line = Line().add(" " * MARKER, self.palette.style(Role.MUTED))
         if self._cells is not None:
             self._cells.heading(line, self._table.order, self.palette)
         return line
@@ -130,8 +121,7 @@ class TableColumn(LineView):
         line, palette = Line(), self.palette
         if row < 0 or self._cells is None:
             return line
-        if self._marker:
-            line.add(*self._marks(row, ground))
+        line.add(*self._marks(row, ground))
         return self._cells.add(line, row, ground, palette)
 
     def _marks(self, row: int, ground: Ground) -> tuple[str, Style]:
@@ -145,5 +135,5 @@ class TableColumn(LineView):
         event.stop()
         if event.y:
             self._table.click(event.y - 1, twice=event.chain > 1)
-        elif self._cells and (key := self._cells.key_at(event.x - self._marker)):
+        elif self._cells and (key := self._cells.key_at(event.x - MARKER)):
             self._table.sort_by(key)
