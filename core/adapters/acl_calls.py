@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from redis.asyncio import RedisCluster
-
 from meterdeck.core.adapters.redis_client import Redis, RoutedRedis, redis_errors
 from meterdeck.core.errors import RedisRefused
 from meterdeck.core.model.acl.differences import SeenUser, in_brackets, rules_seen
@@ -22,8 +20,9 @@ async def who_am_i(redis: Redis) -> str:
     """
     client: Any = redis  # the library does not type this method
     with redis_errors():
-        name = await client.execute_command("ACL", "WHOAMI")
-    return _text(name)
+        where = {"target_nodes": (await _nodes(redis))[:1]} if _routed(redis) else {}
+        answer = await client.execute_command("ACL", "WHOAMI", **where)
+    return _text(next(iter(answer.values())) if isinstance(answer, Mapping) else answer)
 
 
 async def seen_users(redis: Redis, name: str) -> Mapping[str, SeenUser | None]:
@@ -72,12 +71,25 @@ async def save_users(redis: Redis) -> bool:
 async def _everywhere(redis: Redis, *command: str | bytes) -> Mapping[str, Any]:
     client: Any = redis  # the library does not type this method
     with redis_errors():
-        if isinstance(redis, RoutedRedis):
-            found: Mapping[str, Any] = await client.execute_command(
-                *command, target_nodes=RedisCluster.ALL_NODES
-            )
-            return found
-        return {"": await client.execute_command(*command)}
+        if not _routed(redis):
+            return {"": await client.execute_command(*command)}
+        nodes = await _nodes(redis)
+        found: Mapping[str, Any] = await client.execute_command(
+            *command, target_nodes=nodes
+        )
+        return found
+
+
+def _routed(redis: Redis) -> bool:
+    return isinstance(redis, RoutedRedis)
+
+
+async def _nodes(redis: Redis) -> list[Any]:
+    """Return every node of a cluster, replicas too; by name they cannot be asked."""
+    client: Any = redis
+    cluster = await client.nodes.cluster.initialize()
+    nodes: list[Any] = cluster.get_nodes()
+    return nodes
 
 
 def _seen(reply: Any) -> SeenUser | None:

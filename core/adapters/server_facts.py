@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import files
 from typing import Any, cast
+from weakref import WeakSet
 
 from meterdeck.core.adapters.redis_client import (
     Redis,
     RoutedRedis,
     clock_time,
+    is_no_permission,
+    is_unknown_script,
     redis_errors,
 )
 from meterdeck.core.errors import RedisRefused
@@ -22,6 +26,10 @@ Command = Sequence[bytes | str]
 _SETTINGS = ("save", "appendfsync", "min-replicas-to-write", "min-replicas-max-lag")
 # Unlike the others it needs no memory, no disk and no replica: it asks.
 _FLAGS = "#!lua flags=no-writes,allow-oom,allow-stale\n"
+
+# Clients whose user may not ask for settings: each refusal is a line in the server's
+# own log of them, where it would look like an attack.
+_NOT_TOLD: WeakSet[Redis] = WeakSet()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +72,24 @@ async def read_facts(redis: Redis) -> tuple[ServerFacts, ...]:
     """
     with redis_errors():
         infos = _by_name(redis, await ask_all(redis, "INFO"))
-    try:
-        with redis_errors():
-            reply = await ask_all(redis, "CONFIG GET", *_SETTINGS)
-        settings = _by_name(redis, reply)
-    except RedisRefused:
-        settings = {}
+    settings = await _settings(redis)
     return tuple(
         ServerFacts(name, info, _texts(settings.get(name)))
         for name, info in infos.items()
     )
+
+
+async def _settings(redis: Redis) -> dict[str, Mapping[str, Any]]:
+    if redis in _NOT_TOLD:
+        return {}
+    try:
+        with redis_errors():
+            reply = await ask_all(redis, "CONFIG GET", *_SETTINGS)
+    except RedisRefused as error:
+        if is_no_permission(error):
+            _NOT_TOLD.add(redis)
+        return {}
+    return _by_name(redis, reply)
 
 
 async def read_clock(redis: Redis) -> ClockReading:
@@ -99,9 +115,31 @@ async def may_run(redis: Redis, key: bytes, commands: Sequence[Command]) -> list
     words: list[bytes | str | int] = []
     for command in commands:
         words += [len(command), *command]
-    with redis_errors():
-        reply = await redis.eval(rights_text(), 1, key, *words)
-    return [each == 1 for each in cast("list[int]", reply)]
+    return [each == 1 for each in await ask_rights(redis, key, words)]
+
+
+async def ask_rights(
+    redis: Redis, key: bytes, words: Sequence[bytes | str | int] = ()
+) -> list[int]:
+    """Run the script that asks what its own user may; without `words` it asks nothing.
+
+    Every role may run it by its digest, also those that may run no other script.
+
+    Raises:
+        RedisUnreachable, RedisRefused: Also where the user may run no script.
+    """
+    text = rights_text()
+    digest = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+    client: Any = redis
+    try:
+        with redis_errors():
+            reply = await client.evalsha_ro(digest, 1, key, *words)
+    except RedisRefused as error:
+        if not (is_unknown_script(error) or is_no_permission(error)):
+            raise
+        with redis_errors():
+            reply = await client.eval(text, 1, key, *words)
+    return cast("list[int]", reply)
 
 
 def rights_text() -> str:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from meterdeck.core.adapters.acl_calls import who_am_i
 from meterdeck.core.adapters.redis_client import (
     Redis,
     RoutedRedis,
@@ -15,8 +16,15 @@ from meterdeck.core.adapters.redis_client import (
     is_no_permission,
     redis_errors,
 )
-from meterdeck.core.adapters.server_facts import ServerFacts, ask_all, read_facts
+from meterdeck.core.adapters.server_facts import (
+    ServerFacts,
+    ask_all,
+    ask_rights,
+    may_run,
+    read_facts,
+)
 from meterdeck.core.errors import RedisRefused
+from meterdeck.core.model.acl.own_rights import RedisUser, abilities
 from meterdeck.core.model.health import (
     Load,
     Memory,
@@ -25,9 +33,7 @@ from meterdeck.core.model.health import (
     Replication,
     ServerHealth,
 )
-
-# It asks the server nothing; what is measured is the way there, and its turn.
-_NOTHING = "#!lua flags=no-writes,allow-oom,allow-stale\nreturn 1"
+from meterdeck.core.model.keys import KeyLayout
 
 
 async def read_servers(redis: Redis) -> tuple[ServerHealth, ...] | None:
@@ -74,9 +80,30 @@ async def script_ms(redis: Redis, key: bytes) -> float | None:
         RedisUnreachable, RedisRefused: As in `redis_errors`.
     """
     started = time.perf_counter()
-    with redis_errors():
-        answer = await _allowed(redis.eval(_NOTHING, 1, key))
+    answer = await _allowed(ask_rights(redis, key))
     return None if answer is None else (time.perf_counter() - started) * 1000
+
+
+async def read_user(redis: Redis, layout: KeyLayout) -> RedisUser | None:
+    """Return who asks, and what that user may; None where even that is not told.
+
+    Raises:
+        RedisUnreachable, RedisRefused: As in `redis_errors`.
+    """
+    name = await _allowed(who_am_i(redis))
+    if name is None:
+        return None
+    asked = abilities(layout)
+    commands = [command for each in asked for command in each.commands]
+    key = layout.tenant("meterdeck-health")
+    may = await _allowed(may_run(redis, key, commands))
+    if may is None:
+        return RedisUser(name)
+    answers = iter(may)
+    held = {each.words: [next(answers) for _ in each.commands] for each in asked}
+    return RedisUser(
+        name, tuple(words for words, all_may in held.items() if all(all_may))
+    )
 
 
 def health_of(facts: ServerFacts) -> ServerHealth:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from meterdeck.core.model.acl.own_rights import RedisUser
 from meterdeck.core.model.degraded import SpoolSight
 from meterdeck.core.model.drift import LastPass
 from meterdeck.core.model.fleet_update import Reach
@@ -154,6 +155,7 @@ class RedisHealth:
         ping_ms: Round trip of the shortest command.
         script_ms: Of a script that does nothing; None: may not be run.
         servers: Each master; None where this user may not ask.
+        user: Who asks; None: not told.
     """
 
     problem: str = ""
@@ -162,6 +164,7 @@ class RedisHealth:
     servers: tuple[ServerHealth, ...] | None = None
     cluster: bool = False
     sentinels: SentinelHealth | None = None
+    user: RedisUser | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,8 @@ def redis_items(redis: RedisHealth, at: datetime, expected: Expected) -> Iterato
     yield _item("redis", "Answer", _answer(redis), "Every call waits for it.")
     if redis.problem:
         return
+    if redis.user is not None:
+        yield _item("user", "User", ok(redis.user.words), _USER)
     if redis.sentinels is not None:
         yield _item(
             "sentinels",
@@ -51,6 +53,10 @@ def redis_items(redis: RedisHealth, at: datetime, expected: Expected) -> Iterato
             yield _item(f"node:{server.name}", server.name[:21], _node(server), _NODE)
 
 
+_USER = (
+    "The server holds this user to that; who may change usage could also do it beside"
+    " the audit trail."
+)
 _NODE = "Each master of a cluster has a part of the counters."
 _WHY = (
     ("server", "Server", "Older servers lack what the scripts need, and refuse them."),

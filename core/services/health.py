@@ -15,6 +15,7 @@ from meterdeck.core.adapters.server_reading import (
     is_routed,
     ping_ms,
     read_servers,
+    read_user,
     script_ms,
 )
 from meterdeck.core.adapters.spool_glance import glance
@@ -125,8 +126,10 @@ class HealthService:
     async def _look_at_redis(self) -> RedisHealth:
         ping = await ping_ms(self._redis)
         script = await script_ms(self._redis, self._layout.tenant(_NAME))
-        servers, sentinels = await asyncio.gather(
-            read_servers(self._redis), read_sentinels(self._redis, self._context.redis)
+        servers, sentinels, user = await asyncio.gather(
+            read_servers(self._redis),
+            read_sentinels(self._redis, self._context.redis),
+            read_user(self._redis, self._layout),
         )
         return RedisHealth(
             ping_ms=ping,
@@ -134,6 +137,7 @@ class HealthService:
             servers=servers,
             cluster=is_routed(self._redis),
             sentinels=sentinels,
+            user=user,
         )
 
     async def _look_at_stripe(

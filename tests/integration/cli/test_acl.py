@@ -1,11 +1,14 @@
 """`meterdeck acl`: users are printed, compared, and made on real servers."""
 
 import hashlib
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 
 import pytest
 import redis
 from tests.integration.cli.conftest import CommandLine
+from tests.support.stripe_account import Seller
 
 from meterdeck.core.sandbox.valkey import Valkey
 
@@ -121,3 +124,61 @@ def test_the_permissions_of_stripe_keys_are_printed(cli: CommandLine) -> None:
     assert "application  needs no Stripe key" in told
     form = cli("acl", "deploy", "--stripe", "--json").json["permissions"]["deploy"]
     assert {"resource": "Prices", "access": "Write"}.items() <= form[-1].items()
+
+
+LOOKING = """
+tenants; tenants --filter acme; usage acme --history; why acme; events; letters; audit
+audit acme; audit --verify; override list; alerts; health; closing; handoff; cost acme
+doctor; reconcile; catalogue; catalogue plan
+"""
+"""What a viewer does, a command each."""
+
+
+@pytest.fixture
+def by_role(
+    stripe_cli: CommandLine, store: redis.Redis, stripe_server: tuple[Seller, str]
+) -> Iterator[Callable[[str], CommandLine]]:
+    """The command line with a role's user; acme has used 12 calls."""
+    seller, _ = stripe_server
+    seller.meter("api_requests")
+    seller.local.call(
+        "POST", "/v1/customers", {"name": "Acme", "metadata": {"tenant": "acme"}}
+    )
+    month = datetime.fromtimestamp(store.time()[0], UTC)
+    store.incrby(f"usage:acme:api_calls:{month:%Y-%m}", 12)
+    made = stripe_cli("acl", "--apply", "--generate", "--json").json["passwords"]
+    text = stripe_cli.config.read_text()
+
+    def as_role(role: str) -> CommandLine:
+        name = f"meterdeck-{role}"
+        stripe_cli.config.chmod(0o600)
+        table = f"username = {name!r}\npassword = {made[name]!r}\ntimeout_seconds"
+        stripe_cli.config.write_text(text.replace("timeout_seconds", table))
+        denied(store)
+        return stripe_cli
+
+    yield as_role
+    for name in made:
+        store.acl_deluser(name)
+
+
+def test_roles_are_enough_for_the_worker_and_for_everybody_who_looks(
+    by_role: Callable[[str], CommandLine], store: redis.Redis
+) -> None:
+    """The server's own log of refusals stays empty."""
+    done = by_role("worker")("sync", "--once", "--json")
+    assert (done.code, done.json["delivered"]) == (0, 1)
+    assert denied(store) == ["config|get"]
+    viewer = by_role("viewer")
+    for words in filter(None, map(str.strip, re.split(r"[;\n]", LOOKING))):
+        done = viewer(*words.split(), "--read-only")
+        # Settings have passwords among them: INFO has to be enough.
+        assert set(denied(store)) <= {"config|get"}, words
+        assert done.code == 0 or words == "health", done
+
+
+def denied(store: redis.Redis) -> list[str]:
+    """Return what the server refused, and have it forget that."""
+    found = [str(entry["object"]) for entry in store.acl_log()]
+    store.acl_log_reset()
+    return found
