@@ -297,6 +297,36 @@ def is_no_permission(error: RedisRefused) -> bool:
     return isinstance(error.__cause__, NoPermissionError)
 
 
+def is_no_right(error: RedisRefused) -> bool:
+    """Tell whether a right was missing, for the command or for one inside a script."""
+    cause = error.__cause__
+    return isinstance(cause, RedisError) and _sentence(cause) is _NO_RIGHT
+
+
+def right_missing(
+    redis: Redis, error: RedisRefused, *, script: str, what: str, loaded: bool
+) -> RedisRefused:
+    """Return the refusal of a script with who was refused, and which roles may.
+
+    Args:
+        loaded: The server knows the script; else it had to be sent as a text.
+    """
+    from meterdeck.core.model.acl.refusal import explained  # noqa: PLC0415  # rare
+
+    pool = getattr(redis, "connection_pool", None)
+    given = pool.connection_kwargs.get("username") if pool is not None else None
+    who = f"Redis user {visible(str(given))}" if given else "this Redis user"
+    said = f"{who} has no right to do that: {what}"
+    if not loaded:
+        said += " runs a script that the server has forgotten, and this user may not"
+        said += " send one: have a worker run, or meterdeck acl --apply as deploy"
+    elif why := explained(str(error.__cause__), script=script):
+        said += f" was refused; {why}"
+    refused = RedisRefused(said)
+    refused.__cause__ = error.__cause__
+    return refused
+
+
 def is_unknown_script(error: RedisRefused) -> bool:
     """Tell whether the server does not know a script's digest (yet)."""
     return isinstance(error.__cause__, NoScriptError)
@@ -355,7 +385,13 @@ def _refusal(error: Exception) -> str:
     sentence = _sentence(error)
     if sentence is None:
         return f"Redis refused: {_words(error)}"
-    return f"{sentence} ({_words(error)})" if sentence is _NO_RIGHT else sentence
+    if sentence is not _NO_RIGHT:
+        return sentence
+    # Rare, and the console's start should not pay for the roles' tables.
+    from meterdeck.core.model.acl.refusal import explained  # noqa: PLC0415
+
+    why = explained(str(error))
+    return f"{sentence}; {why}" if why else f"{sentence} ({_words(error)})"
 
 
 def _sentence(error: Exception) -> str | None:

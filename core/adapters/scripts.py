@@ -16,7 +16,9 @@ from meterdeck.core.adapters.redis_client import (
     Redis,
     execute_write,
     from_milliseconds,
+    is_no_right,
     is_unknown_script,
+    right_missing,
 )
 from meterdeck.core.errors import (
     BadInput,
@@ -70,22 +72,26 @@ class Script:
             BadInput, BrokenCounter, Refused: What the scripts' common replies say.
             RedisUnreachable, RedisRefused, UnknownOutcome: As in `execute_write`.
         """
-        command = (self.digest, len(keys), *keys, *arguments)
+        rest = (len(keys), *keys, *arguments)
+        sent = {"what": what, "operation_id": operation_id}
+        loaded = True
         try:
-            reply = await execute_write(
-                redis, "EVALSHA", *command, what=what, operation_id=operation_id
-            )
+            try:
+                reply = await execute_write(
+                    redis, "EVALSHA", self.digest, *rest, **sent
+                )
+            except RedisRefused as error:
+                if not is_unknown_script(error):
+                    raise
+                loaded = False
+                reply = await execute_write(redis, "EVAL", self.text, *rest, **sent)
         except RedisRefused as error:
-            if not is_unknown_script(error):
+            if not is_no_right(error):
                 raise
-            reply = await execute_write(
-                redis,
-                "EVAL",
-                self.text,
-                *command[1:],
-                what=what,
-                operation_id=operation_id,
-            )
+            # `from None` would lose the server's own words.
+            raise right_missing(
+                redis, error, script=self._name, what=what, loaded=loaded
+            ) from error.__cause__
         assert isinstance(reply, list)
         if wrong := problem(reply, self._name):
             raise wrong

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.contexts import redis_context, with_events, with_kinds, with_layout
+from tests.support.desk import Desk
 from tests.support.monitored import monitored
 from tests.support.raw import ask
 from tests.support.role_journey import Day
@@ -21,12 +22,15 @@ from tests.support.role_users import role_users
 
 from meterdeck.core.adapters.redis_client import Redis
 from meterdeck.core.adapters.role_scripts import role_digests
+from meterdeck.core.errors import RedisRefused
 from meterdeck.core.model.acl.roles import ROLES, Role
 from meterdeck.core.model.acl.user_rules import RIGHTS_SCRIPT
 from meterdeck.core.model.alert_rules import AlertRule, Measure
 from meterdeck.core.model.context import AlertOptions, Context
 from meterdeck.core.model.keys import KeyLayout
 from meterdeck.core.sandbox.valkey import Valkey
+from meterdeck.core.services.operator_changes import OperatorChanges
+from meterdeck.core.services.usage import UsageService
 
 PAGE = Path(__file__).parents[3] / "docs" / "roles.md"
 BEGIN, END = "<!-- the test's output -->\n", "<!-- its end -->\n"
@@ -104,3 +108,32 @@ def compare_with_page(
         assert found == told
     else:
         assert "\n".join(commands) in found
+
+
+async def test_a_refusal_says_who_lacks_what_and_which_role_has_it(
+    redis: Redis, context: Context, tagged: bool
+) -> None:
+    """One sentence; and another where the server has forgotten the scripts."""
+    said = {}
+    async with role_users(redis, context) as users:
+        for role in (Role.VIEWER, Role.SUPPORT):
+            by = users[role]
+            await ask(redis, "SCRIPT", "FLUSH")
+            desk = Desk(
+                OperatorChanges(by.redis, by.context), UsageService(by.redis, context)
+            )
+            with pytest.raises(RedisRefused) as refused:
+                await desk.limit(5)
+            said[role] = str(refused.value)
+
+    lacking = (
+        "this Redis user has no right to do that; it needs +sadd"
+        if tagged  # the index comes first
+        else "Redis user meterdeck-viewer has no right to do that: the override was"
+        " refused; roles that may: support, lead"
+    )
+    assert said[Role.VIEWER].startswith(lacking)
+    assert said[Role.SUPPORT].startswith(
+        "Redis user meterdeck-support has no right to do that: the override runs a"
+        " script that the server has forgotten"
+    )
