@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from textual.message import Message
 
-from meterdeck.core.errors import Conflict, MeterdeckError, UnknownOutcome
+from meterdeck.core.errors import Asked, Conflict, MeterdeckError, UnknownOutcome
 from meterdeck.tui.requests import Adjust, Request, Target
 from meterdeck.tui.runtime import tell
 
@@ -62,7 +62,7 @@ class ChangeDesk:
         app, request = self._app, message.request
         error = message.future.exception()
         app.look_anew()
-        if error is None or isinstance(error, UnknownOutcome):
+        if error is None or isinstance(error, UnknownOutcome | Asked):
             app.undoing.note(request)
         if error is None:
             app.say(message.future.result(), title=str(request.target))
@@ -78,7 +78,11 @@ class ChangeDesk:
                 screen.resold()
 
     def _failed(self, request: Request, error: MeterdeckError) -> None:
-        if isinstance(error, UnknownOutcome):
+        if isinstance(error, Asked):
+            said = f"asked; waiting for {error.waiting_for}; Q shows it"
+            self._app.say(said, title=str(request.target))
+            self._app.asking.waits(error.request, str(request.target))
+        elif isinstance(error, UnknownOutcome):
             # Confirmed while armed, and the same operation: it may be asked about.
             self._ask(request, error, "Ask again", self._send, request)
         elif isinstance(error, Conflict) and isinstance(request, Adjust):

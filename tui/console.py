@@ -24,6 +24,7 @@ from meterdeck.tui.actions import Action
 from meterdeck.tui.actions.keys import Keys, keys_of
 from meterdeck.tui.alert_desk import ALERTS_S, AlertDesk, AlertsSeen
 from meterdeck.tui.arm_desk import ArmDesk
+from meterdeck.tui.asking_desk import ASKING_S, AnswersHeard, AskingDesk
 from meterdeck.tui.change_desk import ChangeAnswered, ChangeDesk
 from meterdeck.tui.crash import Crash
 from meterdeck.tui.fault_desk import LOOK_S, FaultDesk, FaultsSeen, Settled
@@ -121,6 +122,7 @@ class ConsoleApp(ThriftyApp):
         self.arming = ArmDesk(self)
         self.undoing = UndoDesk(self)
         self.changing = ChangeDesk(self)
+        self.asking = AskingDesk(self)
         self._counting = False
         self.actor = actor
         self.environ = environ
@@ -139,6 +141,7 @@ class ConsoleApp(ThriftyApp):
         self.set_interval(LETTERS_S, self._count_letters)
         self.set_interval(LOOK_S, self.faults.look)
         self.set_interval(ALERTS_S, self.alerts.look)
+        self.set_interval(ASKING_S, self.asking.look)
 
     # -- what the engine says --------------------------------------------------
 
@@ -156,6 +159,7 @@ class ConsoleApp(ThriftyApp):
                 self._count_letters()
                 self.faults.look()
                 self.alerts.look()
+                self.asking.look()
                 if self.opens and isinstance(self.screen, AreaScreen):
                     self.screen.action_act(self.opens)
             case Ended(error):
@@ -222,6 +226,9 @@ class ConsoleApp(ThriftyApp):
             for screen in self.areas():
                 if screen.on_top:
                     screen.frame(self.picture)
+
+    def on_answers_heard(self, message: AnswersHeard) -> None:
+        self.asking.heard(message)
 
     def on_settled(self, message: Settled) -> None:
         self.faults.settled(message)

@@ -117,8 +117,9 @@ async def _foresee(engine: Engine, tenant: TenantId, operation_id: str) -> Undon
         NotFound: It has left none, or too many came after it.
     """
     entries = await engine.changes.audit(tenant, limit=_LOOKED_AT)
+    left_by = engine.changes.trail_id(operation_id)
     for entry in entries:
-        if entry.operation_id == operation_id:
+        if entry.operation_id == left_by:
             return await engine.changes.preview_undo(tenant, entry.id)
     raise NotFound(
         f"the last change of this console, of {visible(tenant, 40)}, is not among the"

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
 from meterdeck.core.errors import BadInput
 from meterdeck.core.model.bulk_override import BulkOrder
 from meterdeck.core.model.change_requests import (
     Change,
+    ChangeRequest,
     ClearLimit,
     Decision,
     SetLimit,
@@ -13,7 +18,7 @@ from meterdeck.core.model.change_requests import (
     Wish,
 )
 from meterdeck.core.model.changes import AdjustKind, Adjustment, Bill
-from meterdeck.core.model.request_answers import Pending
+from meterdeck.core.model.request_answers import Pending, RequestAnswer, RequestState
 from meterdeck.core.model.request_reading import read_request
 from meterdeck.core.model.text import visible
 from meterdeck.core.model.wording import counted
@@ -77,3 +82,103 @@ def _place(tenant: str, resource: str) -> str:
 def change_words(before: str, after: str) -> str:
     """Return before → after, or what there is of it."""
     return f"{before} → {after}" if before else after
+
+
+@dataclass(frozen=True, slots=True)
+class SeenRequest:
+    """A request as a list shows it: one that waits, or one that was answered.
+
+    Attributes:
+        name: `alice:4f3c`.
+        what: What is asked for.
+        change: Before → after, as far as that was told.
+        says: What it waits for, or what came of it.
+        at: When it was asked for, or answered; None where nobody can tell.
+        record: What is kept of it while it waits.
+    """
+
+    name: str
+    person: str
+    state: RequestState
+    what: str
+    change: str
+    says: str
+    reason: str = ""
+    tenant: str = ""
+    at: datetime | None = None
+    until: datetime | None = None
+    by: str = ""
+    record: Pending | None = None
+
+    def takes(self, words: str) -> bool:
+        """Tell whether every word stands somewhere in it."""
+        parts = (self.name, self.state, self.what, self.tenant, self.reason, self.by)
+        text = " ".join(parts).casefold()
+        return all(each in text for each in words.casefold().split())
+
+
+def sight_of(
+    person: str,
+    unread: Sequence[ChangeRequest],
+    pending: Sequence[Pending],
+    answered: Sequence[RequestAnswer],
+) -> tuple[SeenRequest, ...]:
+    """Return what there is to see: first what waits, then what was answered."""
+    return (
+        *map(_seen_pending, pending),
+        *(_seen_unread(person, each) for each in unread),
+        *map(_seen_answer, answered),
+    )
+
+
+def _seen_pending(record: Pending) -> SeenRequest:
+    wish = wish_of(record)
+    says = record.why
+    if record.state is RequestState.APPLYING:
+        says = f"approved by {record.by}" if record.by else "a worker is at it"
+    return SeenRequest(
+        name=record.name,
+        person=record.person,
+        state=record.state,
+        what=wish_words(wish) if wish is not None else "something unreadable",
+        change=change_words(record.before, record.after),
+        says=says,
+        reason=wish.reason if wish is not None else "",
+        tenant=getattr(wish, "tenant", ""),
+        at=record.asked_at,
+        until=record.until,
+        by=record.by,
+        record=record,
+    )
+
+
+def _seen_unread(person: str, request: ChangeRequest) -> SeenRequest:
+    return SeenRequest(
+        name=f"{person}:{request.id}",
+        person=person,
+        state=RequestState.ASKED,
+        what=wish_words(request.wish),
+        change="",
+        says="no worker has read it yet",
+        reason=request.wish.reason,
+        tenant=getattr(request.wish, "tenant", ""),
+        until=request.until,
+    )
+
+
+def _seen_answer(answer: RequestAnswer) -> SeenRequest:
+    what = op_words(answer.op)
+    if answer.resource and answer.tenant:
+        what = f"{what}: {_place(answer.tenant, answer.resource)}"
+    return SeenRequest(
+        name=f"{answer.person}:{answer.request}",
+        person=answer.person,
+        state=answer.state,
+        what=what,
+        change=change_words(answer.before, answer.after),
+        says=answer.says,
+        reason=answer.reason,
+        tenant=answer.tenant,
+        at=answer.at,
+        by=answer.by,
+    )

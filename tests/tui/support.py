@@ -32,6 +32,7 @@ from tests.tui.pictures import (
     first_picture,
     logged,
 )
+from tests.tui.request_pictures import ScriptedRequests
 from textual.pilot import Pilot
 
 from meterdeck.core.errors import MeterdeckError, NotFound
@@ -198,6 +199,10 @@ class ScriptedEngine:
     health: ScriptedHealth = field(default_factory=ScriptedHealth)
     drifting: ScriptedDrift = field(default_factory=ScriptedDrift)
     alerts: ScriptedAlerts = field(default_factory=ScriptedAlerts)
+    requests: ScriptedRequests = field(default_factory=ScriptedRequests)
+
+    def trail_id(self, operation_id: str) -> str:
+        return operation_id
 
     @property
     def events(self) -> ScriptedCatalogue:

@@ -14,6 +14,7 @@ WRITING = [action for action in ACTIONS if action.writes]
 OPENING = {
     Area.FLEET: (), Area.EVENTS: ("e",), Area.CATALOGUE: ("c",),
     Area.OVERRIDES: ("O",), Area.DRIFT: ("D",), Area.ALERTS: ("L",),
+    Area.REQUESTS: ("Q",),
 }  # fmt: skip
 
 

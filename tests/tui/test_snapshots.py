@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from tests.support.snapshots import compare, picture_of
 from tests.tui.drift_pictures import missing, passed
+from tests.tui.request_pictures import have_requests
 from tests.tui.support import Operator, fleet_update, operating
 from tests.tui.test_alerts_screen import have_alerts
 from tests.tui.test_audit_screen import TRAIL
@@ -53,6 +54,7 @@ WAYS: Mapping[Area, tuple[str, ...]] = {
     Area.DRIFT: ("D",),
     Area.ALERTS: ("L",),
     Area.HANDOFF: ("M",),
+    Area.REQUESTS: ("Q",),
     Area.PULSE: ("p",),
 }
 """Keys that lead from the fleet to each screen."""
@@ -126,6 +128,7 @@ def have_something_to_show(operator: Operator) -> None:
     engine.drifting.wrong = [missing(TENANTS[1], 30), missing(TENANTS[5], 7)]
     engine.drifting.passed = passed(engine.drifting.wrong)
     have_alerts(operator)
+    have_requests(engine.requests)
 
 
 async def home(operator: Operator) -> None:

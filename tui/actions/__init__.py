@@ -23,6 +23,7 @@ from meterdeck.tui.actions.faults import FAULTS
 from meterdeck.tui.actions.finding import FINDING
 from meterdeck.tui.actions.health import HEALTH
 from meterdeck.tui.actions.records import RECORDS
+from meterdeck.tui.actions.requests import REQUESTS
 from meterdeck.tui.actions.tenants import TENANTS
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ ACTIONS: tuple[Action, ...] = (
     *HEALTH,
     *DRIFT,
     *ALERTS,
+    *REQUESTS,
     *AREAS,
     *EVERYWHERE,
 )

@@ -22,9 +22,11 @@ class Area(Flag):
     PULSE = auto()
     ALERTS = auto()
     HANDOFF = auto()
+    REQUESTS = auto()
     EVERYWHERE = (
         FLEET | TENANT | EVENTS | EVENT | FAULTS | CATALOGUE
         | OVERRIDES | AUDIT | DRIFT | HEALTH | PULSE | ALERTS | HANDOFF
+        | REQUESTS
     )  # fmt: skip
 
 

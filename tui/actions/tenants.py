@@ -3,7 +3,7 @@
 from meterdeck.tui.actions.action import Action, Area, Confirm
 
 _TENANTS = Area.FLEET | Area.TENANT
-_RECORDS = Area.OVERRIDES | Area.AUDIT | Area.DRIFT
+_RECORDS = Area.OVERRIDES | Area.AUDIT | Area.DRIFT | Area.REQUESTS
 
 TENANTS: tuple[Action, ...] = (
     Action("filter", "slash", "/", "filter", "Show only what contains a text",

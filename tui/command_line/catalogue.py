@@ -32,6 +32,7 @@ _ALIASES = {
     "drift": ("reconcile", "rec"),
     "health": ("doctor",),
     "alerts": ("al",),
+    "requests": ("req",),
     "copy": ("yank",),
     "browse": ("dashboard", "stripe"),
     "handoff": ("shift",),

@@ -310,6 +310,11 @@ class AreaScreen(Screen[None]):
 
         self.app.push_screen(AlertsScreen())
 
+    def do_requests(self) -> None:
+        from meterdeck.tui.screens.requests import RequestsScreen  # noqa: PLC0415  # rare
+
+        self.app.push_screen(RequestsScreen())
+
     def do_events(self) -> None:
         from meterdeck.tui.screens.events import EventsScreen  # noqa: PLC0415  # rare
 

@@ -15,8 +15,10 @@ from meterdeck.core.model.change_requests import (
     check_request_id,
 )
 from meterdeck.core.model.context import Context
-from meterdeck.core.model.request_answers import Pending, RequestAnswer
+from meterdeck.core.model.request_answers import Pending, RequestAnswer, RequestState
 from meterdeck.core.model.request_reading import read_request
+from meterdeck.core.model.request_rules import Changes, Rank
+from meterdeck.core.model.request_sight import SeenRequest, sight_of
 from meterdeck.core.model.text import visible
 from meterdeck.core.services.requests.asking import Asking
 
@@ -38,6 +40,11 @@ class Requests:
     pending: tuple[Pending, ...]
     answered: tuple[RequestAnswer, ...]
 
+    @property
+    def seen(self) -> tuple[SeenRequest, ...]:
+        """All of them as a list shows them."""
+        return sight_of(self.person, self.unread, self.pending, self.answered)
+
 
 class RequestDesk:
     """Shows requests to a person, and takes down what they say of them."""
@@ -45,14 +52,18 @@ class RequestDesk:
     def __init__(self, redis: Redis, context: Context) -> None:
         self._calls = RequestCalls(redis, context.redis.layout)
         self._asking = Asking(redis, context)
+        self._rules = context.requests
+        self._direct = context.changes is Changes.DIRECT
         self.person = context.redis.username
 
     async def look(self, answers: int = 50) -> Requests:
-        """Return what there is to see.
+        """Return what there is to see; nothing where changes are made directly.
 
         Raises:
             RedisUnreachable, RedisRefused: It could not be read.
         """
+        if self._direct:
+            return Requests(self.person, (), (), ())
         return Requests(
             self.person,
             tuple(await self._unread()),
@@ -92,6 +103,20 @@ class RequestDesk:
             RedisUnreachable, RedisRefused: It could not be read.
         """
         return await self._calls.last_place(self.person)
+
+    async def to_decide(self) -> frozenset[str]:
+        """Return the names of requests that wait for this person's word.
+
+        Raises:
+            RedisUnreachable, RedisRefused: They could not be read.
+        """
+        if self._rules.rank(self.person) is not Rank.LEAD:
+            return frozenset()
+        return frozenset(
+            each.name
+            for each in await self._calls.pending()
+            if each.person != self.person and each.state is RequestState.WAITING
+        )
 
     async def find(self, named: str) -> Pending:
         """Return the request that waits under `alice:4f3c`, or an id of one person.
