@@ -31,6 +31,7 @@ from meterdeck.core.services.watch_loop import Sources
 
 if TYPE_CHECKING:
     from meterdeck.core.adapters.sandbox_control import SandboxControl
+    from meterdeck.core.model.acl.roles import Role
     from meterdeck.core.model.request_answers import RequestAnswer
     from meterdeck.core.services.acl.redis_users import RedisUsers
     from meterdeck.core.services.alerting.alerts import Alerts
@@ -288,6 +289,7 @@ class Engine:
         *,
         key_problem: str = "",
         whole: bool = False,
+        role: Role | None = None,
         limit_s: float | None = None,
     ) -> Doctor:
         """Return what examines this context.
@@ -296,6 +298,7 @@ class Engine:
             places: Files of this machine.
             key_problem: Why Stripe's key cannot be used; empty where it can.
             whole: Look at every audit trail and every customer, not at some.
+            role: What the Stripe key is for; None: by the context.
             limit_s: Seconds that one check may take; None: as many as is usual.
         """
         # Rare, and the console's start should not pay for it.
@@ -312,5 +315,6 @@ class Engine:
             gateway=self.gateway,
             key_problem=key_problem,
             whole=whole,
+            role=role,
         )
         return Doctor(patient, limit_s=limit_s or LIMIT_S)

@@ -6,6 +6,9 @@ import argparse
 
 from meterdeck.tui.cli.command import Commands, add_command
 
+# Written out: the model of the roles is only read by who asks for them.
+_ROLES = ("application", "worker", "viewer", "support", "lead", "deploy")
+
 
 def add_doctor(commands: Commands, common: argparse.ArgumentParser) -> None:
     """Add the command."""
@@ -25,6 +28,13 @@ def add_doctor(commands: Commands, common: argparse.ArgumentParser) -> None:
     )
     doctor.add_argument(
         "--strict", action="store_true", help="end with 1 for warnings, too"
+    )
+    doctor.add_argument(
+        "--role",
+        choices=_ROLES,
+        metavar="ROLE",
+        help="what the Stripe key is for: " + ", ".join(_ROLES) + " (default: worker,"
+        " or viewer in a read-only context)",
     )
     doctor.add_argument(
         "--timeout",

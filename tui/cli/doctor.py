@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 
 from meterdeck.core.errors import BadInput, ConfigError
+from meterdeck.core.model.acl.roles import Role
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.diagnosis import Finding, Severity
 from meterdeck.core.services.doctor.check import Places
@@ -78,6 +79,7 @@ async def _examine(call: Call, key_problem: str) -> int:
         _places(call),
         key_problem=key_problem,
         whole=args.all,
+        role=Role(args.role) if args.role else None,
         limit_s=args.timeout or usual_s,
     )
     checks = doctor.checks(args.checks)

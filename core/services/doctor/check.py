@@ -11,6 +11,7 @@ from pathlib import Path
 from meterdeck.core.adapters.redis_client import Redis
 from meterdeck.core.adapters.server_facts import ServerFacts, read_facts
 from meterdeck.core.adapters.stripe_gateway import StripeGateway
+from meterdeck.core.model.acl.roles import Role
 from meterdeck.core.model.catalogue import Account
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.diagnosis import Severity, Verdict, worst
@@ -50,6 +51,8 @@ class Patient:
         gateway: None where the context has no Stripe, or its key cannot be used.
         key_problem: Why the key cannot be used; empty where it can.
         whole: Look at every audit trail and every customer, not at some.
+        role: What the Stripe key is for; None: a worker, or a viewer where the context
+            is read-only.
         wall: This host's clock.
     """
 
@@ -62,6 +65,7 @@ class Patient:
         gateway: StripeGateway | None = None,
         key_problem: str = "",
         whole: bool = False,
+        role: Role | None = None,
         wall: Callable[[], datetime] = _wall,
     ) -> None:
         self.redis = redis
@@ -70,6 +74,7 @@ class Patient:
         self.gateway = gateway
         self.key_problem = key_problem
         self.whole = whole
+        self.role = role or (Role.VIEWER if context.read_only else Role.WORKER)
         self.wall = wall
         self._facts: tuple[ServerFacts, ...] | None = None
         self._sample: KeySample | None = None

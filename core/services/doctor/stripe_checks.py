@@ -5,6 +5,7 @@ from __future__ import annotations
 from meterdeck.core.model.context import Mode
 from meterdeck.core.model.diagnosis import Verdict, fault, ok, warning
 from meterdeck.core.model.text import visible
+from meterdeck.core.services.acl.stripe_rights import missing_permissions
 from meterdeck.core.services.doctor.check import STRIPE, Check, Patient
 
 TESTED_VERSION = "2026-10-28.endive"
@@ -69,6 +70,21 @@ async def _clock(patient: Patient) -> Verdict:
     return bad(found, "have this host keep its time by NTP")
 
 
+async def _permissions(patient: Patient) -> Verdict:
+    options, role = patient.context.stripe, patient.role
+    if options is not None and not options.api_key.reveal().startswith(_RESTRICTED):
+        return ok("a secret key may do everything")
+    missing = await missing_permissions(patient.stripe, role)
+    if not missing:
+        return ok(f"reads what the role {role} reads; what it may write is not tried")
+    lacking = ", ".join(each.permission for each in missing)
+    return fault(
+        f"the role {role} needs {visible(lacking, 300)}",
+        "edit the restricted key in Stripe's dashboard, Developers, API keys; what each"
+        " role needs: docs/roles.md",
+    )
+
+
 KEY = Check(
     "key",
     "Stripe key",
@@ -89,6 +105,16 @@ ANSWERS = Check(
     of_billing=True,
 )
 STRIPE_CHECKS = (
+    Check(
+        "permissions",
+        "Permissions",
+        "whether a restricted key may read what the role needs: `--role`, else worker,"
+        " or viewer in a read-only context; what it may write cannot be asked",
+        "What the key may not do is refused in the middle of the work.",
+        _permissions,
+        asks=STRIPE,
+        of_billing=True,
+    ),
     Check(
         "stripe_version",
         "Stripe version",

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
-from tests.integration.doctor.conftest import API, SEATS, TEXTS, Ward, counter
+from tests.integration.doctor.conftest import API, KEY, SEATS, TEXTS, Ward, counter
 from tests.support.proxy import Proxy
 from tests.support.spooled import call
 
@@ -17,8 +17,9 @@ from meterdeck.core.adapters.redis_client import Redis, open_redis, server_time
 from meterdeck.core.adapters.spool import SpoolFolder
 from meterdeck.core.adapters.spool_records import encode
 from meterdeck.core.adapters.spool_root import open_root
+from meterdeck.core.local_stripe.refusals import LocalStripeRefusal
 from meterdeck.core.model.changes import Actor, AdjustKind, Adjustment, Bill
-from meterdeck.core.model.context import Context, StripeOptions
+from meterdeck.core.model.context import Context, Secret, StripeOptions
 from meterdeck.core.model.delivery import Wanted
 from meterdeck.core.model.usage import CounterId, ResourceName, Tenant, TenantId
 from meterdeck.core.services.event_queue import EventQueue
@@ -239,6 +240,22 @@ async def _stripe(ward: Ward) -> AsyncIterator[None]:
     ward.context = replace(before, stripe=away)
     yield
     ward.context = before
+
+
+@breaks("permissions")
+async def _permissions(ward: Ward) -> AsyncIterator[None]:
+    before = ward.context
+    restricted = replace(stripe_of(ward), api_key=Secret(KEY.replace("sk_", "rk_")))
+    ward.context = replace(before, stripe=restricted)
+
+    async def refuse(_method: str, path: str) -> None:
+        if path == "/v1/events":
+            words = "The provided key does not have the required permissions"
+            raise LocalStripeRefusal(f"{words}: 'rak_event_read'.", status=403)
+
+    ward.account.local.pace = refuse
+    yield
+    ward.account.local.pace = None
 
 
 @breaks("stripe_version")
