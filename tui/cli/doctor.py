@@ -36,7 +36,7 @@ _WORDS = (
     (Severity.UNKNOWN, "not looked at"),
 )
 _SLOW_S = 1.0
-_TITLE = 14
+_TITLE = 15  # a title and a blank
 _LIMIT_OF_ALL_S = 600.0
 _WRONG, _AWAY = 1, 3
 

@@ -61,7 +61,7 @@ async def _clock(patient: Patient) -> Verdict:
     if ahead_s is None:
         return ok("its answers do not say what time it is")
     if patient.context.mode is Mode.SANDBOX:
-        return ok(f"a sandbox's own, {ahead_s:,.0f} s ahead of this host")
+        return ok(f"a sandbox's own, {max(0, round(ahead_s)):,} s ahead of this host")
     if abs(ahead_s) <= _SKEWED_S:
         return ok(f"within {_SKEWED_S:.0f} s of this host")
     side = "behind" if ahead_s > 0 else "ahead of"

@@ -12,11 +12,17 @@ from meterdeck.core.errors import NotFound
 from meterdeck.core.model.diagnosis import Verdict, fault, ok, warning
 from meterdeck.core.model.subscriptions import Subscription
 from meterdeck.core.model.text import visible
-from meterdeck.core.model.usage import Tenant, TenantId
+from meterdeck.core.model.usage import Tenant, TenantId, TenantStatus
 from meterdeck.core.services.doctor.check import BOTH, Check, Patient, examples
 
 _ASKED = 100
 _AT_ONCE = 8
+_OVER = (
+    TenantStatus.CANCELED,
+    TenantStatus.INCOMPLETE_EXPIRED,
+    TenantStatus.NO_SUBSCRIPTION,
+)
+"""Who has one of these has what the default plan allows, where there is one."""
 _T = TypeVar("_T")
 
 
@@ -100,7 +106,7 @@ async def _using(patient: Patient) -> tuple[TenantId, ...]:
 def _free(patient: Patient, tenant: Tenant) -> bool:
     """Tell whether a tenant's usage is not billed, and is not meant to be."""
     default = patient.context.default_plan
-    return bool(default) and tenant.plan in ("", default)
+    return bool(default) and (tenant.plan in ("", default) or tenant.status in _OVER)
 
 
 async def _meter_ids(patient: Patient) -> frozenset[str]:
