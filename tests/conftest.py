@@ -1,11 +1,12 @@
 """Fixtures every test may use: servers that run for the whole session."""
 
 import gc
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
 from hypothesis import HealthCheck, settings
+from tests.support import leaks
 from tests.support.cluster import Cluster, running_cluster
 from tests.support.redis_server import KINDS, Place, options_of, running_server
 from tests.support.sentinels import Sentinels, running_sentinels
@@ -37,10 +38,28 @@ FIRST = (
 """What takes longest, so that no process is left with it when the others are done."""
 
 
+leaks.watch()
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Name our marks."""
     mark = "not_on(*kinds): the test means nothing on these kinds of servers"
     config.addinivalue_line("markers", mark)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Fail a test that has left a secret in what it printed, logged or wrote."""
+    report = yield
+    if call.when == "teardown":
+        folder = getattr(item, "funcargs", {}).get("tmp_path")
+        found = leaks.leaks_of_test(report.sections, folder)
+        if found and report.passed:
+            report.outcome = "failed"
+            report.longrepr = "a secret was left in\n  " + "\n  ".join(found)
+    return report
 
 
 @pytest.hookimpl(trylast=True)

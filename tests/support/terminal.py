@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 
 import pyte
+from tests.support.leaks import produced
 
 # Private modes, kitty keys and mode reports: pyte would print parts of them.
 _PRIVATE = re.compile(
@@ -89,6 +90,7 @@ class Terminal:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+        produced(bytes(self.received))
 
     def _set_size(self, columns: int, rows: int) -> None:
         size = struct.pack("HHHH", rows, columns, 0, 0)

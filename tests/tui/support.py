@@ -20,6 +20,7 @@ from datetime import datetime
 from time import monotonic
 from typing import Any, TypeVar, cast
 
+from tests.support import leaks
 from tests.tui.alert_pictures import ScriptedAlerts
 from tests.tui.catalogue_pictures import ScriptedCatalogue
 from tests.tui.drift_pictures import ScriptedDrift
@@ -559,6 +560,7 @@ async def operating(
         await pilot.pause()
         await pilot.pause()
         yield operator
+        leaks.produced(operator.text() + operator.notices())
 
 
 def fleet_update(count: int = 26, at: datetime = NOW) -> WatchUpdate:
