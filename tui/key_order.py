@@ -22,6 +22,7 @@ LOOK_S = 0.25
 MOST_LOOKS = 20
 """Looks after which the next key is taken whatever the widget is doing. Counted, not
 timed: while a dialog is imported, on a busy machine, nothing looks."""
+_STEP_S, _MOST_STEPS = 0.05, 100
 QUIET_TURNS = 3
 """Turns of the event loop without a message, after which a key has had its effect."""
 LONGEST_CHAIN = 200
@@ -104,10 +105,14 @@ class OneKeyAtATime(App[int]):
 
         Whoever handles a message has none left, and may yet open a dialog.
         """
-        passed = asyncio.Event()
-        if self.screen.call_later(passed.set):
+        screen, passed = self.screen, asyncio.Event()
+        if not screen.call_later(passed.set):
+            return
+        for _ in range(_MOST_STEPS):
             with suppress(TimeoutError):
-                await asyncio.wait_for(passed.wait(), LOOK_S * MOST_LOOKS)
+                await asyncio.wait_for(passed.wait(), _STEP_S)
+            if passed.is_set() or self.screen is not screen:
+                return  # done, or it goes: with what it had still to do
 
     def _busy(self) -> bool:
         screen = self.screen

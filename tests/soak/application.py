@@ -126,6 +126,8 @@ class Application:
     async def _finish(self, entry: Entry) -> bool:
         """Ask until there is an answer; tell whether units were taken."""
         while True:
+            doubtful = entry.doubtful
+            entry.doubtful = True  # until it is answered
             try:
                 answer: _Answer | None = await self._ask(entry)
             except NotFound:
@@ -134,7 +136,9 @@ class Application:
                 await asyncio.sleep(_AGAIN_S)
                 continue
             told, given = _meaning(entry, answer)
-            if told is not None:
+            # Refused for want of Redis: this time; not what was asked the time before.
+            proven = told not in (Told.NOT_COUNTED, Told.FULL)
+            if told is not None and (proven or not doubtful):
                 self.journal.told(entry, told, given)
                 return told in (Told.DONE, Told.SPOOLED)
             await asyncio.sleep(_AGAIN_S)
@@ -163,6 +167,8 @@ class Application:
         """Return what a killed process asked and was not told, and what it held."""
         entries = self.journal.entries()
         left = [each for each in entries.values() if each.told is None]
+        for each in left:
+            each.doubtful = True
         for (call_id, kind), entry in entries.items():
             ended = {(call_id, Kind.RELEASE), (call_id, Kind.CONFIRM)} & entries.keys()
             if kind is Kind.RESERVE and entry.counts and not ended:

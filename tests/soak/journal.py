@@ -53,6 +53,7 @@ class Entry:
     Attributes:
         units: By resource: what was asked for; of a gauge its level, of a settlement
             what its call took.
+        doubtful: Whether it was asked before, and may have been done.
         given: By resource, what a settlement, or the end of a reservation, gave back.
     """
 
@@ -62,6 +63,7 @@ class Entry:
     units: Mapping[str, int]
     told: Told | None = None
     given: Mapping[str, int] = field(default_factory=dict)
+    doubtful: bool = False
 
     @property
     def counts(self) -> bool:
