@@ -29,6 +29,7 @@ SETTLE_QUEUED = ("checks", "letters", "settle_queued")
 MOST_SETTLED = 64
 """Entries that one script call settles."""
 
+_LOOKED_AT_ONCE = 500
 _FORGOTTEN_MS = 86_400_000
 _MOST_PENDING = 10_000
 _FROM_THE_START = "0-0"
@@ -212,6 +213,28 @@ class QueueCalls:
         """Forget what was noted of entries that are gone."""
         with redis_errors():
             await self._redis.hdel(key, *entries)
+
+    async def forget_settled(self, queue: bytes, key: bytes) -> int:
+        """Forget what was noted of entries that are in the queue no more; say how many.
+
+        A worker that hung notes one that another has settled meanwhile, and is killed.
+        An entry that is gone never comes back, so nothing that is in use is forgotten.
+        """
+        with redis_errors():
+            noted = cast("Mapping[bytes, bytes]", await self._redis.hgetall(key))
+        gone: list[str] = []
+        names = [each.decode() for each in noted]
+        for start in range(0, len(names), _LOOKED_AT_ONCE):
+            some = names[start : start + _LOOKED_AT_ONCE]
+            pipe = self._redis.pipeline(transaction=False)
+            for each in some:
+                pipe.xrange(queue, each, each)
+            with redis_errors():
+                found = await pipe.execute()
+            gone += [each for each, there in zip(some, found, strict=True) if not there]
+        if gone:
+            await self.forget_sent(key, gone)
+        return len(gone)
 
     async def settle(
         self, keys: Sequence[bytes], arguments: Sequence[Argument], identifier: str

@@ -20,6 +20,7 @@ from meterdeck.core.services.queue_settling import QueueSettling
 from meterdeck.core.services.tenant_fields import decode
 
 _AT_ONCE = 64  # queues that are looked at in one round trip
+_TIDIED_S = 600.0
 _LIST_KEPT_S = 1.0
 
 _log = logging.getLogger(__name__)
@@ -59,6 +60,8 @@ class EventQueue:
         self._next = 0
         self._grouped: set[bytes] = set()
         self._unusable: set[bytes] = set()
+        self._tidied: set[bytes] = set()
+        self._tidied_until = -1.0
         self.alarms = QueueAlarms()
 
     async def take(self, count: int) -> list[QueuedEvent]:
@@ -176,6 +179,8 @@ class EventQueue:
                 self._unusable.discard(queue.key)
                 self._grouped.add(queue.key)
                 await self._calls.tidy(queue.key)
+            if not taken.problem:
+                await self._tidy(queue)
             return False
         if queue.key in tried:
             return False
@@ -186,6 +191,15 @@ class EventQueue:
             self.alarms.groups_lost += 1
             _log.error("queue_group_lost key=%s", visible(decode(queue.key)))
         return been_there is not None
+
+    async def _tidy(self, queue: _Queue) -> None:
+        """Look every ten minutes for notes of events that were settled before."""
+        if time.monotonic() >= self._tidied_until:
+            self._tidied.clear()
+            self._tidied_until = time.monotonic() + _TIDIED_S
+        if queue.key not in self._tidied:
+            self._tidied.add(queue.key)
+            await self._calls.forget_settled(queue.key, queue.sent)
 
     async def _read(self, found: Sequence[_Found]) -> list[QueuedEvent]:
         return await self._events(found, note=True)

@@ -25,7 +25,8 @@ _ROUTES = (
     ("enter", "h", "escape", "escape"),
 )
 """Keys that look and change nothing."""
-_BETWEEN_S = 0.25
+_FASTEST_S, _SLOWEST_S = 0.4, 1.2
+"""Opening a list takes half a second on a busy machine: nobody types far ahead."""
 _TRIES = 8
 
 
@@ -60,7 +61,7 @@ class AttachedConsole:
         await self._start()
         while True:
             for key in self._chance.choice(_ROUTES):
-                await asyncio.sleep(self._chance.uniform(0, 2 * _BETWEEN_S))
+                await asyncio.sleep(self._chance.uniform(_FASTEST_S, _SLOWEST_S))
                 async with self._lock:
                     self._press(key)
 
@@ -99,7 +100,7 @@ class AttachedConsole:
                     await asyncio.sleep(0.5)  # an escape alone, not the start of a key
                     terminal.send("q")
                     with suppress(subprocess.TimeoutExpired, OSError):
-                        code = await asyncio.to_thread(terminal.wait_end, timeout_s=2)
+                        code = await asyncio.to_thread(terminal.wait_end, timeout_s=5)
                         return f"it ended with {code}" if code else ""
                 return (
                     f"it did not end; it showed:\n{shown}\nand now:\n{terminal.text()}"

@@ -154,6 +154,7 @@ def left_over(sheet: Sheet, after: Books) -> None:
     sheet.add("reservations", 0, sum(each.reserved for each in lines))
     sheet.add("counters held", 0, sum(each.held for each in lines))
     sheet.add("queued events", 0, after.queued)
+    sheet.add("notes of events that were sent", 0, after.noted)
     sheet.add("letters", 0, after.letters)
 
 

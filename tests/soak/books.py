@@ -53,6 +53,7 @@ class Books:
     lines: dict[Key, Line] = field(default_factory=lambda: defaultdict(Line))
     letters: int = 0  # tenants that have some
     queued: int = 0
+    noted: int = 0
     unsettled: int = 0
     audited: int = 0
 
@@ -89,7 +90,8 @@ async def read_books(world: World) -> Books:
         return Books(
             lines,
             letters=len(letters),
-            queued=int(await redis.xlen(queue)) + int(await redis.hlen(sent)),
+            queued=int(await redis.xlen(queue)),
+            noted=int(await redis.hlen(sent)),
             unsettled=int(await redis.zcard(layout.unsettled().decode())),
             audited=sum([int(await redis.xlen(each)) for each in audits]),
         )

@@ -417,3 +417,22 @@ async def test_workers_that_are_long_gone_are_forgotten_and_what_they_had_is_not
     assert [each[1] for each in consumers] == [b"one"]
     await one.settle(results([given], Verdict.DELIVERED))
     assert await acme.left() == []
+
+
+async def test_a_note_of_an_event_that_was_settled_before_is_forgotten(
+    acme: QueuedTenant, redis: Redis, context: Context
+) -> None:
+    """One worker hangs between being given an event and noting it; another settles it,
+    and the first is killed. What is noted of an event that is still to be sent stays."""
+    layout = context.redis.layout
+    other = EventQueue(redis, context, "other")
+    await acme.track()
+    await other.settle(results(await other.take(1), Verdict.DELIVERED))
+    await acme.track()
+    (waits,) = await other.take(1)
+    await redis.hset(layout.queued("acme").decode(), "1-1", "1795684677162 cus_1")
+
+    await EventQueue(redis, context, "third").take(10)
+
+    noted = await ask(redis, "HKEYS", layout.queued("acme"))
+    assert [each.decode() for each in noted] == [waits.id]
