@@ -17,6 +17,7 @@ from meterdeck.core.model.usage import Tenant
 from meterdeck.core.model.what_if import WhatIf, with_usage
 from meterdeck.core.services.item_costs import ItemCosts
 from meterdeck.core.services.other_prices import OtherPrices
+from meterdeck.core.services.recent import make_room
 from meterdeck.core.services.usage import UsageService
 
 _MOST_REMEMBERED = 1_000
@@ -131,8 +132,7 @@ class Costs:
             if known is None or not all(_runs(each, now) for each in known.items):
                 raise
             return known, ("Stripe does not answer: its prices are as of before",)
-        if len(self._known) >= _MOST_REMEMBERED:
-            self._known.clear()
+        make_room(self._known, tenant.subscription, _MOST_REMEMBERED)
         self._known[tenant.subscription] = found
         return found, ()
 

@@ -20,6 +20,7 @@ from meterdeck.core.model.periods import (
 )
 from meterdeck.core.model.quantity import parse_counter
 from meterdeck.core.model.usage import Resource, ResourceName, TenantId
+from meterdeck.core.services.recent import make_room
 
 CYCLE_FIELDS = ("anchor", "interval", "interval_count")
 _CYCLE_KEPT_S = 30.0
@@ -121,8 +122,7 @@ class CurrentPeriods:
             key = self._layout.tenant(tenant)
             reply = await self._redis.hmget(key, list(CYCLE_FIELDS))
         fields = cast("list[bytes | None]", reply)
-        if len(self._cycles) >= _CYCLES_KEPT:
-            self._cycles.clear()
+        make_room(self._cycles, tenant, _CYCLES_KEPT)
         known = _KnownCycle(
             read_cycle(fields),
             b" ".join(field or b"" for field in fields),

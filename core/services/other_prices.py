@@ -15,6 +15,7 @@ from meterdeck.core.model.prices import Interval, PriceInfo
 from meterdeck.core.model.text import visible
 from meterdeck.core.model.what_if import WhatIf
 from meterdeck.core.services.item_costs import ItemCosts
+from meterdeck.core.services.recent import make_room
 
 _MOST_REMEMBERED = 1_000
 
@@ -126,8 +127,7 @@ class OtherPrices:
     async def _by_id(self, price_id: str) -> PriceInfo:
         """Return a price; its amounts never change, so it is read once."""
         if price_id not in self._known:
-            if len(self._known) >= _MOST_REMEMBERED:
-                self._known.clear()
+            make_room(self._known, price_id, _MOST_REMEMBERED)
             self._known[price_id] = await self._pricing.price(price_id)
         return self._known[price_id]
 

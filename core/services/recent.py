@@ -11,6 +11,12 @@ _K = TypeVar("_K", bound=Hashable)
 _V = TypeVar("_V")
 
 
+def make_room(entries: dict[_K, _V], key: _K, most: int) -> None:
+    """Forget what was put in longest ago: `key` comes last, of `most` at most."""
+    if entries.pop(key, None) is None and len(entries) >= most:
+        del entries[next(iter(entries))]
+
+
 class Recent(Generic[_K, _V]):
     """Remembers values: so many, and each for so long.
 
@@ -52,8 +58,6 @@ class Recent(Generic[_K, _V]):
 
     def put(self, key: _K, value: _V) -> _V:
         """Remember a value; return it."""
-        entries = self._entries
-        if entries.pop(key, None) is None and len(entries) >= self._most:
-            del entries[next(iter(entries))]
-        entries[key] = (self._clock(), value)
+        make_room(self._entries, key, self._most)
+        self._entries[key] = (self._clock(), value)
         return value

@@ -37,6 +37,7 @@ from meterdeck.core.services.current_periods import CurrentPeriods, Reckoning
 from meterdeck.core.services.kinds import OneCall
 from meterdeck.core.services.one_calls import OneCalls
 from meterdeck.core.services.queue_entries import write_dimensions
+from meterdeck.core.services.recent import make_room
 
 _ROUNDS = 4
 _DAY_MS = 86_400_000
@@ -172,8 +173,7 @@ class Tracking:
             return
         with redis_errors():
             await self._redis.sadd(self._layout.queues(), name_bytes(tenant))
-        if len(self._announced) >= _MOST_ANNOUNCED:
-            self._announced.clear()
+        make_room(self._announced, tenant, _MOST_ANNOUNCED)
         self._announced[tenant] = time.monotonic() + _ANNOUNCED_S
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from meterdeck.core.model.usage import CounterId
+from meterdeck.core.services.recent import make_room
 
 _APART_S = 300.0
 """Seconds between two samples that are kept: a pace is of five to ten minutes."""
@@ -29,13 +30,12 @@ class Paces:
     def note(self, counter: CounterId, used: int, at: datetime) -> None:
         """Take in what a counter holds; one that fell begins anew."""
         second = at.timestamp()
-        older, newer = self._kept.pop(counter, (None, (second, used)))
+        older, newer = self._kept.get(counter, (None, (second, used)))
         if used < newer[1] or second < newer[0]:
             older, newer = None, (second, used)
         elif second - newer[0] >= _APART_S:
             older, newer = newer, (second, used)
-        if len(self._kept) >= self._most:
-            del self._kept[next(iter(self._kept))]
+        make_room(self._kept, counter, self._most)
         self._kept[counter] = (older, newer)
 
     def rate(self, counter: CounterId, used: int, at: datetime) -> float | None:

@@ -29,6 +29,7 @@ from meterdeck.core.model.usage import (
     Tenant,
     TenantId,
 )
+from meterdeck.core.services.recent import make_room
 
 _DAY = timedelta(days=1)
 _SECOND = timedelta(seconds=1)
@@ -120,8 +121,7 @@ class Billables:
         """
         known = self._counters.get(tenant)
         if known is None or now >= known.until:
-            if len(self._counters) >= _MOST_REMEMBERED:
-                self._counters.clear()
+            make_room(self._counters, tenant, _MOST_REMEMBERED)
             known = self._counters[tenant] = self._reckon(tenant, now)
         return known.counters
 

@@ -423,7 +423,7 @@ async def test_a_note_of_an_event_that_was_settled_before_is_forgotten(
     acme: QueuedTenant, redis: Redis, context: Context
 ) -> None:
     """One worker hangs between being given an event and noting it; another settles it,
-    and the first is killed. What is noted of an event that is still to be sent stays."""
+    and the first is killed. What is noted of an event still to be sent stays."""
     layout = context.redis.layout
     other = EventQueue(redis, context, "other")
     await acme.track()
