@@ -22,7 +22,7 @@ from meterdeck.core.adapters.redis_client import (
 )
 from meterdeck.core.model.alert_delivery import DeliveryState
 from meterdeck.core.model.alert_rules import AlertRule, Measure, Reading, Severity
-from meterdeck.core.model.alerts import AlertState
+from meterdeck.core.model.alerts import AlertState, Telling
 from meterdeck.core.model.changes import Actor
 from meterdeck.core.model.context import AlertOptions, AlertWebhook, Context, Secret
 from meterdeck.core.model.keys import KeyLayout
@@ -125,6 +125,18 @@ async def test_two_workers_fire_once_until_an_override_arms_it_again(
     assert len({each.id for each in book.deliveries}) == 3
     lives_ms = await redis.pexpiretime(layout.alerts(ACME).decode())
     assert lives_ms == int((month.end + timedelta(days=35)).timestamp() * 1000)
+    before = {each.id for each in book.deliveries}
+    (second,) = (each for each in book.alerts.values() if each.live)
+    await changes.set_override(
+        ACME, CALLS, 5_100, expires_at=None, actor=ANNA, reason="r", operation_id="o3"
+    )
+    await two.look()
+    assert two.fired == 3
+    new = [each for each in (await two.book()).deliveries if each.id not in before]
+    assert {each.telling for each in new} == {Telling.FIRED, Telling.RESOLVED}
+    (over,) = (each for each in new if each.telling is Telling.RESOLVED)
+    assert over.alert == second.id
+    assert json.loads(over.body)["alert"]["resolved_because"] == "limit_changed"
 
 
 async def test_a_broken_counter_and_a_foreign_key_stop_nobody_else(
