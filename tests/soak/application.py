@@ -268,6 +268,7 @@ async def main(context: str, folder: Path, seed: int) -> None:
         loop.add_signal_handler(signal.SIGTERM, stop)
         loop.add_signal_handler(signal.SIGUSR1, application.filling.set)
         await application.work()
+    journal.close()
 
 
 def start(run: Callable[[str, Path, int], Awaitable[None]]) -> None:

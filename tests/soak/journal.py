@@ -108,6 +108,11 @@ class Journal:
                 entry.told, entry.given = Told(line["told"]), line["given"]
         return found
 
+    def close(self) -> None:
+        """Write no more."""
+        if self._file is not None:
+            self._file.close()
+
     def _lines(self) -> Iterator[dict[str, Any]]:
         if not self._path.exists():
             return

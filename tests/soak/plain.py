@@ -54,6 +54,7 @@ async def main(name: str, folder: Path, seed: int) -> None:
         else:
             journal.told(entry, Told.DONE, {})
     await redis.aclose()
+    journal.close()
 
 
 if __name__ == "__main__":
