@@ -18,7 +18,6 @@ from meterdeck.core.model.diagnosis import Severity
 from meterdeck.core.model.periods import calendar_month
 from meterdeck.core.model.usage import ResourceName, TenantId
 from meterdeck.core.services.operator_changes import OperatorChanges
-from meterdeck.core.services.usage import UsageService
 
 ANA = Actor("ana", "local")
 
@@ -106,29 +105,6 @@ async def test_a_counter_that_holds_no_number_is_found(ward: Ward, kind: str) ->
     assert await ward.wrong() == {}
 
 
-async def test_reservations_that_nobody_gave_back_are_found(ward: Ward) -> None:
-    """Their units count, and are billed, long after they ended."""
-    client = open_redis(ward.context.redis)
-    try:
-        usage = UsageService(client, ward.context)
-        await usage.reserve("acme", {"api_calls": 7}, ttl=timedelta(hours=1))
-        assert await ward.wrong() == {}
-
-        label = calendar_month(datetime.now(UTC)).label
-        reserved = f"meterdeck:reserved:acme:api_calls:{label}"
-        ((member, _),) = ward.store.zrange(reserved, 0, -1, withscores=True)
-        past = _in(-timedelta(minutes=20))
-        ward.store.zadd(reserved, {member: past})
-        ward.store.zadd("meterdeck:reserving", {counter("acme"): past})
-        found = await ward.only("reservations")
-        assert "20 min ago" in found.found
-
-        assert await usage.give_back_expired() == 7
-        assert await ward.wrong() == {}
-    finally:
-        await client.aclose()
-
-
 async def test_an_override_without_an_end_is_found_where_the_policy_wants_one(
     ward: Ward,
 ) -> None:
@@ -179,23 +155,6 @@ async def test_an_altered_audit_trail_is_found(ward: Ward) -> None:
 
     assert whole is not None
     ward.store.restore(trail, 0, whole, replace=True)
-    assert await ward.wrong() == {}
-
-
-async def test_what_an_ended_process_left_on_disk_is_found(ward: Ward) -> None:
-    """It is used and not counted, and nobody is about to."""
-    open_root(ward.places.spool)
-    folder = SpoolFolder.create(ward.places.spool)
-    folder.append(encode(call(1)) + encode(call(2)))
-    folder.close()
-    found = await ward.only("spool")
-    assert found.severity is Severity.WARNING
-    assert "1 ended processes left 2 calls" in found.found
-
-    adopted = SpoolFolder.adopt(folder.path)
-    assert adopted is not None
-    adopted.counted(adopted.next_batch(10).ends[-1])
-    adopted.close()
     assert await ward.wrong() == {}
 
 
