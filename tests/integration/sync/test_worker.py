@@ -7,6 +7,8 @@ from tests.support.contexts import CALLS
 from tests.support.delivering import Bench, at_work, delivering, until
 
 from meterdeck.core.adapters.billing_calls import BillingRecords
+from meterdeck.core.adapters.redis_client import Redis
+from meterdeck.core.adapters.script_loading import missing_scripts
 from meterdeck.core.errors import ConfigError, ReadOnly, RedisUnreachable
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.delivery import Claim, Wanted
@@ -250,3 +252,14 @@ async def test_a_bug_in_a_duty_is_written_down_and_keeps_nothing_from_stripe(
     facts = vars(said)["facts"]
     assert (said.message, facts["duty"]) == ("duty_failed", "reconciling")
     assert "ZeroDivisionError" in facts["trace"]
+
+
+async def test_a_worker_loads_every_script_for_programs_that_send_digests(
+    context: Context, valkey_client: Redis
+) -> None:
+    """After the server was started anew its scripts are gone."""
+    await valkey_client.script_flush()
+    async with Worker(context) as worker:
+        await worker.prepare()
+
+    assert await missing_scripts(valkey_client) == ()
