@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Mapping
+from unicodedata import category
+
+from meterdeck.core.model.text import visible
 
 LARGEST = 74_994
 """Bytes that terminals take for certain: what xterm reads of an OSC 52, decoded."""
@@ -28,6 +31,18 @@ def sequence(text: str, environ: Mapping[str, str]) -> str:
     if environ.get("TERM", "").startswith("screen") or environ.get("STY"):
         return "".join(_in_pieces(plain))
     return plain
+
+
+def harmless(text: str) -> str:
+    """Return a text that does nothing where it is pasted: a shell takes a line break.
+
+    Bytes that are no UTF-8 stay what they are, so that keys can be copied.
+    """
+    return "".join(visible(ch) if _acts(ch) else ch for ch in text)
+
+
+def _acts(ch: str) -> bool:
+    return category(ch) in {"Cc", "Cf", "Zl", "Zp"}
 
 
 def fits(text: str) -> bool:

@@ -17,6 +17,7 @@ from tests.tui.pictures import (
     tenant,
 )
 from tests.tui.support import Operator, operating
+from textual.widgets import Input
 
 from meterdeck.core.model.events import EventOutcome
 from meterdeck.core.model.fleet_update import WatchUpdate
@@ -82,7 +83,7 @@ SCREENS = {
 }
 
 
-@pytest.mark.parametrize("size", [(80, 24), (160, 44)])
+@pytest.mark.parametrize("size", [(80, 24)])
 async def test_no_control_byte_reaches_any_screen(size: tuple[int, int]) -> None:
     """Hostile tenants, counters and events are shown, on each screen."""
     async with operating(picture(), of=context(), size=size) as operator:
@@ -188,3 +189,51 @@ async def test_health_drift_and_pulse_show_what_others_wrote_as_it_is() -> None:
         await operator.press("r")
         await operator.sees("go out again")
         assert not control_bytes(operator)
+
+
+AREAS = ((), ("enter",), ("e",), ("c",), ("O",), ("A",))  # fmt: skip
+ENDING = {"q", "ctrl+q", "ctrl+c", "ctrl+z", "ctrl+l", "escape"}
+OF_A_STORY = ("replay", "resolve", "cancel", "compensate", "undo")
+"""What asks for a story that only a ledger or a trail tells: in their own tests."""
+SEEN = {
+    "AdjustDialog", "AuditScreen", "CatalogueScreen", "ColumnsDialog",
+    "DriftScreen", "EventScreen", "EventsScreen",
+    "FaultsScreen", "FireDialog", "FleetScreen", "GroupDialog", "HandoffScreen",
+    "HealthScreen", "HelpScreen", "BulkOverrideDialog", "OverridesScreen",
+    "PulseScreen", "ResetDialog", "SortDialog", "TenantScreen",
+}  # fmt: skip
+
+
+async def test_no_control_byte_reaches_any_screen_that_any_key_opens() -> None:
+    """Each action of each screen, found in the code, is done with hostile names."""
+    seen: set[str] = set()
+    done: set[str] = set()
+    async with operating(picture(), of=context(), size=(120, 40)) as operator:
+        for area in AREAS:
+            await operator.press(*area)
+            seen.add(type(operator.app.screen).__name__)
+            assert not control_bytes(operator), area
+            bound = operator.app.screen.active_bindings
+            new = {one.binding.action for one in bound.values()} - done
+            keys = [key for key, one in bound.items() if one.binding.action in new]
+            done |= {one.binding.action for one in bound.values()}
+            depth = len(operator.app.screen_stack)
+            for key in keys:
+                action = bound[key].binding.action
+                opens = "act(" in action
+                told = any(each in action for each in OF_A_STORY)
+                if key in ENDING or told or not opens:
+                    continue
+                await operator.press(key)
+                seen.add(type(operator.app.screen).__name__)
+                assert not control_bytes(operator), (area, key)
+                while len(operator.app.screen_stack) > depth:
+                    operator.app.pop_screen()
+                    await operator.pilot.pause()
+                if isinstance(operator.app.focused, Input):
+                    await operator.press("escape")
+            while len(operator.app.screen_stack) > 1:
+                operator.app.pop_screen()
+                await operator.pilot.pause()
+            await operator.press("escape")
+    assert seen >= SEEN, SEEN - seen

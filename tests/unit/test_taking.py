@@ -15,6 +15,7 @@ from meterdeck.core.errors import Refused
 from meterdeck.core.model.context import Mode, Secret, StripeOptions
 from meterdeck.core.model.dashboard import dashboard_address
 from meterdeck.tui import clipboard
+from meterdeck.tui.clipboard import harmless
 from meterdeck.tui.taking.files import stem_of, write_new
 from meterdeck.tui.taking.sheets import Sheet, as_csv, as_json
 
@@ -115,3 +116,10 @@ def test_the_dashboard_has_addresses_for_what_stripe_knows() -> None:
         (replace(test, stripe=None), "cus_9"),
     ):
         assert dashboard_address(where, what) == ""
+
+
+def test_what_is_copied_does_nothing_where_it_is_pasted() -> None:
+    """A line break would end a shell's command; bytes that are no UTF-8 stay."""
+    name = "a\nrm -rf x\x1b]52;c;AAAA\x07 \u202eb \udcff é"
+
+    assert harmless(name) == "a␊rm -rf x␛]52;c;AAAA␇ ⟨202E⟩b \udcff é"

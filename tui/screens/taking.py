@@ -83,7 +83,7 @@ class Taking:
     def _copied(self, chosen: Copyable | None) -> None:
         if chosen is None:
             return
-        name, text = chosen
+        name, text = chosen[0], clipboard.harmless(chosen[1])
         if not clipboard.fits(text):
             self._console.say(
                 f"{name} is more than {clipboard.LARGEST:,} bytes;"
