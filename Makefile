@@ -3,6 +3,8 @@
 # make check  lint, format, types, import rules
 # make faults kill workers and servers by the hundred, print what became of each unit
 # make soak   the whole system for 10 minutes, a fault every few seconds (MINUTES=, SEED=)
+# make package        build what is released, install it in a clean environment, use it there
+# make release-check  whether version, changelog and tag (TAG=v1.2.3) agree
 # make bench  measure, print the ratios
 
 PYTHON ?= python3
@@ -15,7 +17,7 @@ PYTEST_ARGS ?=
 MINUTES ?= 10
 SEED ?= 1
 
-.PHONY: demo test faults soak check format bench build clean
+.PHONY: demo test faults soak check format bench package release-check clean
 .DEFAULT_GOAL := test
 
 demo: $(VENV)/.installed
@@ -45,8 +47,11 @@ format: $(VENV)/.installed-dev
 bench: $(VENV)/.installed-dev
 	@$(BIN)/python -m bench
 
-build: $(VENV)/.installed-dev
-	@$(BIN)/python -m build
+package: $(VENV)/.installed-dev
+	@$(BIN)/python contrib/check_package.py dist
+
+release-check: $(VENV)/.installed-dev
+	@$(BIN)/python contrib/release_check.py $(TAG)
 
 clean:
 	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache

@@ -80,8 +80,30 @@ async def _for_ever(context: Context, port: int) -> int:
                 _ask(metrics, worker)
                 host = context.delivery.metrics_host
                 stack.callback(metrics.serve(host, port))
-            await until_ended(worker.run())
+            await until_ended(_watched(worker))
     return 0
+
+
+async def _watched(worker: Worker) -> None:
+    """Run the worker; systemd, where it started this, is told that it is alive."""
+    from meterdeck.core.adapters.service_manager import (  # noqa: PLC0415
+        service_manager,
+    )
+
+    manager = service_manager()
+    work = asyncio.create_task(worker.run())
+    # A server that is away is waited for: the service is ready all the same.
+    alive = asyncio.create_task(manager.ready_and_alive())
+    try:
+        await asyncio.wait((work,))
+    finally:
+        if not work.done():
+            manager.stopping()
+            work.cancel()
+        # Still alive while what is on its way is waited for.
+        await asyncio.gather(work, return_exceptions=True)
+        alive.cancel()
+    await work
 
 
 def _ask(metrics: Metrics, worker: Worker) -> None:
