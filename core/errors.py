@@ -17,6 +17,7 @@ The hierarchy::
         ├ RedisUnreachable
         │  └ NotReplicated             written, and on no replica (yet)
         ├ RedisRefused              it answers, but not this: loading, rights, memory
+        │  └ ProgramTooOld             its contract is newer than this program (exit 1)
         ├ StripeUnreachable
         └ UnknownOutcome            sent, no answer: nobody knows yet whether done
 
@@ -167,6 +168,12 @@ class NotReplicated(RedisUnreachable):
 
 class RedisRefused(Unreachable):
     """Redis answers, but refuses commands: loading, replica, memory, rights."""
+
+
+class ProgramTooOld(RedisRefused):
+    """The database's contract is newer: this program may read, and wrote nothing."""
+
+    exit_code = 1
 
 
 class StripeUnreachable(Unreachable):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-OURS = 1
+OURS = 2
 """The version that this program writes, and the newest that it understands."""
 UNSTORED = 1
 """Of a database that does not say: version 1 did not write its number down."""

@@ -100,6 +100,10 @@ class KeyLayout:
         """Set: every tenant that has a directory entry."""
         return self._own("tenants")
 
+    def contract(self) -> bytes:
+        """Hash: the contract's version, and who may write."""
+        return self._own("contract")
+
     def directory(self) -> bytes:
         """Hash: state of the directory (cursor of Stripe's events, last full read)."""
         return self._own("directory")

@@ -15,6 +15,7 @@ from meterdeck.core.errors import Refused
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.request_rules import Changes
 from meterdeck.core.services.cancelling import Cancelling
+from meterdeck.core.services.contract_door import ContractDoor
 from meterdeck.core.services.delivery_log import DeliveryLog
 from meterdeck.core.services.directory import Directory
 from meterdeck.core.services.event_bodies import EventBodies
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from meterdeck.core.services.requests.requested_changes import RequestedBulk
     from meterdeck.core.services.requests.serving import RequestServer
     from meterdeck.core.services.stripe_history import StripeHistory
+    from meterdeck.core.services.upgrade import Upgrade
 
 
 class Engine:
@@ -69,6 +71,7 @@ class Engine:
         )
         self.usage = UsageService(self._redis, context)
         self.standings = Standings(self._redis, context)
+        self.contract = ContractDoor(self._redis, context.redis.layout)
         self.changes = self._open_changes()
         self.directory = Directory(self._redis, context, self.gateway)
         self.events = DeliveryLog(self._redis, context)
@@ -89,11 +92,12 @@ class Engine:
             log=self.events,
             letters=letters,
             cancelling=Cancelling(context, self.gateway, letters),
+            enter=self.contract.enter,
         )
 
     def _open_changes(self) -> OperatorChanges:
         if self.context.changes is Changes.DIRECT:
-            return OperatorChanges(self._redis, self.context)
+            return OperatorChanges(self._redis, self.context, enter=self.contract.enter)
         # The console's start should not pay for it where changes are direct.
         from meterdeck.core.services.requests.requested_changes import (  # noqa: PLC0415
             RequestedChanges,
@@ -270,6 +274,13 @@ class Engine:
 
         kept = KeptPass(self._redis, self.context.redis.layout)
         return DriftDesk(self.context, self.reconciliation(), self.directory, kept)
+
+    def upgrade(self) -> Upgrade:
+        """Return what takes the database to this program's Redis contract."""
+        # Rare, and the console's start should not pay for it.
+        from meterdeck.core.services.upgrade import Upgrade  # noqa: PLC0415
+
+        return Upgrade(self._redis, self.context)
 
     def faults(self) -> SandboxControl:
         """Return the fault panel of this context's Stripe.

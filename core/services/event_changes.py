@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
 
@@ -57,6 +58,7 @@ class EventChanges:
         log: DeliveryLog,
         letters: Letters,
         cancelling: Cancelling,
+        enter: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._redis = redis
         self._context = context
@@ -64,6 +66,7 @@ class EventChanges:
         self._log = log
         self._letters = letters
         self._cancelling = cancelling
+        self._enter = enter
 
     async def plan(self, change: EventChange, identifier: str) -> EventPlan:
         """Say what a change of an event would do now; changes nothing.
@@ -113,6 +116,8 @@ class EventChanges:
             UnknownOutcome: Changed or not, nobody knows.
         """
         self._check(reason, operation_id)
+        if self._enter is not None:
+            await self._enter()
         plan = await self.plan(change, identifier)
         signature = Signature(actor, reason, operation_id)
         try:

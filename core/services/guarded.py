@@ -9,6 +9,7 @@ from typing import TypeVar
 from meterdeck.core.errors import RedisRefused, RedisUnreachable, Unreachable
 from meterdeck.core.model.degraded import Reason
 from meterdeck.core.services.circuit import Circuit
+from meterdeck.core.services.contract_door import ContractDoor
 from meterdeck.core.services.fallback import Fault
 
 T = TypeVar("T")
@@ -18,10 +19,20 @@ _LATE = "Redis did not answer in time"
 
 
 class Guarded:
-    """Asks while the circuit is closed, and tells the circuit what came of it."""
+    """Asks while the circuit is closed, and tells the circuit what came of it.
 
-    def __init__(self, circuit: Circuit, deadline_s: float) -> None:
+    Args:
+        door: Closed to what writes where this program is too old.
+    """
+
+    def __init__(
+        self,
+        circuit: Circuit,
+        deadline_s: float,
+        door: ContractDoor,
+    ) -> None:
         self._circuit = circuit
+        self._door = door
         self._deadline_s = deadline_s
 
     async def ask(self, question: Callable[[], Awaitable[T]]) -> T | Fault:
@@ -29,6 +40,23 @@ class Guarded:
 
         What the answer itself raises is raised.
         """
+
+        async def through_the_door() -> T:
+            if not self._door.open:
+                await self._enter()
+            return await question()
+
+        return await self._ask(through_the_door)
+
+    async def _enter(self) -> None:
+        """Pass the door; not to know it in time is not to have sent anything."""
+        try:
+            async with asyncio.timeout(self._deadline_s / 2):
+                await self._door.enter_once_known()
+        except TimeoutError as error:
+            raise RedisUnreachable(_LATE) from error
+
+    async def _ask(self, question: Callable[[], Awaitable[T]]) -> T | Fault:
         epoch = self._circuit.admit()
         if epoch is None:
             return Fault(Reason.REDIS_UNREACHABLE, False, _AWAY)
@@ -47,7 +75,7 @@ class Guarded:
         its own for each call would take as long as all the rest. Tell `answered` or
         `lost` what came of it.
         """
-        return self._circuit.admit()
+        return self._circuit.admit() if self._door.open else None
 
     def answered(self, epoch: int) -> None:
         """Note an answer to what was admitted."""
@@ -72,7 +100,7 @@ class Guarded:
         Raises:
             RedisUnreachable, RedisRefused: There is no answer.
         """
-        answer = await self.ask(question)
+        answer = await self._ask(question)
         if isinstance(answer, Fault):
             raise answer.error("the question", "")
         return answer

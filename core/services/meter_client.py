@@ -23,6 +23,7 @@ from meterdeck.core.model.decisions import Decision, Settled
 from meterdeck.core.model.degraded import Deferred, Degraded, MeterStatus
 from meterdeck.core.services.call_ids import CallIds
 from meterdeck.core.services.circuit import Circuit
+from meterdeck.core.services.contract_door import ContractDoor
 from meterdeck.core.services.fallback import Call, Fallback, Fault
 from meterdeck.core.services.guarded import Guarded
 from meterdeck.core.services.held import Held
@@ -53,7 +54,8 @@ class MeterClient(OneResourceCalls):
         self._circuit = Circuit(
             failures=library.circuit_failures, pause_s=library.circuit_pause_s
         )
-        guarded = Guarded(self._circuit, library.call_timeout_s)
+        door = ContractDoor(beside, context.redis.layout)
+        guarded = Guarded(self._circuit, library.call_timeout_s, door)
         super().__init__(context, UsageService(redis, context), guarded)
         self._ids = CallIds()
         self._spool = spool
@@ -63,7 +65,9 @@ class MeterClient(OneResourceCalls):
             context, self._usage, self._guarded, self._fallback, clock
         )
         self._settlement = Settlement(context, self._usage, self._guarded, clock, spool)
-        self._recovery = Recovery(beside, context, self._circuit, clock, spool)
+        self._recovery = Recovery(
+            beside, context, self._circuit, clock, spool, door=door
+        )
 
     @classmethod
     @asynccontextmanager

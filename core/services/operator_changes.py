@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 from meterdeck.core.adapters.redis_client import Redis, from_milliseconds
@@ -55,8 +55,15 @@ class OperatorChanges:
         UnknownOutcome: Changed or not, nobody knows.
     """
 
-    def __init__(self, redis: Redis, context: Context) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        context: Context,
+        *,
+        enter: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
         self._context = context
+        self._enter = enter
         self._calls = ChangeCalls(redis, context)
         self._undoing = Undoing(redis, context, self._calls)
         self._view = AuditView(redis, context)
@@ -77,6 +84,7 @@ class OperatorChanges:
             Refused: The counter would fall below 0 or pass 2^53.
         """
         self._check(adjustment.tenant, adjustment.reason, operation_id)
+        await self._may_write()
         resource = self._context.resource(adjustment.resource)
         _check_amount(adjustment)
         signature = Signature(actor, adjustment.reason, operation_id)
@@ -103,6 +111,7 @@ class OperatorChanges:
         name = self._context.resource(resource).name
         _check_units(units)
         self._check_expiry(expires_at)
+        await self._may_write()
         signature = Signature(actor, reason, operation_id)
         reply = await self._calls.set_override(who, name, units, expires_at, signature)
         _check_not_past(reply, expires_at)
@@ -125,6 +134,7 @@ class OperatorChanges:
         """
         who = self._check(tenant, reason, operation_id)
         name = self._context.resource(resource).name
+        await self._may_write()
         signature = Signature(actor, reason, operation_id)
         reply = await self._calls.clear_override(who, name, signature)
         if reply[0] == b"none":
@@ -169,6 +179,7 @@ class OperatorChanges:
                 since or has ended; the counter would fall below 0.
         """
         who = self._check(tenant, reason, operation_id)
+        await self._may_write()
         return await self._undoing.undo(
             who, audit_id, Signature(actor, reason, operation_id)
         )
@@ -235,6 +246,10 @@ class OperatorChanges:
             RedisUnreachable, RedisRefused: They could not be read.
         """
         return await self._proof.verify_all(told)
+
+    async def _may_write(self) -> None:
+        if self._enter is not None:
+            await self._enter()
 
     def _check(self, tenant: str, reason: str, operation_id: str) -> TenantId:
         if self._context.read_only:

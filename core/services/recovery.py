@@ -12,6 +12,7 @@ from meterdeck.core.errors import RedisRefused, RedisUnreachable, Unreachable
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.text import visible
 from meterdeck.core.services.circuit import Circuit
+from meterdeck.core.services.contract_door import ContractDoor
 from meterdeck.core.services.replaying import Replayer
 from meterdeck.core.services.reservations import Reservations
 from meterdeck.core.services.server_clock import ServerClock
@@ -40,8 +41,11 @@ class Recovery:
         circuit: Circuit,
         clock: ServerClock,
         spool: Spool | None,
+        *,
+        door: ContractDoor,
     ) -> None:
         self._redis = redis
+        self._door = door
         self._circuit = circuit
         self._clock = clock
         self._spool = spool
@@ -95,8 +99,9 @@ class Recovery:
         retry_in_s = self._circuit.retry_in_s()
         if retry_in_s is not None:
             return retry_in_s
-        await self._replay()
-        await self._sweep()
+        if not self._door.sentence:
+            await self._replay()
+            await self._sweep()
         due = min(self._look_at, self._sweep_at) if self._sweep_s else self._look_at
         if self._spool is not None and self._spool.waits and self._replayer:
             due = min(due, self._replay_at)
@@ -107,6 +112,7 @@ class Recovery:
         try:
             self._clock.learn(await server_time(self._redis))
             answers = True
+            await self._door.look()
             self._look_at = time.monotonic() + _LOOK_S
         except RedisRefused:
             answers = True

@@ -85,6 +85,13 @@ def _is_counted(usage: Usage) -> bool:
     return usage.used != 0
 
 
+def _writes(args: Namespace) -> bool:
+    """Tell whether a command writes by what every such command takes."""
+    if getattr(args, "dry_run", False):
+        return False
+    return hasattr(args, "operation_id") or hasattr(args, "call_id")
+
+
 def run_call(
     args: Namespace,
     work: Callable[[Call], Coroutine[Any, Any, int]],
@@ -115,6 +122,8 @@ async def _work(
     work: Callable[[Call], Coroutine[Any, Any, int]],
 ) -> int:
     async with Engine(context) as engine:
+        if _writes(args) and not context.read_only:
+            await engine.contract.enter()
         return await work(Call(args, context, engine, output_of(args)))
 
 

@@ -10,12 +10,26 @@ SHELLS = ("bash", "zsh", "fish")
 
 
 def add_own_commands(commands: Commands, common: argparse.ArgumentParser) -> None:
-    """Add version, completion and man."""
+    """Add version, upgrade, completion and man."""
     add_command(
         commands,
         common,
         "version",
         "show the versions of meterdeck, the Redis contract, Python and its libraries",
+    )
+    upgrade = add_command(
+        commands,
+        common,
+        "upgrade",
+        "show what takes the database to this program's Redis contract, and do it",
+    )
+    upgrade.add_argument(
+        "--shut-out-older",
+        action="store_true",
+        help="programs of older contracts only read from then on",
+    )
+    upgrade.add_argument(
+        "--yes", action="store_true", help="do it; without it is only shown"
     )
     completion = commands.add_parser(
         "completion",

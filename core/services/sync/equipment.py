@@ -15,6 +15,7 @@ from meterdeck.core.errors import ConfigError, ReadOnly
 from meterdeck.core.model.context import Context, StripeOptions
 from meterdeck.core.services.audit_view import AuditView
 from meterdeck.core.services.claim_guard import ClaimGuard
+from meterdeck.core.services.contract_door import ContractDoor
 from meterdeck.core.services.delivery_log import DeliveryLog
 from meterdeck.core.services.event_queue import EventQueue
 from meterdeck.core.services.reconcile.corrections import Corrections
@@ -65,6 +66,7 @@ class Equipment:
         self.lease_s = options.takeover_s
         self.beat_s = min(_LONGEST_BEAT_S, options.takeover_s / 5)
         self.redis = open_redis(context.redis, connections=_CONNECTIONS)
+        self.door = ContractDoor(self.redis, layout)
         self.gateway = StripeGateway(stripe, context.mode)
         self.billables = Billables(context)
         self.share = Share(self.redis, layout, self.name, 3 * self.beat_s)

@@ -16,7 +16,11 @@ from types import TracebackType
 from typing import Any, Self
 
 from meterdeck.core.adapters.redis_client import to_milliseconds
-from meterdeck.core.errors import MeterdeckError, StripeRefused, Unreachable
+from meterdeck.core.errors import (
+    MeterdeckError,
+    StripeRefused,
+    Unreachable,
+)
 from meterdeck.core.model.context import Context
 from meterdeck.core.services.directory import Directory
 from meterdeck.core.services.sync import journal
@@ -116,6 +120,7 @@ class Worker:
         """
         await self._search.begin()
         await check_redis(self._own.redis, self.context)
+        await self._own.door.enter()
         await load_all(self._own.redis)
         self._since = self._since or to_milliseconds(self._own.now())
         self._own.billables.put(await self._directory.cached())
@@ -275,8 +280,13 @@ class Worker:
             await self.ready.wait()
             await self._sweep()
 
+        async def guarding() -> None:
+            await self.ready.wait()
+            await self._own.door.watch()
+
         return (
             prepared,
+            guarding,
             claiming,
             queue,
             sweeping,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from meterdeck.core.adapters.redis_client import to_milliseconds
+from meterdeck.core.model.contract import OURS
 from meterdeck.core.model.delivery import Attempt
 from meterdeck.core.services.sync.counter_flow import CounterFlow
 from meterdeck.core.services.sync.duties import Duties
@@ -36,6 +37,7 @@ class WorkerFacts:
         tallies = (self.counters.tally, self.queued.tally)
         unsent, oldest_s = self._unsent()
         return {
+            "contract": OURS,
             "since": since,
             "tenants": tenants,
             "delivered": sum(each.delivered for each in tallies),

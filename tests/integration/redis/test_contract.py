@@ -293,6 +293,7 @@ def test_every_key_of_the_layout_is_in_the_document() -> None:
         layout.sampled("{month}"),
         layout.changed(),
         layout.sequence(),
+        layout.contract(),
         layout.queue("{tenant}"),
         layout.queued("{tenant}"),
         layout.queues(),
