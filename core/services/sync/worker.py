@@ -267,6 +267,7 @@ class Worker:
 
         async def prepared() -> None:
             await self._until_ready()
+            await self._own.door.watch()
 
         async def claiming() -> None:
             await self.ready.wait()
@@ -280,13 +281,8 @@ class Worker:
             await self.ready.wait()
             await self._sweep()
 
-        async def guarding() -> None:
-            await self.ready.wait()
-            await self._own.door.watch()
-
         return (
             prepared,
-            guarding,
             claiming,
             queue,
             sweeping,
