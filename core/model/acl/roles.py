@@ -78,7 +78,7 @@ _DELIVER = (
         " replace_entry forget_unsettled"
     )
     | Needs.of(
-        keyless="wait multi exec",
+        keyless="wait multi exec script|exists script|load",
         writes={
             "tenant": "del",
             "tenants": "sadd srem",
