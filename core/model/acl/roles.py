@@ -56,7 +56,7 @@ CLUSTER = Needs.of(keyless="cluster|slots command asking")
 
 _EVERYTHING = " ".join(KeyFamily)
 _LOOK = Needs.of(
-    keyless="time info dbsize scan slowlog|len latency|latest",
+    keyless="time info dbsize scan slowlog|len latency|latest script|exists",
     reads="get mget type exists pttl hget hmget hgetall hlen hexists smembers scard"
     " smismember srandmember zrange zrevrange zrangebyscore zcard zcount zscore xlen"
     " xrange xrevrange xinfo|stream xpending",
@@ -78,7 +78,7 @@ _DELIVER = (
         " replace_entry forget_unsettled"
     )
     | Needs.of(
-        keyless="wait multi exec script|exists script|load",
+        keyless="wait multi exec script|load",
         writes={
             "tenant": "del",
             "tenants": "sadd srem",
