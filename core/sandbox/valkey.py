@@ -24,7 +24,10 @@ from meterdeck.core.errors import ConfigError, RedisUnreachable
 _START_S = 10.0
 _STOP_S = 5.0
 _POLL_S = 0.001
+_LOAD_S = 300.0
+_LOAD_POLL_S = 0.05  # who asks a server that loads, keeps it from loading
 _PORT_TRIES = 3
+_UP = (b"+PONG", b"-NOAUTH")  # it asks for a password: so it is there
 _LONGEST_SOCKET_PATH = 100  # sun_path holds 104 bytes on macOS, 108 on Linux
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
@@ -213,30 +216,34 @@ class Valkey:
 
     async def _wait_until_ready(self) -> None:
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + _START_S
-        while not await self._answers():
+        began = loop.time()
+        deadline = began + _START_S
+        while not (answer := await self._answer()).startswith(_UP):
             assert self._process is not None
             if self._process.poll() is not None:
                 self._process = None
                 raise RedisUnreachable(f"Valkey did not start: {self._last_words()}")
-            if loop.time() > deadline:
+            now, loading = loop.time(), answer.startswith(b"-LOADING")
+            if loading:  # it lives, and reads its data
+                deadline = min(now + _START_S, began + _LOAD_S)
+            if now > deadline:
                 raise RedisUnreachable(
-                    f"Valkey did not answer within {_START_S:g} s: {self._last_words()}"
+                    f"Valkey did not answer within {now - began:.0f} s:"
+                    f" {self._last_words()}"
                 )
-            await asyncio.sleep(_POLL_S)
+            await asyncio.sleep(_LOAD_POLL_S if loading else _POLL_S)
 
-    async def _answers(self) -> bool:
+    async def _answer(self) -> bytes:
+        """Return what it says to a PING; nothing where nobody is there."""
         try:
             reader, writer = await asyncio.open_unix_connection(str(self.socket))
         except OSError:
-            return False
+            return b""
         try:
             writer.write(b"PING\r\n")
-            # NOAUTH: it asks for a password, so it is up; LOADING: it is not yet.
-            answer = await asyncio.wait_for(reader.readline(), _START_S)
-            return answer.startswith((b"+PONG", b"-NOAUTH"))
+            return await asyncio.wait_for(reader.readline(), _START_S)
         except OSError:
-            return False
+            return b""
         finally:
             writer.close()
 

@@ -26,6 +26,7 @@ def main() -> int:
         folder.mkdir(parents=True, exist_ok=True)
         sheet = asyncio.run(soak(folder, args.minutes * 60, args.seed, args.tenants))
     print(markdown(sheet))
+    sys.stdout.flush()
     return 0 if sheet.balances else 1
 
 

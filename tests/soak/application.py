@@ -35,7 +35,7 @@ CALLS, IMAGES, RENDERS, DISK = "api_calls", "images", "renders", "disk"
 CALLERS = 6
 _PAUSE_S = 0.1
 _AGAIN_S = 0.1
-_HELD = timedelta(seconds=20)
+_HELD = timedelta(seconds=60)
 _WEIGHTS = {
     Kind.CONSUME: 12,
     Kind.RELEASE: 2,

@@ -204,7 +204,7 @@ def _growth(name: str, life: list[Sample], lives: int) -> tuple[tuple[str, ...],
     quarter = max(1, len(life) // 4)
     early, late = life[quarter : 2 * quarter] or life, life[-quarter:]
     memory = [median(each.memory_mb for each in part) for part in (early, late)]
-    files = [max(each.files for each in part) for part in (early, late)]
+    files = [int(median(each.files for each in part)) for part in (early, late)]
     seconds = life[-1].at_s - life[0].at_s
     slope = _slope(life[quarter:])
     row = (

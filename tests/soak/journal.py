@@ -158,6 +158,19 @@ class Account:
                     entry.given = entry.units  # its time was over: by itself
                 self._book(entry)
 
+    def put_aside(
+        self, entries: Mapping[tuple[str, Kind], Entry], call: str, kind: str
+    ) -> None:
+        """Take back a call that was kept on disk and could not be counted after all.
+
+        A settlement that came too late changes nothing: its reservation had given
+        everything back by itself.
+        """
+        of = {"use": Kind.CONSUME, "reading": Kind.GAUGE}
+        entry = entries[call, of.get(kind) or Kind(kind)]
+        for resource, units in entry.units.items():
+            self.sure[entry.tenant, resource] -= units - entry.given.get(resource, 0)
+
     def _book(self, entry: Entry) -> None:
         for resource, units in entry.units.items():
             key = entry.tenant, resource

@@ -192,8 +192,14 @@ class Stage:
         await place.panel.settle()
         after, kinds = await read_books(place), of_kind(place)
         account = Account()
+        aside = 0
         for name in APPLICATIONS:
-            account.add(Journal(place.folder / f"{name}.journal").entries())
+            entries = Journal(place.folder / f"{name}.journal").entries()
+            account.add(entries)
+            for each in await self._spooled(sheet, name):
+                account.put_aside(entries, each["call_id"], each["kind"])
+                aside += 1
+        sheet.figures.append(("calls put aside: a reservation was over", f"{aside}"))
         sheet.add("calls without an end", 0, len(account.open))
         balance.counted(sheet, self.before, after, account, operators)
         stripe = await billed(place, after.lines)
@@ -205,24 +211,26 @@ class Stage:
         balance.audited(sheet, self.before, after, operators, proof)
         _, found = await run(place, "reconcile", "--json")
         balance.reconciled(sheet, found)
-        for name in APPLICATIONS:
-            await self._spool(sheet, name)
         balance.bounded(sheet, sampler.samples, ("sandbox", "Valkey"))
 
-    async def _spool(self, sheet: Sheet, name: str) -> None:
+    async def _spooled(self, sheet: Sheet, name: str) -> list[dict[str, str]]:
+        """Return what an application's disk has put aside; nothing may wait on it."""
         folder = self.place.folder / "spool" / name
-        if folder.exists():
-            _, out = await run(self.place, "spool", str(folder), "--json")
-            found = json.loads(out)
-            calls = sum(each["calls"] for each in found["spools"])
-            sheet.add(
-                f"spool of {name}: calls, put aside", 0, calls + len(found["unsettled"])
-            )
+        if not folder.exists():
+            return []
+        _, out = await run(self.place, "spool", str(folder), "--json")
+        found = json.loads(out)
+        calls = sum(each["calls"] for each in found["spools"])
+        unsettled: list[dict[str, str]] = found["unsettled"]
+        sheet.add(f"spool of {name}: calls", 0, calls)
+        late = [each for each in unsettled if "has expired" not in each["why"]]
+        sheet.add(f"spool of {name}: put aside for another reason", 0, len(late))
+        return unsettled
 
     def _figures(self, sheet: Sheet, striker: Striker, seconds: float) -> None:
         kills = {name: each.kills for name, each in self.seats.items() if each.kills}
         console = self.console
-        sheet.figures = [
+        sheet.figures[:0] = [
             ("seed", str(striker.seed)),
             ("seconds, with coming to rest", f"{seconds:.0f}"),
             ("faults", str(sum(striker.struck.values()))),

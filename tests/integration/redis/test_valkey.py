@@ -4,13 +4,15 @@ import asyncio
 import os
 import socket
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from meterdeck.core.adapters.redis_client import open_redis
+from meterdeck.core.adapters.redis_client import Redis, open_redis
 from meterdeck.core.errors import ConfigError, RedisUnreachable
 from meterdeck.core.model.context import RedisOptions
+from meterdeck.core.sandbox import valkey
 from meterdeck.core.sandbox.valkey import Valkey, bundled_binary
 
 START_AND_REPORT = """
@@ -135,3 +137,31 @@ def is_running(pid: int) -> bool:
 def test_the_bundled_binary_can_be_run() -> None:
     """It comes with a dependency; nothing has to be installed."""
     assert os.access(bundled_binary(), os.X_OK)
+
+
+async def rewriting(client: Redis) -> bool:
+    """Tell whether the append-only file is being made anew."""
+    return bool((await client.info("persistence"))["aof_rewrite_in_progress"])
+
+
+async def test_a_server_that_reads_a_lot_of_data_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It lives, and says that it loads: for longer than one that is silent may take."""
+    slow = {"key-load-delay": "2000", "loading-process-events-interval-bytes": "1024"}
+    server = Valkey(data_dir=tmp_path, settings=slow)
+    async with server:
+        client = open_redis(RedisOptions(url=server.url, timeout_s=10.0))
+        await client.mset({f"key:{number}": "value" for number in range(400)})
+        await client.bgrewriteaof()
+        async with asyncio.timeout(10):
+            while await rewriting(client):  # noqa: ASYNC110  # it tells nobody
+                await asyncio.sleep(0.01)
+        monkeypatch.setattr(valkey, "_START_S", 0.3)
+        await server.kill()
+        began = time.monotonic()
+        await server.start()
+
+        assert time.monotonic() - began > 0.3
+        assert await client.dbsize() == 400
+        await client.aclose()
