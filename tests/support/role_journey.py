@@ -7,7 +7,7 @@ import pytest
 from tests.support.billing import Till, signed
 from tests.support.contexts import CALLS, DISK, IMAGES, RENDERS, USERS, with_rule
 from tests.support.cycles import Anchors
-from tests.support.desk import Desk
+from tests.support.desk import ADA, Desk
 from tests.support.queued import results
 from tests.support.raw import ask
 from tests.support.role_users import RoleUser
@@ -20,12 +20,13 @@ from meterdeck.core.adapters.redis_client import Redis, server_time
 from meterdeck.core.adapters.replay_script import ReplayCall, ReplayScript, Used
 from meterdeck.core.adapters.sample_calls import Keeping, SampleCalls
 from meterdeck.core.adapters.scripts import Script
-from meterdeck.core.errors import Refused
+from meterdeck.core.errors import Asked, Refused
 from meterdeck.core.model.acl.roles import Role
-from meterdeck.core.model.changes import Actor, AdjustKind
+from meterdeck.core.model.changes import Actor, AdjustKind, Adjustment, Bill
 from meterdeck.core.model.delivery import Confirmation, Verdict
 from meterdeck.core.model.limit_rules import Enforcement, LimitRule
 from meterdeck.core.model.periods import calendar_month
+from meterdeck.core.model.request_rules import Changes, Rank, RequestOptions
 from meterdeck.core.model.samples import Sample, Samples
 from meterdeck.core.model.usage import CounterId, TenantId
 from meterdeck.core.services.alerting.alerts import Alerts
@@ -33,6 +34,9 @@ from meterdeck.core.services.alerting.watch import AlertWatch
 from meterdeck.core.services.event_queue import EventQueue
 from meterdeck.core.services.letters import Letters
 from meterdeck.core.services.operator_changes import OperatorChanges
+from meterdeck.core.services.requests.desk import RequestDesk
+from meterdeck.core.services.requests.requested_changes import RequestedChanges
+from meterdeck.core.services.requests.serving import RequestServer
 from meterdeck.core.services.usage import UsageService
 
 ACME = TenantId("acme")
@@ -52,6 +56,7 @@ class Day:
         await self.count(self.users[Role.APPLICATION])
         await self.fire_alert(worker)
         await self.change(self.users[Role.SUPPORT])
+        await self.ask(self.users[Role.REQUESTER], self.users[Role.CLERK])
         await self.bill(worker, lead)
         await self.empty_queue(worker, lead)
         await self.keep_house(worker)
@@ -111,6 +116,30 @@ class Day:
         alerts = Alerts(by.redis, by.context)
         seen, *_ = (await alerts.look()).alerts
         await alerts.acknowledge(seen.alert.id, actor=Actor("ana", "ssh"))
+
+    async def ask(self, by: RoleUser, clerk: RoleUser) -> None:
+        """Ask for changes; the clerk makes them."""
+        rules = RequestOptions(people=((by.name, Rank.LEAD),), wait_s=0.0)
+        changes = RequestedChanges(by.redis, replace(by.context, requests=rules))
+        add = Adjustment(ACME, CALLS, AdjustKind.ADD, 1, None, Bill.QUOTA_ONLY, "why")
+        with pytest.raises(Asked):
+            await changes.adjust(add, actor=ADA, operation_id="ask-1")
+        ends = await server_time(by.redis) + HOUR
+        with pytest.raises(Asked):
+            await changes.set_override(
+                *("acme", CALLS, 1001), expires_at=ends, actor=ADA, reason="why",
+                operation_id="ask-2",
+            )  # fmt: skip
+        with pytest.raises(Asked):
+            await changes.clear_override(
+                "acme", CALLS, actor=ADA, reason="why", operation_id="ask-3"
+            )
+        server = RequestServer(clerk.redis, replace(clerk.context, requests=rules))
+        await server.serve()
+        await server.tidy()
+        desk = RequestDesk(by.redis, replace(by.context, changes=Changes.REQUEST))
+        seen = await desk.look()
+        assert [each.state.value for each in seen.answered] == ["done"] * 3
 
     async def bill(self, worker: RoleUser, lead: RoleUser) -> None:
         """Bill a counter, and decide about what went wrong with it."""

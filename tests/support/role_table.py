@@ -50,6 +50,9 @@ def direct_deeds(layout: KeyLayout) -> list[Deed]:
     override = layout.override("acme", "api_calls").decode()
     record = layout.billing("acme", "api_calls", "2026-11").decode()
     queue, call = layout.queue("acme").decode(), layout.call("acme", "c-1").decode()
+    own = layout.requests("meterdeck-requester").decode()
+    other, waits = layout.requests("bob").decode(), layout.pending().decode()
+    answers = layout.answers("bob").decode()
     library = "#!lua name=other\nredis.register_function('f', function() end)"
     rows = [
         ("read a counter", f"GET {counter}"),
@@ -72,6 +75,12 @@ def direct_deeds(layout: KeyLayout) -> list[Deed]:
             "take events from the queue",
             f"XREADGROUP GROUP meterdeck me STREAMS {queue} >",
         ),
+        ("ask for a change, in one's own list", f"RPUSH {own} {{}}"),
+        ("ask in another person's list", f"RPUSH {other} {{}}"),
+        ("empty one's own list", f"DEL {own}"),
+        ("take a request off a list", f"LPOP {own}"),
+        ("change what waits for approval", f"HSET {waits} bob:1 {{}}"),
+        ("write an answer", f"XADD {answers} * answer {{}}"),
         ("read another program's key", "GET another:key"),
         ("write another program's key", "SET another:key 1"),
         ("empty the database (`FLUSHDB`)", "FLUSHDB"),
@@ -91,11 +100,11 @@ def direct_deeds(layout: KeyLayout) -> list[Deed]:
         ("make it a replica (`REPLICAOF`)", "REPLICAOF NO ONE"),
         ("stop it (`SHUTDOWN`)", "SHUTDOWN NOSAVE"),
     ]
-    own = Deed(
+    script = Deed(
         "run a script of one's own",
         ((b"EVAL", b"return 1", b"1", counter.encode()),),
     )
-    return [*(_deed(name, text) for name, text in rows), own]
+    return [*(_deed(name, text) for name, text in rows), script]
 
 
 def _deed(name: str, text: str) -> Deed:

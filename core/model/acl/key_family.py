@@ -21,6 +21,8 @@ class KeyFamily(StrEnum):
     ALERTED = "alerted"
     ALERTING = "alerting"
     ALERTS = "alerts"
+    ANSWERED = "answered"
+    ANSWERS = "answers"
     AUDIT = "audit"
     AUDITED = "audited"
     BEYOND = "beyond"
@@ -39,11 +41,13 @@ class KeyFamily(StrEnum):
     OVERRIDDEN = "overridden"
     OVERRIDE = "override"
     OVERRIDES = "overrides"
+    PENDING = "pending"
     QUEUE = "queue"
     QUEUED = "queued"
     QUEUES = "queues"
     REFUSALS = "refusals"
     REPORTS = "reports"
+    REQUESTS = "requests"
     RESERVED = "reserved"
     RESERVING = "reserving"
     SAMPLED = "sampled"
@@ -70,9 +74,10 @@ def _of(count: int) -> Callable[[KeyFamily], _Names]:
 
 _PARTS = {
     0: "alert_due alerted alerting audited changed directory events lettered overridden"
-    " queues reports reserving sequence syncing tenants unsettled workers",
-    1: "alerts audit letters overrides queue queued refusals sampled tenant undone",
-    2: "call history measured operation override settled",
+    " pending queues reports reserving sequence syncing tenants unsettled workers",
+    1: "alerts answers audit letters overrides queue queued refusals requests sampled"
+    " tenant undone",
+    2: "answered call history measured operation override settled",
     3: "beyond billing counter members reserved trying",
 }
 _NAMES: Mapping[KeyFamily, _Names] = {
@@ -90,6 +95,16 @@ def pattern_of(family: KeyFamily, layout: KeyLayout) -> str:
     name = _NAMES[family](layout).decode("utf-8", "surrogateescape")
     escaped = _SPECIAL.sub(r"\\\1", name)
     return _UNWRITABLE.sub(_question_marks, escaped.replace(_ANY, "*"))
+
+
+def list_of(person: str, layout: KeyLayout) -> str:
+    """Return the pattern of one person's list of requests, and of nobody else's.
+
+    Args:
+        person: A name that has nothing in it which a pattern would take for another.
+    """
+    whole = pattern_of(KeyFamily.REQUESTS, layout)
+    return f"{whole.removesuffix('*')}{person}"
 
 
 def patterns_of(families: Iterable[KeyFamily], layout: KeyLayout) -> tuple[str, ...]:

@@ -23,6 +23,8 @@ class Role(StrEnum):
     VIEWER = "viewer"
     SUPPORT = "support"
     LEAD = "lead"
+    REQUESTER = "requester"
+    CLERK = "clerk"
     DEPLOY = "deploy"
 
 
@@ -40,12 +42,15 @@ class RoleRights:
             script can write there are written by themselves.
         person: Held by people. They run known scripts by their digests and no others:
             a script of one's own can hold up the server for everybody.
+        asks: Whether its users may append to a list of requests of their own: the one
+            that is called as the user is.
     """
 
     may: str
     needs: Needs
     tagged: Needs = _NONE
     person: bool = True
+    asks: bool = False
 
 
 CONNECTION = Needs.of(keyless="ping client|setinfo acl|whoami")
@@ -59,7 +64,7 @@ _LOOK = Needs.of(
     keyless="time info dbsize scan slowlog|len latency|latest script|exists",
     reads="get mget type exists pttl hget hmget hgetall hlen hexists smembers scard"
     " smismember srandmember zrange zrevrange zrangebyscore zcard zcount zscore xlen"
-    " xrange xrevrange xinfo|stream xpending",
+    " xrange xrevrange xinfo|stream xpending llen lrange",
     read=_EVERYTHING,
 )
 _COUNT = script_needs(
@@ -108,15 +113,13 @@ _DELIVER_TAGGED = Needs.of(
         "audited": "zadd",
     }
 )
+_SERVE = script_needs("next_request settle_request adjust set_override clear_override")
 _CHANGE = _LOOK | script_needs("adjust set_override clear_override write_alerts")
-_CHANGE_TAGGED = Needs.of(
-    writes={
-        "overridden": "sadd",
-        "audited": "zadd",
-        "alerting": "zadd zrem",
-        "alerted": "zadd",
-        "alert_due": "zadd zrem",
-    }
+_ALERTS_TAGGED = Needs.of(
+    writes={"alerting": "zadd zrem", "alerted": "zadd", "alert_due": "zadd zrem"}
+)
+_CHANGE_TAGGED = _ALERTS_TAGGED | Needs.of(
+    writes={"overridden": "sadd", "audited": "zadd"}
 )
 _BILL = script_needs(
     "replay_letter cancel_event repair_billing requeue_letter hold_billing"
@@ -148,6 +151,16 @@ ROLES: Mapping[Role, RoleRights] = {
         "decides besides about what is billed: dead letters, cancelled events,"
         " repairs, counters held back",
         _CHANGE | _BILL, _CHANGE_TAGGED | _BILL_TAGGED,
+    ),
+    Role.REQUESTER: RoleRights(
+        "asks for changes, and approves others', where changes are by request; sees to"
+        " alerts: support and leads alike, the worker knows who is which",
+        _LOOK | script_needs("write_alerts"), _ALERTS_TAGGED, asks=True,
+    ),
+    Role.CLERK: RoleRights(
+        "runs `meterdeck requests serve`: makes the changes that are asked for",
+        _LOOK | _SERVE,
+        Needs.of(writes={"overridden": "sadd", "audited": "zadd"}),
     ),
     Role.DEPLOY: RoleRights("loads scripts and functions, and makes users", _INSTALL),
 }  # fmt: skip

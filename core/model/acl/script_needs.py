@@ -245,6 +245,18 @@ _NEEDS = (
             "members": "pfcount pfmerge pexpireat",
         },
     ),
+    _script("next_request", "", "llen lindex", {"requests": "ltrim"}),
+    _script(
+        "settle_request",
+        "",
+        "lindex hget",
+        {
+            "requests": "lpop",
+            "pending": "hset hdel",
+            "answered": "set",
+            "answers": "xadd expire",
+        },
+    ),
     _script("replace_entry", "", "hmget", {"tenant": "del hset"}),
 )
 

@@ -118,6 +118,8 @@ _NEEDED: Mapping[Role, tuple[Permission, ...]] = {
     Role.WORKER: (_CUSTOMERS, _SUBSCRIPTIONS, _EVENTS, _METERS, _METER_EVENTS),
     Role.VIEWER: _LOOK,
     Role.SUPPORT: _LOOK,
+    Role.REQUESTER: _LOOK,
+    Role.CLERK: _LOOK,
     Role.LEAD: (
         *_LOOK,
         replace(_METER_EVENTS, why="test events, outside a live context"),

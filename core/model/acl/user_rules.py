@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from meterdeck.core.errors import BadInput
-from meterdeck.core.model.acl.key_family import patterns_of
+from meterdeck.core.model.acl.key_family import list_of, patterns_of
 from meterdeck.core.model.acl.needs import Needs
 from meterdeck.core.model.acl.roles import ROLES, Role, needs_of
 from meterdeck.core.model.acl.server import Server
@@ -18,6 +18,7 @@ RIGHTS_SCRIPT = "rights"
 
 _AFRESH = ("resetkeys", "resetchannels", "clearselectors", "-@all")
 _USER = re.compile(r"[A-Za-z0-9._@-]{1,64}")
+_PERSON = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 
@@ -119,7 +120,11 @@ def rules_of(
         role,
         tuple(f"+{each}" for each in commands),
         tuple(f"%R~{each}" for each in patterns_of(needs.read, place.layout)),
-        (*_writing(needs, place), *_scripted(role, needs, place)),
+        (
+            *_writing(needs, place),
+            *_scripted(role, needs, place),
+            *_asking(role, name, place.layout),
+        ),
         password_hash,
     )
 
@@ -136,6 +141,18 @@ def _writing(needs: Needs, place: Place) -> Sequence[tuple[str, ...]]:
         )
         for commands, patterns in alike.items()
     )
+
+
+def _asking(role: Role, name: str, layout: KeyLayout) -> Sequence[tuple[str, ...]]:
+    if not ROLES[role].asks:
+        return ()
+    if not _PERSON.fullmatch(name):
+        raise BadInput(
+            f"user {name!r}: a list of requests is called as its person is, 1 to 64 of"
+            " A-Z a-z 0-9 . _ - that begin with a letter or digit"
+        )
+    # Only to write: what is appended to it is read by the rules for reading.
+    return [("+rpush", f"%W~{list_of(name, layout)}")]
 
 
 def _scripted(role: Role, needs: Needs, place: Place) -> Sequence[tuple[str, ...]]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from meterdeck.core.adapters.redis_client import is_no_permission
+from meterdeck.core.errors import RedisRefused
 from meterdeck.core.model.request_answers import RequestAnswer
 from meterdeck.core.model.request_rules import Changes
 from meterdeck.core.services.costs import Costs
@@ -18,7 +20,11 @@ TIDY_S = 5.0
 
 
 class RequestDuty:
-    """Serves requests, where changes are made by request; any number of workers may."""
+    """Serves requests, where changes are made by request; any number of workers may.
+
+    A worker whose Redis user may not serve them finds that out once, and leaves them to
+    others.
+    """
 
     def __init__(self, own: Equipment) -> None:
         context, redis = own.context, own.redis
@@ -34,7 +40,7 @@ class RequestDuty:
             return []
         return [
             (LOOK_S, "requests", self.serve),
-            (TIDY_S, "requests_that_wait", self.server.tidy),
+            (TIDY_S, "requests_that_wait", self.tidy),
         ]
 
     async def serve(self) -> None:
@@ -43,7 +49,27 @@ class RequestDuty:
         Raises:
             Unreachable: Redis does not answer; nothing is lost.
         """
-        await self.server.serve()
+        if self._serves:
+            await self._try(self.server.serve)
+
+    async def tidy(self) -> None:
+        """End what nobody approved in time.
+
+        Raises:
+            Unreachable: Redis does not answer; nothing is lost.
+        """
+        if self._serves:
+            await self._try(self.server.tidy)
+
+    async def _try(self, work: Callable[[], Awaitable[object]]) -> None:
+        try:
+            await work()
+        except RedisRefused as error:
+            if not is_no_permission(error):
+                raise
+            # Another user serves them: `meterdeck requests serve`.
+            self._serves = False
+            journal.info("requests_not_served", reason=str(error))
 
 
 def note_answer(answer: RequestAnswer) -> None:

@@ -81,7 +81,7 @@ def test_no_password_is_printed_but_one_that_was_asked_for(
     assert f"#{digest}" in made["file"]
     assert made["password"] not in made["file"] + made["setuser"]
     nothing = cli("acl", *url)
-    assert nothing.out.count("ACL SETUSER") == 6
+    assert nothing.out.count("ACL SETUSER") == 8
     assert "#" not in "".join(
         each for each in nothing.out.splitlines() if not each.startswith("#")
     )
