@@ -175,6 +175,12 @@ def _form(wish: Wish) -> dict[str, object]:
                 "resource": resource,
                 "reason": reason,
             }
+        case _:
+            return _rarer_form(wish)
+
+
+def _rarer_form(wish: TakeBack | BulkOrder | Decision) -> dict[str, object]:
+    match wish:
         case TakeBack(tenant, audit_id, reason):
             return {
                 "op": "undo",
