@@ -7,18 +7,23 @@ from dataclasses import replace
 import pytest
 from redis.crc import key_slot
 from tests.support.cluster import Cluster
-from tests.support.contexts import redis_context
+from tests.support.contexts import CALLS, redis_context
 from tests.support.desk import Desk
+from tests.support.raw import of_each_server
 from tests.support.redis_server import ask_node, until
 from tests.support.restricted import restricted
+from tests.support.role_users import place_of, role_users
 
 from meterdeck.core.adapters.redis_client import Redis, open_redis
 from meterdeck.core.errors import RedisRefused
+from meterdeck.core.model.acl.roles import Role
+from meterdeck.core.model.acl.user_rules import rules_of
 from meterdeck.core.model.audit import AuditQuery
 from meterdeck.core.model.changes import AdjustKind
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.names import name_bytes
 from meterdeck.core.model.usage import TenantId
+from meterdeck.core.services.acl.redis_users import RedisUsers
 from meterdeck.core.services.operator_changes import OperatorChanges
 from meterdeck.core.services.usage import UsageService
 
@@ -163,3 +168,28 @@ async def test_the_trails_are_what_is_verified_whatever_the_indexes_say(
     assert [(each.tenant, each.entry_id) for each in verdict.broken] == [
         (desk.tenant, third)
     ]
+
+
+async def test_roles_work_on_every_node_of_a_cluster(
+    redis: Redis, context: Context
+) -> None:
+    """Applied once, all nodes have the user; the roles' work is refused nowhere."""
+    rules = rules_of(Role.VIEWER, await place_of(redis, context), name="ana")
+    users = RedisUsers(redis, context)
+    before = await users.differences([rules])
+    await users.apply([rules])
+    after = await users.differences([rules])
+    await of_each_server(redis, "ACL", "DELUSER", "ana")
+    await of_each_server(redis, "ACL", "LOG", "RESET")
+    async with role_users(redis, context) as made:
+        app, support = made[Role.APPLICATION], made[Role.SUPPORT]
+        usage = UsageService(app.redis, app.context)
+        await usage.consume("acme", {CALLS: 2}, call_id="c-1")
+        desk = Desk(OperatorChanges(support.redis, support.context), usage)
+        await desk.limit(5)
+    refused = await of_each_server(redis, "ACL", "LOG")
+
+    assert len(before) > 2
+    assert all(each.new for each in before)
+    assert not any(each.changes for each in after)
+    assert not any(refused)
