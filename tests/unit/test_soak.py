@@ -82,7 +82,7 @@ def test_memory_that_grows_all_the_time_and_files_left_open_are_noticed() -> Non
     def life(memory: float, files: float) -> list[Sample]:
         return [
             Sample(n, 1, 50 + (30 if n > 20 else 0) + n * memory, int(10 + n * files))
-            for n in range(400)
+            for n in range(1_000)
         ]
 
     sheet = Sheet()
