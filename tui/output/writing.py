@@ -79,7 +79,10 @@ class Writer:
         runs: list[_Run] = []
         for x in columns:
             pen, blank = row.pens[x], row.cells[x] == " "
-            if runs and self._joins(runs[-1], row, x):
+            if runs and runs[-1].end == x and runs[-1].pen == pen:
+                runs[-1].end = x + 1
+                runs[-1].blank &= blank
+            elif runs and self._joins(runs[-1], row, x):
                 last = runs[-1]
                 last.end = x + 1
                 if last.blank and not blank:

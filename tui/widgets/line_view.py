@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Iterable
 
 from textual import events
-from textual.geometry import Region, Size
+from textual.geometry import NULL_SPACING, Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -81,6 +81,23 @@ class LineView(Widget):
         if not self._lines and self.size.height:
             self._lines = [self.draw(line) for line in range(self.size.height)]
         return self._lines[y] if y < len(self._lines) else self.blank()
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Return lines as they are; Textual's own way looks for border, padding, tint
+        and hatch at each of them, which is half the cost of a frame.
+        """
+        if self.styles.gutter != NULL_SPACING:
+            return super().render_lines(crop)
+        width = self.size.width
+        strips = [self.render_line(y) for y in crop.line_range]
+        strips = [strip.adjust_cell_length(width) for strip in strips]
+        if filters := self.get_line_filters():
+            _, background = self.background_colors
+            for each in filters:
+                strips = [strip.apply_filter(each, background) for strip in strips]
+        if crop.column_span != (0, width):
+            strips = [strip.crop(*crop.column_span) for strip in strips]
+        return strips
 
     def on_resize(self, event: events.Resize) -> None:
         self.redraw()

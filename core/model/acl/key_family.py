@@ -29,6 +29,7 @@ class KeyFamily(StrEnum):
     BILLING = "billing"
     CALL = "call"
     CHANGED = "changed"
+    CONTRACT = "contract"
     COUNTER = "counter"
     DIRECTORY = "directory"
     EVENTS = "events"
@@ -73,8 +74,9 @@ def _of(count: int) -> Callable[[KeyFamily], _Names]:
 
 
 _PARTS = {
-    0: "alert_due alerted alerting audited changed directory events lettered overridden"
-    " pending queues reports reserving sequence syncing tenants unsettled workers",
+    0: "alert_due alerted alerting audited changed contract directory events lettered"
+    " overridden pending queues reports reserving sequence syncing tenants unsettled"
+    " workers",
     1: "alerts answers audit letters overrides queue queued refusals requests sampled"
     " tenant undone",
     2: "answered call history measured operation override settled",

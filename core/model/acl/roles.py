@@ -72,7 +72,7 @@ _COUNT = script_needs(
 ) | Needs.of(
     keyless="time",
     reads="get type pttl hget hmget hgetall zrange zrangebyscore",
-    read="counter tenant override reserved reserving",
+    read="counter tenant override reserved reserving contract",
 )
 _COUNT_TAGGED = Needs.of(writes={"queues": "sadd", "reserving": "zadd zrem"})
 _DELIVER = (
@@ -130,7 +130,10 @@ _BILL_TAGGED = Needs.of(
 _INSTALL = Needs.of(
     keyless="info time acl|cat acl|deluser acl|dryrun acl|genpass acl|getuser acl|list"
     " acl|load acl|log acl|save acl|setuser acl|users"
-    " script|exists script|load function|list function|load"
+    " script|exists script|load function|list function|load scan",
+    reads="type hmget hgetall zscore",
+    read="contract audit audited workers",
+    writes={"contract": "hset", "audited": "zadd"},
 )
 
 ROLES: Mapping[Role, RoleRights] = {
@@ -162,7 +165,10 @@ ROLES: Mapping[Role, RoleRights] = {
         _LOOK | _SERVE,
         Needs.of(writes={"overridden": "sadd", "audited": "zadd"}),
     ),
-    Role.DEPLOY: RoleRights("loads scripts and functions, and makes users", _INSTALL),
+    Role.DEPLOY: RoleRights(
+        "loads scripts and functions, makes users, and takes the database to a newer"
+        " contract", _INSTALL,
+    ),
 }  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from meterdeck.core.adapters.redis_client import Redis, server_time
 from meterdeck.core.adapters.request_calls import RequestCalls
-from meterdeck.core.errors import Asked, BadInput, Refused
+from meterdeck.core.errors import Asked, BadInput, ReadOnly, Refused
 from meterdeck.core.model.change_requests import (
     LARGEST_REQUEST,
     ChangeRequest,
@@ -39,6 +39,8 @@ class Asking:
         self._calls = RequestCalls(redis, context.redis.layout)
         self.person = context.redis.username
         self._rules = context.requests
+        name = f"context {context.name} is read-only"
+        self._read_only = name if context.read_only else ""
 
     async def ask(self, request_id: str, wish: Wish) -> RequestAnswer:
         """Ask for something, and return the answer once it is final.
@@ -47,11 +49,14 @@ class Asking:
 
         Raises:
             BadInput, NotFound, Refused: It is not done; what a direct change raises.
+            ReadOnly: The context allows no changes; nobody was asked.
             Asked: Not answered yet: it may still be done.
             RedisUnreachable, RedisRefused: Nobody was asked.
             UnknownOutcome: Asked or not, nobody knows: repeat it with the same id.
         """
         check_request_id(request_id)
+        if self._read_only:
+            raise ReadOnly(self._read_only)
         people = [person for person, _ in self._rules.people]
         if people and self.person not in people:
             raise Refused(

@@ -9,7 +9,13 @@ from datetime import datetime, timedelta
 
 from meterdeck.core.adapters.redis_client import Redis, server_time
 from meterdeck.core.adapters.request_calls import Head, RequestCalls, Step
-from meterdeck.core.errors import BadInput, MeterdeckError, Refused, Unreachable
+from meterdeck.core.errors import (
+    BadInput,
+    MeterdeckError,
+    ReadOnly,
+    Refused,
+    Unreachable,
+)
 from meterdeck.core.model.change_requests import (
     LARGEST_REQUEST,
     Change,
@@ -71,6 +77,7 @@ class RequestServer:
         told: Callable[[RequestAnswer], None] = lambda answer: None,
     ) -> None:
         self._redis = redis
+        self._context = context
         self._rules = context.requests
         self._people = [person for person, _ in self._rules.people]
         self._calls = RequestCalls(redis, context.redis.layout)
@@ -85,8 +92,11 @@ class RequestServer:
         """Deal with some of what was asked for; return whether there was anything.
 
         Raises:
+            ReadOnly: The context allows no changes.
             Unreachable: Redis does not answer; nothing is lost.
         """
+        if self._context.read_only:
+            raise ReadOnly(f"context {self._context.name} is read-only")
         waiting = await self._calls.waiting(self._people)
         for person in waiting:
             for _ in range(min(waiting[person], _A_TURN)):

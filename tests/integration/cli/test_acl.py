@@ -162,6 +162,7 @@ def by_role(
         store.acl_deluser(name)
 
 
+@pytest.mark.shows_secrets("passwords that were asked for")
 def test_roles_are_enough_for_the_worker_and_for_everybody_who_looks(
     by_role: Callable[[str], CommandLine], store: redis.Redis
 ) -> None:

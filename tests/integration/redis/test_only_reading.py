@@ -34,6 +34,7 @@ from meterdeck.core.model.delivery import (
 )
 from meterdeck.core.model.event_changes import EventChange
 from meterdeck.core.model.periods import calendar_month
+from meterdeck.core.model.request_answers import Pending, RequestState
 from meterdeck.core.model.usage import CounterId, TenantId
 from meterdeck.core.sandbox.valkey import Valkey
 from meterdeck.core.services.engine import Engine
@@ -49,6 +50,7 @@ HOUR = timedelta(hours=1)
 COUNTER = CounterId(ACME, CALLS, "2026-11")
 WANTED = Wanted(COUNTER, "calls", "cus_acme", 0, calendar_month(NOW))
 CLAIM = Claim(COUNTER, ACCEPTED.event, 1, 0, 1, NOW)
+ASKED = Pending("ana", "4f3c", "{}", RequestState.WAITING, NOW, NOW)
 WRITING: dict[str, Callable[[Any], Any]] = {
     "alerts.acknowledge": lambda s: s.acknowledge("al", actor=ACTOR),
     "alerts.snooze": lambda s: s.snooze("al", NOW, actor=ACTOR),
@@ -78,6 +80,10 @@ WRITING: dict[str, Callable[[Any], Any]] = {
     "faults.settle": lambda s: s.settle(),
     "gateway.cancel": lambda s: s.cancel("calls", "id"),
     "gateway.send_meter_event": lambda s: s.send_meter_event(ACCEPTED.event),
+    "redis_users.apply": lambda s: s.apply([]),
+    "request_server.serve": lambda s: s.serve(),
+    "requests.decide": lambda s: s.decide(ASKED, ANY, "why"),
+    "upgrade.apply": lambda s: s.apply(ANY),
     "records.claim": lambda s: s.claim([WANTED]),
     "records.confirm": lambda s: s.confirm([Confirmation(COUNTER, 1, 1)]),
     "records.settle": lambda s: s.settle([Settlement(CLAIM, Verdict.DELIVERED)]),
@@ -94,6 +100,10 @@ WRITING: dict[str, Callable[[Any], Any]] = {
 """What changes something: each is refused."""
 READING = {
     "alerts.look", "catalogue.account", "catalogue.plan", "catalogue.users",
+    "contract.enter", "contract.enter_once_known", "contract.look", "contract.watch",
+    "gateway.try_reading", "redis_users.differences", "redis_users.server",
+    "request_server.tidy", "requests.answers_after", "requests.find",
+    "requests.last_place", "requests.look", "requests.to_decide", "upgrade.plan",
     "changes.audit", "changes.audit_page", "changes.overrides",
     "changes.overrides_found", "changes.preview_undo", "changes.verify_audit",
     "changes.verify_audits", "costs.imagine", "costs.of", "costs.preview",
@@ -122,7 +132,8 @@ def services(engine: Engine) -> Iterator[tuple[str, object]]:
         found = getattr(engine, name)
         if inspect.iscoroutinefunction(found):
             continue  # gathers what the services read
-        yield name, found() if inspect.ismethod(found) else found
+        given = [print] if name == "request_server" else []
+        yield name, found(*given) if inspect.ismethod(found) else found
 
 
 def methods(engine: Engine) -> set[str]:
