@@ -90,6 +90,7 @@ def test_a_key_costs_what_it_changes(
 ) -> None:
     """Its frame and all that follows it stay within the key's budget."""
     costs = []
+    _at_rest(console)
     if at_most == STEP_BYTES:  # the window's edge is among the steps
         console.send(keys[0] * 22)
         _painted(console)
