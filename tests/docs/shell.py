@@ -71,6 +71,7 @@ class Shell:
             cwd=folder,
             env=dict(environment),
             text=True,
+            start_new_session=True,
         )
 
     def run(self, command: str) -> tuple[int, str]:
@@ -103,7 +104,7 @@ class Shell:
         try:
             self._bash.wait(_END_S)
         except subprocess.TimeoutExpired:  # a command that does not end
-            self._bash.kill()
+            os.killpg(self._bash.pid, signal.SIGKILL)
             self._bash.wait()
         self._printed.close()
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 ELLIPSIS = "…"
 _MADE = (
-    r"md1-[0-9a-f]{6,40}(?:-\d+)?",  # meter event
+    r"md1-[0-9a-f]{6,40}",  # meter event; its number, behind it, is compared
     r"al_[0-9a-f]{4,}",  # alert
     r"\d{13}-\d+",  # audit entry
     r"op-[0-9a-f]{6,}",
