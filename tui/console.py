@@ -29,6 +29,7 @@ from meterdeck.tui.change_desk import ChangeAnswered, ChangeDesk
 from meterdeck.tui.crash import Crash
 from meterdeck.tui.fault_desk import LOOK_S, FaultDesk, FaultsSeen, Settled
 from meterdeck.tui.heap import settle
+from meterdeck.tui.letting_go import let_go
 from meterdeck.tui.memory import Memory
 from meterdeck.tui.output.thrifty_app import ThriftyApp
 from meterdeck.tui.picture import LETTERS_COUNTED, Picture
@@ -100,6 +101,7 @@ class ConsoleApp(ThriftyApp):
         memory: Memory | None = None,
         theme: str = "",
     ) -> None:
+        let_go()
         super().__init__()
         self.memory = memory if memory is not None else Memory(None)
         if self.no_color:
