@@ -1,7 +1,7 @@
 """What a block shows: commands and their output, and whether output is as shown.
 
 Compared are words, numbers and signs. Not compared: how many blanks stand between two
-words, the day and the time, and names that are made anew each time (see `_MADE`);
+words, day, month and time, and names that are made anew each time (see `_MADE`);
 whoever runs the page learns them, and they hold for the rest of it.
 """
 
@@ -23,6 +23,7 @@ _MADE = (
 )
 _FREE = (
     r"\d{4}-\d{2}-\d{2}",
+    r"\d{4}-\d{2}(?![\d-])",  # a month
     r"\d{2}:\d{2}(?::\d{2})?(?:\.\d+)?Z?",
 )
 _TOKEN = re.compile(
@@ -130,7 +131,7 @@ def _token(
     if found["blank"]:
         return r"\ +"
     if found["free"]:
-        kind = _FREE[0] if text[4:5] == "-" else _FREE[1]
+        kind = next(each for each in _FREE if re.fullmatch(each, text))
         return f"(?:{kind})"
     if text in learned:
         return re.escape(learned[text])

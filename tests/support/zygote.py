@@ -19,15 +19,21 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, Pipe, wait
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from tests.support.wrong_clock import be_wrong_by
 
+from meterdeck.core.model.secret import Secret
+
 ROOT = Path(__file__).parents[2]
 _STARTED_S = 30.0
 _MAIN = f"from {__name__} import main; main()"
+
+# A pickle holds no secret; workers of ours are to have those of their context.
+ForkingPickler.register(Secret, lambda each: (Secret, (each.reveal(),)))
 
 
 @dataclass(frozen=True, slots=True)
