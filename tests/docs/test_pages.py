@@ -45,7 +45,7 @@ from tests.docs.conftest import Follow
 from tests.docs.pages import ROOT, Block, Page, all_pages
 
 RUN = ("console", "sh", "python", "toml")
-SHOWN = ("", "text", "http", "js", "json", "lua")
+SHOWN = ("", "text", "http", "ini", "js", "json", "lua")
 MARKS = {
     "needs", "ends with", "until", "another terminal", "file", "tested by", "not run",
     "ctrl-c",

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import redis
+from tests.support.schemas import problems
 from tests.support.stripe_account import Seller
 
 from meterdeck.core.local_stripe import LocalStripe, LocalStripeServer
@@ -80,10 +81,13 @@ class CommandLine:
     capsys: pytest.CaptureFixture[str]
 
     def __call__(self, *words: str) -> Done:
-        """Run a command in this process."""
+        """Run a command in this process; its JSON is as docs/reference says."""
         self.capsys.readouterr()
         code = main([*words, "--config", str(self.config)])
         printed = self.capsys.readouterr()
+        if "--json" in words:
+            for line in printed.out.splitlines():
+                assert problems(words, json.loads(line)) == [], words
         return Done(code, printed.out, printed.err)
 
     def program(self, *words: str, **environ: str) -> subprocess.Popen[str]:
