@@ -30,6 +30,7 @@ FIRST = (
     "faults/test_delivery",
     "e2e/test_byte_budget.py",
     "faults/test_failover.py",
+    "docs/test_runbooks.py",
     "tui/test_dialogs.py",
     "integration/sandbox/",
     "e2e/",

@@ -62,6 +62,11 @@ class Page:
         return tuple(each for each in self.parts if isinstance(each, Block))
 
     @property
+    def headings(self) -> list[str]:
+        """The headings of its parts."""
+        return re.findall(r"^## +(.*?) *$", text_of(self.path), re.M)
+
+    @property
     def needs(self) -> str:
         """The command that has to be running beside it; empty: none."""
         marks = (each for each in self.parts if isinstance(each, Mark))
