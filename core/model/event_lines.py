@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from sys import intern
 from typing import Any
 
 from meterdeck.core.model.delivery import Settlement, Verdict
@@ -162,12 +163,12 @@ def read_line(
         at=at,
         source=source,
         outcome=outcome,
-        tenant=TenantId(fields.get("tenant", "")),
-        resource=ResourceName(fields.get("resource", "")),
+        tenant=TenantId(_shared(fields, "tenant")),
+        resource=ResourceName(_shared(fields, "resource")),
         event=MeterEvent(
-            event_name=fields.get("event_name", ""),
+            event_name=_shared(fields, "event_name"),
             identifier=fields.get("identifier", ""),
-            customer=fields.get("customer", ""),
+            customer=_shared(fields, "customer"),
             value=fields.get("value", ""),
             timestamp=datetime.fromtimestamp(seconds, UTC),
             dimensions=read_dimensions(fields.get("dimensions", "")),
@@ -176,7 +177,7 @@ def read_line(
         request_id=fields.get("request_id", ""),
         latency_ms=_number(fields, "latency_ms", 0, _LONGEST_LATENCY_MS) or 0,
         state=_STATES.get(fields.get("state", "")),
-        period=fields.get("period", ""),
+        period=_shared(fields, "period"),
         units=parse_counter(_bytes(fields.get("units", ""))),
         scale=_number(fields, "scale", 0, _HIGHEST_SCALE) or 0,
         attempts=_number(fields, "attempts", 1, 10**9) or 0,
@@ -249,6 +250,11 @@ def _json(text: str) -> Any:
         return json.loads(text) if text else None
     except (ValueError, RecursionError):  # anybody may write into the stream
         return None
+
+
+def _shared(fields: Mapping[str, str], name: str) -> str:
+    """Return a text that many lines have: of all that are read there is one of it."""
+    return intern(fields.get(name, ""))
 
 
 def _number(

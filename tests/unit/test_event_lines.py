@@ -65,6 +65,21 @@ def test_a_settlement_without_a_request_tells_of_none() -> None:
     assert (found.life, attempts_of(found)) == (EventState.AMBIGUOUS, ())
 
 
+def test_what_many_lines_say_is_held_once() -> None:
+    """Ten thousand lines are of a few tenants: each name is there one time."""
+    fields = line_fields(line_of(Settlement(CLAIM, Verdict.DELIVERED)))
+    one, other = (
+        read_line("1-0", AT, {k: "".join([*v]) for k, v in fields.items()})
+        for _ in range(2)
+    )
+
+    assert one is not None
+    assert other is not None
+    assert one.tenant is other.tenant
+    assert one.period is other.period
+    assert one.event.customer is other.event.customer
+
+
 def test_an_older_line_is_read_as_it_is() -> None:
     """One without the fields that came later has their defaults."""
     fields = {"source": "test", "outcome": "refused", "timestamp": "1795600000"}
