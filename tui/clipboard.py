@@ -33,11 +33,19 @@ def sequence(text: str, environ: Mapping[str, str]) -> str:
     return plain
 
 
+class Lines(str):
+    """A text of several lines, laid out by us; what is foreign in it is visible."""
+
+    __slots__ = ()
+
+
 def harmless(text: str) -> str:
     """Return a text that does nothing where it is pasted: a shell takes a line break.
 
     Bytes that are no UTF-8 stay what they are, so that keys can be copied.
     """
+    if isinstance(text, Lines):
+        return "\n".join(map(harmless, text.split("\n")))
     return "".join(visible(ch) if _acts(ch) else ch for ch in text)
 
 

@@ -317,7 +317,8 @@ def right_missing(
     given = pool.connection_kwargs.get("username") if pool is not None else None
     who = f"Redis user {visible(str(given))}" if given else "this Redis user"
     said = f"{who} has no right to do that: {what}"
-    if not loaded:
+    # A text that was sent and refused within is refused for what it does.
+    if not loaded and "'eval" in str(error.__cause__).lower():
         said += " runs a script that the server has forgotten, and this user may not"
         said += " send one: have a worker run, or meterdeck acl --apply as deploy"
     elif why := explained(str(error.__cause__), script=script):

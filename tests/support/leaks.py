@@ -20,6 +20,8 @@ _PREFIXES = (b"sk_live_", b"rk_live_", b"sk_test_", b"rk_test_", b"whsec_")
 # So long that it may be somebody's: ours are made of two pieces, or are shorter.
 _KEYLIKE = re.compile(rb"(?:[sr]k_(?:live|test)_|whsec_)[A-Za-z0-9]{20,}")
 _LEAST = 10
+OWN = {"sandbox.json", "stripe.sqlite3"}
+"""Files of a sandbox that hold its own keys: nobody else can read them."""
 _LARGEST = 8_000_000
 _MADE_TO_BE_SHOWN = ("sk_test_sandbox", "http://", "https://")
 """The sandbox's own key, and addresses of servers that live for one test."""
@@ -66,7 +68,7 @@ def leaks_of_test(
 def _files(folder: Path) -> Iterator[tuple[Path, bytes]]:
     """Yield what a test has left; not what it wrote for secrets to be read from."""
     for path in folder.rglob("*"):
-        if path.suffix in (".toml", ".py") or path.name == "sandbox.json":
+        if path.suffix in (".toml", ".py") or path.name in OWN:
             continue
         try:
             if (

@@ -18,6 +18,7 @@ from tests.tui.catalogue_pictures import ACCOUNT, METERS, PRICES
 from tests.tui.drift_pictures import missing
 from tests.tui.ledger_pictures import ACCEPTED, DEAD, LOST, story
 from tests.tui.pictures import believable, context
+from tests.tui.request_pictures import resetting, waiting
 from tests.tui.support import Operator, fleet_update, operating
 from tests.tui.test_undo import TAKEN_BACK
 from textual.widgets import Button, Input
@@ -30,12 +31,14 @@ from meterdeck.core.model.event_changes import EventChange, EventPlan
 from meterdeck.core.model.events import LoggedEvent
 from meterdeck.core.model.fault_knobs import knob_of
 from meterdeck.core.model.faults import OFF
+from meterdeck.core.model.request_sight import sight_of
 from meterdeck.tui import dialogs
 from meterdeck.tui.dialogs import enter_guard
 from meterdeck.tui.dialogs.adjust import AdjustDialog, ResetDialog
 from meterdeck.tui.dialogs.alert import AcknowledgeDialog, SnoozeDialog
 from meterdeck.tui.dialogs.arm import ArmDialog
 from meterdeck.tui.dialogs.bulk_override import BulkOverrideDialog
+from meterdeck.tui.dialogs.decision import decision_dialog
 from meterdeck.tui.dialogs.dialog import Dialog
 from meterdeck.tui.dialogs.event import EventDialog
 from meterdeck.tui.dialogs.fault_value import FaultValueDialog
@@ -58,7 +61,14 @@ CHANGES_NOTHING = {
     "ExportMenu", "VerifyDialog", "ViewsDialog", "WhatIfDialog",
 }  # fmt: skip
 """They choose what is shown, copied or written to a file."""
-SHARED = {"ChangeDialog", "ConfirmDialog", "GuidedForm", "AlertDialog", "Menu"}
+SHARED = {
+    "ChangeDialog",
+    "DecisionDialog",
+    "ConfirmDialog",
+    "GuidedForm",
+    "AlertDialog",
+    "Menu",
+}
 
 
 @dataclass(frozen=True)
@@ -95,11 +105,28 @@ def event_case(
     return Case(lambda p: EventDialog(p, OTHER, plan), line, follows, why, typed=True)
 
 
+def decision_case(action: str, line: str, follows: str) -> Case:
+    """Return the case of what is decided about somebody's request."""
+
+    def make(picture: Picture) -> Dialog[Any]:
+        own = picture.context.redis.username if action == "withdraw" else "cora"
+        record = waiting(own, "4f3c2a", resetting(WHO.id))
+        (seen,) = sight_of("ana", (), (record,), ())
+        return decision_dialog(action, picture, seen, record)
+
+    return Case(make, line, follows, typed=action == "approve")
+
+
 REASON = (("reason", "why"),)
 ON_A_BILL = replace(
     TAKEN_BACK, entry=replace(TAKEN_BACK.entry, bill=Bill.QUOTA_AND_BILL)
 )
 CASES = {
+    "approve": decision_case("approve", "104,000  →  0", "the trail names who asked"),
+    "reject": decision_case("reject", "waiting  →  rejected", "Nothing is changed"),
+    "withdraw": decision_case(
+        "withdraw", "waiting  →  withdrawn", "Nothing is changed"
+    ),
     "adjust": Case(
         lambda p: AdjustDialog(p, WHO), "104,000 (104 %)  →  106,500 (106 %)",
         "what Stripe is told does not", (("amount", "2500"), *REASON),

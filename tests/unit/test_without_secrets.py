@@ -28,7 +28,7 @@ from meterdeck.tui.crash import Crash
 
 WORD = 'pl4nted"word/of us'
 """A secret that each way of quoting writes otherwise."""
-KEY = "sk_live_" + "0123456789abcdef"
+KEY = "sk_live_" + "q7Zk29fPxLw4Tn1Bv8"
 
 FORMS = [WORD, json.dumps(WORD), repr(WORD), "pl4nted%22word%2Fof%20us"]
 

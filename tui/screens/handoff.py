@@ -16,6 +16,7 @@ from meterdeck.core.model.handoff_markdown import handoff_markdown
 from meterdeck.core.services.handoff import Gathered, handoff_of
 from meterdeck.core.settings import state_dir
 from meterdeck.tui.actions import Area, bindings
+from meterdeck.tui.clipboard import Lines
 from meterdeck.tui.picture import Picture
 from meterdeck.tui.runtime import tell
 from meterdeck.tui.screens.area import AreaScreen
@@ -83,7 +84,7 @@ class HandoffScreen(AreaScreen):
 
     def to_copy(self) -> list[tuple[str, str]]:
         return [
-            ("the note, in Markdown", self.markdown),
+            ("the note, in Markdown", Lines(self.markdown)),
             ("the file's path", str(self.path or "")),
         ]
 

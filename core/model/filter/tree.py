@@ -137,7 +137,9 @@ def wanted_words(node: Node) -> Iterator[Word]:
 
 
 def _value(text: str) -> str:
-    return text if _PLAIN_VALUE.fullmatch(text) else _quote(text)
+    # `x < =` has a value that would be read as a part of the sign.
+    plain = _PLAIN_VALUE.fullmatch(text) and text[0] not in "=<>:"
+    return text if plain else _quote(text)
 
 
 def _quote(text: str) -> str:

@@ -210,16 +210,17 @@ async def test_a_live_context_is_asked_about() -> None:
     """Where nobody can be asked and --yes is missing, nothing is sent."""
     nothing = page()
     async with FaultServer(nothing) as server:
-        options = StripeOptions(Secret("sk_live_1"), api_base=server.base_url)
+        options = StripeOptions(Secret("sk_test_1"), api_base=server.base_url)
         context = replace(
             redis_context("redis://127.0.0.1:1/0"),
-            mode=Mode.LIVE,
+            mode=Mode.TEST,
             stripe=options,
             catalogue=declared(meter()),
         )
         args = argparse.Namespace(yes=False, dry_run=False)
-        async with Engine(context) as engine:
+        live = replace(context, mode=Mode.LIVE)
+        async with Engine(context) as engine:  # a live one would ask Stripe
             with pytest.raises(Refused, match="add --yes"):
-                await apply(Call(args, context, engine, Output(as_json=True)))
+                await apply(Call(args, live, engine, Output(as_json=True)))
 
     assert {each.method for each in server.asked} == {"GET"}
