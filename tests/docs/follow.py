@@ -16,7 +16,7 @@ from tests.docs.settings_shown import settings_problem
 from tests.docs.shell import OtherTerminal, Shell
 from tests.docs.transcript import Step, compare, steps_of, with_names
 
-_AGAIN_S = 0.3
+_AGAIN_S = 1.0
 _PATIENCE_S = 45.0
 _STATE = ".local/state/meterdeck"
 

@@ -2,8 +2,8 @@
 
 Starting Python and the engine takes a second of processor time, and the pages run some
 two hundred commands. What is forked here is the whole program, with the terminal,
-folder and environment of whoever called it; what stays (the sandbox, a worker, the
-console) is started as it is installed.
+folder and environment of whoever called it. Ctrl-C in a terminal is passed on. The
+console is started as it is installed.
 """
 
 from __future__ import annotations
@@ -24,20 +24,22 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 METERDECK = str(Path(sys.executable).with_name("meterdeck"))
-_STAYS = ("sandbox", "demo", "pulse", "sync")
+_CONSOLE = ("demo", "pulse")
 _MAIN = f"from {__name__} import main; main()"
 # Plain enough for an interpreter without its library of packages: 10 ms a call.
 _SHIM = f"""#!{sys.executable} -ISu
-import json, os, socket, sys
+import json, os, signal, socket, sys
 words = sys.argv[1:]
-stays = not words or words[0] in {_STAYS} and "--once" not in words
-if stays or "--help" in words and len(words) == 1:
+if not words or words[0] in {_CONSOLE}:
     os.execv({METERDECK!r}, [{METERDECK!r}, *words])
 asked = json.dumps([words, dict(os.environ), os.getcwd()]).encode()
 with socket.socket(socket.AF_UNIX) as call:
     call.connect(os.environ["PAGES_SOCKET"])
     socket.send_fds(call, [len(asked).to_bytes(4, "big")], [0, 1, 2])
     call.sendall(asked)
+    child = int.from_bytes(call.recv(4), "big")
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, _: os.kill(child, number))
     code = call.recv(1)
 sys.exit(code[0] if code else 70)
 """
@@ -57,12 +59,13 @@ def quick_meterdeck(folder: Path) -> Iterator[dict[str, str]]:
             [sys.executable, "-c", _MAIN, str(listening.fileno())],
             pass_fds=(listening.fileno(),),
             stdin=subprocess.DEVNULL,
+            start_new_session=True,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
         )
     try:
         yield {"PAGES_SOCKET": str(path)}
     finally:
-        server.terminate()
+        os.killpg(server.pid, signal.SIGTERM)  # and whatever of it is left
         server.wait()
 
 
@@ -97,6 +100,7 @@ def _answer(call: socket.socket) -> None:
         for number, fd in enumerate(given):
             os.dup2(fd, number)
             os.close(fd)
+        call.sendall(os.getpid().to_bytes(4, "big"))
         os.chdir(folder)
         os.environ.clear()
         os.environ.update(environment)

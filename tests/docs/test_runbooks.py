@@ -1,6 +1,7 @@
 """The tutorial and the runbooks are followed, too: apart, as they wait the longest.
 
-How a page says what it needs is in `test_pages.py`.
+Those that share a sandbox are in `test_runbooks_of_one_sandbox.py`. How a page says
+what it needs is in `test_pages.py`.
 """
 
 import pytest
@@ -11,7 +12,9 @@ from tests.docs.test_pages import is_runbook, to_follow
 PAGES = [page for page in to_follow() if is_runbook(page)]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.path)
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if not page.needs], ids=lambda page: page.path
+)
 def test_a_runbook_leads_from_its_trouble_to_a_mended_state(
     page: Page, follow: Follow
 ) -> None:
