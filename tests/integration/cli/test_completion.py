@@ -25,6 +25,7 @@ def there(program: str) -> str:
     found = shutil.which(program)
     if found is None:
         assert not _REQUIRED, f"CI needs {program}"
+        # Not everybody who works on this has three shells; CI installs them.
         pytest.skip(f"{program} is not installed")
     return found
 
