@@ -7,9 +7,7 @@ one of them have an event. One that dies leaves nothing that another does not fi
 from __future__ import annotations
 
 import asyncio
-import logging
-import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from types import TracebackType
@@ -30,34 +28,22 @@ from meterdeck.core.services.sync.endings import end_tasks
 from meterdeck.core.services.sync.equipment import Equipment
 from meterdeck.core.services.sync.observer import Observer
 from meterdeck.core.services.sync.queue_flow import QueueFlow
+from meterdeck.core.services.sync.repeating import (
+    IDLE_S,
+    TRY_AGAIN_S,
+    Complaints,
+    Repeating,
+    survived,
+)
 from meterdeck.core.services.sync.search import MOST_AT_ONCE, Search
 from meterdeck.core.services.sync.start_checks import check_redis, load_all
 from meterdeck.core.services.sync.worker_facts import WorkerFacts
 
 _LOOK_S = 0.5
-_IDLE_S = 0.1
-_TRY_AGAIN_S = 0.5
 _METERS_S = 300.0
 _METERS_PAUSE_S = 10.0
 _LEARN_S = 5.0
 _DRAIN_S = 10.0
-
-
-def survived(
-    name: str, duty: Callable[[], Awaitable[None]]
-) -> Callable[[], Awaitable[None]]:
-    """Return a duty whose own mistakes are written down: deliveries go on."""
-
-    async def attempt() -> None:
-        try:
-            await duty()
-        except MeterdeckError:
-            raise
-        except Exception as error:  # a bug there must not keep anything from Stripe
-            trace = traceback.format_exc(limit=-4)
-            journal.error("duty_failed", duty=name, error=repr(error), trace=trace)
-
-    return attempt
 
 
 class Worker:
@@ -91,11 +77,12 @@ class Worker:
         self._search = Search(own, self.counters, self.duties.alerts.notice)
         self._facts = WorkerFacts(own, self.counters, self.queued, self.duties)
         self._directory = Directory(own.redis, context, own.gateway)
-        self._complaints: dict[str, str] = {}
+        self._complaints = Complaints()
         self._since: int | None = None
         self._mine = 0
         self.ready = asyncio.Event()
         """Set once tenants and meters are known."""
+        self._repeating = Repeating(self._complaints, self.ready)
 
     async def __aenter__(self) -> Self:
         return self
@@ -155,7 +142,7 @@ class Worker:
             if error.status != 403:
                 raise
             # A key that may only send: the meters are taken for what they should be.
-            self._complain("meters_not_readable", error)
+            self._complaints.complain("meters_not_readable", error)
             return
         self._own.billables.meters = {each.event_name: each for each in meters}
 
@@ -234,7 +221,7 @@ class Worker:
                 continue
             if not self.unfinished or loop.time() > patient_until:
                 return
-            await asyncio.sleep(_IDLE_S)
+            await asyncio.sleep(IDLE_S)
 
     @property
     def unfinished(self) -> int:
@@ -261,31 +248,20 @@ class Worker:
             await end_tasks(settling)
 
     def _loops(self) -> tuple[Callable[[], Coroutine[Any, Any, None]], ...]:
-        every, stripe = self._every, self.context.stripe
+        repeating, stripe = self._repeating, self.context.stripe
         assert stripe is not None
+        every, while_any = repeating.every, repeating.while_any
         options = self.context.delivery
 
         async def prepared() -> None:
             await self._until_ready()
             await self._own.door.watch()
 
-        async def claiming() -> None:
-            await self.ready.wait()
-            await self._repeat("claiming", self.counters.claim_due)
-
-        async def queue() -> None:
-            await self.ready.wait()
-            await self._repeat("queue", self.queued.take_some)
-
-        async def sweeping() -> None:
-            await self.ready.wait()
-            await self._sweep()
-
         return (
             prepared,
-            claiming,
-            queue,
-            sweeping,
+            lambda: while_any("claiming", self.counters.claim_due),
+            lambda: while_any("queue", self.queued.take_some),
+            lambda: repeating.paced("sweep", self._search.step),
             lambda: every(_LOOK_S, "changes", self._search.follow),
             lambda: every(options.takeover_s / 4, "unsettled", self._search.take_over),
             lambda: every(self._own.beat_s, "sign_of_life", self._beat),
@@ -303,43 +279,16 @@ class Worker:
             try:
                 await self.prepare()
             except Unreachable as error:
-                self._complain("not_ready", error)
-                await asyncio.sleep(_TRY_AGAIN_S)
+                self._complaints.complain("not_ready", error)
+                await asyncio.sleep(TRY_AGAIN_S)
             except StripeRefused as error:
-                self._complain("not_ready", error)
-                await asyncio.sleep(_TRY_AGAIN_S * 10)
+                self._complaints.complain("not_ready", error)
+                await asyncio.sleep(TRY_AGAIN_S * 10)
         journal.info(
             "worker_ready",
             tenants=self._own.billables.tenants,
             rate=round(self.sender.pace.rate),
         )
-
-    async def _every(
-        self, seconds: float, name: str, work: Callable[[], Awaitable[None]]
-    ) -> None:
-        """Do `work` again and again, whatever it answers."""
-        await self.ready.wait()
-        while True:
-            try:
-                await work()
-            except MeterdeckError as error:
-                self._complain(name, error)
-            else:
-                self._fine(name)
-            await asyncio.sleep(seconds)
-
-    async def _repeat(self, name: str, work: Callable[[], Awaitable[bool]]) -> None:
-        """Do `work` as long as there is any, and look again a moment later."""
-        while True:
-            try:
-                if not await work():
-                    await asyncio.sleep(_IDLE_S)
-                    continue
-            except MeterdeckError as error:
-                self._complain(name, error)
-                await asyncio.sleep(_TRY_AGAIN_S)
-            else:
-                self._fine(name)
 
     # -- what is repeated ----------------------------------------------------------
 
@@ -354,22 +303,11 @@ class Worker:
         tenants = self._own.billables.all_tenants()
         self._mine = sum(self.share.is_mine(each.id) for each in tenants)
 
-    async def _sweep(self) -> None:
-        while True:
-            try:
-                rest_s = await self._search.step()
-            except MeterdeckError as error:
-                self._complain("sweep", error)
-                rest_s = _TRY_AGAIN_S
-            else:
-                self._fine("sweep")
-            await asyncio.sleep(rest_s)
-
     def facts(self) -> dict[str, object]:
         """Return what this worker says of itself to the others and to the console."""
         return {
             **self._facts.form(self._since, self._mine),
-            "problem": next(iter(self._complaints.values()), ""),
+            "problem": self._complaints.first,
         }
 
     # -- ending --------------------------------------------------------------------
@@ -386,15 +324,3 @@ class Worker:
         with suppress(MeterdeckError, TimeoutError):
             await asyncio.wait_for(self.share.leave(), 1.0)
         journal.info("worker_ends", delivered=self._progress()[0])
-
-    # -- complaints ----------------------------------------------------------------
-
-    def _complain(self, name: str, error: MeterdeckError) -> None:
-        text = str(error)
-        if self._complaints.get(name) != text:
-            self._complaints[name] = text
-            journal.say(logging.WARNING, f"{name}_waits", reason=text)
-
-    def _fine(self, name: str) -> None:
-        if self._complaints.pop(name, None) is not None:
-            journal.info(f"{name}_goes_on")

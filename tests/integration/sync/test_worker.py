@@ -14,7 +14,8 @@ from meterdeck.core.model.context import Context
 from meterdeck.core.model.delivery import Claim, Wanted
 from meterdeck.core.model.usage import CounterId, TenantId
 from meterdeck.core.sandbox.valkey import Valkey
-from meterdeck.core.services.sync.worker import Worker, survived
+from meterdeck.core.services.sync.repeating import survived
+from meterdeck.core.services.sync.worker import Worker
 from meterdeck.core.services.usage import UsageService
 
 
