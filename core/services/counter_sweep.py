@@ -29,11 +29,14 @@ class _Stretch:
 
     Attributes:
         kept: The commands, where they take long to make.
+        read: Whether it has been read since it was planned: until then its counters
+            differ because they are those of other tenants or of another period.
     """
 
     keys: KeyPlan
     kept: MgetPlan | None = None
     fingerprint: int | None = None
+    read: bool = False
 
 
 class CounterSweep:
@@ -41,7 +44,7 @@ class CounterSweep:
 
     Attributes:
         found: Tenants whose counters were others than before when their stretch was
-            read; whoever looks at them empties it.
+            read, in the same period; whoever looks at them empties it.
     """
 
     def __init__(
@@ -106,15 +109,31 @@ class CounterSweep:
         if not self._table.resources:
             return True
         numbers = range(self._next, min(self._next + _GROUP, self._count()))
-        stretches = [self._stretch(number, at) for number in numbers]
-        read = await self._reader.read([self._plan(s) for s in stretches])
-        for number, stretch, values in zip(numbers, stretches, read, strict=True):
-            self._store_stretch(number, stretch, values)
+        await self._read_stretches(numbers, at)
         self._next = numbers.stop
         if self._next < self._count():
             return False
         self._next = 0
         return True
+
+    async def read_ended(self, at: datetime) -> None:
+        """Read anew the stretches in which a period has ended, some each time.
+
+        Among many tenants with a cycle of their own one ends every few seconds, and
+        nobody tells of it.
+
+        Raises:
+            RedisUnreachable, RedisRefused: The next call reads what is left.
+        """
+        ended = [n for n, s in self._stretches.items() if s.keys.valid_until <= at]
+        if ended:
+            await self._read_stretches(ended[:_GROUP], at)
+
+    async def _read_stretches(self, numbers: Sequence[int], at: datetime) -> None:
+        stretches = [self._stretch(number, at) for number in numbers]
+        read = await self._reader.read([self._plan(s) for s in stretches])
+        for number, stretch, values in zip(numbers, stretches, read, strict=True):
+            self._store_stretch(number, stretch, values)
 
     async def read_rows(self, rows: Sequence[int], at: datetime) -> None:
         """Read the counters of these rows.
@@ -212,8 +231,10 @@ class CounterSweep:
             first = number * self._rows
             count = len(raw) // len(self._table.resources)
             differing = self._store(range(first, first + count), raw)
-            self.found.update(self._table.tenants[row].id for row in differing)
+            if stretch.read:
+                self.found.update(self._table.tenants[row].id for row in differing)
             stretch.fingerprint = fingerprint
+        stretch.read = True
 
     def _forget_fingerprint(self, row: int) -> None:
         stretch = self._stretches.get(row // self._rows)

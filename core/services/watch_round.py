@@ -126,6 +126,7 @@ class WatchRound:
         if small:
             await self._sweep_whole(pulse.at)
         else:
+            await self._sweep.read_ended(pulse.at)
             await self._sweep.read_rows(sorted(rows), pulse.at)
         await self._sweep.read_suspects(pulse.at)
         await self._look_at_overrides(changed, pulse.at)

@@ -2,6 +2,7 @@
 
 import asyncio
 from array import array
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -11,6 +12,7 @@ from meterdeck.core.adapters.bulk_reader import BulkReader, Command, MgetPlan
 from meterdeck.core.adapters.redis_client import Redis
 from meterdeck.core.errors import RedisRefused
 from meterdeck.core.model.keys import KeyLayout
+from meterdeck.core.model.periods import Cycle, Interval, PeriodKind
 from meterdeck.core.model.usage import Broken
 from meterdeck.core.services.counter_sweep import AT_ONCE, CounterSweep
 from meterdeck.core.services.counter_table import CounterTable
@@ -134,3 +136,28 @@ async def test_an_error_in_the_middle_of_a_read_spoils_nothing(redis: Redis) -> 
 
     assert table.value(0, 0) == 7
     assert table.take(5)[0].used == array("q", [7])
+
+
+async def test_a_cycle_that_ends_is_read_at_once_and_is_no_untold_change(
+    redis: Redis,
+) -> None:
+    """Of a hundred thousand tenants one's cycle ends each half minute: it is neither
+    left until the sweep comes by, nor taken for a change that nobody told.
+    """
+    cycled = replace(CALLS, period=PeriodKind.BILLING_CYCLE)
+    cycle = Cycle(datetime(2026, 10, 26, 11, tzinfo=UTC), Interval.MONTH)
+    before, after = (datetime(2026, 11, 26, hour, tzinfo=UTC) for hour in (10, 11))
+    table = CounterTable([cycled])
+    table.put(tenant_of("acme", cycle=cycle))
+    sweep = CounterSweep(table, LAYOUT, BulkReader(redis))
+    await redis.mset({key("acme", "2026-10-26"): 900, key("acme", "2026-11-26"): 3})
+    await whole(sweep, before)
+    await sweep.read_ended(before)
+    old = table.value(0, 0)
+
+    await sweep.read_ended(after)
+
+    assert (old, table.value(0, 0), sweep.found) == (900, 3, set())
+    await redis.incr(key("acme", "2026-11-26"))
+    await whole(sweep, after)
+    assert sweep.found == {"acme"}
