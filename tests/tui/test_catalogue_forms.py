@@ -6,7 +6,8 @@ from typing import cast
 from tests.support.stripe_side import running_stripe
 from tests.tui.catalogue_pictures import CALLS, PLATFORM, TIERS
 from tests.tui.pictures import ACTOR, context
-from tests.tui.support import Operator, ScriptedRuntime
+from tests.tui.scripted_runtime import ScriptedRuntime
+from tests.tui.support import Operator
 from tests.tui.test_catalogue_screen import looking
 from textual.widgets import Button, Input
 

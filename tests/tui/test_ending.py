@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from tests.support.terminal import Terminal
 from tests.tui.pictures import context
-from tests.tui.support import ScriptedRuntime, console, fleet_update
+from tests.tui.scripted_runtime import ScriptedRuntime
+from tests.tui.support import console, fleet_update
 
 from meterdeck.core.errors import ConfigError
 from meterdeck.tui.crash import Crash

@@ -19,7 +19,8 @@ from redis import Redis
 from tests.support.stripe_side import StripeSide, running_stripe
 from tests.support.writes import written
 from tests.tui.pictures import ACTOR
-from tests.tui.support import Operator, ScriptedRuntime
+from tests.tui.scripted_runtime import ScriptedRuntime
+from tests.tui.support import Operator
 
 from meterdeck.core.model.context import Context, Mode
 from meterdeck.core.sandbox.valkey import Valkey

@@ -1,13 +1,11 @@
-"""Subscriptions: periods on items, trials, renewal, cancellation, filters."""
+"""Subscriptions: periods on items, trials, anchors, renewal."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-import pytest
 import stripe
 from tests.support.stripe_account import Clock, Seller
 
-from meterdeck.core.local_stripe import LocalStripe, LocalStripeRefusal
+from meterdeck.core.local_stripe import LocalStripe
 
 
 def _unix(*when: int) -> int:
@@ -139,128 +137,6 @@ async def test_periods_renew_with_the_clock_and_say_so(
     assert previous.keys() == {"items", "latest_invoice"}
 
 
-async def test_a_subscription_is_cancelled_once(
-    client: stripe.StripeClient,
-    seller: Seller,
-    prices: tuple[str, str],
-    clock: Clock,
-) -> None:
-    """It is canceled at once; a second time Stripe does not find it."""
-    subscription_id = seller.subscription(seller.customer(), prices[0])
-
-    canceled = await client.v1.subscriptions.cancel_async(
-        subscription_id,
-        {"cancellation_details": {"comment": "bye", "feedback": "other"}},
-    )
-    with pytest.raises(stripe.InvalidRequestError) as missing:
-        await client.v1.subscriptions.cancel_async(subscription_id)
-    with pytest.raises(stripe.InvalidRequestError) as ended:
-        await client.v1.subscriptions.update_async(
-            subscription_id, {"cancel_at_period_end": True}
-        )
-    clock.move(days=45)
-    relabelled = await client.v1.subscriptions.update_async(
-        subscription_id, {"metadata": {"a": "1"}}
-    )
-    [item] = relabelled["items"].data
-
-    ended_at = _unix(2026, 3, 10, 12)
-    assert (canceled.status, canceled.ended_at) == ("canceled", ended_at)
-    # Its period is the one it ended in, however late it is asked for.
-    assert item.current_period_end == _unix(2026, 4, 10, 12)
-    assert canceled.cancellation_details is not None
-    assert (
-        canceled.cancellation_details.comment,
-        canceled.cancellation_details.feedback,
-        canceled.cancellation_details.reason,
-    ) == ("bye", "other", "cancellation_requested")
-    assert missing.value.http_status == 404
-    assert ended.value.user_message == (
-        "A canceled subscription can only update its cancellation_details and metadata."
-    )
-    assert relabelled.metadata.to_dict() == {"a": "1"}
-
-
-async def test_a_planned_cancellation_happens_at_its_time(
-    client: stripe.StripeClient,
-    seller: Seller,
-    prices: tuple[str, str],
-    clock: Clock,
-) -> None:
-    """At the period's end, or at cancel_at; the deleted event tells when."""
-    at_end = seller.subscription(
-        seller.customer(), prices[0], cancel_at_period_end=True
-    )
-    at_time = seller.subscription(
-        seller.customer(), prices[0], cancel_at=_unix(2026, 3, 20)
-    )
-    clock.move(days=40)
-
-    first = await client.v1.subscriptions.retrieve_async(at_end)
-    second = await client.v1.subscriptions.retrieve_async(at_time)
-    events = await client.v1.events.list_async(
-        {"types": ["customer.subscription.deleted"]}
-    )
-
-    assert ("canceled", _unix(2026, 4, 10, 12)) == (first.status, first.ended_at)
-    assert ("canceled", _unix(2026, 3, 20)) == (second.status, second.ended_at)
-    assert [_unix(2026, 4, 10, 12), _unix(2026, 3, 20)] == [
-        event.created for event in events.data
-    ]
-
-
-def test_cancel_at_can_name_a_periods_end(local: LocalStripe, seller: Seller) -> None:
-    """The first or the last of the items'; what is not supported is said."""
-    product = seller.product()
-    month = seller.licensed_price(product)
-    year = seller.licensed_price(product, recurring={"interval": "year"})
-
-    def cancelled_at(word: str) -> object:
-        subscription_id = seller.subscription(
-            seller.customer(), month, year, cancel_at=word
-        )
-        return local.call("GET", f"/v1/subscriptions/{subscription_id}", {})[
-            "cancel_at"
-        ]
-
-    assert _unix(2026, 4, 10, 12) == cancelled_at("min_period_end")
-    assert _unix(2027, 3, 10, 12) == cancelled_at("max_period_end")
-    with pytest.raises(LocalStripeRefusal, match="does not support"):
-        cancelled_at("max_billed_until")
-
-
-async def test_subscriptions_are_filtered(
-    client: stripe.StripeClient,
-    local: LocalStripe,
-    seller: Seller,
-    prices: tuple[str, str],
-) -> None:
-    """By status, customer, price; canceled ones only when asked for."""
-    metered, licensed = prices
-    one, other = seller.customer("One"), seller.customer("Other")
-    active = seller.subscription(one, metered)
-    trialing = seller.subscription(one, licensed, trial_period_days=3)
-    canceled = seller.subscription(other, metered)
-    late = seller.subscription(other, licensed)
-    await client.v1.subscriptions.cancel_async(canceled)
-    local.set_subscription(late, status="past_due")
-
-    async def ids(params: stripe.params.SubscriptionListParams) -> list[str]:
-        page = await client.v1.subscriptions.list_async(params)
-        return [each.id for each in page.data]
-
-    assert [late, trialing, active] == await ids({})
-    assert [late, canceled, trialing, active] == await ids({"status": "all"})
-    assert [canceled] == await ids({"status": "canceled"})
-    assert [canceled] == await ids({"status": "ended"})
-    assert [late] == await ids({"status": "past_due"})
-    assert [trialing, active] == await ids({"customer": one})
-    assert [canceled, active] == await ids({"price": metered, "status": "all"})
-    assert [trialing] == await ids(
-        {"current_period_end": {"lt": _unix(2026, 3, 14)}, "limit": 5}
-    )
-
-
 async def test_the_seed_can_put_an_anchor_in_the_past(
     client: stripe.StripeClient,
     local: LocalStripe,
@@ -314,119 +190,6 @@ async def test_a_new_anchor_starts_a_new_period(
     )
 
 
-async def test_related_objects_are_expanded(
-    client: stripe.StripeClient, seller: Seller, prices: tuple[str, str]
-) -> None:
-    """Customer, product and tiers come whole, also through a list's data."""
-    customer = seller.customer("Whole")
-    seller.subscription(customer, prices[0])
-
-    page = await client.v1.subscriptions.list_async(
-        {"expand": ["data.customer", "data.items.data.price.product"]}
-    )
-
-    [subscription] = page.data
-    [item] = subscription["items"].data
-    assert isinstance(subscription.customer, stripe.Customer)
-    assert subscription.customer.name == "Whole"
-    assert isinstance(item.price.product, stripe.Product)
-    assert item.price.product.name == "Platform"
-
-
-_REFUSED: list[tuple[dict[str, object], str, str]] = [
-    ({"customer": None}, "Missing required param: customer.", "customer"),
-    ({"customer": "cus_x"}, "No such customer: 'cus_x'", "customer"),
-    ({"items": None}, "Missing required param: items.", "items"),
-    ({"items": [{}]}, "Missing required param: items[0][price].", "items[0][price]"),
-    ({"items": [{"price": "x"}]}, "No such price: 'x'", "items[0][price]"),
-    (
-        {"items": [{"price": "METERED", "quantity": 1}]},
-        "Quantity should not be specified where usage_type is `metered`. Remove"
-        " quantity from `items[0]`",
-        "items[0][quantity]",
-    ),
-    (
-        {"items": [{"price": "METERED"}, {"price": "METERED"}]},
-        "Cannot add multiple subscription items with the same plan: price_",
-        "",
-    ),
-    (
-        {"billing_cycle_anchor": 1_773_144_000 + 32 * 86_400},
-        "billing_cycle_anchor cannot be later than next natural billing date",
-        "billing_cycle_anchor",
-    ),
-    (
-        {"billing_cycle_anchor": 1_773_143_999},
-        "Invalid timestamp: must be an integer Unix timestamp in the future",
-        "billing_cycle_anchor",
-    ),
-    (
-        {"trial_end": 1_773_143_999},
-        "Invalid timestamp: must be an integer Unix timestamp in the future",
-        "trial_end",
-    ),
-    ({"plan": "pro"}, "Received unknown parameter: plan", "plan"),
-    (
-        {"items": [{"price": "METERED", "colour": "red"}]},
-        "Received unknown parameter: items[0][colour]",
-        "items[0][colour]",
-    ),
-    (
-        {"default_payment_method": "pm_1"},
-        "The local Stripe does not support the parameter default_payment_method",
-        "default_payment_method",
-    ),
-]
-
-
-@pytest.mark.parametrize(("change", "text", "param"), _REFUSED)
-def test_a_refused_subscription_says_why(
-    *,
-    local: LocalStripe,
-    seller: Seller,
-    prices: tuple[str, str],
-    change: dict[str, object],
-    text: str,
-    param: str,
-) -> None:
-    """Each rule has its text and names its parameter; nothing is created."""
-    sent = {
-        "customer": seller.customer(),
-        "items": [{"price": prices[0]}],
-        **change,
-    }
-    if isinstance(items := sent["items"], list):
-        sent["items"] = [
-            {**item, "price": prices[0]} if item.get("price") == "METERED" else item
-            for item in items
-        ]
-
-    with pytest.raises(LocalStripeRefusal) as refused:
-        local.call("POST", "/v1/subscriptions", sent)
-
-    assert refused.value.message.startswith(text)
-    assert (400, param) == (refused.value.status, refused.value.param)
-    assert local.call("GET", "/v1/subscriptions", {})["data"] == []
-
-
-def test_one_time_and_inactive_prices_are_refused(
-    local: LocalStripe, seller: Seller
-) -> None:
-    """Only active recurring prices can be subscribed to."""
-    product, customer = seller.product(), seller.customer()
-    once = local.call(
-        "POST",
-        "/v1/prices",
-        {"product": product, "currency": "usd", "unit_amount": 1},
-    )
-    off = seller.licensed_price(product, active=False)
-
-    with pytest.raises(LocalStripeRefusal, match="`type=one_time`"):
-        seller.subscription(customer, str(once["id"]))
-    with pytest.raises(LocalStripeRefusal, match="price specified is inactive"):
-        seller.subscription(customer, off)
-
-
 def test_years_weeks_and_days_renew(
     local: LocalStripe, seller: Seller, clock: Clock
 ) -> None:
@@ -455,29 +218,3 @@ def test_years_weeks_and_days_renew(
         (item["current_period_start"], item["current_period_end"])
         for item in items["data"]
     ]
-
-
-def test_settings_of_payments_are_kept_and_taxes_are_not_pretended(
-    local: LocalStripe, seller: Seller
-) -> None:
-    """A card would be saved; automatic tax may be off, and is refused when on."""
-    price = seller.licensed_price(seller.product())
-    sent = {"customer": seller.customer(), "items": [{"price": price}]}
-    saved = {"save_default_payment_method": "on_subscription"}
-
-    subscription: Any = local.call(
-        "POST",
-        "/v1/subscriptions",
-        {**sent, "payment_settings": saved, "automatic_tax": {"enabled": False}},
-    )
-    with pytest.raises(LocalStripeRefusal) as refused:
-        local.call(
-            "POST", "/v1/subscriptions", {**sent, "automatic_tax": {"enabled": True}}
-        )
-
-    assert subscription["payment_settings"] == {
-        "payment_method_options": None,
-        "payment_method_types": None,
-        **saved,
-    }
-    assert refused.value.param == "automatic_tax[enabled]"

@@ -1,8 +1,10 @@
 """Services on each kind of server in turn."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import replace
-from inspect import signature
+from inspect import isfunction, signature
+from types import ModuleType
 
 import pytest
 from tests.support.contexts import redis_context
@@ -52,9 +54,17 @@ def _layout(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     if "redis_server" not in request.fixturenames:
         return
     layout = options_of(request.getfixturevalue("redis_server")).layout
-    for name, value in (("LAYOUT", layout), ("AUDIT", layout.audit("acme"))):
-        if hasattr(request.module, name):
-            monkeypatch.setattr(request.module, name, value)
+    for module in (request.module, *_helpers_of(request.module)):
+        for name, value in (("LAYOUT", layout), ("AUDIT", layout.audit("acme"))):
+            if hasattr(module, name):
+                monkeypatch.setattr(module, name, value)
+
+
+def _helpers_of(module: ModuleType) -> set[ModuleType]:
+    """Return the modules beside this one that it takes functions from."""
+    functions = (each for each in vars(module).values() if isfunction(each))
+    names = {each.__module__ for each in functions} - {module.__name__}
+    return {sys.modules[each] for each in names if each.startswith(f"{__package__}.")}
 
 
 def pytest_collection_modifyitems(

@@ -27,7 +27,7 @@ from meterdeck.core.settings.schema import (
     StripeSettings,
 )
 
-EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
+EXAMPLE = Path(__file__).parents[3] / "config.example.toml"
 TABLES: dict[type[BaseModel], str] = {
     Settings: r"",
     ResourceSettings: r"resources\.\w+",
