@@ -40,19 +40,18 @@ def test_files_that_are_ours_alone_are_not_told_of(
 ) -> None:
     """Nor what is not there; a readable configuration is no fault by itself."""
     state = tmp_path / "state"
-    environ = {"METERDECK_STATE_DIR": str(state)}
-    assert exposed(config, environ, spool=tmp_path / "none") == ()
+    assert exposed(config, state, spool=tmp_path / "none", whole=True) == ()
 
     state.mkdir(0o700)
     (state / "sandbox.json").touch(0o600)
 
-    assert exposed(config, environ, spool=state) == ()
+    assert exposed(config, state, spool=state, whole=True) == ()
 
 
 @pytest.mark.parametrize(
     ("name", "mode", "said"),
     [
-        ("c.toml", 0o664, "may change it (mode 0664); run: chmod go-w "),
+        ("c.toml", 0o664, "may change it (mode 0664); run: chmod 644 "),
         ("state", 0o755, "may read it (mode 0755); run: chmod 700 "),
         ("state/console.json", 0o644, "may read it (mode 0644); run: chmod 600 "),
         ("state/sandbox.json", 0o640, "may read it (mode 0640); run: chmod 600 "),
@@ -69,14 +68,29 @@ def test_each_file_that_is_open_to_others_is_told_with_the_chmod(
     path = tmp_path / name
     if not path.exists():
         path.touch(0o600)
-    environ = {"METERDECK_STATE_DIR": str(tmp_path / "state")}
+    state, spool = tmp_path / "state", tmp_path / "spool"
     path.chmod(mode)
 
-    [found] = exposed(config, environ, spool=tmp_path / "spool")
+    [found] = exposed(config, state, spool=spool)
 
     assert said + str(path) in str(found)
     subprocess.run(found.mend.removeprefix("run: ").split(), check=True)
-    assert exposed(config, environ, spool=tmp_path / "spool") == ()
+    assert exposed(config, state, spool=spool) == ()
+
+
+def test_doctor_looks_at_everything_inside_and_follows_no_link(tmp_path: Path) -> None:
+    """Segments of a spool, too; a start looks at a few names alone."""
+    spool = tmp_path / "spool"
+    (spool / "1").mkdir(0o700, parents=True)
+    spool.chmod(0o700)
+    (spool / "1" / "calls").touch(0o640)
+    (spool / "elsewhere").symlink_to("/etc/passwd")
+
+    [found] = exposed(None, None, spool=spool, whole=True)
+
+    assert found.path == spool / "1" / "calls"
+    assert (found.mode, found.right, found.ours) == (0o640, 0o600, True)
+    assert exposed(None, None, spool=spool) == ()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
@@ -84,7 +98,7 @@ def test_a_state_folder_of_another_user_is_told_of(tmp_path: Path) -> None:
     """Whoever owns it can put another sandbox.json there."""
     os.chown(tmp_path, 12345, -1)
 
-    [found] = exposed(None, {"METERDECK_STATE_DIR": str(tmp_path)})
+    [found] = exposed(None, tmp_path)
 
     assert "belongs to user 12345; run: chown 0" in str(found)
 
@@ -130,7 +144,7 @@ def test_whatever_a_command_writes_is_closed_to_others(tmp_path: Path) -> None:
 
     modes = {mode_of(path) for path in (tmp_path / "lua").iterdir()}
     assert modes == {0o600}
-    assert exposed(None, {"METERDECK_STATE_DIR": str(tmp_path / "lua")}) == ()
+    assert exposed(None, tmp_path / "lua", whole=True) == ()
 
 
 def mode_of(path: Path) -> int:

@@ -27,7 +27,7 @@ from meterdeck.core.model.names import name_text
 from meterdeck.core.model.server_verdicts import memory
 from meterdeck.core.model.wording import counted, minute
 from meterdeck.core.services.doctor.check import Patient
-from meterdeck.core.services.doctor.file_check import OpenFile, open_files
+from meterdeck.core.services.doctor.file_check import exposed_at
 from meterdeck.core.services.doctor.flight_checks import (
     Leased,
     queues_without_group,
@@ -35,6 +35,7 @@ from meterdeck.core.services.doctor.flight_checks import (
 )
 from meterdeck.core.services.doctor.index_check import behind, unlisted
 from meterdeck.core.services.sync.billable import Billables, NotBilled
+from meterdeck.core.settings.file_modes import Exposed
 
 _AT_ONCE = 500
 
@@ -150,7 +151,7 @@ async def _end_lease(patient: Patient, leased: Leased) -> None:
 
 
 async def _files(patient: Patient) -> list[Change]:
-    found = await asyncio.to_thread(open_files, patient.places)
+    found = await asyncio.to_thread(exposed_at, patient.places)
     return [
         Change(
             f"chmod {each.right:o} {each.path} (now {each.mode:o})",
@@ -161,7 +162,7 @@ async def _files(patient: Patient) -> list[Change]:
     ]
 
 
-async def _close(file: OpenFile) -> None:
+async def _close(file: Exposed) -> None:
     await asyncio.to_thread(file.path.chmod, file.right)
 
 
