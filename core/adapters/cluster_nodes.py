@@ -66,6 +66,7 @@ class ClusterNodes:
         given = self._given | self._url
         encrypted = given.pop("connection_class", None) is SSLConnection
         del given["wait_s"]
+        key_password = given.pop("ssl_password", None)
         given["max_connections"] = connections + _OVER
         cluster: RedisCluster = RedisCluster(
             startup_nodes=[ClusterNode(each.host, each.port) for each in places],
@@ -73,6 +74,11 @@ class ClusterNodes:
             ssl=encrypted,
             **given,
         )
+        if encrypted:
+            # Its nodes' connections take it; the cluster's own client has no argument.
+            nodes = (each.connection_kwargs for each in cluster.startup_nodes)
+            for taken in (cluster.connection_kwargs, *nodes):
+                taken["ssl_password"] = key_password
         return cluster
 
     def place_of(self, slot: int) -> HostPort | None:

@@ -163,10 +163,9 @@ def _tls(options: RedisOptions) -> dict[str, Any]:
     given: dict[str, Any] = {}
     if not options.tls_verify:
         given = {"ssl_cert_reqs": "none", "ssl_check_hostname": False}
-    if options.cluster is None:  # whose client has no such argument
-        password = options.tls_key_password
-        # Without one OpenSSL would ask for it, on a terminal that is not its own.
-        given["ssl_password"] = password.reveal() if password else ""
+    password = options.tls_key_password
+    # Without one OpenSSL would ask for it, on a terminal that is not its own.
+    given["ssl_password"] = password.reveal() if password else ""
     return given
 
 

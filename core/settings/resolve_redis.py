@@ -123,9 +123,6 @@ class _Redis:
         if not any(name == "ssl_keyfile" for name, _ in parse_qsl(parts.query)):
             problem = "opens no key: the url names none"
             raise ConfigError(where, problem, "add ?ssl_certfile=FILE&ssl_keyfile=FILE")
-        if found.cluster:
-            problem = "cannot be used with a cluster, whose client opens no such key"
-            raise ConfigError(where, problem, "give a key without one (chmod 600)")
 
     def _password(self, address: RedisAddress) -> Secret | None:
         if address.password is None:

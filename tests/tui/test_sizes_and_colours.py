@@ -1,7 +1,10 @@
 """Every size and colour depth shows what is needed to decide."""
 
+from dataclasses import replace
+
 import pytest
 from rich.color import ColorType
+from tests.tui.pictures import context
 from tests.tui.support import fleet_update, operating
 
 from meterdeck.tui.terminal import prepare, sixteen_colours
@@ -35,6 +38,21 @@ async def test_key_information_is_there_at_every_size(size: tuple[int, int]) -> 
             for needed in ("SANDBOX", "redis", "stripe", "UTC", "Northwind", "FULL"):
                 assert needed in text
             assert "? help" in operator.lines()[-1]
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_a_certificate_that_is_not_verified_is_said_on_every_screen(
+    size: tuple[int, int],
+) -> None:
+    """Below the header, whatever else is well; where it is verified nothing is said."""
+    trusting = context()
+    loose = replace(trusting, redis=replace(trusting.redis, tls_verify=False))
+    async with operating(fleet_update(), of=loose, size=size) as operator:
+        for keys in ((), ("enter",), ("escape", "e"), ("escape", "H")):
+            await operator.press(*keys)
+            assert operator.lines()[2].startswith(
+                " ! Redis's certificate is NOT verified (redis.tls_verify = false)"
+            )
 
 
 async def test_resizing_keeps_the_selection() -> None:

@@ -4,21 +4,32 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import stripe
 from tests.support.contexts import redis_context
+from tests.support.redis_server import ask_node, free_ports
 from tests.support.stripe_faults import FaultServer, page
 from tests.support.tls import Authority, before
 from tests.support.webhook_sink import webhook_sink
 
-from meterdeck.core.adapters.redis_client import open_redis, redis_errors
+from meterdeck.core.adapters.redis_client import (
+    RoutedRedis,
+    open_redis,
+    redis_errors,
+)
 from meterdeck.core.adapters.stripe_gateway import StripeGateway
 from meterdeck.core.adapters.stripe_requests import StripeRequests
 from meterdeck.core.adapters.webhook_sender import WebhookSender
-from meterdeck.core.errors import ConfigError, RedisUnreachable, StripeUnreachable
+from meterdeck.core.errors import (
+    ConfigError,
+    RedisUnreachable,
+    StripeUnreachable,
+)
 from meterdeck.core.model.context import (
     AlertWebhook,
+    ClusterOptions,
     Context,
     Mode,
     RedisOptions,
@@ -26,6 +37,7 @@ from meterdeck.core.model.context import (
     StripeOptions,
     unverified,
 )
+from meterdeck.core.model.keys import KeyLayout
 from meterdeck.core.sandbox.valkey import Valkey
 
 NAME = "redis.example.com"
@@ -95,6 +107,49 @@ async def test_a_locked_key_opens_with_its_password_and_asks_nobody(
         for wrong in (None, Secret("another-one")):
             with pytest.raises(RedisUnreachable):
                 await answer_of(replace(options, tls_key_password=wrong))
+
+
+async def test_a_cluster_opens_the_locked_key_for_each_of_its_connections(
+    authority: Authority, tmp_path: Path
+) -> None:
+    """The library's own, which find the nodes, and ours for what is sent only once."""
+    certificate, key = authority.client(tmp_path, "key-password")
+    async with alone(tmp_path) as node, encrypted(node, authority, clients=True) as at:
+        # Nodes are told by the address that they announce: the door with TLS.
+        port = urlsplit(at.url).port or 0
+        await ask_node(node, "CONFIG", "SET", "cluster-announce-port", port)
+        files = f"ssl_certfile={certificate}&ssl_keyfile={key}"
+        options = RedisOptions(
+            url=f"rediss://127.0.0.1:{port}?ssl_ca_certs={authority.file}&{files}",
+            layout=KeyLayout(tagged=True),
+            cluster=ClusterOptions(()),
+            tls_key_password=Secret("key-password"),
+        )
+        client = open_redis(options, connections=1)
+        assert isinstance(client, RoutedRedis)
+        try:
+            assert await client.ping()
+            pool = await client.pool_of(0)
+            await pool.release(await pool.get_connection())
+        finally:
+            await client.aclose()
+        for wrong in (None, Secret("another-one")):
+            with pytest.raises(RedisUnreachable):
+                await answer_of(replace(options, tls_key_password=wrong))
+
+
+@asynccontextmanager
+async def alone(folder: Path) -> AsyncIterator[Valkey]:
+    """Run a cluster of one node."""
+    port, bus = free_ports(2)
+    settings = {"cluster-enabled": "yes", "cluster-port": str(bus)}
+    node = Valkey(data_dir=folder / "node", port=port, settings=settings)
+    await node.start()
+    try:
+        await ask_node(node, "CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+        yield node
+    finally:
+        await node.stop()
 
 
 async def test_a_stripe_whose_certificate_is_not_trusted_gets_no_key(

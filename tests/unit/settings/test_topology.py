@@ -167,12 +167,6 @@ def test_a_list_of_contexts_names_the_master(tmp_path: Path) -> None:
             'url = "rediss://h"\ntls_key_password = { env = "SENTINEL_PW" }',
             "opens no key: the url names none",
         ),
-        (
-            "test",
-            'url = "rediss://h?ssl_keyfile=k"\ncluster = true\ntagged = true\n'
-            'tls_key_password = { env = "SENTINEL_PW" }',
-            "cannot be used with a cluster",
-        ),
     ],
 )
 def test_tls_settings_that_do_not_fit_are_refused(
