@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, cast
 
 from redis.asyncio.client import Pipeline
@@ -13,7 +14,7 @@ from meterdeck.core.adapters.cluster_lanes import ClusterLanes
 from meterdeck.core.adapters.cluster_nodes import ClusterNodes
 from meterdeck.core.adapters.cluster_scan import scan_on
 from meterdeck.core.adapters.fair_pool import FairPool
-from meterdeck.core.adapters.only_reading import refuse_write
+from meterdeck.core.adapters.only_reading import writes
 from meterdeck.core.adapters.redis_client import (
     RoutedRedis,
     is_elsewhere,
@@ -44,10 +45,10 @@ class ClusterClient(RoutedRedis):
         self, options: RedisOptions, connections: int, *, reads_only: bool = False
     ) -> None:
         # The library's class wants a pool; all connections are the nodes' own.
-        super().__init__(connection_pool=FairPool(max_connections=1, wait_s=1.0))
+        self._gate = FairPool(max_connections=1, wait_s=1.0, reads_only=reads_only)
+        super().__init__(connection_pool=self._gate)
         self._options = options
         self._connections = connections
-        self._reads_only = reads_only
         self._known: dict[asyncio.AbstractEventLoop, ClusterNodes] = {}
         self._lanes: dict[ClusterNodes, ClusterLanes] = {}
 
@@ -61,9 +62,7 @@ class ClusterClient(RoutedRedis):
                 gone = self._known.pop(ended)
                 self._lanes.pop(gone, None)
                 gone.abandon()
-            nodes = ClusterNodes(
-                self._options, self._connections, reads_only=self._reads_only
-            )
+            nodes = ClusterNodes(self._options, self._connections, like=self._gate)
             self._known[loop] = nodes
         return nodes
 
@@ -79,8 +78,7 @@ class ClusterClient(RoutedRedis):
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         """Send a command that only reads, or that does no harm when sent twice."""
         nodes = self.nodes
-        if self._reads_only:
-            refuse_write(args)
+        self._refuse(args)
         if args[0] == "SCAN" and "target_nodes" not in options:
             return await nodes.run(lambda: scan_on(nodes, *args[1:]))
         if args[0] in _OF_ALL:
@@ -95,9 +93,13 @@ class ClusterClient(RoutedRedis):
         """
         if transaction:
             raise ValueError("a cluster has no transaction over several tenants")
-        kind = _ReadingPipeline if self._reads_only else _ClusterPipeline
-        pipeline = kind(self.nodes)  # type: ignore[abstract]  # the library's
+        pipeline = _ClusterPipeline(self.nodes, self._refuse)  # type: ignore[abstract]  # the library's
         return cast("Pipeline", pipeline)
+
+    def _refuse(self, command: tuple[Any, ...]) -> None:
+        refused = self._gate.refusal()
+        if refused is not None and writes(command):
+            raise refused
 
     async def pool_of(self, slot: int) -> FairPool:
         """Return the connections to the node that has a slot's keys."""
@@ -149,12 +151,20 @@ class ClusterClient(RoutedRedis):
 class _ClusterPipeline(ClusterPipeline):
     """The library's, that waits for its turn and hides no lost answer."""
 
-    def __init__(self, nodes: ClusterNodes) -> None:
+    def __init__(
+        self, nodes: ClusterNodes, refuse: Callable[[tuple[Any, ...]], None]
+    ) -> None:
         super().__init__(nodes.cluster)
         self._nodes = nodes
+        self._refuse = refuse
 
     async def __aenter__(self) -> _ClusterPipeline:
         return self  # nothing is sent before `execute`
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        """Note a command for `execute`."""
+        self._refuse(args)
+        return super().execute_command(*args, **options)
 
     def time(self, **_options: Any) -> Any:
         """Ask one node for its clock; the library does not allow it in pipelines."""
@@ -174,12 +184,3 @@ class _ClusterPipeline(ClusterPipeline):
             if isinstance(reply, _NO_ANSWER):
                 raise reply
         return replies
-
-
-class _ReadingPipeline(_ClusterPipeline):
-    """The same, that takes no command that writes."""
-
-    def execute_command(self, *args: Any, **options: Any) -> Any:
-        """Note a command for `execute`."""
-        refuse_write(args)
-        return super().execute_command(*args, **options)

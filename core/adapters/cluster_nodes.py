@@ -41,13 +41,16 @@ class ClusterNodes:
     one again after a lost connection; it does follow a node that says where the keys
     are, which has not done anything then.
 
+    Args:
+        like: What may write, the nodes' connections may.
+
     Attributes:
         cluster: The library's client.
         timeout_s: Deadline of connecting and of one answer.
     """
 
     def __init__(
-        self, options: RedisOptions, connections: int, *, reads_only: bool = False
+        self, options: RedisOptions, connections: int, *, like: FairPool
     ) -> None:
         assert options.cluster is not None
         self.timeout_s = options.timeout_s
@@ -56,7 +59,7 @@ class ClusterNodes:
         self._url.pop("db", None)
         self._given = connection_options(options, connections)
         self._pools: dict[HostPort, FairPool] = {}
-        self._reads_only = reads_only
+        self._like = like
         self._turns = asyncio.Semaphore(connections)
         self._looking: asyncio.Task[None] | None = None
         self._not_before = 0.0
@@ -94,9 +97,11 @@ class ClusterNodes:
         pool = self._pools.get(place)
         if pool is None:
             given: dict[str, Any] = self._url | self._given
+            reads_only = self._like.reads_only
             pool = FairPool(
-                host=place.host, port=place.port, reads_only=self._reads_only, **given
+                host=place.host, port=place.port, reads_only=reads_only, **given
             )
+            pool.gate = self._like.gate
             self._pools[place] = pool
         return pool
 

@@ -11,7 +11,7 @@ from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ConnectionError
 
 from meterdeck.core.adapters.only_reading import SENTENCE, only_reading
-from meterdeck.core.errors import ReadOnly
+from meterdeck.core.errors import MeterdeckError, ProgramTooOld, ReadOnly
 
 
 class Companion(Protocol):
@@ -19,6 +19,24 @@ class Companion(Protocol):
 
     async def aclose(self) -> None:
         """Give up the connections; called in the event loop they belong to."""
+
+
+class Gate(Protocol):
+    """What lets writes pass, or not; see `ContractDoor`.
+
+    Attributes:
+        sentence: Why they may not, as far as is known; empty: they may.
+    """
+
+    sentence: str
+
+    async def enter(self) -> None:
+        """Let a write pass.
+
+        Raises:
+            ProgramTooOld: It may not; nothing was sent.
+            RedisUnreachable, RedisRefused: Nobody knows; nothing was sent.
+        """
 
 
 class FairPool(ConnectionPool):
@@ -36,9 +54,11 @@ class FairPool(ConnectionPool):
     Attributes:
         companions: Closed with the pool, one for each event loop.
         follows: Whether a new connection may lead to another server than the last.
+        gate: What lets writes pass; None: nobody asks.
     """
 
     follows = False
+    gate: Gate | None = None
 
     def __init__(
         self,
@@ -58,18 +78,38 @@ class FairPool(ConnectionPool):
     def make_connection(self) -> AbstractConnection:
         """Return a new connection, which is not made yet."""
         connection: AbstractConnection = super().make_connection()  # type: ignore[no-untyped-call]  # the library's
-        if self.reads_only:
-            only_reading(connection)
+        if self.reads_only or self.gate is not None:
+            only_reading(connection, self.refusal)
         return connection
+
+    def refusal(self) -> MeterdeckError | None:
+        """Return why nothing may be written, as far as is known; None: it may."""
+        if self.reads_only:
+            return ReadOnly(SENTENCE)
+        if self.gate is not None and self.gate.sentence:
+            return ProgramTooOld(self.gate.sentence)
+        return None
 
     def refuse_write(self) -> None:
         """Let what writes pass, where that is allowed.
 
         Raises:
-            ReadOnly: It is not.
+            ReadOnly, ProgramTooOld: It is not.
         """
-        if self.reads_only:
-            raise ReadOnly(SENTENCE)
+        refused = self.refusal()
+        if refused is not None:
+            raise refused
+
+    async def enter(self) -> None:
+        """Let a write pass, having asked the gate.
+
+        Raises:
+            ReadOnly, ProgramTooOld: It may not; nothing was sent.
+            RedisUnreachable, RedisRefused: Nobody knows; nothing was sent.
+        """
+        if self.gate is not None and not self.reads_only:
+            await self.gate.enter()
+        self.refuse_write()
 
     async def get_connection(
         self, command_name: Any = None, *keys: Any, **options: Any

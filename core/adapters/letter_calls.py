@@ -11,6 +11,7 @@ from meterdeck.core.adapters.letter_fields import write_letter
 from meterdeck.core.adapters.redis_client import (
     Argument,
     Redis,
+    enter_write,
     redis_errors,
     server_time,
     to_milliseconds,
@@ -85,6 +86,7 @@ class LetterCalls:
         """Have an event of the queue queued once more, or counted as billed."""
         layout = self._layout
         if layout.tagged:
+            await enter_write(self._redis)
             with redis_errors():
                 await self._redis.sadd(layout.queues(), name_bytes(letter.tenant))
         return await self._signed(
@@ -249,6 +251,7 @@ class LetterCalls:
         await self._index(self._layout.lettered(), tenant)
 
     async def _index(self, key: bytes, tenant: str) -> None:
+        await enter_write(self._redis)
         at = to_milliseconds(await server_time(self._redis))
         with redis_errors():
             await self._redis.zadd(key, {name_bytes(tenant): at}, gt=True)

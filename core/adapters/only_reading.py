@@ -1,17 +1,17 @@
-"""Connections of a read-only context: nothing that writes is sent, whoever asks for it.
+"""Connections of who may not write: nothing that writes is sent, whoever asks for it.
 
-The last door, behind the services' own: a service that forgot to look at `read_only`
-ends here, before anything has left this machine.
+The last door, behind the services' own: a service that forgot to look at `read_only`,
+or at the database's contract, ends here, before anything has left this machine.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from redis.asyncio.connection import AbstractConnection
 
-from meterdeck.core.errors import ReadOnly
+from meterdeck.core.errors import MeterdeckError
 
 SENTENCE = "this context is read-only; nothing was changed"
 HARMLESS_SCRIPT = "#!lua flags=no-writes"
@@ -39,39 +39,42 @@ EVAL is looked at by itself, for what its script says it does.
 """
 
 
-def refuse_write(command: Sequence[Any]) -> None:
-    """Let a command pass that only reads.
-
-    Raises:
-        ReadOnly: It writes.
-    """
+def writes(command: Sequence[Any]) -> bool:
+    """Tell whether a command may change data or the server."""
     name = _text(command[0]).partition(" ")[0].upper()
     script = name == "EVAL" and not _text(command[1]).startswith(HARMLESS_SCRIPT)
-    if script or name in WRITES:
-        raise ReadOnly(SENTENCE)
+    return script or name in WRITES
 
 
 def _text(part: Any) -> str:
     return part.decode("latin-1") if isinstance(part, bytes) else str(part)
 
 
-def only_reading(connection: AbstractConnection) -> None:
-    """Have a connection refuse to send what writes.
+def only_reading(
+    connection: AbstractConnection, refusal: Callable[[], MeterdeckError | None]
+) -> None:
+    """Have a connection ask before it sends what writes.
 
     Everything that the library sends it packs here first; what is packed elsewhere is
     looked at there (`send_once`, the lanes and the batches of scripts).
+
+    Args:
+        refusal: Why nothing may be written now; None: it may.
     """
     given: Any = connection
     pack, pack_all = given.pack_command, given.pack_commands
 
     def pack_command(*parts: Any) -> Any:
-        refuse_write(parts)
+        refused = refusal()
+        if refused is not None and writes(parts):
+            raise refused
         return pack(*parts)
 
     def pack_commands(commands: Iterable[Sequence[Any]]) -> Any:
         several = list(commands)
-        for each in several:
-            refuse_write(each)
+        refused = refusal()
+        if refused is not None and any(map(writes, several)):
+            raise refused
         return pack_all(several)
 
     given.pack_command, given.pack_commands = pack_command, pack_commands

@@ -39,7 +39,7 @@ from redis.exceptions import (
     TryAgainError,
 )
 
-from meterdeck.core.adapters.fair_pool import FairPool
+from meterdeck.core.adapters.fair_pool import FairPool, Gate
 from meterdeck.core.errors import RedisRefused, RedisUnreachable, UnknownOutcome
 from meterdeck.core.model.context import RedisOptions
 from meterdeck.core.model.secret import without_secrets
@@ -48,7 +48,9 @@ from meterdeck.core.model.text import visible
 __all__ = [
     "Redis",
     "RoutedRedis",
+    "enter_write",
     "execute_write",
+    "guard_writes",
     "open_redis",
     "redis_errors",
     "server_time",
@@ -138,6 +140,30 @@ def open_redis(
     pool = FairPool.from_url(options.url, reads_only=reads_only, **given)
     client: Redis = Redis.from_pool(pool)
     return client
+
+
+def guard_writes(redis: Redis, gate: Gate) -> None:
+    """Let a gate decide about all that a client writes; before its first use."""
+    _pool(redis).gate = gate
+
+
+async def enter_write(redis: Redis) -> None:
+    """Let a write pass the client's gate, where it has one.
+
+    `execute_write` and the batches of scripts do it by themselves; for what is written
+    in another way.
+
+    Raises:
+        ReadOnly, ProgramTooOld: It may not; nothing was sent.
+        RedisUnreachable, RedisRefused: Nobody knows; nothing was sent.
+    """
+    await _pool(redis).enter()
+
+
+def _pool(redis: Redis) -> FairPool:
+    pool = redis.connection_pool
+    assert isinstance(pool, FairPool), "the client was not made by open_redis"
+    return pool
 
 
 def connection_options(options: RedisOptions, connections: int) -> dict[str, Any]:
@@ -247,8 +273,10 @@ async def execute_write(
     nothing was done and `UnknownOutcome` that it may have been.
 
     Raises:
+        ReadOnly, ProgramTooOld: It may not write; nothing was sent.
         RedisUnreachable, UnknownOutcome, RedisRefused: As in `redis_errors`.
     """
+    await enter_write(redis)
     # The library packs in Python, which costs half of a short command's time.
     packed = pack_command(command)  # type: ignore[arg-type]  # takes any tuple
     if isinstance(redis, RoutedRedis):
@@ -257,8 +285,7 @@ async def execute_write(
         return await redis.execute_at(
             key_slot(key), packed, what=what, operation_id=operation_id
         )
-    pool = redis.connection_pool
-    assert isinstance(pool, FairPool), "the client was not made by open_redis"
+    pool = _pool(redis)
     until = time.monotonic() + float(pool.connection_kwargs["socket_timeout"])
     while True:
         try:

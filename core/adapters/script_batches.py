@@ -18,6 +18,7 @@ from meterdeck.core.adapters.redis_client import (
     Argument,
     Redis,
     RoutedRedis,
+    enter_write,
     is_elsewhere,
     redis_errors,
 )
@@ -75,12 +76,14 @@ class ScriptBatches:
         """Make the calls and return their replies in order.
 
         Raises:
+            ReadOnly, ProgramTooOld: None was made, nor may be.
             RedisUnreachable: None was made.
             NotReplicated: All were made, and no replica has it (yet).
             RedisRefused, UnknownOutcome: Some may have been made.
         """
         if not calls:
             return []
+        await enter_write(self._redis)
         until = time.monotonic() + self._timeout_s
         while True:
             try:

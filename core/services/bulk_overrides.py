@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from meterdeck.core.errors import (
     MeterdeckError,
     NotFound,
+    ProgramTooOld,
     ReadOnly,
     Refused,
     UnknownOutcome,
@@ -71,7 +72,7 @@ class BulkOverrides:
             progress: Told how many were dealt with, after each.
 
         Raises:
-            ReadOnly: The context allows no changes.
+            ReadOnly, ProgramTooOld: The context, or the database, allows no changes.
             UnknownOutcome: An answer was lost: ask again with the same id.
         """
         run = _Run(self._changes, order, actor, operation_id, progress)
@@ -145,10 +146,10 @@ class _Run:
         """Return what was done.
 
         Raises:
-            ReadOnly: The context allows no changes.
+            ReadOnly, ProgramTooOld: The context, or the database, allows no changes.
             UnknownOutcome: Of some of it nobody knows.
         """
-        if isinstance(self._stop, ReadOnly):
+        if isinstance(self._stop, ReadOnly | ProgramTooOld):
             raise self._stop
         if isinstance(self._stop, UnknownOutcome):
             what = f"override {len(self._done) + 1:,} of {len(self._order.limits):,}"

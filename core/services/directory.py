@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
-from meterdeck.core.adapters.redis_client import Redis
+from meterdeck.core.adapters.redis_client import Redis, enter_write
 from meterdeck.core.adapters.stripe_gateway import StripeGateway
 from meterdeck.core.errors import NotFound, RedisRefused, Unreachable
 from meterdeck.core.model.context import Context
@@ -42,7 +43,8 @@ class DirectoryChange:
 class Directory:
     """Tenants from Stripe: everything once a day, then what changed; cached in Redis.
 
-    A context that is read-only reads the cache and Stripe and writes nothing. A
+    A context that is read-only, or a program that is older than the database's
+    contract, reads the cache and Stripe and writes nothing. A
     context without Stripe sees what others have written. Whoever writes or reads an
     entry whose billing cycle was changed lets the tenant's limits go on from what was
     used.
@@ -57,6 +59,7 @@ class Directory:
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         layout = context.redis.layout
+        self._redis = redis
         self._entries = DirectoryEntries(redis, layout, rules_digest(context))
         self._read_only = context.read_only
         self._carrying = Carrying(redis, context)
@@ -139,12 +142,16 @@ class Directory:
     async def save(self, tenants: Iterable[Tenant]) -> None:
         """Write these entries; does nothing in a context that is read-only."""
         if not self._read_only:
+            await enter_write(self._redis)
             await self._entries.write(tuple(tenants))
             await self._carry()
 
     async def _carry(self) -> None:
         """Carry what is due; the entries are written, so nothing counts on there."""
-        if not self._read_only:
+        if self._read_only or not self._entries.due:
+            return
+        with suppress(Unreachable):  # or too old: another program carries it
+            await enter_write(self._redis)
             await self._carrying.carry(self._entries.due)
 
     async def _load(self, tell: Tell | None = None) -> Stored:
@@ -178,6 +185,7 @@ class Directory:
         if self._read_only:
             return
         try:
+            await enter_write(self._redis)
             if self._stored is None:
                 await self._load()
             await self._write_differences(reader)

@@ -9,7 +9,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from meterdeck.core.adapters.billing_calls import BillingRecords
-from meterdeck.core.adapters.redis_client import open_redis, server_time
+from meterdeck.core.adapters.redis_client import (
+    guard_writes,
+    open_redis,
+    server_time,
+)
 from meterdeck.core.adapters.stripe_gateway import StripeGateway
 from meterdeck.core.errors import Refused
 from meterdeck.core.model.context import Context
@@ -72,6 +76,7 @@ class Engine:
         self.usage = UsageService(self._redis, context)
         self.standings = Standings(self._redis, context)
         self.contract = ContractDoor(self._redis, context.redis.layout)
+        guard_writes(self._redis, self.contract)
         self.changes = self._open_changes()
         self.directory = Directory(self._redis, context, self.gateway)
         self.events = DeliveryLog(self._redis, context)
@@ -92,12 +97,11 @@ class Engine:
             log=self.events,
             letters=letters,
             cancelling=Cancelling(context, self.gateway, letters),
-            enter=self.contract.enter,
         )
 
     def _open_changes(self) -> OperatorChanges:
         if self.context.changes is Changes.DIRECT:
-            return OperatorChanges(self._redis, self.context, enter=self.contract.enter)
+            return OperatorChanges(self._redis, self.context)
         # The console's start should not pay for it where changes are direct.
         from meterdeck.core.services.requests.requested_changes import (  # noqa: PLC0415
             RequestedChanges,

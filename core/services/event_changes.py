@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
 
 from meterdeck.core.adapters.letter_fields import letter_of
-from meterdeck.core.adapters.redis_client import Redis, server_time
+from meterdeck.core.adapters.redis_client import Redis, enter_write, server_time
 from meterdeck.core.errors import BadInput, NotFound, ReadOnly, Refused, Unreachable
 from meterdeck.core.model.changes import Actor
 from meterdeck.core.model.context import Context
@@ -58,7 +57,6 @@ class EventChanges:
         log: DeliveryLog,
         letters: Letters,
         cancelling: Cancelling,
-        enter: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._redis = redis
         self._context = context
@@ -66,7 +64,6 @@ class EventChanges:
         self._log = log
         self._letters = letters
         self._cancelling = cancelling
-        self._enter = enter
 
     async def plan(self, change: EventChange, identifier: str) -> EventPlan:
         """Say what a change of an event would do now; changes nothing.
@@ -116,8 +113,7 @@ class EventChanges:
             UnknownOutcome: Changed or not, nobody knows.
         """
         self._check(reason, operation_id)
-        if self._enter is not None:
-            await self._enter()
+        await enter_write(self._redis)  # before Stripe is told anything
         plan = await self.plan(change, identifier)
         signature = Signature(actor, reason, operation_id)
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from meterdeck.core.adapters.redis_client import Redis, server_time
+from meterdeck.core.adapters.redis_client import Redis, enter_write, server_time
 from meterdeck.core.adapters.stripe_gateway import StripeGateway
 from meterdeck.core.errors import BadInput, ReadOnly, Refused
 from meterdeck.core.model.context import Context, Mode
@@ -68,6 +68,7 @@ class TestEvents:
             UnknownOutcome: The count or the line may have been written.
         """
         gateway = self._allowed()
+        await enter_write(self._redis)  # before Stripe is told anything
         wanted = self._context.resource(resource)
         began = await server_time(self._redis)
         event = _event(tenant, wanted, quantity, operation_id, began)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime
 
-from meterdeck.core.adapters.redis_client import Redis, from_milliseconds
+from meterdeck.core.adapters.redis_client import (
+    Redis,
+    enter_write,
+    from_milliseconds,
+)
 from meterdeck.core.adapters.scripts import Reply
 from meterdeck.core.errors import BadInput, Conflict, NotFound, ReadOnly, Refused
 from meterdeck.core.model.audit import (
@@ -55,15 +59,9 @@ class OperatorChanges:
         UnknownOutcome: Changed or not, nobody knows.
     """
 
-    def __init__(
-        self,
-        redis: Redis,
-        context: Context,
-        *,
-        enter: Callable[[], Awaitable[None]] | None = None,
-    ) -> None:
+    def __init__(self, redis: Redis, context: Context) -> None:
         self._context = context
-        self._enter = enter
+        self._redis = redis
         self._calls = ChangeCalls(redis, context)
         self._undoing = Undoing(redis, context, self._calls)
         self._view = AuditView(redis, context)
@@ -248,8 +246,7 @@ class OperatorChanges:
         return await self._proof.verify_all(told)
 
     async def _may_write(self) -> None:
-        if self._enter is not None:
-            await self._enter()
+        await enter_write(self._redis)
 
     def _check(self, tenant: str, reason: str, operation_id: str) -> TenantId:
         if self._context.read_only:

@@ -10,6 +10,7 @@ from typing import cast
 
 from meterdeck.core.adapters.redis_client import (
     Redis,
+    enter_write,
     redis_errors,
     server_time,
     to_milliseconds,
@@ -88,6 +89,7 @@ class Reservations:
         """
         if self._context.read_only:
             raise ReadOnly(f"context {self._context.name} is read-only")
+        await enter_write(self._redis)
         now_ms = to_milliseconds(await server_time(self._redis))
         with redis_errors():
             due = await self._redis.zrangebyscore(

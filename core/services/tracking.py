@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from meterdeck.core.adapters.redis_client import Redis, redis_errors
+from meterdeck.core.adapters.redis_client import Redis, enter_write, redis_errors
 from meterdeck.core.adapters.scripts import CycleMoved, PeriodMoved
 from meterdeck.core.adapters.track_call import (
     Allowed,
@@ -171,6 +171,7 @@ class Tracking:
         """
         if self._announced.get(tenant, -1.0) > time.monotonic():
             return
+        await enter_write(self._redis)
         with redis_errors():
             await self._redis.sadd(self._layout.queues(), name_bytes(tenant))
         make_room(self._announced, tenant, _MOST_ANNOUNCED)

@@ -10,7 +10,7 @@ from functools import partial
 from uuid import uuid4
 
 from meterdeck.core.adapters.consume_calls import Answer
-from meterdeck.core.adapters.redis_client import Redis
+from meterdeck.core.adapters.redis_client import Redis, enter_write
 from meterdeck.core.adapters.script_lanes import lanes_of
 from meterdeck.core.adapters.scripts import CycleMoved, PeriodMoved
 from meterdeck.core.adapters.settle_calls import Settling
@@ -109,6 +109,7 @@ class UsageService:
             UnknownOutcome: Counted or not, nobody knows.
         """
         if call_id is None:
+            await enter_write(self._redis)
             attempt = self.attempt(tenant, amounts, limits)
             if attempt is not None:
                 decision = self.decided(await attempt, tenant)
@@ -367,6 +368,7 @@ class UsageService:
 
     async def _send(self, wanted: _Wanted, name: bytes) -> Decision:
         tenant, call_id = wanted.tenant, wanted.call_id
+        await enter_write(self._redis)
         lanes = lanes_of(self._redis)
         for _ in range(_ROUNDS):
             names = tuple(wanted.amounts)

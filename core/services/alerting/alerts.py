@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 
 from meterdeck.core.adapters.alert_calls import AlertBook, AlertCalls, entry_of
-from meterdeck.core.adapters.redis_client import Redis, server_time
+from meterdeck.core.adapters.redis_client import Redis, enter_write, server_time
 from meterdeck.core.adapters.webhook_sender import WebhookSender
 from meterdeck.core.errors import NotFound, ReadOnly, Refused
 from meterdeck.core.model.alert_rules import Measure, Severity
@@ -36,7 +36,9 @@ _ROUNDS = 3
 
 
 class Alerts:
-    """The alerts of one context; changing one raises ReadOnly where nothing may be.
+    """The alerts of one context.
+
+    Changing one raises ReadOnly or ProgramTooOld where nothing may be changed.
 
     Every method raises RedisUnreachable, RedisRefused and, where it writes,
     UnknownOutcome: repeating it is safe.
@@ -126,6 +128,7 @@ class Alerts:
         name = self._context.name
         if self._context.read_only:
             raise ReadOnly(f"context {name} is read-only; nothing was changed")
+        await enter_write(self._redis)
         for _ in range(_ROUNDS):
             found = await self._find(alert, tenant)
             now = await server_time(self._redis)

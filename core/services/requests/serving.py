@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from meterdeck.core.adapters.redis_client import Redis, server_time
+from meterdeck.core.adapters.redis_client import Redis, enter_write, server_time
 from meterdeck.core.adapters.request_calls import Head, RequestCalls, Step
 from meterdeck.core.errors import (
     BadInput,
@@ -92,11 +92,12 @@ class RequestServer:
         """Deal with some of what was asked for; return whether there was anything.
 
         Raises:
-            ReadOnly: The context allows no changes.
+            ReadOnly, ProgramTooOld: The context, or the database, allows no changes.
             Unreachable: Redis does not answer; nothing is lost.
         """
         if self._context.read_only:
             raise ReadOnly(f"context {self._context.name} is read-only")
+        await enter_write(self._redis)
         waiting = await self._calls.waiting(self._people)
         for person in waiting:
             for _ in range(min(waiting[person], _A_TURN)):

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from meterdeck.core.adapters.billing_calls import BillingRecords
 from meterdeck.core.adapters.billing_holds import BillingHolds
-from meterdeck.core.adapters.redis_client import open_redis
+from meterdeck.core.adapters.redis_client import guard_writes, open_redis
 from meterdeck.core.adapters.stripe_gateway import StripeGateway
 from meterdeck.core.adapters.stripe_sinks import open_sink
 from meterdeck.core.errors import ConfigError, ReadOnly
@@ -67,6 +67,7 @@ class Equipment:
         self.beat_s = min(_LONGEST_BEAT_S, options.takeover_s / 5)
         self.redis = open_redis(context.redis, connections=_CONNECTIONS)
         self.door = ContractDoor(self.redis, layout)
+        guard_writes(self.redis, self.door)
         self.gateway = StripeGateway(stripe, context.mode)
         self.billables = Billables(context)
         self.share = Share(self.redis, layout, self.name, 3 * self.beat_s)

@@ -313,10 +313,15 @@ class Worker:
     # -- ending --------------------------------------------------------------------
 
     async def _end(self) -> None:
-        """Wait for what is on its way, for a while; then leave."""
+        """Wait for what is on its way, for a while; then leave.
+
+        Where this program may not write any more nothing can be settled: another worker
+        finds it, sends it under the same identifiers, and Stripe counts it once.
+        """
+        patience_s = 0.0 if self._own.door.sentence else _DRAIN_S
         drained = asyncio.gather(self.counters.drain(), self.queued.drain())
         try:
-            await asyncio.wait_for(drained, _DRAIN_S)
+            await asyncio.wait_for(drained, patience_s)
         except TimeoutError:
             journal.warning("not_drained", on_the_way=self.counters.on_the_way)
             self.counters.abandon()
