@@ -3,9 +3,11 @@
 import json
 import signal
 import urllib.request
+from collections.abc import Callable, Iterator
 from contextlib import closing as closed
 from datetime import UTC, datetime, timedelta
-from socket import socket
+from pathlib import Path
+from socket import AF_UNIX, SOCK_DGRAM, socket
 
 import pytest
 import redis
@@ -58,14 +60,30 @@ def test_once_delivers_and_says_what_is_left_and_why(
     assert (event.customer, event.value, event.accepted) == (used, "12", True)
 
 
+@pytest.fixture
+def manager(tmp_path: Path) -> Iterator[tuple[dict[str, str], Callable[[], str]]]:
+    """What systemd gives a service, and the next thing that the service says to it."""
+    path = str(tmp_path / "notify")
+    with closed(socket(AF_UNIX, SOCK_DGRAM)) as door:
+        door.bind(path)
+        door.settimeout(30)
+        environ = {"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "200000"}
+        yield environ, lambda: door.recv(4096).decode().splitlines()[0]
+
+
 def test_sync_delivers_until_it_is_told_to_end(
-    stripe_cli: CommandLine, used: str, stripe_server: Stripe
+    stripe_cli: CommandLine,
+    used: str,
+    manager: tuple[dict[str, str], Callable[[], str]],
 ) -> None:
-    """Its journal is JSON, its metrics are Prometheus's, and SIGTERM ends it well."""
+    """Its journal is JSON, its metrics are Prometheus's, and SIGTERM ends it well;
+    systemd hears that it is ready, alive again and again, and ending."""
+    environ, said = manager
     with closed(socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    with stripe_cli.program("sync", "--json", "--metrics-port", str(port)) as worker:
+    words = ("sync", "--json", "--metrics-port", str(port))
+    with stripe_cli.program(*words, **environ) as worker:
         assert worker.stdout is not None
         events = []
         for line in worker.stdout:
@@ -76,11 +94,16 @@ def test_sync_delivers_until_it_is_told_to_end(
         while 'meterdeck_events_total{verdict="delivered"} 1.0' not in metrics:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
                 metrics = answer.read().decode()
+        heard = [said(), said(), said()]
         worker.send_signal(signal.SIGTERM)
+        while heard[-1] != "STOPPING=1":
+            heard.append(said())
         rest, complaints = worker.communicate(timeout=30)
     ends = json.loads(rest.splitlines()[-1])
 
     assert (worker.returncode, complaints) == (0, "")
+    assert heard[:3] == ["READY=1", "WATCHDOG=1", "WATCHDOG=1"]
+    assert set(heard[3:-1]) <= {"WATCHDOG=1"}
     assert (ends["event"], ends["delivered"]) == ("worker_ends", 1)
     assert 'meterdeck_requests_total{answer="accepted"} 1.0' in metrics
     assert "meterdeck_oldest_unsent_seconds" in metrics
