@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from importlib.resources import files
 
 from meterdeck.core.adapters.redis_client import (
@@ -179,6 +180,7 @@ def read_limit(text: bytes, source: bytes) -> Limit:
     return Limit(units, LimitSource(source.decode()))
 
 
+@cache  # most are part of many scripts
 def _source(name: str) -> bytes:
     return files("meterdeck.core.adapters").joinpath("lua", f"{name}.lua").read_bytes()
 

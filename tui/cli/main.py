@@ -14,20 +14,27 @@ from meterdeck.core.version import VERSION
 
 TYPE_CHECKING = False  # typing takes 2 ms
 if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
     from meterdeck.core.errors import MeterdeckError
 
 INTERRUPTED = 130
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(
+    argv: Sequence[str] | None = None, parser: ArgumentParser | None = None
+) -> int:
     """Run one command and return its exit code.
 
     0 done, 1 refused or not found, 2 wrong use or configuration, 3 Redis or Stripe
     out of reach, 4 asked for and not answered yet, 130 interrupted.
+
+    Args:
+        parser: What `build_parser` returned before, for a process of many commands.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        code = _run(arguments)
+        code = _run(arguments, parser)
         sys.stdout.flush()
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -39,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
-def _run(arguments: list[str]) -> int:
+def _run(arguments: list[str], parser: ArgumentParser | None) -> int:
     if arguments == ["--version"]:
         sys.stdout.write(f"meterdeck {VERSION}\n")
         return 0
@@ -54,7 +61,8 @@ def _run(arguments: list[str]) -> int:
     from meterdeck.tui.cli.commands import build_parser  # noqa: PLC0415
 
     try:
-        parsed = build_parser(arguments).parse_args(map(_positional, arguments))
+        parser = parser or build_parser(arguments)
+        parsed = parser.parse_args(map(_positional, arguments))
         for name, value in vars(parsed).items():
             if isinstance(value, str) and value.startswith(" -"):
                 setattr(parsed, name, value[1:])

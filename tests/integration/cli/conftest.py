@@ -1,5 +1,6 @@
 """The command line on a real Valkey and a local Stripe, each test with empty ones."""
 
+import argparse
 import asyncio
 import json
 import os
@@ -8,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from tests.support.stripe_account import Seller
 
 from meterdeck.core.local_stripe import LocalStripe, LocalStripeServer
 from meterdeck.core.sandbox.valkey import Valkey
+from meterdeck.tui.cli.commands import build_parser
 from meterdeck.tui.cli.main import main
 
 METERDECK = str(Path(sys.executable).with_name("meterdeck"))
@@ -58,6 +61,12 @@ api_base = "{stripe}"
 """
 
 
+@cache
+def grammar(named: frozenset[str]) -> argparse.ArgumentParser:
+    """Return the parser, once: making it takes longer than most commands do."""
+    return build_parser(sorted(named))
+
+
 @dataclass(frozen=True)
 class Done:
     """What a command did: its exit code and what it printed."""
@@ -83,7 +92,8 @@ class CommandLine:
     def __call__(self, *words: str) -> Done:
         """Run a command in this process; its JSON is as docs/reference says."""
         self.capsys.readouterr()
-        code = main([*words, "--config", str(self.config)])
+        parser = grammar(frozenset(words) & {"sandbox", "demo"})
+        code = main([*words, "--config", str(self.config)], parser)
         printed = self.capsys.readouterr()
         if "--json" in words:
             for line in printed.out.splitlines():
