@@ -10,6 +10,8 @@ from contextlib import suppress
 from tests.soak.world import World
 from tests.support.terminal import KEYS, Terminal
 
+from meterdeck.core.model.text import visible
+
 _ROUTES = (
     ("j", "j", "enter", "escape"),
     ("G", "enter", "j", "escape", "g"),
@@ -28,6 +30,8 @@ _ROUTES = (
 _FASTEST_S, _SLOWEST_S = 0.4, 1.2
 """Opening a list takes half a second on a busy machine: nobody types far ahead."""
 _TRIES = 8
+_KEPT = 8_000
+"""Bytes of what it wrote that are kept for a look at a crash."""
 
 
 class AttachedConsole:
@@ -37,7 +41,8 @@ class AttachedConsole:
         keys: How many were pressed.
         hung_up: How often its terminal went away.
         codes: How it ended each time.
-        crashes: Screens that showed a crash, or an end that nobody asked for.
+        resized: How often it got another size.
+        crashes: What is known of each end that nobody asked for.
     """
 
     def __init__(self, world: World, seed: int) -> None:
@@ -45,7 +50,7 @@ class AttachedConsole:
         self._chance = random.Random(f"console {seed}")  # noqa: S311  # no secret
         self._terminal: Terminal | None = None
         self._lock = asyncio.Lock()
-        self.keys = self.hung_up = 0
+        self.keys = self.hung_up = self.resized = 0
         self.codes: list[int] = []
         self.crashes: list[str] = []
 
@@ -63,19 +68,36 @@ class AttachedConsole:
             for key in self._chance.choice(_ROUTES):
                 await asyncio.sleep(self._chance.uniform(_FASTEST_S, _SLOWEST_S))
                 async with self._lock:
-                    self._press(key)
+                    if not self._press(key):
+                        await self._start()
 
-    def _press(self, key: str) -> None:
+    def _press(self, key: str) -> bool:
+        """Press a key; tell whether there is a console that takes it."""
         terminal = self._terminal
-        if terminal is None:
-            return
-        if terminal.process.poll() is not None:
-            self.crashes.append(terminal.text()[-2000:])
+        if terminal is None or terminal.process.poll() is not None:
+            if terminal is not None:
+                self.crashes.append(self._last_words(terminal))
+                terminal.close()
             self._terminal = None
-            return
-        terminal.send(KEYS.get(key, key))
-        del terminal.received[:]  # of hours of it nobody wants to know
+            return False
+        with suppress(OSError):  # it is ending just now
+            terminal.send(KEYS.get(key, key))
+        del terminal.received[:-_KEPT]  # of hours of it nobody wants to know
         self.keys += 1
+        return True
+
+    def _last_words(self, terminal: Terminal) -> str:
+        """Tell how it ended, what it showed, and what it wrote last, errors and all."""
+        written = visible(terminal.received.decode(errors="replace"), _KEPT)
+        code = terminal.process.returncode
+        return f"with {code}; it showed:\n{terminal.text()}\nit wrote last:\n{written}"
+
+    async def resize(self, columns: int, rows: int) -> None:
+        """Give its terminal another size."""
+        async with self._lock:
+            if self.pid and self._terminal is not None:
+                self._terminal.resize(columns, rows)
+                self.resized += 1
 
     async def hang_up(self) -> None:
         """Take its terminal away, see it end, and start another."""

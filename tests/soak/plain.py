@@ -11,7 +11,7 @@ from tests.soak.application import start
 from tests.soak.journal import Entry, Journal, Kind, Told
 
 from meterdeck.core.adapters.redis_client import open_redis, redis_errors, server_time
-from meterdeck.core.errors import Unreachable
+from meterdeck.core.errors import RedisRefused, Unreachable
 from meterdeck.core.model.periods import calendar_month
 from meterdeck.core.settings import load_context
 
@@ -49,6 +49,8 @@ async def main(name: str, folder: Path, seed: int) -> None:
         try:
             with redis_errors(write="a count"):
                 await redis.incrby(key.decode(), units)
+        except RedisRefused:
+            journal.told(entry, Told.NOT_COUNTED, {})
         except Unreachable:
             journal.told(entry, Told.UNKNOWN, {})
         else:

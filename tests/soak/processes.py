@@ -27,6 +27,7 @@ class Seat:
         kills: How often somebody ended it.
         ended: How it ended by itself, where nobody had asked it to.
         code: How the last one ended, that was asked to.
+        since_s: When the process that is there now was started, by the monotonic clock.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Seat:
     kills: int = 0
     ended: list[int] = field(default_factory=list)
     code: int | None = None
+    since_s: float = 0.0
     _process: asyncio.subprocess.Process | None = None
     _killed: bool = False
     _stopping: bool = False
@@ -50,7 +52,7 @@ class Seat:
         """Have a process there, until `stop`."""
         while not self._stopping:
             with self.log.open("ab") as log:
-                self._killed = False
+                self._killed, self.since_s = False, time.monotonic()
                 self._process = await asyncio.create_subprocess_exec(
                     *self.argv,
                     env=dict(self.environment),
@@ -94,6 +96,10 @@ class Seat:
             await asyncio.wait_for(process.wait(), _END_S)
         except TimeoutError:
             process.kill()
+
+    def traced(self) -> bool:
+        """Tell whether one of its processes wrote a traceback."""
+        return self.log.exists() and b"Traceback (most" in self.log.read_bytes()
 
     def said(self) -> str:
         """Return the end of what its processes wrote."""

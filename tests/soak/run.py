@@ -211,7 +211,18 @@ class Stage:
         balance.audited(sheet, self.before, after, operators, proof)
         _, found = await run(place, "reconcile", "--json")
         balance.reconciled(sheet, found)
+        self._no_reports(sheet)
         balance.bounded(sheet, sampler.samples, ("sandbox", "Valkey"))
+
+    def _no_reports(self, sheet: Sheet) -> None:
+        """No program met anything that it did not expect."""
+        folder = self.place.folder
+        reports = sorted((folder / "state").glob("crash-*.txt"))
+        sheet.add("crash reports", 0, len(reports))
+        sheet.faults += [f"{each.name}: {each.read_text()[-2000:]}" for each in reports]
+        traces = [f"{n} wrote: {s.said()}" for n, s in self.seats.items() if s.traced()]
+        sheet.add("programs that wrote a traceback", 0, len(traces))
+        sheet.faults += traces
 
     async def _spooled(self, sheet: Sheet, name: str) -> list[dict[str, str]]:
         """Return what an application's disk has put aside; nothing may wait on it."""
@@ -236,7 +247,11 @@ class Stage:
             ("faults", str(sum(striker.struck.values()))),
             ("killed", ", ".join(f"{name} {times}" for name, times in kills.items())),
             ("Stripe's clock ahead", f"{striker.ahead_s / 3600:.1f} h"),
-            ("console", f"{console.keys} keys, hung up {console.hung_up} times"),
+            (
+                "console",
+                f"{console.keys} keys, hung up {console.hung_up} times,"
+                f" resized {console.resized} times",
+            ),
             (
                 "operators",
                 ", ".join(f"{n} {what}" for what, n in self.operators.done.items())

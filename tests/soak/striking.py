@@ -17,11 +17,19 @@ class Wrong(StrEnum):
     REDIS_KILLED = "Redis: SIGKILL, started again on its file"
     SANDBOX_KILLED = "Stripe and Redis: SIGKILL, started again on their files"
     STRIPE = "Stripe: errors, lost answers, silence, outage"
+    REDIS_HANGS = "Redis: SIGSTOP"
+    REDIS_FULL = "Redis: no memory left, nothing evicted"
+    CLIENTS_KILLED = "Redis: CLIENT KILL of all connections"
+    SCRIPTS_GONE = "Redis: SCRIPT FLUSH"
     CUTS = "connections to Redis and Stripe cut"
-    SILENCE = "Redis silent to one program"
+    SLOW = "connections to Redis and Stripe slow"
+    SILENCE = "Redis or Stripe answers one program nothing"
+    DEAF = "Redis or Stripe hears nothing of one program"
     CLOCK = "Stripe's clock jumps ahead"
     DISK_FULL = "an application's spool full"
+    NO_FILES = "a program may open no file and no connection"
     HANG_UP = "the console's terminal hangs up"
+    RESIZED = "the console's terminal changes its size"
 
 
 _WEIGHTS = {
@@ -30,12 +38,20 @@ _WEIGHTS = {
     Wrong.APPLICATION_KILLED: 4,
     Wrong.REDIS_KILLED: 2,
     Wrong.SANDBOX_KILLED: 1,
+    Wrong.REDIS_HANGS: 2,
+    Wrong.REDIS_FULL: 2,
+    Wrong.CLIENTS_KILLED: 2,
+    Wrong.SCRIPTS_GONE: 1,
     Wrong.STRIPE: 7,
     Wrong.CUTS: 3,
+    Wrong.SLOW: 2,
     Wrong.SILENCE: 3,
+    Wrong.DEAF: 2,
     Wrong.CLOCK: 2,
     Wrong.DISK_FULL: 1,
+    Wrong.NO_FILES: 2,
     Wrong.HANG_UP: 2,
+    Wrong.RESIZED: 2,
 }
 TROUBLES: Mapping[str, Mapping[str, object]] = {
     "429": {"429": 0.4, "retry_after_s": 1},
@@ -56,6 +72,8 @@ _SHORTEST_S, _LONGEST_S = 2.0, 5.0
 MOST_AHEAD_S = 20 * 3600
 """All jumps of Stripe's clock together: it remembers identifiers for a day of it."""
 _JUMPS = 40
+_AT_REDIS = ("app-a", "app-b", "plain", "worker-1", "worker-2")
+_WAYS = (*_AT_REDIS, "worker-1 to Stripe", "worker-2 to Stripe")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +108,11 @@ class Plan:
             Wrong.WORKER_KILLED: ("worker-1", "worker-2"),
             Wrong.WORKER_HANGS: ("worker-1", "worker-2"),
             Wrong.APPLICATION_KILLED: ("app-a", "app-b", "plain"),
-            Wrong.SILENCE: ("app-a", "app-b", "plain", "worker-1", "worker-2"),
+            Wrong.SILENCE: _WAYS,
+            Wrong.DEAF: _WAYS,
+            Wrong.NO_FILES: _AT_REDIS,
             Wrong.DISK_FULL: ("app-b",),
+            Wrong.RESIZED: ("80x24", "120x40", "40x10", "200x60"),
         }
     )
 

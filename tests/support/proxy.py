@@ -82,6 +82,8 @@ class Proxy:
         faults: How many answers were lost so far.
         lost: Set when the first one was.
         scissors: Cut connections while there are some.
+        deaf: Swallow what is asked; connections of that time stay so.
+        slow_s: Each piece of a request and of an answer arrives so much later.
     """
 
     def __init__(self, url: str) -> None:
@@ -100,6 +102,8 @@ class Proxy:
         self.faults = 0
         self.lost = asyncio.Event()
         self.scissors: Blade | None = None
+        self.deaf = False
+        self.slow_s = 0.0
         self._numbers = count()
         self._wanted: tuple[bytes, ...] = ()
         self._before = False
@@ -146,6 +150,8 @@ class Proxy:
     def heal(self) -> None:
         """Let answers through again; connections that were silent stay silent."""
         self._fault = Fault.NONE
+        self.deaf = False
+        self.slow_s = 0.0
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -201,6 +207,8 @@ class Proxy:
                 _reset(writer)
                 return
             greeted = True
+            if self.slow_s:
+                await asyncio.sleep(self.slow_s)
             if number in self._doomed and not data.startswith(b"-NOSCRIPT"):
                 self._wanted = ()
                 self.faults += 1
@@ -239,6 +247,11 @@ class Proxy:
                 server.close()
                 return
             greeted = True
+            if self.slow_s:
+                await asyncio.sleep(self.slow_s)
+            if self.deaf:
+                await reader.read(-1)
+                break
             if self._is_wanted(data):
                 if self._before:
                     self._wanted = ()
