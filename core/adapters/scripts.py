@@ -56,7 +56,8 @@ class Script:
         # The first line makes the server refuse the script as a whole when it is
         # out of memory, a replica, or cannot reach its disk.
         self.text = b"#!lua\n" + b"\n".join(_source(name) for name in names)
-        self.digest = hashlib.sha1(self.text, usedforsecurity=False).hexdigest()
+        digest = hashlib.sha1(self.text, usedforsecurity=False)
+        self.digest: str = digest.hexdigest()
 
     async def run(
         self,
