@@ -40,11 +40,13 @@ ForkingPickler.register(Secret, lambda each: (Secret, (each.reveal(),)))
 class Order:
     """What a process is to do; `run` is found by its name in the process.
 
+    It may be a program's main function, which returns the exit code.
+
     Attributes:
         wrong_s: So many seconds its own clock is ahead.
     """
 
-    run: Callable[..., Coroutine[Any, Any, None]]
+    run: Callable[..., Coroutine[Any, Any, None] | int]
     arguments: tuple[object, ...]
     wrong_s: float = 0.0
 
@@ -218,8 +220,10 @@ def _work(order: Order) -> None:
     code = 1
     try:
         be_wrong_by(order.wrong_s)
-        asyncio.run(order.run(*order.arguments))
-        code = 0
+        done = order.run(*order.arguments)
+        code = done if isinstance(done, int) else 0
+        if not isinstance(done, int):
+            asyncio.run(done)
     except BaseException:  # it is the last that happens, and it is written down
         traceback.print_exc()
     finally:
