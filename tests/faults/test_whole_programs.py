@@ -233,7 +233,8 @@ async def test_programs_of_two_contracts_share_the_work_until_the_older_is_shut_
     redis, sent = valkey_client, Counter[str]()
 
     def received(event: ReceivedMeterEvent) -> None:
-        sent[event.customer] += int(event.value) if event.accepted else 0
+        if event.accepted:
+            sent[str(event.customer)] += int(str(event.value))
 
     stripe.local.on_meter_event = received
     await ask(redis, "ACL", "SETUSER", "office", "reset", "on", ">pw", "~*", "+@all")
