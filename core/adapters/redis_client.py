@@ -65,6 +65,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _NO_RIGHT = "this Redis user has no right to do that"
 _NO_LOGIN = "Redis asks for a password: set redis.password"
+_OTHER_LOGIN = "Redis does not accept this user name and password"
+_LOGINS = (_NO_LOGIN, _OTHER_LOGIN)
 _MOVING = "the keys are being moved to another node of the Redis cluster"
 _TOO_OLD = "this Redis server is too old; meterdeck needs version 7 or newer"
 
@@ -91,8 +93,8 @@ _ELSEWHERE = (
     TryAgainError,
 )
 _BY_TEXT = (
-    ("WRONGPASS", "Redis does not accept this user name and password"),
-    ("invalid username-password", "Redis does not accept this user name and password"),
+    ("WRONGPASS", _OTHER_LOGIN),
+    ("invalid username-password", _OTHER_LOGIN),
     ("NOAUTH", _NO_LOGIN),
     ("Authentication required", _NO_LOGIN),
     ("NOPERM", _NO_RIGHT),
@@ -321,6 +323,11 @@ def is_elsewhere(error: RedisRefused) -> bool:
 def is_no_permission(error: RedisRefused) -> bool:
     """Tell whether the server refused for want of a right, before it did anything."""
     return isinstance(error.__cause__, NoPermissionError)
+
+
+def is_login(error: RedisRefused) -> bool:
+    """Tell whether the server did not take the user's name and password."""
+    return str(error) in _LOGINS
 
 
 def is_no_right(error: RedisRefused) -> bool:

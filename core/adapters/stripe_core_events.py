@@ -9,9 +9,9 @@ from urllib.parse import quote
 
 from meterdeck.core.adapters import stripe_objects as read
 from meterdeck.core.adapters.stripe_clock import rfc3339
-from meterdeck.core.adapters.stripe_requests import PAGE, StripeRequests
+from meterdeck.core.adapters.stripe_requests import StripeRequests
 from meterdeck.core.adapters.stripe_transport import Json
-from meterdeck.core.errors import BadInput, StripeUnreachable
+from meterdeck.core.errors import BadInput
 from meterdeck.core.model.late_errors import ErrorReport, LateError, LateErrorKind
 
 _PATH = "/v2/core/events"
@@ -21,23 +21,11 @@ async def error_reports(
     requests: StripeRequests, after: datetime, types: Sequence[str]
 ) -> AsyncIterator[ErrorReport]:
     """Yield the reports of these types that were created at `after` or later."""
-    params: Json = {
-        "created": {"gte": rfc3339(after)},
-        "limit": PAGE,
-        "types": list(types),
-    }
-    page = await requests.read(_PATH, params)
-    while True:
-        for raw in read.rows(page):
-            # Every report is looked at: a next page may come without the filters.
-            if raw.get("type") in types and _since(raw, after):
-                yield report(await _whole(requests, raw))
-        following = page.get("next_page_url")
-        if not isinstance(following, str) or not following:
-            return
-        if not following.startswith(f"{_PATH}?"):
-            raise StripeUnreachable("Stripe's answer names a next page elsewhere")
-        page = await requests.read(following)
+    params: Json = {"created": {"gte": rfc3339(after)}, "types": list(types)}
+    async for raw in requests.listed_v2(_PATH, params):
+        # Every report is looked at: a next page may come without the filters.
+        if raw.get("type") in types and _since(raw, after):
+            yield report(await _whole(requests, raw))
 
 
 async def error_report(requests: StripeRequests, event_id: str) -> ErrorReport:

@@ -33,6 +33,7 @@ from meterdeck.core.model.subscriptions import (
 
 if TYPE_CHECKING:
     from meterdeck.core.adapters.stripe_catalogue import StripeCatalogue
+    from meterdeck.core.model.destinations import Destination
 
 _LIVE_KEYS = ("sk_live_", "rk_live_")
 _METERS = "/v1/billing/meters"
@@ -298,6 +299,15 @@ class StripeGateway:
     async def core_event(self, event_id: str) -> ErrorReport:
         """Return one report, such as a notification names; it comes with its data."""
         return await error_report(self._requests, event_id)
+
+    async def destinations(self) -> tuple[Destination, ...]:
+        """Return every URL that Stripe pushes events to."""
+        # Rare, and the console's start should not pay for it.
+        from meterdeck.core.adapters.stripe_destinations import (  # noqa: PLC0415
+            destinations,
+        )
+
+        return await destinations(self._requests)
 
     async def _whole(self, raw: Json) -> Json:
         """Return the subscription with all its items: Stripe embeds the first few."""

@@ -19,7 +19,7 @@ from meterdeck.core.adapters.stripe_transport import (
     RequestFailed,
     StripeTransport,
 )
-from meterdeck.core.errors import ReadOnly, StripeRefused
+from meterdeck.core.errors import ReadOnly, StripeRefused, StripeUnreachable
 from meterdeck.core.model.context import Mode, StripeOptions, check_addresses
 from meterdeck.core.model.health import Trouble
 
@@ -128,6 +128,27 @@ class StripeRequests:
             if not data or page.get("has_more") is not True:
                 return
             cursor = {"starting_after": read.object_id(data[-1])}
+
+    async def listed_v2(
+        self, path: str, params: Mapping[str, Any]
+    ) -> AsyncIterator[Json]:
+        """Yield the objects of one of v2's lists, page by page.
+
+        A next page may come without the filters of `params`.
+
+        Raises:
+            StripeUnreachable: The next page is said to be elsewhere than `path`.
+        """
+        page = await self.read(path, {**params, "limit": PAGE})
+        while True:
+            for raw in read.rows(page):
+                yield raw
+            following = page.get("next_page_url")
+            if not isinstance(following, str) or not following:
+                return
+            if not following.startswith(f"{path}?"):
+                raise StripeUnreachable("Stripe's answer names a next page elsewhere")
+            page = await self.read(following)
 
     async def write(self, path: str, params: Mapping[str, Any], key: str) -> Answer:
         """Send a POST with its Idempotency-Key.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
@@ -15,18 +14,10 @@ from starlette.routing import Route
 from meterdeck.core.adapters.webhook_signature import check_signature
 from meterdeck.core.errors import BadInput, MeterdeckError
 from meterdeck.core.model.context import Secret
+from meterdeck.core.model.destinations import WEBHOOK_PATH, Notification
 
-PATH = "/stripe"
 _LONGEST_BODY = 256 * 1024
 _LONGEST_ID = 255
-
-
-@dataclass(frozen=True, slots=True)
-class Notification:
-    """What Stripe notifies of: an event to be fetched; the body has no more."""
-
-    id: str
-    type: str
 
 
 Handler = Callable[[Notification], Awaitable[None]]
@@ -57,7 +48,7 @@ def webhook_app(
             return PlainTextResponse("not now; send it again\n", 503)
         return PlainTextResponse("ok\n")
 
-    return Starlette(routes=[Route(PATH, receive, methods=["POST"])])
+    return Starlette(routes=[Route(WEBHOOK_PATH, receive, methods=["POST"])])
 
 
 async def _body(request: Request) -> bytes | None:

@@ -25,11 +25,13 @@ class Verdict:
     Attributes:
         found: What there is, in one sentence without a full stop.
         mend: What to do about it; empty where nothing is wrong.
+        first: The check to mend first, where it could not be looked at because of it.
     """
 
     severity: Severity
     found: str
     mend: str = ""
+    first: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class Finding:
         check: Names the check for programs; never changes its meaning.
         title: The same for people.
         why: What goes wrong where it is not as it should be.
+        first: As of a verdict.
     """
 
     check: str
@@ -48,6 +51,7 @@ class Finding:
     found: str
     why: str
     mend: str
+    first: str = ""
 
 
 def ok(found: str) -> Verdict:
@@ -68,6 +72,16 @@ def fault(found: str, mend: str) -> Verdict:
 def unknown(found: str, mend: str = "") -> Verdict:
     """Return the verdict that it could not be looked at."""
     return Verdict(Severity.UNKNOWN, found, mend)
+
+
+def waiting(found: str, first: str) -> Verdict:
+    """Return the verdict that it could not be looked at before another check passes.
+
+    Args:
+        first: That check; empty where nothing that is mended would help.
+    """
+    mend = f"mend {first} first" if first else ""
+    return Verdict(Severity.UNKNOWN, found, mend, first)
 
 
 _RANK = (Severity.OK, Severity.UNKNOWN, Severity.WARNING, Severity.FAULT)

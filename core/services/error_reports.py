@@ -11,9 +11,9 @@ from meterdeck.core.adapters.late_error_calls import LateErrorCalls
 from meterdeck.core.adapters.letter_fields import letter_of
 from meterdeck.core.adapters.redis_client import Redis, server_time
 from meterdeck.core.adapters.stripe_gateway import StripeGateway
-from meterdeck.core.adapters.webhook_app import Notification
 from meterdeck.core.errors import BadInput, NotFound, Refused
 from meterdeck.core.model.context import Context
+from meterdeck.core.model.destinations import Notification
 from meterdeck.core.model.event_life import EventState
 from meterdeck.core.model.events import LoggedEvent
 from meterdeck.core.model.late_errors import LATE_ERRORS, NO_METER_FOUND, ErrorReport

@@ -31,6 +31,11 @@ def confirm(call: Call, change: str) -> bool:
     return True
 
 
+def asks(call: Call) -> bool:
+    """Return whether `agreed` would ask somebody."""
+    return not call.args.yes and sys.stdin.isatty()
+
+
 def agreed(call: Call, change: str) -> bool:
     """Return whether somebody agrees to a change that was shown, in any context.
 

@@ -141,12 +141,14 @@ def _code(findings: list[Finding], *, strict: bool) -> int:
 
 def _tell(call: Call, finding: Finding) -> None:
     tone = Tone.PLAIN if finding.severity is Severity.OK else Tone.BOLD
+    at_once = f" → {finding.mend}" if finding.first else ""
     call.out.line(
         _SIGNS[finding.severity],
         f" {finding.title:<{_TITLE}}",
         Cell(finding.found, tone),
+        Cell(at_once, Tone.FAINT),
     )
-    if finding.severity is Severity.OK:
+    if finding.severity is Severity.OK or finding.first:
         return
     margin = " " * (_TITLE + 2)
     for text in (finding.why, finding.mend and f"→ {finding.mend}"):
@@ -171,6 +173,7 @@ def _form(finding: Finding) -> Form:
         "found": finding.found,
         "why": finding.why,
         "mend": finding.mend or None,
+        "first": finding.first or None,
         "fixable": finding.check in REMEDIES,
     }
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from meterdeck.core.errors import MeterdeckError
@@ -12,9 +13,9 @@ from meterdeck.core.services.doctor.check import Check
 from meterdeck.core.services.doctor.doctor import Doctor
 from meterdeck.core.services.doctor.remedies import Change
 from meterdeck.tui.cli.call import Call
-from meterdeck.tui.cli.confirm import agreed
+from meterdeck.tui.cli.confirm import agreed, asks
 from meterdeck.tui.cli.json_form import Form
-from meterdeck.tui.cli.output import Cell, Tone
+from meterdeck.tui.cli.output import Cell, Tone, note
 
 
 @dataclass(slots=True)
@@ -89,18 +90,27 @@ async def _make(planned: Fix) -> None:
 
 
 def _preview(call: Call, fixes: Sequence[Fix]) -> None:
-    if call.out.as_json:
-        return
-    call.out.line("")
+    """Show every change where the answer goes, and where somebody will be asked."""
+    lines = list(_lines(fixes))
+    if not call.out.as_json:
+        call.out.line("")
+        for each in lines:
+            call.out.line(each)
+        call.out.flush()
+    if asks(call) and (call.out.as_json or not sys.stdout.isatty()):
+        for each in lines:
+            note(each.text)
+
+
+def _lines(fixes: Sequence[Fix]) -> Iterator[Cell]:
     if not fixes:
-        call.out.line("nothing of it can be mended safely from here")
+        yield Cell("nothing of it can be mended safely from here")
     for each in fixes:
-        call.out.line(Cell(f"{each.check.title} would be mended by", Tone.BOLD))
+        yield Cell(f"{each.check.title} would be mended by", Tone.BOLD)
         for change in each.changes:
-            call.out.line(f"  {change.what}")
+            yield Cell(f"  {change.what}")
         if each.problem:
-            call.out.line("  ", Cell(f"cannot be looked at: {each.problem}", Tone.NEAR))
-    call.out.flush()
+            yield Cell(f"  cannot be looked at: {each.problem}", Tone.NEAR)
 
 
 def _tell(call: Call, made: Fix) -> None:

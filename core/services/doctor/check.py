@@ -43,14 +43,43 @@ class Places:
     config: Path | None = None
 
 
+class Asks(StrEnum):
+    """Which server a check asks."""
+
+    REDIS = "redis"
+    STRIPE = "stripe"
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """Why a server is not asked any more.
+
+    Attributes:
+        why: In a few words.
+        check: The check that has to be mended first; empty where nothing is to be.
+        refuses: It answers, and takes no question of this key.
+    """
+
+    why: str
+    check: str = ""
+    refuses: bool = False
+
+
+NO_STRIPE = Silence("this context has no Stripe")
+
+
 class Patient:
     """What all checks look at; what several need is read once.
+
+    Attributes:
+        silent: Servers that cannot be asked.
 
     Args:
         places: Files of this machine.
         gateway: None where the context has no Stripe, or its key cannot be used.
         key_problem: Why the key cannot be used; empty where it can.
         whole: Look at every audit trail and every customer, not at some.
+        asked: About how many customers Stripe is asked singly.
         role: What the Stripe key is for; None: a worker, or a viewer where the context
             is read-only.
         wall: This host's clock.
@@ -65,6 +94,7 @@ class Patient:
         gateway: StripeGateway | None = None,
         key_problem: str = "",
         whole: bool = False,
+        asked: int = 100,
         role: Role | None = None,
         wall: Callable[[], datetime] = _wall,
     ) -> None:
@@ -74,8 +104,13 @@ class Patient:
         self.gateway = gateway
         self.key_problem = key_problem
         self.whole = whole
+        self.asked = asked
         self.role = role or (Role.VIEWER if context.read_only else Role.WORKER)
         self.wall = wall
+        self.silent: dict[Asks, Silence] = {}
+        if gateway is None:
+            unusable = Silence("Stripe's key cannot be used", "key")
+            self.silent[Asks.STRIPE] = unusable if key_problem else NO_STRIPE
         self._facts: tuple[ServerFacts, ...] | None = None
         self._sample: KeySample | None = None
         self._stored: Stored | None = None
@@ -137,14 +172,7 @@ class Patient:
         self._sending = self._account = None
 
 
-class Asks(StrEnum):
-    """Which server a check asks."""
-
-    REDIS = "redis"
-    STRIPE = "stripe"
-
-
-_REDIS = frozenset({Asks.REDIS})
+REDIS = frozenset({Asks.REDIS})
 STRIPE = frozenset({Asks.STRIPE})
 BOTH = frozenset(Asks)
 
@@ -159,7 +187,9 @@ class Check:
         looks: What it looks at, for who reads the list of checks.
         why: What goes wrong where it is not as it should be, in one sentence.
         look: Looks at it; may raise Unreachable or Refused.
-        asks: The servers that have to answer.
+        asks: The servers that have to answer; another one that it would also ask
+            may be silent.
+        keyless: A Stripe that refuses the key answers enough.
         of_billing: Left out where the context has no Stripe.
     """
 
@@ -168,7 +198,8 @@ class Check:
     looks: str
     why: str
     look: Callable[[Patient], Awaitable[Verdict]]
-    asks: frozenset[Asks] = _REDIS
+    asks: frozenset[Asks] = REDIS
+    keyless: bool = False
     of_billing: bool = False
 
 

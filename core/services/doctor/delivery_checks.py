@@ -14,7 +14,7 @@ from meterdeck.core.model.health_items import age_words, expected_of
 from meterdeck.core.model.ledger import NEEDING
 from meterdeck.core.model.text import visible
 from meterdeck.core.model.wording import counted
-from meterdeck.core.services.doctor.check import BOTH, Check, Patient
+from meterdeck.core.services.doctor.check import Asks, Check, Patient
 from meterdeck.core.services.letters import Letters
 
 _LETTERS = 1000
@@ -63,6 +63,8 @@ async def _grace(patient: Patient) -> Verdict:
 async def _shortest_grace(patient: Patient) -> tuple[timedelta, str]:
     """Return for how long draft invoices stay open, and how that is known."""
     usual = INVOICE_GRACE, ", as is usual"
+    if Asks.STRIPE in patient.silent:
+        return usual
     try:
         drafts = await patient.stripe.drafts()
     except StripeRefused:
@@ -121,7 +123,6 @@ DELIVERY_CHECKS = (
         "for how long draft invoices take usage, against what the backlog takes",
         "Usage that comes after the invoice is final is never billed.",
         _grace,
-        asks=BOTH,
         of_billing=True,
     ),
     Check(

@@ -5,16 +5,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from meterdeck.core.adapters.redis_client import is_login, is_no_permission
 from meterdeck.core.errors import (
     BadInput,
     MeterdeckError,
     RedisRefused,
     RedisUnreachable,
+    StripeRefused,
     StripeUnreachable,
 )
-from meterdeck.core.model.diagnosis import Finding, Severity, Verdict, fault, unknown
+from meterdeck.core.model.diagnosis import (
+    Finding,
+    Severity,
+    Verdict,
+    fault,
+    unknown,
+    waiting,
+)
 from meterdeck.core.services.doctor.catalogue_checks import CATALOGUE_CHECKS
-from meterdeck.core.services.doctor.check import Asks, Check, Patient
+from meterdeck.core.services.doctor.check import Asks, Check, Patient, Silence
 from meterdeck.core.services.doctor.counter_checks import COUNTER_CHECKS
 from meterdeck.core.services.doctor.delivery_checks import DELIVERY_CHECKS
 from meterdeck.core.services.doctor.file_check import FILES
@@ -32,6 +41,7 @@ from meterdeck.core.services.doctor.stripe_checks import (
     STRIPE_CHECKS,
 )
 from meterdeck.core.services.doctor.tenant_checks import TENANT_CHECKS
+from meterdeck.core.services.doctor.webhook_check import WEBHOOK
 from meterdeck.core.settings.nearest import suggest
 
 CHECKS: tuple[Check, ...] = (
@@ -45,6 +55,7 @@ CHECKS: tuple[Check, ...] = (
     KEY,
     ANSWERS,
     *STRIPE_CHECKS,
+    WEBHOOK,
     *CATALOGUE_CHECKS,
     *TENANT_CHECKS,
     *DELIVERY_CHECKS,
@@ -64,10 +75,7 @@ _NOT_THERE = {
     Asks.REDIS: "start Redis, or correct redis.url",
     Asks.STRIPE: "see status.stripe.com; check stripe.api_base and the network",
 }
-_NOT_TAKEN = {
-    Asks.REDIS: "correct redis.username and redis.password",
-    Asks.STRIPE: "correct stripe.api_key",
-}
+_NOT_ALLOWED = 403  # the key is taken, and may do other things
 _NOT_SEEN = {
     Asks.REDIS: "run doctor as a user who may look at it",
     Asks.STRIPE: "give the key the permission to read it",
@@ -85,8 +93,7 @@ class Doctor:
     def __init__(self, patient: Patient, *, limit_s: float = LIMIT_S) -> None:
         self._patient = patient
         self._limit_s = limit_s
-        self._away: dict[Asks, str] = {}
-        self._key_refused = False
+        self._away = False
 
     def checks(self, names: Sequence[str] = ()) -> tuple[Check, ...]:
         """Return the checks called so, in their own order; without names, all.
@@ -108,7 +115,7 @@ class Doctor:
     @property
     def away(self) -> bool:
         """Whether a server could not be asked, for another reason than its key."""
-        return bool(self._away)
+        return self._away
 
     async def make(self, check: Check) -> Finding:
         """Make one check; a server that does not answer is a finding, too."""
@@ -120,6 +127,7 @@ class Doctor:
             verdict.found,
             check.why,
             verdict.mend,
+            verdict.first,
         )
 
     async def changes(self, check: Check) -> list[Change]:
@@ -137,54 +145,74 @@ class Doctor:
         return await self.make(check)
 
     async def _verdict(self, check: Check) -> Verdict:
-        if why := self._not_asked(check):
-            return unknown(f"not looked at: {why}")
+        if silence := self._silence(check):
+            return waiting(f"not looked at: {silence.why}", silence.check)
         try:
             async with asyncio.timeout(self._limit_s):
                 return await check.look(self._patient)
-        except RedisUnreachable as error:
-            return self._lost(Asks.REDIS, str(error))
-        except StripeUnreachable as error:
-            return self._lost(Asks.STRIPE, str(error))
         except TimeoutError:
             return self._late(check)
         except MeterdeckError as error:
-            return self._refused(check, error)
+            return self._unanswered(check, error)
 
-    def _not_asked(self, check: Check) -> str:
-        """Return why a check's servers cannot be asked; empty where they can."""
-        for server in sorted(check.asks & self._away.keys()):
-            return f"{_NAMES[server]} does not answer"
-        if check is KEY or Asks.STRIPE not in check.asks:
-            return ""
-        if not self._patient.bills:
-            return "this context has no Stripe"
-        refused = self._key_refused or self._patient.key_problem
-        return "Stripe's key cannot be used" if refused else ""
+    def _unanswered(self, check: Check, error: MeterdeckError) -> Verdict:
+        match error:
+            case RedisUnreachable():
+                return self._lost(check, Asks.REDIS, str(error))
+            case StripeUnreachable():
+                return self._lost(check, Asks.STRIPE, str(error))
+            case RedisRefused():
+                return self._redis_refused(check, error)
+            case StripeRefused():
+                return self._stripe_refused(check, error)
+            case _:
+                return unknown(str(error))
 
-    def _lost(self, server: Asks, words: str) -> Verdict:
-        self._away[server] = words
+    def _silence(self, check: Check) -> Silence | None:
+        """Return why one of a check's servers cannot be asked; None where all can."""
+        silent = self._patient.silent
+        for server in sorted(check.asks & silent.keys()):
+            if not (check.keyless and silent[server].refuses):
+                return silent[server]
+        return None
+
+    def _lost(self, check: Check, server: Asks, words: str) -> Verdict:
+        self._away = True
+        silence = Silence(f"{_NAMES[server]} does not answer", check.name)
+        self._patient.silent[server] = silence
         return fault(words, _NOT_THERE[server])
 
     def _late(self, check: Check) -> Verdict:
-        words = f"it took longer than {self._limit_s:g} s"
-        if check.name in _FIRST:
-            return self._lost(
-                _FIRST[check.name], f"no answer within {self._limit_s:g} s"
-            )
+        limit = f"{self._limit_s:g} s"
+        if server := _FIRST.get(check.name):
+            return self._lost(check, server, f"no answer within {limit}")
         return unknown(
-            words, f"give it more time: meterdeck doctor {check.name} --timeout 60"
+            f"it took longer than {limit}",
+            f"give it more time: meterdeck doctor {check.name} --timeout 60",
         )
 
-    def _refused(self, check: Check, error: MeterdeckError) -> Verdict:
-        server = Asks.REDIS if isinstance(error, RedisRefused) else Asks.STRIPE
-        if check.name not in _FIRST:
-            return unknown(str(error), _NOT_SEEN[server])
-        if server is Asks.REDIS:
-            self._away[server] = str(error)
+    def _redis_refused(self, check: Check, error: RedisRefused) -> Verdict:
+        if check is not REACHABLE:
+            return unknown(str(error), _NOT_SEEN[Asks.REDIS])
+        if is_no_permission(error):  # other questions may be allowed
+            return fault(str(error), _NOT_SEEN[Asks.REDIS])
+        self._away = True
+        if is_login(error):
+            silence = Silence("Redis does not take this user", check.name)
+            mend = "correct redis.username and redis.password"
         else:
-            self._key_refused = True
-        return fault(str(error), _NOT_TAKEN[server])
+            silence = Silence("Redis cannot answer now", check.name)
+            mend = "wait until it can; its log says more"
+        self._patient.silent[Asks.REDIS] = silence
+        return fault(str(error), mend)
+
+    def _stripe_refused(self, check: Check, error: StripeRefused) -> Verdict:
+        if check is not ANSWERS or error.status == _NOT_ALLOWED:
+            severe = fault if check is ANSWERS else unknown
+            return severe(str(error), _NOT_SEEN[Asks.STRIPE])
+        silence = Silence("Stripe does not take the key", check.name, refuses=True)
+        self._patient.silent[Asks.STRIPE] = silence
+        return fault(str(error), "correct stripe.api_key")
 
 
 def most_severe(findings: list[Finding]) -> Severity:

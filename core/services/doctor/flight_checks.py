@@ -94,6 +94,7 @@ class Leased:
     """An event in flight that is a worker's until then."""
 
     counter: CounterId
+    event: str
     worker: str
     until: datetime
 
@@ -112,20 +113,30 @@ async def stale_leases(patient: Patient) -> list[Leased]:
             layout.unsettled(), to_milliseconds(beyond), "+inf", start=0, num=_LOOKED_AT
         )
     alive = {each.id for each in (await patient.sending()).workers}
-    found = []
-    for key in cast("list[bytes]", keys):
-        with redis_errors():
-            fields = await patient.redis.hmget(
-                key, ["in_flight", "worker", "leased_until"]
-            )
-        identifier, worker, until = cast("list[bytes | None]", fields)
-        counter = layout.parse_billing(key)
-        if counter is None or not (identifier and worker and until and until.isdigit()):
-            continue
-        leased = Leased(counter, decode(worker), from_milliseconds(int(until)))
-        if leased.until > beyond and leased.worker not in alive:
-            found.append(leased)
-    return found
+    counters = map(layout.parse_billing, cast("list[bytes]", keys))
+    leases = [await leased(patient, each) for each in counters if each is not None]
+    return [
+        each
+        for each in leases
+        if each is not None and each.until > beyond and each.worker not in alive
+    ]
+
+
+async def leased(patient: Patient, counter: CounterId) -> Leased | None:
+    """Return whose a counter's event in flight is; None where there is none.
+
+    Raises:
+        RedisUnreachable, RedisRefused: As in `redis_errors`.
+    """
+    key = patient.context.redis.layout.billing(
+        counter.tenant, counter.resource, counter.period
+    )
+    with redis_errors():
+        fields = await patient.redis.hmget(key, ["in_flight", "worker", "leased_until"])
+    event, worker, until = cast("list[bytes | None]", fields)
+    if not (event and worker and until and until.isdigit()):
+        return None
+    return Leased(counter, decode(event), decode(worker), from_milliseconds(int(until)))
 
 
 async def _leases(patient: Patient) -> Verdict:

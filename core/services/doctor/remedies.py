@@ -30,6 +30,7 @@ from meterdeck.core.services.doctor.check import Patient
 from meterdeck.core.services.doctor.file_check import exposed_at
 from meterdeck.core.services.doctor.flight_checks import (
     Leased,
+    leased,
     queues_without_group,
     stale_leases,
 )
@@ -136,18 +137,21 @@ async def _leases(patient: Patient) -> list[Change]:
     ]
 
 
-async def _end_lease(patient: Patient, leased: Leased) -> None:
+async def _end_lease(patient: Patient, shown: Leased) -> None:
     """Claim the event as the worker that is gone, for a moment: anybody may next."""
     context = patient.context
     billables = Billables(context)
     billables.put((await patient.tenants()).values())
     now = await server_time(patient.redis)
-    wanted = billables.wanted(leased.counter, now, at_once=False)
+    # Another event, or a new one where that is settled, is not what was shown.
+    if await leased(patient, shown.counter) != shown:
+        raise Refused("the event is not held any more as it was shown; look again")
+    wanted = billables.wanted(shown.counter, now, at_once=False)
     if isinstance(wanted, NotBilled):
         raise Refused(f"this counter cannot be billed as it is: {wanted.value}")
     delivery = replace(context.delivery, takeover_s=0.001, replica_wait_s=0.0)
     brief = replace(context, delivery=delivery)
-    await BillingRecords(patient.redis, brief, leased.worker).claim([wanted])
+    await BillingRecords(patient.redis, brief, shown.worker).claim([wanted])
 
 
 async def _files(patient: Patient) -> list[Change]:

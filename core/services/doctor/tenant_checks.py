@@ -2,51 +2,66 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from itertools import islice
-from typing import TypeVar
 
 from meterdeck.core.errors import NotFound
-from meterdeck.core.model.diagnosis import Verdict, fault, ok, warning
+from meterdeck.core.model.diagnosis import Verdict, fault, ok, waiting, warning
 from meterdeck.core.model.subscriptions import Subscription
 from meterdeck.core.model.text import visible
 from meterdeck.core.model.usage import Tenant, TenantId, TenantStatus
-from meterdeck.core.services.doctor.check import BOTH, Check, Patient, examples
+from meterdeck.core.model.wording import counted
+from meterdeck.core.services.doctor.check import (
+    BOTH,
+    REDIS,
+    Asks,
+    Check,
+    Patient,
+    examples,
+)
+from meterdeck.core.services.doctor.tenant_choice import (
+    Chosen,
+    choose,
+    those_that,
+)
 
-_ASKED = 100
-_AT_ONCE = 8
 _OVER = (
     TenantStatus.CANCELED,
     TenantStatus.INCOMPLETE_EXPIRED,
     TenantStatus.NO_SUBSCRIPTION,
 )
 """Who has one of these has what the default plan allows, where there is one."""
-_T = TypeVar("_T")
 
 
 async def _customers(patient: Patient) -> Verdict:
     tenants = await patient.tenants()
     using = await _using(patient)
-    asked = _some(patient, (t for t in tenants.values() if t.customer), using)
-    gone = [t.id for t, is_gone in await _each(asked, _is_gone(patient)) if is_gone]
-    if gone:
+    buyers = [each for each in tenants.values() if each.customer]
+    chosen = choose(buyers, _most(patient), using)
+    if gone := await _gone(patient, chosen):
         return fault(
-            f"{len(gone):,} customers are deleted in Stripe: {_names(gone)}",
+            f"{counted(len(gone), 'customer is', 'customers are')} deleted in Stripe:"
+            f" {_names(gone)}; {chosen}",
             "have the directory read anew: meterdeck tenants --refresh; stop their"
             " usage, or make them customers again",
         )
     missing = [n for n in using if n not in tenants or not tenants[n].customer]
     if missing:
+        few = counted(len(missing), "tenant with usage is", "tenants with usage are")
         return fault(
-            f"{len(missing):,} tenants with usage are no customers: {_names(missing)}",
+            f"{few} no customer of Stripe's: {_names(missing)}",
             f"give a customer the metadata {_metadata_key(patient)} = the tenant's"
             " name; then: meterdeck tenants --refresh",
         )
     if shared := await _shared(patient):
         return shared
-    return ok(f"{len(tenants):,} tenants, {_looked(patient, asked, tenants)}")
+    if silence := patient.silent.get(Asks.STRIPE):
+        return waiting(
+            f"{counted(len(tenants), 'tenant')}, none shares a customer; whether one is"
+            f" deleted was not looked at: {silence.why}",
+            silence.check,
+        )
+    drawn = await _drawn(patient)
+    return ok(f"{counted(len(tenants), 'tenant')}, {chosen}{drawn}")
 
 
 async def _shared(patient: Patient) -> Verdict | None:
@@ -77,14 +92,12 @@ async def _items(patient: Patient) -> Verdict:
     tenants = await patient.tenants()
     using = [tenants[n] for n in await _using(patient) if n in tenants]
     customers = [each for each in using if each.customer and not _free(patient, each)]
-    asked = _some(patient, customers, ())
-    meters = await _meter_ids(patient)
-    found = await _each(asked, _is_billed(patient, meters))
-    without = [tenant.id for tenant, billed in found if not billed]
+    chosen = choose(customers, _most(patient))
+    without = await _unbilled(patient, chosen)
     if without:
+        few = counted(len(without), "tenant with usage has", "tenants with usage have")
         return warning(
-            f"{len(without):,} tenants with usage have no metered item:"
-            f" {_names(without)}",
+            f"{few} no metered item: {_names(without)}; {chosen}",
             "add a price of the meter to their subscription; or count them to"
             " default_plan, which is not billed by usage",
         )
@@ -92,7 +105,19 @@ async def _items(patient: Patient) -> Verdict:
         return ok("nobody has used what is billed")
     free = len(using) - len(customers)
     rest = f"; {free:,} of the default plan are not billed by usage" if free else ""
-    return ok(f"all have one, {_looked(patient, asked, customers)}{rest}")
+    return ok(f"with usage {chosen}, each has one{await _drawn(patient)}{rest}")
+
+
+def _most(patient: Patient) -> int | None:
+    return None if patient.whole else patient.asked
+
+
+async def _drawn(patient: Patient) -> str:
+    """Say from how many counters it is known who has usage, where not from all."""
+    sample = await patient.sample()
+    if sample.whole:
+        return ""
+    return f"; usage by {sample.counted(len(sample.counters)).rstrip(',')}"
 
 
 async def _using(patient: Patient) -> tuple[TenantId, ...]:
@@ -115,66 +140,50 @@ async def _meter_ids(patient: Patient) -> frozenset[str]:
     return frozenset(each.id for each in meters if each.event_name in names)
 
 
-def _is_gone(patient: Patient) -> Callable[[Tenant], Awaitable[bool]]:
-    async def look(tenant: Tenant) -> bool:
+async def _gone(patient: Patient, chosen: Chosen) -> list[TenantId]:
+    """Return tenants whose customer is deleted; none where Stripe cannot be asked."""
+
+    async def gone(tenant: Tenant) -> bool:
         try:
             return (await patient.stripe.customer(tenant.customer)).deleted
         except NotFound:
             return True
 
-    return look
+    if Asks.STRIPE in patient.silent:
+        return []
+    asked = chosen.tenants
+    if (
+        len(asked) > patient.asked
+    ):  # pages of a hundred, and singly who is on none of them
+        there = {each.id async for each in patient.stripe.customers()}
+        asked = [each for each in asked if each.customer not in there]
+    return await those_that(gone, asked)
 
 
-def _is_billed(
-    patient: Patient, meters: frozenset[str]
-) -> Callable[[Tenant], Awaitable[bool]]:
+async def _unbilled(patient: Patient, chosen: Chosen) -> list[TenantId]:
+    """Return tenants without a subscription that has an item of a meter."""
+    meters = await _meter_ids(patient)
+
     def bills(subscription: Subscription) -> bool:
         items = subscription.items
         return not subscription.ended and any(i.meter_id in meters for i in items)
 
-    async def look(tenant: Tenant) -> bool:
+    async def unbilled(tenant: Tenant) -> bool:
+        found = patient.stripe.subscriptions(tenant.customer)
         try:
-            listed = [s async for s in patient.stripe.subscriptions(tenant.customer)]
+            return not any([bills(each) async for each in found])
         except NotFound:
-            return True  # there is no such customer, which is another check's
-        return any(map(bills, listed))
+            return False  # there is no such customer, which is another check's
 
-    return look
-
-
-async def _each(
-    tenants: Sequence[Tenant], look: Callable[[Tenant], Awaitable[_T]]
-) -> list[tuple[Tenant, _T]]:
-    """Ask of each; a few at once, so that others find Stripe's rate limit free."""
-    free = asyncio.Semaphore(_AT_ONCE)
-
-    async def one(tenant: Tenant) -> tuple[Tenant, _T]:
-        async with free:
-            return tenant, await look(tenant)
-
-    return list(await asyncio.gather(*map(one, tenants)))
+    asked = chosen.tenants
+    if len(asked) > patient.asked:
+        every = patient.stripe.subscriptions()
+        billed = {each.customer_id async for each in every if bills(each)}
+        asked = [each for each in asked if each.customer not in billed]
+    return await those_that(unbilled, asked)
 
 
-def _some(
-    patient: Patient, tenants: Iterable[Tenant], first: Sequence[TenantId]
-) -> list[Tenant]:
-    """Return tenants to ask Stripe about: all, or a hundred, those with usage first."""
-    if patient.whole:
-        return list(tenants)
-    wanted = frozenset(first)
-    ordered = sorted(tenants, key=lambda each: each.id not in wanted)
-    return list(islice(ordered, _ASKED))
-
-
-def _looked(
-    patient: Patient, asked: Sequence[Tenant], of: Sequence[Tenant] | object
-) -> str:
-    whole = patient.whole or len(asked) < _ASKED
-    more = "" if whole else " (all: --all)"
-    return f"{len(asked):,} asked about in Stripe{more}"
-
-
-def _names(names: Sequence[TenantId]) -> str:
+def _names(names: list[TenantId]) -> str:
     return examples([visible(each, 40) for each in names])
 
 
@@ -192,7 +201,7 @@ TENANT_CHECKS = (
         "Usage of a tenant without its own customer is on nobody's invoice, or on"
         " another's.",
         _customers,
-        asks=BOTH,
+        asks=REDIS,
         of_billing=True,
     ),
     Check(

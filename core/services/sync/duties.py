@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from meterdeck.core.adapters.late_error_calls import LateErrorCalls
+from meterdeck.core.model.destinations import Notification
 from meterdeck.core.services.close_guard import CloseGuard
 from meterdeck.core.services.error_reports import ErrorReports, Handled
 from meterdeck.core.services.letters import Letters
@@ -99,10 +100,7 @@ class Duties:
             return
         # A web server, which most workers need not import.
         from meterdeck.core.adapters.http_server import HttpServer  # noqa: PLC0415
-        from meterdeck.core.adapters.webhook_app import (  # noqa: PLC0415
-            Notification,
-            webhook_app,
-        )
+        from meterdeck.core.adapters.webhook_app import webhook_app  # noqa: PLC0415
 
         async def notified(notification: Notification) -> None:
             self._handled(await self._reports.notified(notification))

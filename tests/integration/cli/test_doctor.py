@@ -1,6 +1,7 @@
 """`meterdeck doctor`: what people see, what programs get, how it ends."""
 
 import os
+import pty
 import signal
 from datetime import UTC, datetime
 from pathlib import Path
@@ -92,6 +93,8 @@ def test_a_redis_out_of_reach_ends_with_three(cli: CommandLine) -> None:
     assert results["redis"] == "fault"
     assert results["memory"] == "unknown"
     assert results["spool"] == "ok"
+    told = cli("doctor", "--context", "away").out
+    assert "not looked at: Redis does not answer → mend redis first\n" in told
 
 
 def test_names_from_outside_do_not_act_on_the_terminal(
@@ -178,6 +181,7 @@ def test_a_key_that_cannot_be_used_is_a_finding_and_the_rest_is_looked_at(
     assert found["key"]["result"] == "fault"
     assert "is a live key in a test context" in found["key"]["found"]
     assert found["meters"]["found"] == "not looked at: Stripe's key cannot be used"
+    assert found["meters"]["first"] == "key"
     assert found["memory"]["result"] == "ok"
 
 
@@ -219,6 +223,49 @@ def test_mending_shows_what_it_would_change_and_changes_it_when_told(
         }
     ]
     assert store.sismember("meterdeck:tenants", acme)
+
+
+@pytest.mark.parametrize("answer", ["stagin\r", "\r", "\x04"])
+def test_nothing_is_changed_unless_the_name_is_typed(
+    cli: CommandLine,
+    store: redis.Redis,
+    acme: str,
+    answer: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A terminal where another word, nothing, or the end of input is typed."""
+    store.srem("meterdeck:tenants", acme)
+    keyboard, slave = pty.openpty()
+    try:
+        os.write(keyboard, answer.encode())
+        with os.fdopen(slave) as stdin:
+            monkeypatch.setattr("sys.stdin", stdin)
+            done = cli("doctor", "index", "--fix")
+    finally:
+        os.close(keyboard)
+    assert "type staging to make 1 change: " in done.err
+    assert "that is not the context's name; nothing was changed" in done.err
+    assert done.code == 1
+    assert not store.sismember("meterdeck:tenants", acme)
+
+
+def test_what_was_not_shown_is_not_changed(
+    cli: CommandLine, store: redis.Redis, acme: str
+) -> None:
+    """What comes between the preview and the name is left for the next look.
+
+    The preview is on the terminal also where the answer is one for programs.
+    """
+    store.srem("meterdeck:tenants", acme)
+    command = [METERDECK, "doctor", "index", "--fix", "--json"]
+    with Terminal([*command, "--config", str(cli.config)]) as terminal:
+        shown = terminal.wait_for("type staging to make 1 change:")
+        assert "  put 1 tenant into the index" in shown
+        store.hset("meterdeck:tenant:late", "name", "Late")
+        terminal.send("staging\r")
+        assert terminal.wait_end() == 0
+    assert store.sismember("meterdeck:tenants", acme)
+    assert not store.sismember("meterdeck:tenants", "late")
 
 
 def test_mending_is_refused_where_nothing_may_be_changed(

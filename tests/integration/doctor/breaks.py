@@ -21,6 +21,7 @@ from meterdeck.core.local_stripe.refusals import LocalStripeRefusal
 from meterdeck.core.model.changes import Actor, AdjustKind, Adjustment, Bill
 from meterdeck.core.model.context import Context, Secret, StripeOptions
 from meterdeck.core.model.delivery import Wanted
+from meterdeck.core.model.late_errors import LATE_ERRORS
 from meterdeck.core.model.usage import CounterId, ResourceName, Tenant, TenantId
 from meterdeck.core.services.event_queue import EventQueue
 from meterdeck.core.services.operator_changes import OperatorChanges
@@ -274,6 +275,20 @@ async def _stripe_clock(ward: Ward) -> AsyncIterator[None]:
     ward.account.ahead = timedelta(seconds=90)
     yield
     ward.account.ahead = timedelta(0)
+
+
+@breaks("webhook")
+async def _webhook(ward: Ward) -> AsyncIterator[None]:
+    options = replace(
+        ward.context.delivery, webhook_port=1, webhook_secret=Secret("whsec_x")
+    )
+    ward.context = replace(ward.context, delivery=options)
+    yield
+    ward.account.call(
+        "POST", "/v2/core/event_destinations", name="worker", event_payload="thin",
+        type="webhook_endpoint", enabled_events=list(LATE_ERRORS),
+        webhook_endpoint={"url": "http://127.0.0.1:1/stripe"},
+    )  # fmt: skip
 
 
 @breaks("prices")

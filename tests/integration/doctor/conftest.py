@@ -2,8 +2,8 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -88,6 +88,7 @@ class Ward:
         worker: What a worker says of itself; None for no worker.
         key_problem: Why Stripe's key cannot be used.
         limit_s: Seconds for one check.
+        asked: About how many customers Stripe is asked singly.
     """
 
     context: Context
@@ -99,9 +100,11 @@ class Ward:
     worker: dict[str, object] | None = field(default_factory=dict)
     key_problem: str = ""
     limit_s: float = 10.0
+    asked: int = 100
 
-    async def findings(self, *names: str, fix: bool = False) -> dict[str, Finding]:
-        """Make every check, or these; with `fix` mend what can be, and look again."""
+    @asynccontextmanager
+    async def doctor(self) -> AsyncIterator[Doctor]:
+        """Open a doctor for a moment."""
         client = open_redis(self.context.redis)
         stripe = None if self.key_problem else self.context.stripe
         gateway = StripeGateway(stripe, self.context.mode) if stripe else None
@@ -114,9 +117,18 @@ class Ward:
                 gateway=gateway,
                 key_problem=self.key_problem,
                 whole=self.whole,
+                asked=self.asked,
                 wall=lambda: datetime.now(UTC) + self.skew,
             )
-            doctor = Doctor(patient, limit_s=self.limit_s)
+            yield Doctor(patient, limit_s=self.limit_s)
+        finally:
+            await client.aclose()
+            if gateway is not None:
+                await gateway.close()
+
+    async def findings(self, *names: str, fix: bool = False) -> dict[str, Finding]:
+        """Make every check, or these; with `fix` mend what can be, and look again."""
+        async with self.doctor() as doctor:
             checks = doctor.checks(names)
             found = {each.name: await doctor.make(each) for each in checks}
             if fix:
@@ -125,10 +137,6 @@ class Ward:
                         await change.make()
                     found[each.name] = await doctor.again(each)
             return found
-        finally:
-            await client.aclose()
-            if gateway is not None:
-                await gateway.close()
 
     async def wrong(self, *names: str) -> dict[str, Finding]:
         """Return what is not well."""

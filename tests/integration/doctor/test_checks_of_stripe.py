@@ -25,7 +25,7 @@ async def test_a_deleted_customer_is_found_before_others(billed_ward: Ward) -> N
     ward.account.call("DELETE", f"/v1/customers/{gone}")
     found = (await ward.findings("customers"))["customers"]
     assert found.severity is Severity.FAULT
-    assert "1 customers are deleted in Stripe: gone" in found.found
+    assert "1 customer is deleted in Stripe: gone; all 2 customers asked" in found.found
 
     await ward.read_stripe()
     assert await ward.wrong("customers") == {}
@@ -48,6 +48,76 @@ async def test_customers_that_are_shared_are_found(billed_ward: Ward) -> None:
     ward.account.call("DELETE", f"/v1/customers/{second}")
     await ward.read_stripe()
     assert await ward.wrong("customers") == {}
+
+
+async def test_what_redis_knows_of_customers_is_told_without_stripe(
+    billed_ward: Ward,
+) -> None:
+    """Who shares one, and who has none; not whether one is deleted."""
+    ward = billed_ward
+    ward.key_problem = "stripe.api_key is missing"
+    found = await ward.findings("customers", "grace", "items")
+    customers = found["customers"]
+    assert (customers.severity, customers.first) == (Severity.UNKNOWN, "key")
+    assert "1 tenant, none shares a customer" in customers.found
+    assert found["grace"].severity is Severity.OK
+    assert (found["items"].mend, found["items"].first) == ("mend key first", "key")
+
+    ward.store.hset("meterdeck:tenant:twin", mapping={"customer": ward.account.acme})
+    ward.store.sadd("meterdeck:tenants", "twin")
+    assert (await ward.findings("customers"))["customers"].severity is Severity.FAULT
+
+
+async def test_a_key_that_is_refused_still_gets_the_time(billed_ward: Ward) -> None:
+    """The refusal has its Date; everything else waits for a key that is taken."""
+    ward, options = billed_ward, billed_ward.context.stripe
+    assert options is not None
+    other = replace(options, api_key=Secret("sk_test_other"))
+    ward.context = replace(ward.context, stripe=other)
+    ward.account.ahead = timedelta(seconds=90)
+    try:
+        found = await ward.wrong()
+    finally:
+        ward.account.ahead = timedelta(0)
+    assert found["stripe"].severity is Severity.FAULT
+    assert "s behind Stripe" in found["stripe_clock"].found
+    assert {found[n].first for n in ("stripe_version", "meters", "items")} == {"stripe"}
+
+
+async def test_every_customer_is_asked_about_in_pages(billed_ward: Ward) -> None:
+    """With --all: whoever no page has is asked about singly, and nobody is missed."""
+    ward, seller = billed_ward, billed_ward.account.seller
+    customers = [ward.account.customer(f"t{n}") for n in range(5)]
+    for customer in customers[1:]:
+        seller.subscription(customer, ward.account.price)
+    ward.store.mset({counter(f"t{n}"): 5 for n in range(5)})
+    await ward.read_stripe()
+    ward.asked = 3
+    found = await ward.findings("customers", "items")
+    drawn = "3 of 6 customers asked about in Stripe, drawn by lot"
+    assert f"{drawn}, those with usage first (all: --all)" in found["customers"].found
+    assert f"{drawn} (all: --all)" in found["items"].found
+
+    ward.account.call("DELETE", f"/v1/customers/{customers[1]}")
+    asked: list[str] = []
+
+    async def note(_method: str, path: str) -> None:
+        asked.append(path)
+
+    ward.whole, ward.account.local.pace = True, note
+    try:
+        found = await ward.findings("customers", "items")
+    finally:
+        ward.account.local.pace = None
+        for customer in (customers[0], *customers[2:]):
+            ward.account.call("DELETE", f"/v1/customers/{customer}")
+    every = "all 6 customers asked about in Stripe"
+    assert found["customers"].found == f"1 customer is deleted in Stripe: t1; {every}"
+    two = "2 tenants with usage have no metered item"
+    assert found["items"].found.startswith(two)
+    assert [each for each in asked if "/customers/" in each] == [
+        f"/v1/customers/{customers[1]}"
+    ]
 
 
 async def test_meters_that_are_inactive_or_count_otherwise_are_found(

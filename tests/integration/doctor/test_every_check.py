@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 from tests.integration.doctor.breaks import BREAKS
-from tests.integration.doctor.conftest import Ward
+from tests.integration.doctor.conftest import Ward, counter
 
+from meterdeck.core.errors import Refused
 from meterdeck.core.model.diagnosis import Severity
 from meterdeck.core.services import doctor as package
 from meterdeck.core.services.doctor.check import Check
@@ -73,6 +74,8 @@ async def test_a_check_fails_alone_and_passes_when_mended(
         assert list(wrong) == [name], wrong
         assert all((wrong[name].found, wrong[name].why, wrong[name].mend))
         assert bool(unknown) is (name in FIRST), unknown
+        assert {found[each].first for each in unknown} <= {name}
+        assert all(f"mend {name} first" == found[each].mend for each in unknown)
 
     assert await billed_ward.wrong(name) == {}
 
@@ -83,3 +86,17 @@ async def test_what_can_be_mended_safely_is(billed_ward: Ward, name: str) -> Non
     async with BREAKS[name](billed_ward):
         found = await billed_ward.findings(name, fix=True)
         assert found[name].severity is Severity.OK, found[name]
+
+
+async def test_a_lease_is_ended_only_as_it_was_shown(billed_ward: Ward) -> None:
+    """An event that another worker took meanwhile is not taken from it."""
+    store, label = billed_ward.store, counter("acme").rpartition(":")[2]
+    record = f"meterdeck:billing:acme:api_calls:{label}"
+    async with BREAKS["leases"](billed_ward), billed_ward.doctor() as doctor:
+        (leases,) = doctor.checks(["leases"])
+        (change,) = await doctor.changes(leases)
+        store.hset(record, "worker", "worker-2")
+        before = store.dump(record)
+        with pytest.raises(Refused, match="not held any more as it was shown"):
+            await change.make()
+        assert store.dump(record) == before

@@ -13,7 +13,7 @@ from tests.support.stripe_account import Clock, Seller
 from tests.support.webhook_sink import Sink, webhook_sink
 
 from meterdeck.core.adapters.http_server import HttpServer
-from meterdeck.core.adapters.webhook_app import Notification, webhook_app
+from meterdeck.core.adapters.webhook_app import webhook_app
 from meterdeck.core.local_stripe import (
     LocalStripe,
     LocalStripeRefusal,
@@ -21,6 +21,7 @@ from meterdeck.core.local_stripe import (
 )
 from meterdeck.core.local_stripe.push_switches import PushSwitches
 from meterdeck.core.model.context import Secret
+from meterdeck.core.model.destinations import Notification
 
 
 @pytest.fixture

@@ -19,13 +19,13 @@ from meterdeck.core.adapters.http_server import HttpServer
 from meterdeck.core.adapters.redis_client import Redis, server_time
 from meterdeck.core.adapters.stripe_gateway import StripeGateway
 from meterdeck.core.adapters.webhook_app import (
-    Notification,
     webhook_app,
 )
 from meterdeck.core.adapters.webhook_signature import check_signature
 from meterdeck.core.errors import BadInput
 from meterdeck.core.model.context import Secret
 from meterdeck.core.model.delivery import Letter
+from meterdeck.core.model.destinations import Notification
 from meterdeck.core.model.event_life import EventState
 from meterdeck.core.model.events import (
     EventOutcome,
