@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from fractions import Fraction
 
-from meterdeck.core.errors import BadInput
+from meterdeck.core.errors import BadInput, MeterdeckError
 from meterdeck.core.model.limit_rules import LimitRule
 from meterdeck.core.model.quantity import LARGEST, parse_quantity
 from meterdeck.core.model.standing import lets_pass
@@ -220,7 +220,12 @@ class BulkOrder:
 
 @dataclass(frozen=True, slots=True)
 class BulkDone:
-    """Which overrides are set, and which are not, with the reason of each."""
+    """Which overrides are set, and which are not, with the reason of each.
+
+    Attributes:
+        stopped: Why the rest was not tried; None where every one was.
+    """
 
     done: tuple[TenantId, ...]
     failed: tuple[tuple[TenantId, str], ...]
+    stopped: MeterdeckError | None = field(default=None, compare=False)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
@@ -139,6 +139,11 @@ def write_request(request: ChangeRequest) -> str:
     if request.until is not None:
         form["until_ms"] = moment_ms(request.until)
     return json.dumps(form, separators=(",", ":"))
+
+
+def meaning_of(request: ChangeRequest) -> str:
+    """Return what stands for what is asked for: the same however long it is wanted."""
+    return digest_of(write_request(replace(request, until=None)))
 
 
 def operation_word(wish: Wish) -> str:

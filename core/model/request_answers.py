@@ -126,6 +126,11 @@ def read_pending(text: bytes) -> Pending | None:
         return None
 
 
+_OPTIONAL = (
+    "meaning", "op", "tenant", "resource", "reason", "before", "after", "by",
+)  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class RequestAnswer:
     """What a person is told of one of their requests.
@@ -134,6 +139,7 @@ class RequestAnswer:
         person: Whose request it is about; `request` is that one's id.
         says: One sentence.
         digest: Of the request's text.
+        meaning: What stands for what was asked for; empty in answers of before.
         op: What was asked for, in the contract's word; empty where nobody could tell.
         result: What the change did: words and numbers, by the contract's names.
     """
@@ -145,6 +151,7 @@ class RequestAnswer:
     says: str
     at: datetime
     digest: str = ""
+    meaning: str = ""
     op: str = ""
     tenant: str = ""
     resource: str = ""
@@ -166,7 +173,7 @@ class RequestAnswer:
             "at_ms": moment_ms(self.at),
             "digest": self.digest,
         }
-        for name in ("op", "tenant", "resource", "reason", "before", "after", "by"):
+        for name in _OPTIONAL:
             if value := getattr(self, name):
                 form[name] = value
         if self.result:
@@ -182,7 +189,6 @@ def read_answer(text: bytes) -> RequestAnswer | None:
     """Read what `RequestAnswer.write` wrote; None for anything else."""
     try:
         found = json.loads(text)
-        optional = ("op", "tenant", "resource", "reason", "before", "after", "by")
         result = found.get("result", {})
         if not isinstance(result, dict):
             return None
@@ -194,7 +200,7 @@ def read_answer(text: bytes) -> RequestAnswer | None:
             says=_text(found["says"]),
             at=moment_at(found["at_ms"]),
             digest=_text(found["digest"]),
-            **{name: _text(found.get(name, "")) for name in optional},
+            **{name: _text(found.get(name, "")) for name in _OPTIONAL},
             result=result,
         )
     except (AttributeError, KeyError, OverflowError, RecursionError):

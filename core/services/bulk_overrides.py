@@ -161,4 +161,5 @@ class _Run:
             if tenant not in self._done
         ]
         failed.sort(key=lambda one: one[1] == NOT_TRIED)
-        return BulkDone(tuple(t for t in tenants if t in self._done), tuple(failed))
+        done = tuple(tenant for tenant in tenants if tenant in self._done)
+        return BulkDone(done, tuple(failed), self._stop)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from meterdeck.core.adapters.redis_client import Redis, to_milliseconds
+from meterdeck.core.errors import Unreachable
 from meterdeck.core.model.bulk_override import BulkOrder
 from meterdeck.core.model.change_requests import (
     Change,
@@ -146,13 +147,15 @@ class Applier:
         done = await BulkOverrides(self._changes).perform(
             order, actor=actor, operation_id=operation
         )
+        if isinstance(done.stopped, Unreachable):
+            raise done.stopped  # what is set stays set; the rest is, when it is back
         failed = [[tenant, why[:200]] for tenant, why in done.failed]
         what = counted(len(done.done), "override")
         said = f"done: {what} {'removed' if order.remove else 'set'}"
         if failed:
             said = f"{said}, {len(failed):,} not"
         result: dict[str, object] = {"done": len(done.done), "failed": failed}
-        return Outcome(said, "", what, result, whole=not failed)
+        return Outcome(said, "", what, result)
 
     # -- a repeat so late that the scripts may have forgotten ----------------------
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from datetime import timedelta
 
 from meterdeck.core.adapters.redis_client import Redis, server_time
 from meterdeck.core.adapters.request_calls import RequestCalls
-from meterdeck.core.errors import Asked, BadInput, ReadOnly, Refused
+from meterdeck.core.errors import Asked, BadInput, ReadOnly, Refused, Unreachable
 from meterdeck.core.model.change_requests import (
     LARGEST_REQUEST,
     ChangeRequest,
@@ -74,10 +75,12 @@ class Asking:
     async def _answer(self, request_id: str, place: str) -> RequestAnswer | None:
         until, pause_s = time.monotonic() + self._rules.wait_s, _FIRST_PAUSE_S
         while time.monotonic() < until:
-            for place_, answer in await self._calls.answers_after(self.person, place):
-                place = place_
-                if answer.id == request_id:
-                    return answer
+            # What cannot be read says nothing of what was asked for: it may be done.
+            with suppress(Unreachable):
+                for at, answer in await self._calls.answers_after(self.person, place):
+                    place = at
+                    if answer.id == request_id:
+                        return answer
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
         return None

@@ -19,11 +19,9 @@ class Outcome:
         says: One sentence.
         before: For a person; empty where it was of many.
         result: By the contract's names.
-        whole: Whether all of it was done.
     """
 
     says: str
     before: str
     after: str
     result: dict[str, object]
-    whole: bool = True

@@ -11,6 +11,7 @@ from meterdeck.core.model.change_requests import (
     ChangeRequest,
     Decision,
     digest_of,
+    meaning_of,
     operation_word,
 )
 from meterdeck.core.model.names import name_text
@@ -127,6 +128,7 @@ def _described(
         says="",
         at=now,
         digest=digest_of(text),
+        meaning=meaning_of(request),
         op=operation_word(wish),
         tenant=getattr(wish, "tenant", ""),
         resource=getattr(wish, "resource", ""),

@@ -147,9 +147,7 @@ class RequestedBulk:
         """
         answer = _done(await self._asking.ask(operation_id, order))
         progress(len(order.limits))
-        raw = answer.result.get("failed", [])
-        pairs = raw if isinstance(raw, list) else []
-        failed = tuple((TenantId(str(who)), str(why)) for who, why in pairs)
+        failed = _read(answer, _failed)
         missed = {tenant for tenant, _ in failed}
         done = tuple(tenant for tenant, _ in order.limits if tenant not in missed)
         return BulkDone(done, failed)
@@ -169,7 +167,7 @@ def _done(answer: RequestAnswer) -> RequestAnswer:
 def _read(answer: RequestAnswer, read: Callable[[dict[str, object]], _T]) -> _T:
     try:
         return read(answer.result)
-    except (KeyError, OverflowError, TypeError) as error:
+    except (KeyError, OverflowError, TypeError, ValueError) as error:
         raise Refused(
             f"it was done, but the answer cannot be read: {answer.says}"
         ) from error
@@ -183,6 +181,13 @@ def _adjusted(found: dict[str, object]) -> Adjusted:
         audit_id=_word(found, "audit_id"),
         replayed=found.get("replayed") is True,
     )
+
+
+def _failed(found: dict[str, object]) -> tuple[tuple[TenantId, str], ...]:
+    pairs = found.get("failed", [])
+    if not isinstance(pairs, list):
+        raise TypeError("failed")
+    return tuple((TenantId(str(who)), str(why)) for who, why in pairs)
 
 
 def _whole(found: dict[str, object], name: str) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from meterdeck.core.adapters.redis_client import Redis, enter_write, server_time
-from meterdeck.core.adapters.request_calls import Head, RequestCalls, Step
+from meterdeck.core.adapters.request_calls import Head, Known, RequestCalls, Step
 from meterdeck.core.errors import (
     BadInput,
     MeterdeckError,
@@ -22,9 +22,10 @@ from meterdeck.core.model.change_requests import (
     ChangeRequest,
     Decision,
     digest_of,
+    meaning_of,
 )
 from meterdeck.core.model.context import Context
-from meterdeck.core.model.names import name_text
+from meterdeck.core.model.names import name_bytes, name_text
 from meterdeck.core.model.request_answers import Pending, RequestAnswer, RequestState
 from meterdeck.core.model.request_reading import id_in, read_request
 from meterdeck.core.services.operator_changes import OperatorChanges
@@ -179,13 +180,10 @@ class RequestServer:
         """Return what is to be carried out now; None where it is answered."""
         known = await self._calls.known(head.person, request.id)
         text = name_text(head.text or b"")
-        if known.last is not None or known.pending is not None:
-            before = known.last or known.pending
-            assert before is not None
-            if before.digest != digest_of(text):
-                error = Refused("this id was used for another request before")
-                await self._refuse(head, "", error, about=request.id)
-                return None
+        if not _is_same(known, request, text):
+            error = Refused("this id was used for another request before")
+            await self._refuse(head, "", error, about=request.id)
+            return None
         if known.last is not None:
             await self._settle(_from(head, request.id, answer=known.last, final=False))
             return None
@@ -286,6 +284,20 @@ def _read(head: Head) -> ChangeRequest:
             f"the request has {head.size:,} bytes; at most {LARGEST_REQUEST:,} are read"
         )
     return read_request(head.text)
+
+
+def _is_same(known: Known, request: ChangeRequest, text: str) -> bool:
+    """Tell whether what is known of an id, if anything, is the same request.
+
+    A repeat may be wanted for longer than the first one was.
+    """
+    before = known.last or known.pending
+    if before is None or before.digest == digest_of(text):
+        return True
+    meant = known.last.meaning if known.last else ""
+    if known.pending and not meant:
+        meant = meaning_of(read_request(name_bytes(known.pending.text)))
+    return meant == meaning_of(request)
 
 
 def _from(

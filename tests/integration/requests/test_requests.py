@@ -2,14 +2,14 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from redis.exceptions import NoPermissionError
+from tests.integration.requests.asked import ACME, NOBODY, adding, asked, states, used
 from tests.support.contexts import CALLS
-from tests.support.people import Person, at_work, office, server_of
+from tests.support.people import Person, at_work, server_of
 from tests.support.raw import ask
 
 from meterdeck.core.adapters.redis_client import Redis
@@ -18,79 +18,15 @@ from meterdeck.core.errors import Asked, Conflict, Refused
 from meterdeck.core.model.bulk_override import BulkDone, BulkOrder
 from meterdeck.core.model.change_requests import Verdict
 from meterdeck.core.model.changes import (
-    Actor,
-    AdjustKind,
-    Adjustment,
-    Bill,
     Override,
     Undone,
 )
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.request_answers import Pending, RequestState
 from meterdeck.core.model.usage import TenantId
-from meterdeck.core.sandbox.valkey import Valkey
 from meterdeck.core.services.operator_changes import OperatorChanges
 from meterdeck.core.services.requests.serving import RequestServer
 from meterdeck.core.services.usage import UsageService
-
-ACME = TenantId("acme")
-NOBODY = Actor("whoever", "says so")
-
-
-@pytest.fixture
-def context(redis_server: Valkey) -> Context:
-    """The worker's context."""
-    return office(redis_server.url)
-
-
-@pytest.fixture
-def server(redis: Redis, context: Context) -> RequestServer:
-    """A worker."""
-    return server_of(redis, context)
-
-
-@pytest.fixture
-def usage(redis: Redis, context: Context) -> UsageService:
-    """The application."""
-    return UsageService(redis, context)
-
-
-@pytest.fixture
-async def alice(redis: Redis, context: Context) -> AsyncIterator[Person]:
-    """Support; she does not wait for answers."""
-    async with at_work(redis, context, "alice", wait_s=0) as person:
-        yield person
-
-
-@pytest.fixture
-async def bob(redis: Redis, context: Context) -> AsyncIterator[Person]:
-    """A lead; he does not wait either."""
-    async with at_work(redis, context, "bob", wait_s=0) as person:
-        yield person
-
-
-def adding(units: int, expected: int | None = None) -> Adjustment:
-    """Return an adjustment of acme's calls."""
-    bill = Bill.QUOTA_ONLY
-    return Adjustment(ACME, CALLS, AdjustKind.ADD, units, expected, bill, "why")
-
-
-async def used(redis: Redis) -> int:
-    """Return what acme used of its calls."""
-    (key,) = await ask(redis, "KEYS", "usage:acme:api_calls:*") or [b"none"]
-    return int(await ask(redis, "GET", key) or 0)
-
-
-async def asked(person: Person, wish: Adjustment, request: str) -> None:
-    """Ask for something and do not wait."""
-    with pytest.raises(Asked):
-        await person.changes.adjust(wish, actor=NOBODY, operation_id=request)
-
-
-async def states(person: Person) -> list[RequestState]:
-    """Return what a person was answered for good, oldest first."""
-    seen = await person.desk.look()
-    return [each.state for each in reversed(seen.answered)]
 
 
 async def test_a_change_is_asked_for_made_by_the_worker_and_answered(

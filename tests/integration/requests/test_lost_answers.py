@@ -1,0 +1,102 @@
+"""Requests whose answer was lost, on either side: done once, and told."""
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from tests.integration.requests.asked import NOBODY, adding, asked, hurried, used
+from tests.support.contexts import CALLS
+from tests.support.people import at_work
+from tests.support.proxy import Proxy
+
+from meterdeck.core.adapters.redis_client import Redis
+from meterdeck.core.errors import RedisUnreachable
+from meterdeck.core.model.bulk_override import BulkOrder
+from meterdeck.core.model.changes import Override
+from meterdeck.core.model.context import Context
+from meterdeck.core.model.request_answers import Pending, RequestState
+from meterdeck.core.model.usage import TenantId
+from meterdeck.core.services.operator_changes import OperatorChanges
+from meterdeck.core.services.requests.applying import Applier
+from meterdeck.core.services.requests.serving import RequestServer
+
+
+async def test_a_repeat_by_whoever_lost_the_answer_is_answered_again(
+    redis: Redis, context: Context, server: RequestServer
+) -> None:
+    """It is wanted for longer than the first was, and is the same request."""
+    async with at_work(redis, context, "alice") as alice:
+
+        async def twice() -> list[str]:
+            made = []
+            for _ in range(2):
+                done = await alice.changes.adjust(
+                    adding(50), actor=NOBODY, operation_id="r-1"
+                )
+                made.append(done.audit_id)
+                await asyncio.sleep(0.002)  # its end is another millisecond
+            return made
+
+        asking = asyncio.create_task(twice())
+        while not asking.done():
+            await server.serve()
+            await asyncio.sleep(0.01)
+        first, again = await asking
+        assert first == again
+
+        waits = adding(900)
+        await asked(hurried(alice), waits, "r-2")
+        await server.serve()
+        await asked(hurried(alice), waits, "r-2")
+        await server.serve()
+        seen = await alice.desk.look()
+        assert [each.state for each in seen.pending] == [RequestState.WAITING]
+        assert {each.state for each in seen.answered} == {RequestState.DONE}
+    assert await used(redis) == 50
+
+
+async def test_an_answer_that_cannot_be_read_does_not_mean_that_nobody_was_asked(
+    redis: Redis, context: Context, server: RequestServer
+) -> None:
+    """It is `Asked`: it may be done, and is, a moment later."""
+    async with Proxy(context.redis.url) as proxy:
+        there = replace(context, redis=replace(context.redis, url=proxy.url))
+        async with at_work(redis, there, "alice", wait_s=0.1) as alice:
+            proxy.lose(b"XRANGE")
+            await asked(alice, adding(5), "r-1")
+            assert proxy.faults == 1
+    await server.serve()
+    assert await used(redis) == 5
+
+
+async def test_many_overrides_go_on_after_a_server_was_away(
+    redis: Redis, context: Context
+) -> None:
+    """It is no answer that half of them were not tried."""
+    order = BulkOrder(
+        CALLS, tuple((TenantId(f"t{n}"), 9) for n in range(40)), None, "x"
+    )
+
+    class AwayOnce(OperatorChanges):
+        """Loses its server at one tenant, the first time."""
+
+        left = 1
+
+        async def set_override(
+            self, tenant: str, *given: Any, **named: Any
+        ) -> Override:
+            if tenant == "t20" and self.left:
+                self.left = 0
+                raise RedisUnreachable("Redis does not answer: as a test wants it")
+            return await super().set_override(tenant, *given, **named)
+
+    applier = Applier(redis, context, AwayOnce(redis, context))
+    now = datetime.now(UTC)
+    record = Pending("alice", "r-1", "", RequestState.APPLYING, now, now, began=now)
+    with pytest.raises(RedisUnreachable):
+        await applier.apply(order, record, now)
+    outcome = await applier.apply(order, record, now)
+    assert outcome.says == "done: 40 overrides set"
+    assert len(await OperatorChanges(redis, context).overrides()) == 40
