@@ -28,7 +28,7 @@ from meterdeck.core.errors import Unreachable
 
 _SPARED = 0.4
 """Share of the time after which programs whose memory is watched are left alone."""
-_SETTLED_S = 120.0
+_SETTLED_S = 600.0
 
 
 async def soak(folder: Path, seconds: float, seed: int, tenants: int) -> Sheet:

@@ -111,7 +111,7 @@ async def look(context: Context) -> Picture:
     async with Engine(context) as engine:
         watch = engine.watch()
         updates = watch.updates()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             async for update in updates:
                 picture.apply(update)
                 if picture.loaded or picture.stale or picture.updates >= 2:
