@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
+from itertools import compress
 from typing import Protocol
 
 from meterdeck.core.model.usage import Tenant, TenantStatus
@@ -95,8 +96,18 @@ class WorstOrder:
         self._ordered = sorted(names, key=self._ranks.__getitem__)
         self.moved: set[int] = set()
 
-    def order(self, worst: Sequence[int]) -> list[int]:
-        """Return the rows in order by what `worst` says now."""
+    def order(
+        self, worst: Sequence[int], rows: Sequence[int] | None = None
+    ) -> list[int]:
+        """Return all rows, or `rows`, in order by what `worst` says now."""
+        self._put_moved(worst)
+        if rows is None:
+            return self._ordered.copy()
+        if _are_few(rows, self._ordered):
+            return sorted(rows, key=self._ranks.__getitem__)
+        return _among(self._ordered, rows)
+
+    def _put_moved(self, worst: Sequence[int]) -> None:
         ranks, moved = self._ranks, []
         for row in self.moved:
             rank = self._rank(worst[row], ranks[row] % _PLACES)
@@ -110,7 +121,6 @@ class WorstOrder:
             rest = [row for row in self._ordered if row not in away]
             # Two stretches in order are merged in one go.
             self._ordered = sorted(rest + moved, key=ranks.__getitem__)
-        return self._ordered.copy()
 
     @staticmethod
     def _rank(worst: int, place: int) -> int:
@@ -140,8 +150,8 @@ class FleetOrder:
         self, key: str, *, reverse: bool = False, rows: Sequence[int] | None = None
     ) -> list[int]:
         """Return `rows` (all of them by default) in order; see `Fleet.order`."""
-        if key == SortKey.WORST and not reverse and rows is None:
-            return self._by_worst()
+        if key == SortKey.WORST and not reverse:
+            return self._by_worst(rows)
         ordered = self._names(rows)
         if key == SortKey.NAME:
             return ordered[::-1] if reverse else ordered
@@ -149,23 +159,18 @@ class FleetOrder:
         ordered.sort(key=rank, reverse=descending != reverse)
         return ordered
 
-    def _by_worst(self) -> list[int]:
-        """Return all rows, those nearest to a limit first: the usual order."""
+    def _by_worst(self, rows: Sequence[int] | None) -> list[int]:
+        """Return rows, those nearest to a limit first: the usual order."""
         worst = self._fleet.severity.worst
         if self._worst is None:
             self._worst = WorstOrder(self._names(None), worst)
-        return self._worst.order(worst)
+        return self._worst.order(worst, rows)
 
     def _names(self, rows: Sequence[int] | None) -> list[int]:
-        if rows is not None and len(rows) < len(self._fleet.tenants) // 8:
+        if rows is not None and _are_few(rows, self._fleet.tenants):
             return sorted(rows, key=self._name)
         self._refresh()
-        if rows is None:
-            return self._by_name.copy()
-        wanted = bytearray(len(self._fleet.tenants))
-        for row in rows:
-            wanted[row] = 1
-        return [row for row in self._by_name if wanted[row]]
+        return self._by_name.copy() if rows is None else _among(self._by_name, rows)
 
     def _refresh(self) -> None:
         if self._fresh:
@@ -203,10 +208,23 @@ class FleetOrder:
         if index < 0:
             return [0.0] * len(self._fleet.tenants)
         column, units = self._fleet.columns[index], self._fleet.limits.units
+        limits = map(units.__getitem__, column.limit)
         return [
-            _share(used, units[limit])
-            for used, limit in zip(column.used, column.limit, strict=True)
+            used / limit if used > 0 and limit > 0 else _share(used, limit)
+            for used, limit in zip(column.used, limits, strict=True)
         ]
+
+
+def _are_few(rows: Sequence[int], every: Sequence[object]) -> bool:
+    """Tell whether sorting rows is quicker than picking them from all in order."""
+    return len(rows) < len(every) // 8
+
+
+def _among(ordered: Sequence[int], rows: Sequence[int]) -> list[int]:
+    wanted = bytearray(len(ordered))
+    for row in rows:
+        wanted[row] = 1
+    return list(compress(ordered, map(wanted.__getitem__, ordered)))
 
 
 def _share(used: int, limit: int) -> float:

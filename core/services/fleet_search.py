@@ -7,14 +7,20 @@ changed tenant rebuilds one block, not the text of a hundred thousand.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import compress
 
 from meterdeck.core.model.filter.tenant_terms import TextField
 from meterdeck.core.model.filter.words import FIELD, ROW, letters_in_order, plain
 from meterdeck.core.model.usage import Tenant
 
 _BLOCK = 1024
-_MANY = 128
+_MANY = 32
 """Hits in a block from which it is quicker to look at each of its lines."""
+_MOST_KEPT = 20_000
+"""Lines that are kept, 3 MB: a filter is typed letter by letter, and what has `ha` and
+`har` is looked for among what has `ha`.
+"""
 _NAMED = 2
 """Id and name come first in a line; letters in order are looked for only there, as
 random ids have any letters.
@@ -29,6 +35,7 @@ class SearchText:
         self._tenants = tenants
         self._blocks: list[str] = []
         self._stale: set[int] = set()
+        self._last = _Found()
 
     def changed(self, rows: Iterable[int]) -> None:
         """Note that these rows are new, hold another tenant or are gone."""
@@ -40,11 +47,15 @@ class SearchText:
         needle = plain(text)
         if not needle:
             return list(range(len(self._tenants)))
-        found: list[int] = []
-        for number, block in enumerate(self._blocks):
-            if needle in block:
-                found += _lines_with(needle, block, number * _BLOCK)
-        return found
+        last, found = self._last, _Found(needle)
+        if last.needle and last.needle in needle:
+            found.add(last.rows, last.lines)
+        else:
+            for number, block in enumerate(self._blocks):
+                if needle in block:
+                    found.add(*_lines_with(needle, block, number * _BLOCK))
+        self._last = found if len(found.rows) == len(found.lines) else _Found()
+        return found.rows.copy()
 
     def find_in(self, field: TextField, value: str, *, whole: bool) -> list[int]:
         """Return the rows of which one field contains a plain text, or is it."""
@@ -95,6 +106,8 @@ class SearchText:
             self._stale.update(range(len(self._blocks), count))
             self._blocks.extend([""] * (count - len(self._blocks)))
         del self._blocks[count:]
+        if self._stale:
+            self._last = _Found()
         for number in self._stale:
             if number < count:
                 rows = self._tenants[number * _BLOCK : (number + 1) * _BLOCK]
@@ -102,21 +115,42 @@ class SearchText:
         self._stale.clear()
 
 
-def _lines_with(needle: str, block: str, first: int) -> list[int]:
+@dataclass(slots=True)
+class _Found:
+    """Rows whose line contains a needle, and those lines while they are few enough."""
+
+    needle: str = ""
+    rows: list[int] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
+
+    def add(self, rows: Sequence[int], lines: Sequence[str]) -> None:
+        """Look at these lines."""
+        needle = self.needle
+        marks = [needle in line for line in lines]
+        self.rows += compress(rows, marks)
+        if len(self.rows) <= _MOST_KEPT:
+            self.lines += compress(lines, marks)
+
+
+def _lines_with(
+    needle: str, block: str, first: int
+) -> tuple[Sequence[int], Sequence[str]]:
+    """Return rows and lines, all of the block or only those with the needle."""
     if block.count(needle) > _MANY:
-        lines = enumerate(block.split(ROW), first)
-        return [row for row, line in lines if needle in line]
-    found: list[int] = []
+        lines = block.split(ROW)
+        return range(first, first + len(lines)), lines
+    rows, lines = list[int](), list[str]()
     row, at, hit = first, 0, block.find(needle)
     while hit >= 0:
         row += block.count(ROW, at, hit)
-        found.append(row)
-        at = block.find(ROW, hit) + 1
-        if not at:
+        begins, ends = block.rfind(ROW, at, hit) + 1 or at, block.find(ROW, hit)
+        rows.append(row)
+        lines.append(block[begins : None if ends < 0 else ends])
+        if ends < 0:
             break
-        row += 1
+        row, at = row + 1, ends + 1
         hit = block.find(needle, at)
-    return found
+    return rows, lines
 
 
 def _line(tenant: Tenant) -> str:

@@ -379,6 +379,22 @@ def test_search_finds_every_field_in_any_case_and_forgets_old_names() -> None:
     assert len(fleet.search("")) == 3
 
 
+def test_a_text_typed_letter_by_letter_finds_what_it_finds_typed_at_once() -> None:
+    """Also where a tenant is renamed, comes or goes between two letters."""
+    fleet = fleet_of(*(tenant_of(f"harbor-{number}") for number in range(1500)))
+    fleet.apply(update(tenants=(tenant_of("acme"), tenant_of("haven"))))
+    typed = [len(fleet.search(text)) for text in ("h", "ha", "har", "ha", "harbor-7")]
+
+    fleet.apply(update(tenants=(tenant_of("acme", name="Harbor-7"),)))
+    renamed = names(fleet, fleet.search("harbor-77"))
+    fleet.apply(update(tenants=(tenant_of("harbor-777x"),), removed=("harbor-77",)))
+
+    assert typed == [1501, 1501, 1500, 1501, 111]
+    assert renamed == ["harbor-77", *(f"harbor-77{digit}" for digit in range(10))]
+    assert "harbor-777x" in names(fleet, fleet.search("harbor-777"))
+    assert "harbor-77" not in names(fleet, fleet.search("harbor-77"))
+
+
 def test_search_agrees_with_a_plain_loop_over_many_blocks() -> None:
     """Blocks of rows have no seams."""
     used = [f"tenant-{number:05d}" for number in range(3000)]
