@@ -84,6 +84,15 @@ def _place_in_line(file: str) -> int:
     return next(places, len(FIRST))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _state_of_our_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep what programs remember, and their crashes, apart from the user's own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        patch.delenv("METERDECK_STATE_DIR", raising=False)
+        yield
+
+
 @pytest.fixture(scope="session")
 def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
     """One Valkey for the session, on TCP; use `valkey` to have it empty."""

@@ -62,6 +62,7 @@ class Terminal:
         base = {
             "PATH": os.environ["PATH"],
             "HOME": os.environ.get("HOME", "/"),
+            "XDG_STATE_HOME": os.environ.get("XDG_STATE_HOME", ""),
             "LANG": "C.UTF-8",
             "TERM": "xterm-256color",
             "COLORTERM": "truecolor",

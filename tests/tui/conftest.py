@@ -1,9 +1,14 @@
-"""What a hundred consoles in one process need not do again, and when one is idle."""
+"""What a hundred consoles in one process need not do again, and when one is idle.
+
+They write their files into a folder of the tests.
+"""
 
 from asyncio import get_running_loop, sleep
+from collections.abc import Iterator
 from time import monotonic, thread_time
 from typing import Any, cast
 
+import pytest
 from textual import app
 from textual.css.model import RuleSet
 from textual.css.stylesheet import Stylesheet
@@ -50,3 +55,11 @@ def _parse_once(sheet: Stylesheet, css: str, **how: Any) -> list[RuleSet]:
 
 vars(app)["wait_for_idle"] = _until_idle
 Stylesheet._parse_rules = _parse_once  # type: ignore[assignment,method-assign]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Be in a folder of our own: a handoff is written where the console was started."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("here"))
+        yield
