@@ -19,7 +19,9 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 
 import pyte
+from pyte.screens import Char
 from tests.support.leaks import produced
+from wcwidth import wcwidth
 
 # Private modes, kitty keys and mode reports: pyte would print parts of them.
 _PRIVATE = re.compile(
@@ -56,6 +58,7 @@ class Terminal:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._tail = ""
         self._lock = threading.Lock()
+        self._shown: dict[int, str] = {}
         self.received = bytearray()
         self._master, slave = pty.openpty()
         self._set_size(columns, rows)
@@ -130,13 +133,26 @@ class Terminal:
     def text(self) -> str:
         """Return the screen's text, a line a row, right-trimmed."""
         with self._lock:
-            # The cell behind a wide character holds an empty string.
-            return "\n".join(line.rstrip() for line in self.screen.display)
+            return "\n".join(line.rstrip() for line in self._lines())
+
+    def _lines(self) -> list[str]:
+        """Return the screen's lines; only those that were written to are read anew.
+
+        Who waits looks every 20 ms: all cells of a screen took a quarter of a core.
+        """
+        columns, rows = self.screen.columns, range(self.screen.lines)
+        # An accent at a line's beginning goes to the end of the line above.
+        for row in {
+            at for each in self.screen.dirty for at in (each, max(each - 1, 0))
+        }:
+            self._shown[row] = _text_of(self.screen.buffer[row], columns)
+        self.screen.dirty.clear()
+        return [self._shown[row] for row in rows]
 
     def colour_at(self, needle: str) -> str:
         """Return the foreground colour of the first cell of `needle` on the screen."""
         with self._lock:
-            for row, line in enumerate(self.screen.display):
+            for row, line in enumerate(self._lines()):
                 column = line.find(needle)
                 if column >= 0:
                     return str(self.screen.buffer[row][column].fg)
@@ -185,6 +201,18 @@ class Terminal:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+
+
+def _text_of(line: Mapping[int, Char], columns: int) -> str:
+    cells, wide = [], False
+    for column in range(columns):
+        if wide:  # the cell behind a wide character is a part of it
+            wide = False
+            continue
+        text = line[column].data
+        wide = text > "\x7f" and wcwidth(text[0]) == 2
+        cells.append(text)
+    return "".join(cells)
 
 
 KEYS = {
