@@ -17,6 +17,7 @@ The hierarchy::
         ├ RedisUnreachable
         │  └ NotReplicated             written, and on no replica (yet)
         ├ RedisRefused              it answers, but not this: loading, rights, memory
+        │  ├ NoRight                   the Redis user may not
         │  └ ProgramTooOld             its contract is newer than this program (exit 1)
         ├ StripeUnreachable
         └ UnknownOutcome            sent, no answer: nobody knows yet whether done
@@ -168,6 +169,18 @@ class NotReplicated(RedisUnreachable):
 
 class RedisRefused(Unreachable):
     """Redis answers, but refuses commands: loading, replica, memory, rights."""
+
+
+class NoRight(RedisRefused):
+    """The Redis user lacks a right, and nothing was done.
+
+    Attributes:
+        refused: The script or command that was refused; empty: not known.
+    """
+
+    def __init__(self, sentence: str, refused: str = "") -> None:
+        self.refused = refused
+        super().__init__(sentence)
 
 
 class ProgramTooOld(RedisRefused):

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 
 from textual.message import Message
 
-from meterdeck.core.errors import Asked, Conflict, MeterdeckError, UnknownOutcome
+from meterdeck.core.errors import (
+    Asked,
+    Conflict,
+    MeterdeckError,
+    NoRight,
+    UnknownOutcome,
+)
 from meterdeck.tui.requests import Adjust, Request, Target
 from meterdeck.tui.runtime import tell
 
@@ -89,6 +95,8 @@ class ChangeDesk:
             again = request.to_whatever_is_there()
             self._ask(request, error, "Do it anyway", self.perform, again)
         else:
+            if isinstance(error, NoRight):
+                self._app.role.refused(error)
             self._app.say(str(error), title=str(request.target), severity="error")
 
     def _ask(

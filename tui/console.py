@@ -34,6 +34,7 @@ from meterdeck.tui.memory import Memory
 from meterdeck.tui.output.thrifty_app import ThriftyApp
 from meterdeck.tui.picture import LETTERS_COUNTED, Picture
 from meterdeck.tui.requests import Request
+from meterdeck.tui.role_desk import RoleDesk, RoleTold
 from meterdeck.tui.runtime import Ended, Opened, Report, Runtime, tell
 from meterdeck.tui.screens.area import AreaScreen
 from meterdeck.tui.screens.fleet import FleetScreen
@@ -125,6 +126,7 @@ class ConsoleApp(ThriftyApp):
         self.undoing = UndoDesk(self)
         self.changing = ChangeDesk(self)
         self.asking = AskingDesk(self)
+        self.role = RoleDesk(self)
         self._counting = False
         self.actor = actor
         self.environ = environ
@@ -184,6 +186,7 @@ class ConsoleApp(ThriftyApp):
         if self.picture is not None:
             before = self.picture.loaded
             change = self.picture.apply(update)
+            self.role.notice(self.picture)
             large = len(self.picture.fleet) >= _LARGE
             if large and self.picture.loaded and not before:
                 self.set_timer(_SETTLE_S, settle)
@@ -228,6 +231,14 @@ class ConsoleApp(ThriftyApp):
             for screen in self.areas():
                 if screen.on_top:
                     screen.frame(self.picture)
+
+    def on_role_told(self, message: RoleTold) -> None:
+        if self.role.told(message) and self.picture is not None:
+            for screen in self.areas():
+                if screen.on_top:
+                    screen.frame(self.picture)
+                else:
+                    screen.behind = True
 
     def on_answers_heard(self, message: AnswersHeard) -> None:
         self.asking.heard(message)

@@ -21,6 +21,7 @@ from meterdeck.core.model.usage import ResourceName, Tenant, TenantId
 from meterdeck.core.services.fleet import Fleet, FleetChange
 from meterdeck.tui.arming import Arming
 from meterdeck.tui.latencies import Latencies
+from meterdeck.tui.own_role import OwnRole
 
 if TYPE_CHECKING:
     from meterdeck.core.model.alert_sight import AlertSight
@@ -96,6 +97,7 @@ class Picture:
 
     Attributes:
         arming: Whether changes are allowed now; another context begins unarmed.
+        role: Who this console is to Redis, and what it may not.
         stale: Redis does not answer; what is shown is old.
         loaded: The first counters have arrived.
         spool: What waits on this machine's disk; None where it is not known.
@@ -114,6 +116,7 @@ class Picture:
     def __init__(self, context: Context) -> None:
         self.context = context
         self.arming = Arming(context)
+        self.role = OwnRole()
         self.fleet = Fleet(context)
         self.events = EventTail()
         self.redis = _CONNECTING

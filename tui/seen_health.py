@@ -10,4 +10,5 @@ from meterdeck.tui.picture import Picture
 def seen_in(picture: Picture) -> Seen:
     """Return it; belongs to the screen's thread, as the picture does."""
     faults = tuple(fault_words.in_short(picture.faults))
-    return Seen(picture.stripe, picture.spool, picture.letters, faults)
+    user = picture.role.user
+    return Seen(picture.stripe, picture.spool, picture.letters, faults, user)

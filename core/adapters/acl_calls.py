@@ -22,7 +22,25 @@ async def who_am_i(redis: Redis) -> str:
     with redis_errors():
         where = {"target_nodes": (await _nodes(redis))[:1]} if _routed(redis) else {}
         answer = await client.execute_command("ACL", "WHOAMI", **where)
-    return _text(next(iter(answer.values())) if isinstance(answer, Mapping) else answer)
+    return _text(_one_of(answer))
+
+
+async def would_run(
+    redis: Redis, name: str, commands: Sequence[Sequence[bytes | str]]
+) -> list[bool]:
+    """Ask one server whether a user might run each of `commands`; none is run.
+
+    Raises:
+        RedisUnreachable, RedisRefused: As in `redis_errors`.
+    """
+    client: Any = redis  # the library does not type this method
+    with redis_errors():
+        where = {"target_nodes": (await _nodes(redis))[:1]} if _routed(redis) else {}
+        answers = [
+            await client.execute_command("ACL", "DRYRUN", name, *command, **where)
+            for command in commands
+        ]
+    return [_text(_one_of(each)) == "OK" for each in answers]
 
 
 async def seen_users(redis: Redis, name: str) -> Mapping[str, SeenUser | None]:
@@ -78,6 +96,10 @@ async def _everywhere(redis: Redis, *command: str | bytes) -> Mapping[str, Any]:
             *command, target_nodes=nodes
         )
         return found
+
+
+def _one_of(answer: object) -> object:
+    return next(iter(answer.values())) if isinstance(answer, Mapping) else answer
 
 
 def _routed(redis: Redis) -> bool:

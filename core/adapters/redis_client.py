@@ -40,7 +40,12 @@ from redis.exceptions import (
 )
 
 from meterdeck.core.adapters.fair_pool import FairPool, Gate
-from meterdeck.core.errors import RedisRefused, RedisUnreachable, UnknownOutcome
+from meterdeck.core.errors import (
+    NoRight,
+    RedisRefused,
+    RedisUnreachable,
+    UnknownOutcome,
+)
 from meterdeck.core.model.context import RedisOptions
 from meterdeck.core.model.secret import without_secrets
 from meterdeck.core.model.text import visible
@@ -251,19 +256,19 @@ def redis_errors(*, write: str = "", operation_id: str = "") -> Iterator[None]:
         # The library's, before it has sent anything.
         origin = _origin(error)
         if isinstance(origin, AuthenticationError | BusyLoadingError | ResponseError):
-            raise RedisRefused(_refusal(origin)) from error
+            raise _refused(origin) from error
         if isinstance(origin, ConnectionError | TimeoutError | OSError):
             sentence = f"no node of the Redis cluster answers: {_words(origin)}"
             raise RedisUnreachable(sentence) from error
-        raise RedisRefused(_refusal(error)) from error
+        raise _refused(error) from error
     except (AuthenticationError, BusyLoadingError) as error:
-        raise RedisRefused(_refusal(error)) from error
+        raise _refused(error) from error
     except (ConnectionError, TimeoutError, OSError) as error:
         if write and not _never_sent(error):
             raise UnknownOutcome(write, operation_id) from error
         raise RedisUnreachable(_silence(error)) from error
     except RedisError as error:
-        raise RedisRefused(_refusal(error)) from error
+        raise _refused(error) from error
 
 
 async def execute_write(
@@ -330,15 +335,9 @@ def is_login(error: RedisRefused) -> bool:
     return str(error) in _LOGINS
 
 
-def is_no_right(error: RedisRefused) -> bool:
-    """Tell whether a right was missing, for the command or for one inside a script."""
-    cause = error.__cause__
-    return isinstance(cause, RedisError) and _sentence(cause) is _NO_RIGHT
-
-
 def right_missing(
     redis: Redis, error: RedisRefused, *, script: str, what: str, loaded: bool
-) -> RedisRefused:
+) -> NoRight:
     """Return the refusal of a script with who was refused, and which roles may.
 
     Args:
@@ -356,7 +355,7 @@ def right_missing(
         said += " send one: have a worker run, or meterdeck acl --apply as deploy"
     elif why := explained(str(error.__cause__), script=script):
         said += f" was refused; {why}"
-    refused = RedisRefused(said)
+    refused = NoRight(said, script if loaded else "")
     refused.__cause__ = error.__cause__
     return refused
 
@@ -415,17 +414,19 @@ def _silence(error: Exception) -> str:
     return f"Redis does not answer: {_words(error)}"
 
 
-def _refusal(error: Exception) -> str:
+def _refused(error: Exception) -> RedisRefused:
     sentence = _sentence(error)
     if sentence is None:
-        return f"Redis refused: {_words(error)}"
+        return RedisRefused(f"Redis refused: {_words(error)}")
     if sentence is not _NO_RIGHT:
-        return sentence
+        return RedisRefused(sentence)
     # Rare, and the console's start should not pay for the roles' tables.
-    from meterdeck.core.model.acl.refusal import explained  # noqa: PLC0415
+    from meterdeck.core.model.acl.refusal import command_in, explained  # noqa: PLC0415
 
-    why = explained(str(error))
-    return f"{sentence}; {why}" if why else f"{sentence} ({_words(error)})"
+    said = str(error)
+    why = explained(said)
+    told = f"{sentence}; {why}" if why else f"{sentence} ({_words(error)})"
+    return NoRight(told, command_in(said))
 
 
 def _sentence(error: Exception) -> str | None:

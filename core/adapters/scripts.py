@@ -17,7 +17,6 @@ from meterdeck.core.adapters.redis_client import (
     Redis,
     execute_write,
     from_milliseconds,
-    is_no_right,
     is_unknown_script,
     right_missing,
 )
@@ -25,6 +24,7 @@ from meterdeck.core.errors import (
     BadInput,
     BrokenCounter,
     MeterdeckError,
+    NoRight,
     RedisRefused,
     Refused,
 )
@@ -87,9 +87,7 @@ class Script:
                     raise
                 loaded = False
                 reply = await execute_write(redis, "EVAL", self.text, *rest, **sent)
-        except RedisRefused as error:
-            if not is_no_right(error):
-                raise
+        except NoRight as error:
             # `from None` would lose the server's own words.
             raise right_missing(
                 redis, error, script=self._name, what=what, loaded=loaded

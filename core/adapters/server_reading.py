@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from meterdeck.core.adapters.acl_calls import who_am_i
+from meterdeck.core.adapters.acl_calls import who_am_i, would_run
 from meterdeck.core.adapters.redis_client import (
     Redis,
     RoutedRedis,
@@ -93,17 +93,17 @@ async def read_user(redis: Redis, layout: KeyLayout) -> RedisUser | None:
     name = await _allowed(who_am_i(redis))
     if name is None:
         return None
-    asked = abilities(layout)
+    asked = abilities(layout, name)
     commands = [command for each in asked for command in each.commands]
     key = layout.tenant("meterdeck-health")
     may = await _allowed(may_run(redis, key, commands))
+    if may is None:  # a script may not be sent: who makes users may ask without one
+        may = await _allowed(would_run(redis, name, commands))
     if may is None:
         return RedisUser(name)
     answers = iter(may)
-    held = {each.words: [next(answers) for _ in each.commands] for each in asked}
-    return RedisUser(
-        name, tuple(words for words, all_may in held.items() if all(all_may))
-    )
+    held = {each.right: [next(answers) for _ in each.commands] for each in asked}
+    return RedisUser.who_may(name, [each for each in held if all(held[each])])
 
 
 def health_of(facts: ServerFacts) -> ServerHealth:

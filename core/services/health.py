@@ -25,6 +25,7 @@ from meterdeck.core.errors import (
     RedisRefused,
     RedisUnreachable,
 )
+from meterdeck.core.model.acl.own_rights import RedisUser
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.degraded import SpoolSight
 from meterdeck.core.model.fleet_update import Health, Reach
@@ -57,12 +58,14 @@ class Seen:
     Attributes:
         letters: How many need somebody, of `LETTERS_LOOKED_AT` at most.
         faults: What a sandbox's Stripe does wrong on purpose, in words.
+        user: Who asks Redis; None: not known.
     """
 
     stripe: Health
     spool: SpoolSight | None
     letters: int
     faults: tuple[str, ...] = ()
+    user: RedisUser | None = None
 
 
 class HealthService:
@@ -92,6 +95,14 @@ class HealthService:
         """
         return await read_sending(self._redis, self._layout)
 
+    async def user(self) -> RedisUser | None:
+        """Return who asks Redis here, and what that user may; None: not told.
+
+        Raises:
+            RedisUnreachable, RedisRefused: As in `redis_errors`.
+        """
+        return await read_user(self._redis, self._layout)
+
     async def look(self, seen: Seen | None = None) -> FleetHealth:
         """Look at everything; what does not answer is part of the picture.
 
@@ -105,7 +116,7 @@ class HealthService:
             async with asyncio.timeout(_LONGEST_S):
                 at = await server_time(self._redis)
                 redis, waiting, sending, reports = await asyncio.gather(
-                    self._look_at_redis(),
+                    self._look_at_redis(seen),
                     self._waiting(seen),
                     _or_none(self.sending()),
                     _or_none(self._reports.read_until()),
@@ -123,13 +134,13 @@ class HealthService:
         redis = RedisHealth(problem=problem, cluster=is_routed(self._redis))
         return FleetHealth(datetime.now(UTC), redis, stripe, None, None)
 
-    async def _look_at_redis(self) -> RedisHealth:
+    async def _look_at_redis(self, seen: Seen | None) -> RedisHealth:
         ping = await ping_ms(self._redis)
         script = await script_ms(self._redis, self._layout.tenant(_NAME))
         servers, sentinels, user = await asyncio.gather(
             read_servers(self._redis),
             read_sentinels(self._redis, self._context.redis),
-            read_user(self._redis, self._layout),
+            self._user(seen),
         )
         return RedisHealth(
             ping_ms=ping,
@@ -139,6 +150,9 @@ class HealthService:
             sentinels=sentinels,
             user=user,
         )
+
+    async def _user(self, seen: Seen | None) -> RedisUser | None:
+        return seen.user if seen is not None and seen.user else await self.user()
 
     async def _look_at_stripe(
         self, seen: Seen | None, sending: Sending | None, reports: datetime | None

@@ -57,8 +57,8 @@ from meterdeck.tui.picture import Picture
 LIVE = context(Mode.LIVE, name="production", arm_minutes=15)
 WHO, OTHER, _, RAISED = believable()[:4]
 CHANGES_NOTHING = {
-    "ColumnsDialog", "GroupDialog", "SortDialog", "StatesDialog", "CopyMenu",
-    "ExportMenu", "VerifyDialog", "ViewsDialog", "WhatIfDialog",
+    "BarredDialog", "ColumnsDialog", "GroupDialog", "SortDialog", "StatesDialog",
+    "CopyMenu", "ExportMenu", "VerifyDialog", "ViewsDialog", "WhatIfDialog",
 }  # fmt: skip
 """They choose what is shown, copied or written to a file."""
 SHARED = {

@@ -10,7 +10,13 @@ from meterdeck.core.adapters.role_scripts import role_digests
 from meterdeck.core.adapters.script_texts import own_script_texts, script_texts
 from meterdeck.core.errors import BadInput, StripeRefused
 from meterdeck.core.model.acl.key_family import KeyFamily, pattern_of
-from meterdeck.core.model.acl.roles import Role, needs_of
+from meterdeck.core.model.acl.rights import (
+    ROLE_RIGHTS,
+    people_with,
+    right_to,
+    role_with,
+)
+from meterdeck.core.model.acl.roles import ROLES, Role, needs_of
 from meterdeck.core.model.acl.script_needs import SCRIPT_NEEDS
 from meterdeck.core.model.acl.server import Server
 from meterdeck.core.model.acl.stripe_permissions import (
@@ -102,6 +108,21 @@ def test_a_viewer_is_given_no_command_that_writes() -> None:
         needs = needs_of(Role.VIEWER, tagged=tagged, cluster=True, database=3)
         assert (needs.writes, needs.scripts) == ((), frozenset())
         assert "select" in needs.keyless
+
+
+def test_the_rights_by_which_a_role_is_recognised_are_those_of_its_scripts() -> None:
+    """Each role is told from every other, and a script's right from its roles."""
+    assert set(ROLE_RIGHTS) == set(Role)
+    for role, rights in ROLE_RIGHTS.items():
+        assert role_with(rights) == role
+    for script in SCRIPT_NEEDS:
+        if right := right_to(script):
+            assert set(people_with(right)) == {
+                role for role in ("support", "lead", "requester")
+                if script in ROLES[Role(role)].needs.scripts
+            }  # fmt: skip
+    changed_by_people = ROLES[Role.LEAD].needs.scripts
+    assert all(right_to(script) for script in changed_by_people)
 
 
 def test_a_refusal_of_stripe_says_which_permission_is_missing() -> None:

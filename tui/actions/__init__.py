@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from textual.binding import Binding
 
+from meterdeck.core.model.acl.rights import Right
 from meterdeck.core.model.context import Context, Mode
 from meterdeck.core.model.text import visible
 from meterdeck.tui.actions.action import Action, Area, Confirm
@@ -25,13 +26,23 @@ from meterdeck.tui.actions.health import HEALTH
 from meterdeck.tui.actions.records import RECORDS
 from meterdeck.tui.actions.requests import REQUESTS
 from meterdeck.tui.actions.tenants import TENANTS
+from meterdeck.tui.own_role import right_for
 
 if TYPE_CHECKING:
     from meterdeck.tui.picture import Picture
 
 __all__ = [
-    "ACTIONS", "BY_ID", "Action", "Area", "Confirm", "bindings", "gate", "of_area",
-    "offered", "refusal",
+    "ACTIONS",
+    "BY_ID",
+    "Action",
+    "Area",
+    "Confirm",
+    "bindings",
+    "gate",
+    "lacking",
+    "of_area",
+    "offered",
+    "refusal",
 ]  # fmt: skip
 
 ACTIONS: tuple[Action, ...] = (
@@ -81,7 +92,15 @@ def gate(action: Action, picture: Picture | None) -> str:
     why = refusal(action, picture.context if picture else None)
     if why or picture is None or not action.changes:
         return why
+    if right := lacking(action, picture):
+        return f"this Redis user has no right to {right}, nothing was changed"
     return picture.arming.refusal()
+
+
+def lacking(action: Action, picture: Picture) -> Right | None:
+    """Return the right that an action needs and this Redis user lacks; None: none."""
+    right = right_for(action, picture.context)
+    return right if right is not None and picture.role.lacks(right) else None
 
 
 def refusal(action: Action, context: Context | None) -> str:

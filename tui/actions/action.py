@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, Flag, auto
 
+from meterdeck.core.model.acl.rights import Right
+
 
 class Area(Flag):
     """The screens an action belongs to."""
@@ -57,6 +59,7 @@ class Action:
         rehearses: Changes what a sandbox's Stripe does wrong on purpose; it asks
             nothing, as nothing real depends on it.
         arms: Allows changes from then on, or ends that.
+        right: What of Redis's user it needs that not every role has.
     """
 
     id: str
@@ -73,6 +76,7 @@ class Action:
     sandbox: bool = False
     rehearses: bool = False
     arms: bool = False
+    right: Right | None = None
 
     @property
     def changes(self) -> bool:

@@ -1,5 +1,6 @@
 """Actions on drift: compare with Stripe, mend what differs."""
 
+from meterdeck.core.model.acl.rights import Right
 from meterdeck.tui.actions.action import Action, Area, Confirm
 
 DRIFT: tuple[Action, ...] = (
@@ -16,10 +17,10 @@ DRIFT: tuple[Action, ...] = (
            Area.DRIFT, 9),
     Action("repair", "r", "r", "repair",
            "Repair this counter, or what is marked: a plan",
-           Area.DRIFT, 5, Confirm.TYPED, writes=True),
+           Area.DRIFT, 5, Confirm.TYPED, writes=True, right=Right.BILL),
     Action("repair_all", "R", "R", "repair all",
            "Repair all that are shown: the plan first",
-           Area.DRIFT, 10, Confirm.TYPED, writes=True),
+           Area.DRIFT, 10, Confirm.TYPED, writes=True, right=Right.BILL),
     Action("closing", "tab", "tab", "closing",
            "Show what is unsent and ends soon, or drift",
            Area.DRIFT, 5),

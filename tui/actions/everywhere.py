@@ -1,5 +1,6 @@
 """Actions of every screen."""
 
+from meterdeck.core.model.acl.rights import Right
 from meterdeck.tui.actions.action import Action, Area, Confirm
 
 EVERYWHERE: tuple[Action, ...] = (
@@ -21,7 +22,8 @@ EVERYWHERE: tuple[Action, ...] = (
            Area.EVERYWHERE, 12),
     Action("undo_last", "U", "U", "undo last",
            "Take back what this console changed last",
-           Area.EVERYWHERE, confirm=Confirm.TYPED, writes=True),
+           Area.EVERYWHERE, confirm=Confirm.TYPED, writes=True,
+           right=Right.CHANGE),
     Action("arm", "exclamation_mark", "!", "arm",
            "Allow changes for some minutes, or end that", Area.EVERYWHERE, arms=True),
     Action("theme", "f2", "F2", "theme", "Dark, light, 16 colours, colour-blind",

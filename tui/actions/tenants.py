@@ -1,5 +1,6 @@
 """Actions on tenants: the fleet, one of them."""
 
+from meterdeck.core.model.acl.rights import Right
 from meterdeck.tui.actions.action import Action, Area, Confirm
 
 _TENANTS = Area.FLEET | Area.TENANT
@@ -20,14 +21,15 @@ TENANTS: tuple[Action, ...] = (
     Action("open", "enter", "↵", "open", "Open a tenant: counters, events, audit trail",
            Area.FLEET | Area.ALERTS | _RECORDS, 3),
     Action("adjust", "a", "a", "adjust", "Add to, subtract from or set a counter",
-           _TENANTS, 4, Confirm.TYPED, writes=True),
+           _TENANTS, 4, Confirm.TYPED, writes=True, right=Right.CHANGE),
     Action("reset", "r", "r", "reset", "Set a counter back to 0",
-           _TENANTS, 7, Confirm.TYPED, writes=True),
+           _TENANTS, 7, Confirm.TYPED, writes=True, right=Right.CHANGE),
     Action("override", "o", "o", "override", "Set or remove a limit for one tenant",
-           _TENANTS | Area.OVERRIDES, 5, Confirm.TYPED, writes=True),
+           _TENANTS | Area.OVERRIDES, 5, Confirm.TYPED, writes=True,
+           right=Right.CHANGE),
     Action("undo", "u", "u", "undo",
            "Take back the last change, or the chosen entry",
-           _TENANTS | Area.AUDIT, 6, Confirm.TYPED, writes=True),
+           _TENANTS | Area.AUDIT, 6, Confirm.TYPED, writes=True, right=Right.CHANGE),
     Action("fire", "t", "t", "test event", "Send a test event to Stripe's meter",
            _TENANTS, 10, Confirm.DIALOG, writes=True, simulates=True),
     Action("history", "h", "h", "history",

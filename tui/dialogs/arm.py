@@ -67,6 +67,9 @@ class ArmDialog(Dialog[bool]):
         ]
         if self._live:
             parts.append("What undo cannot take back asks for the name once more.")
+        user = self._picture.role.user
+        if user is not None and not user.changes:
+            parts.append(f"Redis user {user.words}: it changes nothing here.")
         return Content.styled("\n".join(f"· {each}" for each in parts), "$md-text")
 
     def on_mount(self) -> None:

@@ -14,7 +14,7 @@ from meterdeck.core.errors import MeterdeckError
 from meterdeck.core.model.standing import Standing
 from meterdeck.core.model.usage import TenantId
 from meterdeck.core.services.fleet import FleetChange
-from meterdeck.tui.actions import BY_ID, Action, Area, gate
+from meterdeck.tui.actions import BY_ID, Action, Area, gate, lacking, refusal
 from meterdeck.tui.picture import Picture
 from meterdeck.tui.runtime import tell
 from meterdeck.tui.widgets.banner import Banner
@@ -187,13 +187,21 @@ class AreaScreen(Screen[None]):
         action = BY_ID[name]
         why = gate(action, self.console.picture)
         if why:
-            self.console.say(why, title=action.label, severity="warning")
+            self._refuse(action, why)
             return None
         if action.writes and name != "undo_last":
             self.ask(action)
             return None
         put: AwaitMount | None = getattr(self, f"do_{name}")()
         return put
+
+    def _refuse(self, action: Action, why: str) -> None:
+        picture = self.console.picture
+        barred = picture is not None and not refusal(action, picture.context)
+        if barred and picture is not None and (right := lacking(action, picture)):
+            self.console.role.explain(action, right)
+        else:
+            self.console.say(why, title=action.label, severity="warning")
 
     def ask(self, action: Action) -> None:
         """Open the dialog of a change that the gate has let pass."""
@@ -239,7 +247,10 @@ class AreaScreen(Screen[None]):
     def do_help(self) -> None:
         from meterdeck.tui.screens.help import HelpScreen  # noqa: PLC0415  # rare
 
-        self.app.push_screen(HelpScreen(self.active_bindings))
+        picture = self.console.picture
+        user = picture.role.user if picture is not None else None
+        you = user.words if user is not None else "of a name that is not told"
+        self.app.push_screen(HelpScreen(self.active_bindings, you))
 
     def do_command(self) -> AwaitMount | None:
         return self.type_command()

@@ -46,16 +46,18 @@ class HelpScreen(Dialog[None]):
         Binding("k", "scroll(-1)", "Up", show=False),
     ]
 
-    def __init__(self, active: Mapping[str, ActiveBinding]) -> None:
+    def __init__(self, active: Mapping[str, ActiveBinding], you: str) -> None:
         super().__init__()
         self._groups = grouped(active)
+        self._you = you
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(id="dialog", classes="help"):
             yield Static(self._text(), markup=False)
 
     def _text(self) -> Content:
-        parts: list[Content] = []
+        you = visible(f"You are Redis user {self._you}", 200)
+        parts = [Content.styled(f"{you}\n\n", "$md-muted")]
         for title, rows in self._groups.items():
             parts.append(Content.styled(f"{title}\n", "bold $md-bright"))
             for keys, does in rows:

@@ -93,6 +93,7 @@ class ContextLine(HeaderLine):
             self._place(line, self.picture)
             self._health(right, "redis", self.picture.redis, self._redis)
             self._health(right, "stripe", self.picture.stripe, self._stripe)
+            self._who(line, self.picture, width - right.width)
             self._faults(line, self.picture, width - right.width)
         blank = style(Role.TEXT, self.ground)
         line.pad(width - right.width, blank).append(right)
@@ -113,6 +114,15 @@ class ContextLine(HeaderLine):
         if words:
             role = Role.NEAR if picture.arming.armed else Role.MUTED
             line.add(f"  {words}", style(role, self.ground, bold=True))
+
+    def _who(self, line: Line, picture: Picture, width: int) -> None:
+        """Say who this is to Redis, as far as there is room; not in one's sandbox."""
+        user, sandbox = picture.role.user, picture.context.mode is Mode.SANDBOX
+        if user is None or (sandbox and user.unlimited):
+            return
+        words = f"   as {user.short}"
+        if line.width + cells(words) <= width:
+            line.add(words, self.palette.style(Role.MUTED, self.ground))
 
     def _faults(self, line: Line, picture: Picture, width: int) -> None:
         """Say that Stripe goes wrong on purpose, and how as far as there is room."""

@@ -24,7 +24,7 @@ def explained(text: str, *, script: str = "") -> str:
         text: What the server said.
         script: Name of the script that was to run, if it was one.
     """
-    command = _command_in(text)
+    command = command_in(text)
     roles = _roles_of_script(script) if script else _roles_of_command(command)
     needs = f"it needs +{command}" if command and command not in _SCRIPTED else ""
     if needs and (key := _KEY.search(text)):
@@ -33,7 +33,8 @@ def explained(text: str, *, script: str = "") -> str:
     return "; ".join(filter(None, (needs, may)))
 
 
-def _command_in(text: str) -> str:
+def command_in(text: str) -> str:
+    """Return the command that was refused, in lower case; empty: not known."""
     for pattern in _COMMAND:
         if found := pattern.search(text):
             return visible(found[1].lower(), 40)

@@ -22,7 +22,8 @@ from tests.support.role_users import role_users
 
 from meterdeck.core.adapters.redis_client import Redis
 from meterdeck.core.adapters.role_scripts import role_digests
-from meterdeck.core.errors import RedisRefused
+from meterdeck.core.adapters.server_reading import read_user
+from meterdeck.core.errors import NoRight
 from meterdeck.core.model.acl.roles import ROLES, Role
 from meterdeck.core.model.acl.user_rules import RIGHTS_SCRIPT
 from meterdeck.core.model.alert_rules import AlertRule, Measure
@@ -81,6 +82,16 @@ async def test_every_role_may_what_the_page_says_and_nothing_else(
             let_in = [u.name for u in denied if not await is_refused(u, deed)]
             assert let_in == [] or deed.name in DOES_NOTHING, deed
         assert await ask(redis, "DEBUG", "DIGEST") == before
+        for role, user in users.items():
+            found = await read_user(user.redis, context.redis.layout)
+            assert found is not None
+            assert (found.name, found.role) == (user.name, role)
+        # A server that has forgotten the script tells only who may ask without it.
+        await ask(redis, "SCRIPT", "FLUSH")
+        for role, told in ((Role.DEPLOY, "deploy"), (Role.VIEWER, "")):
+            found = await read_user(users[role].redis, context.redis.layout)
+            assert found is not None
+            assert (found.role, found.may is None) == (told, not told)
 
     known = {each.name for each in scripts}
     assert known == set(role_digests()) - {RIGHTS_SCRIPT}
@@ -122,7 +133,7 @@ async def test_a_refusal_says_who_lacks_what_and_which_role_has_it(
             desk = Desk(
                 OperatorChanges(by.redis, by.context), UsageService(by.redis, context)
             )
-            with pytest.raises(RedisRefused) as refused:
+            with pytest.raises(NoRight) as refused:
                 await desk.limit(5)
             said[role] = str(refused.value)
 
