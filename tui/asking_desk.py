@@ -28,11 +28,13 @@ class Heard:
     Attributes:
         place: Up to which answer was looked; "" before the first look.
         others: Names of other people's requests that wait for approval.
+        served: Whether somebody serves requests now.
     """
 
     place: str
     answers: tuple[RequestAnswer, ...]
     others: frozenset[str]
+    served: bool
 
 
 class AnswersHeard(Message):
@@ -78,6 +80,8 @@ class AskingDesk:
         if isinstance(error, MeterdeckError):
             return  # the header says that Redis does not answer
         found = message.future.result()
+        if self._app.picture is not None:
+            self._app.picture.requests_served = found.served
         first, self._place = not self._place, found.place
         for answer in found.answers:
             self._say(answer)
@@ -111,4 +115,5 @@ async def _listen(engine: Engine, place: str) -> Heard:
         for place_, answer in await desk.answers_after(place):
             place = place_
             answers.append(answer)
-    return Heard(place, tuple(answers), await desk.to_decide())
+    others, served = await desk.to_decide(), await desk.served()
+    return Heard(place, tuple(answers), others, served)

@@ -108,6 +108,8 @@ class Picture:
         alerts: Those that are not over; None before they were looked at.
         standings: What a close look found, of the tenant looked at last.
         override_changes: How often an override came, went or changed.
+        requests_served: Whether somebody serves requests for changes; None where that
+            is not known.
         began: The time of the first update; None before it.
         comparing: A comparison with Stripe that was started here, running or not.
         latencies: Round trips to both servers, of the last minutes.
@@ -118,6 +120,7 @@ class Picture:
         self.arming = Arming(context)
         self.role = OwnRole()
         self.fleet = Fleet(context)
+        self.requests_served: bool | None = None
         self.events = EventTail()
         self.redis = _CONNECTING
         self.stripe = _CONNECTING if context.stripe else Health(Reach.OFF)

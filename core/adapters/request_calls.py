@@ -9,9 +9,11 @@ from typing import Any, cast
 
 from meterdeck.core.adapters.redis_client import (
     Redis,
+    clock_time,
     execute_write,
     from_milliseconds,
     redis_errors,
+    to_milliseconds,
 )
 from meterdeck.core.adapters.scripts import Script
 from meterdeck.core.model.change_requests import LARGEST_REQUEST
@@ -33,6 +35,10 @@ ANSWERS_KEPT = 1_000
 """Answers in a person's stream, about."""
 ANSWERS_KEPT_S = 35 * 86_400
 LAST_ANSWER_KEPT_S = 7 * 86_400
+
+
+_SERVED = b"served"
+"""Field of what waits; no request is called so, for a name of one has a colon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +213,27 @@ class RequestCalls:
         raw = cast("Mapping[bytes, bytes]", reply)
         found = [each for each in map(read_pending, raw.values()) if each is not None]
         return sorted(found, key=lambda each: (each.asked_at, each.name))
+
+    async def sign(self, now: datetime) -> None:
+        """Note that somebody serves requests now."""
+        await execute_write(
+            self._redis,
+            *("HSET", self._layout.pending(), _SERVED, to_milliseconds(now)),
+            what="a sign of life",
+            operation_id="",
+        )
+
+    async def silence_s(self) -> float | None:
+        """Return seconds since somebody served requests; None: nobody ever did."""
+        with redis_errors():
+            async with self._redis.pipeline(transaction=False) as pipe:
+                pipe.time()
+                pipe.hget(cast("Any", self._layout.pending()), cast("Any", _SERVED))
+                clock, said = await pipe.execute()
+        if not said or not said.isdigit():
+            return None
+        now_ms = to_milliseconds(clock_time(clock))
+        return max(0.0, (now_ms - int(said)) / 1000)
 
     async def last_place(self, person: str) -> str:
         """Return the place of a person's newest answer; `0-0` before the first."""

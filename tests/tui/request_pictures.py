@@ -61,6 +61,10 @@ class ScriptedRequests:
     answers: list[RequestAnswer] = field(default_factory=list)
     decided: list[tuple[str, Verdict, str]] = field(default_factory=list)
     error: MeterdeckError | None = None
+    is_served: bool = True
+
+    async def served(self) -> bool:
+        return self.is_served
 
     async def look(self) -> Requests:
         return Requests("ana", (), self.pending, self.answered)

@@ -43,6 +43,33 @@ async def test_a_change_is_asked_for_and_its_answer_comes_later() -> None:
         await operator.notices_say("done: 120 → 20 (ben)")
 
 
+async def test_a_dialog_says_what_becomes_of_the_change_before_it_is_asked_for() -> (
+    None
+):
+    """That a second person has to approve it, and why; that no worker serves requests,
+    from the moment on at which none does; and where changes are direct nothing."""
+    async with operating(first_picture(TENANTS), of=by_request()) as operator:
+        await operator.press("a")
+        await operator.type("5")
+        await operator.press("tab", "tab")
+        await operator.type("a test")
+        await operator.sees("This is asked for: a worker makes it at once.")
+        operator.engine.requests.is_served = False
+        operator.app.asking.look()
+        operator.app.screen.look()  # type: ignore[attr-defined]  # as it does by itself
+        await operator.sees("This is asked for: no worker serves requests now, so it")
+
+        await operator.press("escape", "o")
+        await operator.type("unlimited")
+        await operator.press("tab", "tab")
+        await operator.type("launch")
+        await operator.sees("This is asked for: a second person has to approve it, as")
+        assert "no worker serves" in operator.text()
+    async with operating(first_picture(TENANTS)) as operator:
+        await operator.press("a")
+        assert not operator.app.screen.query("#asked")
+
+
 async def test_a_lead_approves_what_another_asks_for() -> None:
     """Told when it comes; before → after is of the counter as it is now; nobody
     decides their own, and Enter never does."""

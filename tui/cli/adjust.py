@@ -13,6 +13,7 @@ from meterdeck.tui.cli.actor import current_actor
 from meterdeck.tui.cli.arguments import operation_id_of
 from meterdeck.tui.cli.call import Call, run_call
 from meterdeck.tui.cli.confirm import confirm
+from meterdeck.tui.cli.foresight import foretell
 from meterdeck.tui.cli.json_form import context_form, limit_form
 from meterdeck.tui.cli.output import Cell, Tone, note
 from meterdeck.tui.cli.words import amount, limit_words
@@ -51,6 +52,7 @@ async def _adjust(call: Call) -> int:
         reason=call.args.reason,
     )
     before = _whole(call, seen)
+    await foretell(call, wanted)
     if call.args.dry_run:
         return _tell(call, wanted, _foresee(wanted, before, seen), seen)
     asked = confirm(call, _change_words(seen, resource, before, wanted))

@@ -28,6 +28,7 @@ from meterdeck.tui import phrases
 from meterdeck.tui.cli.actor import current_actor
 from meterdeck.tui.cli.arguments import operation_id_of
 from meterdeck.tui.cli.call import Call
+from meterdeck.tui.cli.foresight import foretell
 from meterdeck.tui.cli.json_form import context_form, moment
 from meterdeck.tui.cli.output import Cell, Row, Tone, note
 from meterdeck.tui.cli.tenant_filter import fleet_for
@@ -58,9 +59,6 @@ async def clear_filtered(call: Call) -> int:
 
 
 async def _perform(call: Call, told: _Told, *, remove: bool = False) -> int:
-    if call.args.dry_run or not call.args.yes:
-        _tell(call, told)
-        return 0
     order = BulkOrder(
         told.resource.name,
         tuple((each.tenant, each.after) for each in told.seen.changes),
@@ -68,6 +66,10 @@ async def _perform(call: Call, told: _Told, *, remove: bool = False) -> int:
         call.args.reason,
         remove,
     )
+    await foretell(call, order)
+    if call.args.dry_run or not call.args.yes:
+        _tell(call, told)
+        return 0
     operation_id = operation_id_of(call.args)
     done = await call.engine.bulk.perform(
         order,

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from meterdeck.core.errors import BadInput, NotFound
 from meterdeck.core.model.bulk_override import LimitChange, parse_limit_change
+from meterdeck.core.model.change_requests import ClearLimit, SetLimit
 from meterdeck.core.model.usage import (
     Limit,
     LimitSource,
@@ -19,6 +20,7 @@ from meterdeck.tui.cli.arguments import operation_id_of
 from meterdeck.tui.cli.bulk_overrides import clear_filtered, set_filtered
 from meterdeck.tui.cli.call import Call, run_call
 from meterdeck.tui.cli.confirm import confirm
+from meterdeck.tui.cli.foresight import foretell
 from meterdeck.tui.cli.json_form import (
     context_form,
     limit_form,
@@ -76,6 +78,8 @@ async def _set(call: Call) -> int:
     before = (await call.usage_of(tenant, resource.name)).limit
     limit = Limit(_units(wanted, before, tenant), LimitSource.OVERRIDE)
     change = _Change(tenant, resource, before, limit, expires_at)
+    wish = SetLimit(tenant.id, resource.name, limit.units, expires_at, call.args.reason)
+    await foretell(call, wish)
     if call.args.dry_run:
         return _tell(call, change, operation_id=None)
     confirm(call, str(change))
@@ -102,6 +106,7 @@ async def _clear(call: Call) -> int:
     before = (await call.usage_of(tenant, resource.name)).limit
     after = call.context.limit_of(tenant, resource.name)
     change = _Change(tenant, resource, before, after)
+    await foretell(call, ClearLimit(tenant.id, resource.name, call.args.reason))
     if call.args.dry_run:
         if before.source is not LimitSource.OVERRIDE:
             raise NotFound(f"{tenant.id} has no override of {resource.name}")

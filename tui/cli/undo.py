@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from argparse import Namespace
 
+from meterdeck.core.model.change_requests import TakeBack
 from meterdeck.core.model.changes import Undone
 from meterdeck.core.model.wording import trail_words
 from meterdeck.tui.cli.actor import current_actor
 from meterdeck.tui.cli.arguments import operation_id_of
 from meterdeck.tui.cli.call import Call, run_call
 from meterdeck.tui.cli.confirm import confirm
+from meterdeck.tui.cli.foresight import foretell
 from meterdeck.tui.cli.json_form import context_form
 from meterdeck.tui.cli.output import Cell, Tone, note
 from meterdeck.tui.cli.words import second
@@ -28,6 +30,7 @@ async def _undo(call: Call) -> int:
     foreseen = await changes.preview_undo(
         tenant, call.args.audit_id, operation_id=call.args.operation_id or ""
     )
+    await foretell(call, TakeBack(tenant, foreseen.entry.id, call.args.reason))
     if call.args.dry_run:
         return _tell(call, foreseen, operation_id=None)
     confirm(call, f"{_change(call, foreseen)}; {_what(foreseen)}")

@@ -23,6 +23,8 @@ from textual.widgets import Button, Input, Static
 
 from meterdeck.core.errors import BadInput
 from meterdeck.core.model.context import Mode
+from meterdeck.core.model.request_foresight import Foresight
+from meterdeck.core.model.request_rules import Changes
 from meterdeck.core.model.text import visible
 from meterdeck.core.model.usage import Broken, Tenant
 from meterdeck.tui.arming import asks_name
@@ -84,6 +86,12 @@ class ChangeDialog(Dialog["Request | None"]):
     def draft(self, target: Target, reason: str) -> Draft:
         """Return what the fields say now; BadInput where they say nothing usable."""
 
+    def foresight(self, request: Request) -> Foresight | None:
+        """Return what becomes of a request that is asked for; None: it is made."""
+        from meterdeck.tui.foresight import foresight  # noqa: PLC0415  # rare
+
+        return foresight(request, self.picture)
+
     @property
     def beyond_undo(self) -> bool:
         """Whether what the fields say now cannot be taken back, or is on a bill."""
@@ -101,6 +109,8 @@ class ChangeDialog(Dialog["Request | None"]):
                     yield widget
             yield Static(id="preview", markup=False)
             yield Static(id="note", markup=False)
+            if context.changes is Changes.REQUEST:
+                yield Static(id="asked", markup=False)
             with Horizontal(id="buttons"):
                 yield Button("Cancel", id="cancel", compact=True)
                 yield Button(
@@ -217,7 +227,8 @@ class ChangeDialog(Dialog["Request | None"]):
             if field.parent is not None:
                 field.parent.display = self._asks_name
         draft = self._drafted()
-        seen = (self.target, draft.before, draft.after, draft.note)
+        asked = self._asked(draft)
+        seen = (self.target, draft.before, draft.after, draft.note, asked)
         ready = draft.request is not None
         if (seen, ready) == self._seen:
             return
@@ -227,6 +238,14 @@ class ChangeDialog(Dialog["Request | None"]):
         note.update(Content(visible(draft.note, 240)))
         note.set_class(draft.request is None, "-missing")
         self.query_one("#confirm", Button).disabled = draft.request is None
+        for line in self.query("#asked").results(Static):
+            line.update(Content(visible(asked, 240)))
+
+    def _asked(self, draft: Draft) -> str:
+        if draft.request is None or self.picture.context.changes is Changes.DIRECT:
+            return ""
+        found = self.foresight(draft.request)
+        return "" if found is None else str(found)
 
     def _preview(self, draft: Draft) -> Content:
         label = self.what()

@@ -10,13 +10,14 @@ from textual.widgets import Static
 
 from meterdeck.core.model.changes import Bill, Undone
 from meterdeck.core.model.quantity import parse_counter
+from meterdeck.core.model.request_foresight import Foresight
 from meterdeck.core.model.text import visible
 from meterdeck.core.model.usage import Tenant
 from meterdeck.core.model.wording import trail_words
 from meterdeck.tui import phrases
 from meterdeck.tui.dialogs.change import ChangeDialog, Draft
 from meterdeck.tui.picture import Picture
-from meterdeck.tui.requests import Target, Undo
+from meterdeck.tui.requests import Request, Target, Undo
 
 _WIDEST = 56
 
@@ -39,6 +40,11 @@ class UndoDialog(ChangeDialog):
         # The engine has found it in the same context, so that it is there.
         resource = picture.context.resource(foreseen.entry.resource)
         self._target = Target(tenant, resource)
+
+    def foresight(self, request: Request) -> Foresight | None:
+        from meterdeck.tui.foresight import foresight  # noqa: PLC0415  # rare
+
+        return foresight(request, self.picture, self._foreseen)
 
     @property
     def beyond_undo(self) -> bool:

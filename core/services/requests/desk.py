@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import uuid4
 
 from meterdeck.core.adapters.redis_client import Redis
 from meterdeck.core.adapters.request_calls import RequestCalls
-from meterdeck.core.errors import BadInput, NotFound, RedisRefused, Refused
+from meterdeck.core.errors import (
+    BadInput,
+    MeterdeckError,
+    NotFound,
+    RedisRefused,
+    Refused,
+)
 from meterdeck.core.model.change_requests import (
+    Change,
     ChangeRequest,
     Decision,
     Verdict,
@@ -16,11 +23,14 @@ from meterdeck.core.model.change_requests import (
 )
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.request_answers import Pending, RequestAnswer, RequestState
+from meterdeck.core.model.request_foresight import SILENT_S, Foresight
 from meterdeck.core.model.request_reading import read_request
 from meterdeck.core.model.request_rules import Changes, Rank
 from meterdeck.core.model.request_sight import SeenRequest, sight_of
 from meterdeck.core.model.text import visible
+from meterdeck.core.services.operator_changes import OperatorChanges
 from meterdeck.core.services.requests.asking import Asking
+from meterdeck.core.services.requests.judging import Judge
 
 _UNREAD = 100
 
@@ -50,6 +60,8 @@ class RequestDesk:
     """Shows requests to a person, and takes down what they say of them."""
 
     def __init__(self, redis: Redis, context: Context) -> None:
+        self._redis = redis
+        self._context = context
         self._calls = RequestCalls(redis, context.redis.layout)
         self._asking = Asking(redis, context)
         self._rules = context.requests
@@ -117,6 +129,35 @@ class RequestDesk:
             for each in await self._calls.pending()
             if each.person != self.person and each.state is RequestState.WAITING
         )
+
+    async def served(self) -> bool:
+        """Return whether somebody serves requests now.
+
+        Raises:
+            RedisUnreachable, RedisRefused: It could not be read.
+        """
+        silence_s = await self._calls.silence_s()
+        return silence_s is not None and silence_s < SILENT_S
+
+    async def foresee(self, change: Change) -> Foresight | None:
+        """Say what will become of a change that is asked for; changes nothing.
+
+        By this person's configuration: the worker's is what counts. None where changes
+        are made directly, and where it cannot be told: the worker's answer says why.
+        """
+        if self._direct:
+            return None
+        # What it is worth only the worker can tell.
+        rules = replace(self._rules, above_money=None)
+        context = replace(self._context, requests=rules)
+        changes = OperatorChanges(self._redis, context)
+        try:
+            judged = await Judge(self._redis, context, changes, None).judge(change)
+            served = await self.served()
+        except MeterdeckError:
+            return None
+        money = self._rules.above_money if judged.billed and not judged.why else None
+        return Foresight(judged.why, money, served)
 
     async def find(self, named: str) -> Pending:
         """Return the request that waits under `alice:4f3c`, or an id of one person.

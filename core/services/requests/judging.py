@@ -37,11 +37,13 @@ class Judgement:
         before: What it changes, for a person; empty where it is of many.
         after: What it becomes.
         why: Why somebody has to approve it; "" where nobody has to.
+        billed: Whether the bill follows.
     """
 
     before: str
     after: str
     why: str
+    billed: bool = False
 
 
 class Judge:
@@ -86,7 +88,7 @@ class Judge:
 
     def _judged(self, effect: Effect) -> Judgement:
         why = needs_approval(effect, self._context.requests)
-        return Judgement(*effect.words, why)
+        return Judgement(*effect.words, why, effect.billed)
 
     async def _of_counter(self, change: Adjustment) -> Effect:
         tenant, seen = await self._seen(change.tenant, change.resource)

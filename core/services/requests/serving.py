@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -27,6 +28,7 @@ from meterdeck.core.model.change_requests import (
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.names import name_bytes, name_text
 from meterdeck.core.model.request_answers import Pending, RequestAnswer, RequestState
+from meterdeck.core.model.request_foresight import SILENT_S
 from meterdeck.core.model.request_reading import id_in, read_request
 from meterdeck.core.services.operator_changes import OperatorChanges
 from meterdeck.core.services.requests.applying import Applier
@@ -47,6 +49,7 @@ MOST_PENDING = 1_000
 """Requests of all people that wait for approval."""
 _A_TURN = 16
 _STUCK = timedelta(seconds=30)
+_SIGN_S = SILENT_S / 4
 
 
 @dataclass(slots=True)
@@ -87,6 +90,7 @@ class RequestServer:
         self._applier = Applier(redis, context, changes)
         self._deciding = Deciding(self._calls, context)
         self._told = told
+        self._sign_at = 0.0
         self.served = Served()
 
     async def serve(self) -> bool:
@@ -99,6 +103,9 @@ class RequestServer:
         if self._context.read_only:
             raise ReadOnly(f"context {self._context.name} is read-only")
         await enter_write(self._redis)
+        if time.monotonic() >= self._sign_at:
+            await self._calls.sign(await server_time(self._redis))
+            self._sign_at = time.monotonic() + _SIGN_S
         waiting = await self._calls.waiting(self._people)
         for person in waiting:
             for _ in range(min(waiting[person], _A_TURN)):

@@ -84,6 +84,32 @@ def test_a_change_is_asked_for_approved_by_another_and_answered_again(
     assert store.hget("meterdeck:override:acme:api_calls", "units") == b"9000"
 
 
+def test_a_command_says_what_becomes_of_a_change_before_it_asks(
+    people: dict[str, CommandLine], store: redis.Redis
+) -> None:
+    """That a second person has to approve it, and why; that nobody serves requests,
+    until somebody does. A dry run says it, too, and the output for programs is not
+    touched."""
+    store.hset("meterdeck:tenant:acme", "name", "Acme")
+    alice, signed = people["alice"], ("--reason", "why")
+
+    small = alice("adjust", "acme", "api_calls", "+5", *signed, "--dry-run")
+    people["office"]("requests", "serve", "--once")
+    large = alice("adjust", "acme", "api_calls", "+600", *signed, "--json")
+    limit = ("override", "set", "acme", "api_calls", "unlimited", *signed)
+    raised = alice(*limit, "--dry-run", "--json")
+
+    asked = "This is asked for"
+    assert f"{asked}: no worker serves requests now, so it waits" in small.err
+    assert "as it changes more than 50 % of what there is to use." in large.err
+    assert "as it is from or to unlimited." in raised.err
+    assert (large.json["asked"]["waiting_for"], raised.json["dry_run"]) == (
+        "a worker's answer",
+        True,
+    )
+    assert store.llen("meterdeck:requests:alice") == 1
+
+
 @contextmanager
 def worker(config: Path) -> Iterator[None]:
     """Serve requests in a thread of its own, as `requests serve` does."""

@@ -130,7 +130,7 @@ async def test_whatever_is_no_request_gets_one_sentence_and_does_nothing(
     )
     assert all(each.says.isprintable() and each.says for each in seen.answered)
     keys = {key.decode() for key in await ask(redis, "KEYS", "*")}
-    assert {each.split(":")[1] for each in keys} == {"answers", "answered"}
+    assert {each.split(":")[1] for each in keys} == {"answers", "answered", "pending"}
 
 
 async def test_a_worker_that_dies_between_change_and_answer_leaves_it_done_once(
