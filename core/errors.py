@@ -141,12 +141,16 @@ class Asked(MeterdeckError):
     Attributes:
         request: Its id.
         waiting_for: Who has to do something, in words.
+        by_a_person: Somebody has to approve it; else no worker has answered yet.
     """
 
     exit_code = 4
 
-    def __init__(self, request: str, waiting_for: str) -> None:
+    def __init__(
+        self, request: str, waiting_for: str, *, by_a_person: bool = False
+    ) -> None:
         self.request = request
+        self.by_a_person = by_a_person
         self.waiting_for = waiting_for
         super().__init__(
             f"asked; waiting for {waiting_for}; see: meterdeck requests show {request}"

@@ -13,7 +13,15 @@ from meterdeck.core.model.usage import ResourceName, TenantId
 from meterdeck.core.model.wording import counted
 from meterdeck.tui.bulk import BulkOverride
 from meterdeck.tui.picture import Picture
-from meterdeck.tui.requests import Adjust, ClearOverride, Request, SetOverride, Target
+from meterdeck.tui.requests import (
+    Adjust,
+    ChangeEvent,
+    ClearOverride,
+    ReplayAll,
+    Request,
+    SetOverride,
+    Target,
+)
 
 
 def foresight(
@@ -41,15 +49,12 @@ class _Seen:
         match request:
             case Adjust(target, adjustment):
                 return self._foresee(self._counter(target, adjustment))
-            case SetOverride(target, units):
-                return self._foresee(self._limit(target, units))
-            case ClearOverride(target):
-                plan = self._picture.context.limit_of(
-                    target.tenant, target.resource.name
-                )
-                return self._foresee(self._limit(target, plan.units))
+            case SetOverride() | ClearOverride():
+                return self._foresee(self._limit(request))
             case BulkOverride(order):
                 return self._many(order)
+            case ChangeEvent() | ReplayAll():
+                return Foresight()
         if undone is None or not isinstance(request.target, Target):
             return None
         return self._foresee(self._undo(request.target, undone))
@@ -84,8 +89,13 @@ class _Seen:
         resource = target.resource
         return Effect(resource.name, resource.scale, before, after, base, billed)
 
-    def _limit(self, target: Target, after: int | None) -> Effect | None:
-        return self._limited(target.tenant.id, target.resource.name, after)
+    def _limit(self, request: SetOverride | ClearOverride) -> Effect | None:
+        tenant, resource = request.target.tenant, request.target.resource.name
+        if isinstance(request, SetOverride):
+            after = request.units
+        else:
+            after = self._picture.context.limit_of(tenant, resource).units
+        return self._limited(tenant.id, resource, after)
 
     def _limited(
         self, tenant: TenantId, resource: ResourceName, after: int | None

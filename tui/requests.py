@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 from uuid import uuid4
 
-from meterdeck.core.errors import NotFound, Refused
+from meterdeck.core.errors import Asked, NotFound, Refused
 from meterdeck.core.model.changes import Actor, Adjustment, Bill
 from meterdeck.core.model.event_changes import EventChange
 from meterdeck.core.model.events import EventOutcome
@@ -236,9 +235,9 @@ class ReplayAll:
     operation_id: str = field(default_factory=new_operation_id)
 
     async def perform(self, engine: Engine, actor: Actor) -> str:
-        done = 0
+        done = asked = 0
         for number, identifier in enumerate(self.identifiers, 1):
-            with suppress(Refused, NotFound):
+            try:
                 await engine.event_changes.perform(
                     EventChange.REPLAY,
                     identifier,
@@ -246,7 +245,15 @@ class ReplayAll:
                     reason=self.reason,
                     operation_id=f"{self.operation_id}.{number}",
                 )
+            except (Refused, NotFound):
+                continue
+            except Asked as error:
+                if not error.by_a_person:
+                    raise  # no worker answers: the others would wait as long
+                asked += 1
+            else:
                 done += 1
-        left = len(self.identifiers) - done
+        left = len(self.identifiers) - done - asked
         said = f"{phrases.counted(done, 'letter')} replayed"
+        said += f", {asked:,} to be approved" if asked else ""
         return f"{said}, {left:,} could not be" if left else said

@@ -17,6 +17,7 @@ from typing import TypeAlias
 from meterdeck.core.errors import BadInput
 from meterdeck.core.model.bulk_override import BulkOrder
 from meterdeck.core.model.changes import Adjustment
+from meterdeck.core.model.event_changes import EventChange
 from meterdeck.core.model.moments import moment_ms
 from meterdeck.core.model.text import visible
 from meterdeck.core.model.usage import ResourceName, TenantId
@@ -68,6 +69,20 @@ class TakeBack:
 
 
 @dataclass(frozen=True, slots=True)
+class EventWish:
+    """Change what becomes of a meter event, by what Redis knows of it alone.
+
+    Attributes:
+        change: None of those for which Stripe has to be asked.
+    """
+
+    tenant: TenantId
+    change: EventChange
+    identifier: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """What a person says of somebody's request.
 
@@ -82,7 +97,9 @@ class Decision:
     reason: str
 
 
-Change: TypeAlias = Adjustment | SetLimit | ClearLimit | TakeBack | BulkOrder
+Change: TypeAlias = (
+    Adjustment | SetLimit | ClearLimit | TakeBack | BulkOrder | EventWish
+)
 Wish: TypeAlias = Change | Decision
 
 
@@ -103,6 +120,13 @@ class ChangeRequest:
 def digest_of(text: str) -> str:
     """Return what stands for a request's text where it is approved."""
     return sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def request_id_of(operation_id: str) -> str:
+    """Return the id of the request that asks for an operation: always the same."""
+    if is_request_id(operation_id):
+        return operation_id
+    return sha256(operation_id.encode("utf-8", "surrogateescape")).hexdigest()[:40]
 
 
 def operation_of(person: str, request: str) -> str:
@@ -184,7 +208,7 @@ def _form(wish: Wish) -> dict[str, object]:
             return _rarer_form(wish)
 
 
-def _rarer_form(wish: TakeBack | BulkOrder | Decision) -> dict[str, object]:
+def _rarer_form(wish: TakeBack | BulkOrder | EventWish | Decision) -> dict[str, object]:
     match wish:
         case TakeBack(tenant, audit_id, reason):
             return {
@@ -201,6 +225,14 @@ def _rarer_form(wish: TakeBack | BulkOrder | Decision) -> dict[str, object]:
                 "remove": wish.remove,
                 "expires_ms": _ms(wish.expires_at),
                 "reason": wish.reason,
+            }
+        case EventWish(tenant, change, identifier, reason):
+            return {
+                "op": "event",
+                "tenant": tenant,
+                "change": change.value,
+                "identifier": identifier,
+                "reason": reason,
             }
         case Decision():
             return {

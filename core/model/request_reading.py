@@ -17,6 +17,7 @@ from meterdeck.core.model.change_requests import (
     ChangeRequest,
     ClearLimit,
     Decision,
+    EventWish,
     SetLimit,
     TakeBack,
     Verdict,
@@ -25,6 +26,7 @@ from meterdeck.core.model.change_requests import (
     is_request_id,
 )
 from meterdeck.core.model.changes import AdjustKind, Adjustment, Bill
+from meterdeck.core.model.event_changes import CANCELS, EventChange
 from meterdeck.core.model.moments import LATEST_MS, moment_at
 from meterdeck.core.model.names import name_bytes
 from meterdeck.core.model.text import visible
@@ -212,6 +214,21 @@ def _bulk(fields: _Fields) -> BulkOrder:
     )
 
 
+def _event(fields: _Fields) -> EventWish:
+    change = fields.choice("change", EventChange)
+    if change in CANCELS:
+        raise BadInput(
+            f"{change} is not made by request: Stripe has to be asked for it; there is:"
+            " replay, compensate, counted, not_counted"
+        )
+    return EventWish(
+        TenantId(fields.text("tenant")),
+        change,
+        fields.text("identifier"),
+        fields.text("reason", empty=True),
+    )
+
+
 def _limit(item: object) -> tuple[TenantId, int | None]:
     if isinstance(item, list) and len(item) == 2:
         tenant, units = item
@@ -253,5 +270,6 @@ _READERS: Mapping[str, Callable[[_Fields], Wish]] = {
     "clear_override": _clear_limit,
     "undo": _take_back,
     "bulk": _bulk,
+    "event": _event,
     **{each.value: _decision(each) for each in Verdict},
 }

@@ -13,11 +13,13 @@ from meterdeck.core.model.change_requests import (
     ChangeRequest,
     ClearLimit,
     Decision,
+    EventWish,
     SetLimit,
     TakeBack,
     Wish,
 )
 from meterdeck.core.model.changes import AdjustKind, Adjustment, Bill
+from meterdeck.core.model.event_changes import EventChange
 from meterdeck.core.model.request_answers import Pending, RequestAnswer, RequestState
 from meterdeck.core.model.request_reading import read_request
 from meterdeck.core.model.text import visible
@@ -29,12 +31,19 @@ _KINDS = {
     AdjustKind.SET: "set",
     AdjustKind.RESET: "reset",
 }
+_EVENTS = {
+    EventChange.REPLAY: "replay",
+    EventChange.COMPENSATE: "compensate",
+    EventChange.COUNTED: "take for counted",
+    EventChange.NOT_COUNTED: "take for not counted",
+}
 _OPS = {
     "adjust": "change of a counter",
     "set_override": "override",
     "clear_override": "end of an override",
     "undo": "undo",
     "bulk": "many overrides",
+    "event": "change of an event",
     "approve": "approval",
     "reject": "rejection",
     "withdraw": "withdrawal",
@@ -67,10 +76,19 @@ def wish_words(wish: Wish) -> str:
             return f"no override of {_place(wish.tenant, wish.resource)}"
         case TakeBack():
             return f"undo {wish.audit_id} of {visible(wish.tenant, 60)}"
+        case _:
+            return _rarer_words(wish)
+
+
+def _rarer_words(wish: BulkOrder | EventWish | Decision) -> str:
+    match wish:
         case BulkOrder():
             what = counted(len(wish.limits), "override")
             gone = " removed" if wish.remove else ""
             return f"{what} of {visible(wish.resource, 40)}{gone}"
+        case EventWish():
+            what = f"event {visible(wish.identifier, 60)}"
+            return f"{_EVENTS[wish.change]} {what} of {visible(wish.tenant, 60)}"
         case Decision():
             return f"{wish.verdict} {wish.person}:{wish.request}"
 

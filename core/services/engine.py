@@ -90,7 +90,7 @@ class Engine:
             bodies=EventBodies(context, self.gateway),
         )
         letters = Letters(self._redis, context)
-        self.event_changes = EventChanges(
+        self.event_changes = self._kind_of_event_changes()(
             self._redis,
             context,
             ledger=self.ledger,
@@ -98,6 +98,16 @@ class Engine:
             letters=letters,
             cancelling=Cancelling(context, self.gateway, letters),
         )
+
+    def _kind_of_event_changes(self) -> type[EventChanges]:
+        if self.context.changes is Changes.DIRECT:
+            return EventChanges
+        # As in `_open_changes`.
+        from meterdeck.core.services.requests.event_requests import (  # noqa: PLC0415
+            RequestedEventChanges,
+        )
+
+        return RequestedEventChanges
 
     def _open_changes(self) -> OperatorChanges:
         if self.context.changes is Changes.DIRECT:

@@ -11,6 +11,7 @@ from meterdeck.core.model.change_requests import (
     ChangeRequest,
     ClearLimit,
     Decision,
+    EventWish,
     SetLimit,
     TakeBack,
     Verdict,
@@ -18,6 +19,7 @@ from meterdeck.core.model.change_requests import (
     write_request,
 )
 from meterdeck.core.model.changes import AdjustKind, Adjustment, Bill
+from meterdeck.core.model.event_changes import EventChange
 from meterdeck.core.model.request_reading import read_request
 from meterdeck.core.model.request_rules import Effect, RequestOptions, needs_approval
 from meterdeck.core.model.usage import ResourceName, TenantId
@@ -64,6 +66,7 @@ def test_a_change_above_a_threshold_needs_approval(effect: Effect, why: str) -> 
         ClearLimit(WHO, CALLS, ""),
         TakeBack(WHO, "1-0", "why"),
         BulkOrder(CALLS, ((WHO, None), (TenantId("b"), 3)), None, "why", remove=True),
+        EventWish(WHO, EventChange.REPLAY, "e-\udcff", "why"),
         Decision(Verdict.REJECT, "alice", "r-1", "d" * 64, ""),
     ],
 )

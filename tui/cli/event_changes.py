@@ -5,13 +5,20 @@ from __future__ import annotations
 from argparse import Namespace
 
 from meterdeck.core.errors import Refused
-from meterdeck.core.model.event_changes import STATE_WORDS, EventChange, EventPlan
+from meterdeck.core.model.change_requests import EventWish
+from meterdeck.core.model.event_changes import (
+    CANCELS,
+    STATE_WORDS,
+    EventChange,
+    EventPlan,
+)
 from meterdeck.tui.cli.actor import current_actor
 from meterdeck.tui.cli.arguments import operation_id_of
 from meterdeck.tui.cli.call import Call, run_call
 from meterdeck.tui.cli.confirm import confirm
 from meterdeck.tui.cli.event import identifier_of
 from meterdeck.tui.cli.event_form import plan_form
+from meterdeck.tui.cli.foresight import foretell
 from meterdeck.tui.cli.json_form import context_form
 from meterdeck.tui.cli.output import Cell, Tone, note
 from meterdeck.tui.phrases import EVENT_EFFECTS
@@ -55,6 +62,9 @@ async def _change(call: Call, change: EventChange) -> int:
     # What was done under a given id is told again, though it cannot be done now.
     if plan.problem and (call.args.dry_run or call.args.operation_id is None):
         raise Refused(plan.problem)
+    if change not in CANCELS:
+        tenant, identifier = plan.event.line.tenant, plan.event.identifier
+        await foretell(call, EventWish(tenant, change, identifier, call.args.reason))
     if call.args.dry_run:
         return _tell(call, plan)
     confirm(call, f"{_about(plan)}: {EVENT_EFFECTS[change]}")

@@ -7,7 +7,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from meterdeck.core.errors import BadInput, NotFound, Refused
+from meterdeck.core.errors import Asked, BadInput, NotFound, Refused
 from meterdeck.core.model.event_changes import EventChange, EventChanged, EventPlan
 from meterdeck.tui.cli.actor import current_actor
 from meterdeck.tui.cli.arguments import operation_id_of
@@ -75,6 +75,10 @@ async def _perform(call: Call, plan: EventPlan, operation_id: str) -> _Outcome:
             reason=call.args.reason,
             operation_id=_own_id(operation_id, plan),
         )
+    except Asked as asked:
+        if not (call.args.all and asked.by_a_person):
+            raise
+        return _Outcome(replace(plan, problem=str(asked)))
     except (NotFound, Refused) as refused:
         return _Outcome(replace(plan, problem=str(refused)))
     return _Outcome(replace(plan, problem=""), done)

@@ -113,7 +113,10 @@ _DELIVER_TAGGED = Needs.of(
         "audited": "zadd",
     }
 )
-_SERVE = script_needs("next_request settle_request adjust set_override clear_override")
+_SERVE = script_needs(
+    "next_request settle_request adjust set_override clear_override"
+    " replay_letter requeue_letter repair_billing"
+) | Needs.of(writes={"events": "xadd"})
 _CHANGE = _LOOK | script_needs("adjust set_override clear_override write_alerts")
 _ALERTS_TAGGED = Needs.of(
     writes={"alerting": "zadd zrem", "alerted": "zadd", "alert_due": "zadd zrem"}
@@ -163,7 +166,7 @@ ROLES: Mapping[Role, RoleRights] = {
     Role.CLERK: RoleRights(
         "runs `meterdeck requests serve`: makes the changes that are asked for",
         _LOOK | _SERVE,
-        Needs.of(writes={"overridden": "sadd", "audited": "zadd"}),
+        Needs.of(writes={"overridden": "sadd"}) | _BILL_TAGGED,
     ),
     Role.DEPLOY: RoleRights(
         "loads scripts and functions, makes users, and takes the database to a newer"

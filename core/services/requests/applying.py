@@ -10,14 +10,17 @@ from meterdeck.core.model.bulk_override import BulkOrder
 from meterdeck.core.model.change_requests import (
     Change,
     ClearLimit,
+    EventWish,
     SetLimit,
     TakeBack,
     operation_of,
 )
 from meterdeck.core.model.changes import Actor, Adjusted, Adjustment, AuditEntry
 from meterdeck.core.model.context import Context
+from meterdeck.core.model.event_changes import DONE_WORDS
 from meterdeck.core.model.quantity import group_quantity
 from meterdeck.core.model.request_answers import Pending
+from meterdeck.core.model.text import visible
 from meterdeck.core.model.usage import TenantId
 from meterdeck.core.model.wording import counted, trail_words
 from meterdeck.core.services.audit import AuditTrail
@@ -25,6 +28,7 @@ from meterdeck.core.services.audit_entries import read_entry
 from meterdeck.core.services.bulk_overrides import BulkOverrides
 from meterdeck.core.services.change_calls import OPERATION_KEPT_S
 from meterdeck.core.services.operator_changes import OperatorChanges
+from meterdeck.core.services.requests.event_requests import events_without_stripe
 from meterdeck.core.services.requests.outcome import NobodyKnows, Outcome
 
 _SURE = timedelta(seconds=OPERATION_KEPT_S / 2)
@@ -35,6 +39,7 @@ class Applier:
     """Carries out changes of one context, with who asked as the actor."""
 
     def __init__(self, redis: Redis, context: Context, changes: OperatorChanges):
+        self._redis = redis
         self._context = context
         self._changes = changes
         self._trail = AuditTrail(redis, context)
@@ -51,6 +56,9 @@ class Applier:
             done = await self._done_before(change, record)
             if done is not None:
                 return done
+        return await self._make(change, record)
+
+    async def _make(self, change: Change, record: Pending) -> Outcome:
         origin = f"request, approved by {record.by}" if record.by else "request"
         actor = Actor(record.person, origin)
         operation = operation_of(record.person, record.id)
@@ -70,6 +78,8 @@ class Applier:
                 return await self._undo(change, actor, operation)
             case BulkOrder():
                 return await self._bulk(change, actor, operation)
+            case EventWish():
+                return await self._event(change, actor, operation, record)
 
     def _adjusted(self, change: Adjustment, done: Adjusted) -> Outcome:
         scale = self._context.resource(change.resource).scale
@@ -143,6 +153,26 @@ class Applier:
         }
         return Outcome(f"done: {before} → {after}", before, after, result)
 
+    async def _event(
+        self, change: EventWish, actor: Actor, operation: str, record: Pending
+    ) -> Outcome:
+        events = events_without_stripe(self._redis, self._context)
+        done = await events.perform(
+            change.change,
+            change.identifier,
+            actor=actor,
+            reason=change.reason,
+            operation_id=operation,
+        )
+        return self._changed(change, record, done.audit_id, replayed=done.replayed)
+
+    def _changed(
+        self, change: EventWish, record: Pending, audit_id: str, *, replayed: bool
+    ) -> Outcome:
+        said = f"done: {visible(change.identifier, 60)} {DONE_WORDS[change.change]}"
+        result: dict[str, object] = {"audit_id": audit_id, "replayed": replayed}
+        return Outcome(said, record.before, record.after, result)
+
     async def _bulk(self, order: BulkOrder, actor: Actor, operation: str) -> Outcome:
         done = await BulkOverrides(self._changes).perform(
             order, actor=actor, operation_id=operation
@@ -173,6 +203,8 @@ class Applier:
         entry = await self._entry_of(change.tenant, record)
         if entry is None or isinstance(change, TakeBack):
             return None  # an undo is known for ever, by the entry that it undid
+        if isinstance(change, EventWish):
+            return self._changed(change, record, entry.id, replayed=True)
         scale = self._context.resource(entry.resource).scale
         before, after = (
             trail_words(each, scale) for each in (entry.before, entry.after)

@@ -91,7 +91,7 @@ def _checked(answer: RequestAnswer | None, request_id: str) -> RequestAnswer:
         raise Asked(request_id, WORKER)
     if answer.state is RequestState.WAITING:
         why = answer.says.rpartition(": ")[2]
-        raise Asked(request_id, f"{APPROVAL}, because {why}")
+        raise Asked(request_id, f"{APPROVAL}, because {why}", by_a_person=True)
     if answer.state is RequestState.REFUSED:
         raise refusal_of(answer)
     return answer

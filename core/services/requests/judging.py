@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from meterdeck.core.adapters.redis_client import Redis
-from meterdeck.core.errors import BrokenCounter, NotFound
+from meterdeck.core.errors import BrokenCounter, NotFound, Refused
 from meterdeck.core.model.bulk_override import BulkOrder
 from meterdeck.core.model.change_requests import (
     Change,
     ClearLimit,
+    EventWish,
     SetLimit,
     TakeBack,
 )
 from meterdeck.core.model.changes import Adjustment, Bill
 from meterdeck.core.model.context import Context
+from meterdeck.core.model.event_changes import EventChange
 from meterdeck.core.model.quantity import parse_counter
 from meterdeck.core.model.request_rules import Effect, needs_approval
 from meterdeck.core.model.text import visible
 from meterdeck.core.model.usage import Broken, Tenant, TenantId, Usage
 from meterdeck.core.model.wording import counted
 from meterdeck.core.services.directory import Directory
+from meterdeck.core.services.event_changes import EventChanges
 from meterdeck.core.services.operator_changes import OperatorChanges
+from meterdeck.core.services.requests.event_requests import events_without_stripe
 from meterdeck.core.services.requests.worth import Worth
 from meterdeck.core.services.usage_reading import UsageReader
 
@@ -60,6 +65,7 @@ class Judge:
         changes: OperatorChanges,
         worth: Worth | None,
     ) -> None:
+        self._redis = redis
         self._context = context
         self._changes = changes
         self._reader = UsageReader(redis, context)
@@ -84,7 +90,31 @@ class Judge:
                 effect = await self._of_no_limit(change)
             case TakeBack():
                 return await self._of_undo(change)
+            case EventWish():
+                return await self._of_event(change)
         return self._judged(effect)
+
+    async def _of_event(self, change: EventWish) -> Judgement:
+        """Say what becomes of an event's units on the bill."""
+        plan = await self._events.plan(change.change, change.identifier)
+        line = plan.event.line
+        if line.tenant != change.tenant:
+            whose = visible(change.tenant, 40)
+            raise NotFound(f"{whose} has no event {visible(change.identifier, 100)}")
+        if plan.problem:
+            raise Refused(plan.problem)
+        if line.units is None:
+            return Judgement("", "", "how many units it has is not known", billed=True)
+        units = (line.units, 0)
+        if change.change in (EventChange.REPLAY, EventChange.NOT_COUNTED):
+            units = (0, line.units)
+        tenant, seen = await self._seen(line.tenant, line.resource)
+        billed = change.change is not EventChange.COUNTED
+        return self._judged(await self._counted(tenant, seen, units, billed=billed))
+
+    @cached_property
+    def _events(self) -> EventChanges:
+        return events_without_stripe(self._redis, self._context)
 
     def _judged(self, effect: Effect) -> Judgement:
         why = needs_approval(effect, self._context.requests)

@@ -1,0 +1,90 @@
+"""Changes of meter events by request: those for which Redis is enough."""
+
+from __future__ import annotations
+
+from meterdeck.core.adapters.redis_client import Redis
+from meterdeck.core.errors import Refused
+from meterdeck.core.model.change_requests import EventWish, request_id_of
+from meterdeck.core.model.changes import Actor
+from meterdeck.core.model.context import Context
+from meterdeck.core.model.event_changes import CANCELS, EventChange, EventChanged
+from meterdeck.core.model.request_answers import RequestState
+from meterdeck.core.services.cancelling import Cancelling
+from meterdeck.core.services.delivery_log import DeliveryLog
+from meterdeck.core.services.directory import Directory
+from meterdeck.core.services.event_bodies import EventBodies
+from meterdeck.core.services.event_changes import EventChanges
+from meterdeck.core.services.ledger import Ledger
+from meterdeck.core.services.letters import Letters
+from meterdeck.core.services.requests.asking import Asking
+
+
+def events_without_stripe(redis: Redis, context: Context) -> EventChanges:
+    """Return what changes events by the scripts, and asks Stripe nothing."""
+    log = DeliveryLog(redis, context)
+    letters = Letters(redis, context)
+    ledger = Ledger(
+        redis,
+        context,
+        log=log,
+        directory=Directory(redis, context, None),
+        bodies=EventBodies(context, None),
+    )
+    cancelling = Cancelling(context, None, letters)
+    return EventChanges(
+        redis, context, ledger=ledger, log=log, letters=letters, cancelling=cancelling
+    )
+
+
+class RequestedEventChanges(EventChanges):
+    """Changes of events, asked for instead of made; what reads, reads as before.
+
+    Raises besides what `EventChanges` does `Asked`: it may still be done.
+    """
+
+    def __init__(
+        self,
+        redis: Redis,
+        context: Context,
+        *,
+        ledger: Ledger,
+        log: DeliveryLog,
+        letters: Letters,
+        cancelling: Cancelling,
+    ) -> None:
+        super().__init__(
+            redis,
+            context,
+            ledger=ledger,
+            log=log,
+            letters=letters,
+            cancelling=cancelling,
+        )
+        self._asking = Asking(redis, context)
+
+    async def perform(
+        self,
+        change: EventChange,
+        identifier: str,
+        *,
+        actor: Actor,
+        reason: str,
+        operation_id: str,
+    ) -> EventChanged:
+        """Ask for a change of an event; see `EventChanges.perform`."""
+        self._check(reason, operation_id)
+        if change in CANCELS:
+            raise Refused(
+                "a cancellation is not made by request: Stripe is asked for it, by"
+                " somebody whose Redis user is a lead's; or compensate the event"
+            )
+        plan = await self.plan(change, identifier)
+        wish = EventWish(plan.event.line.tenant, change, plan.event.identifier, reason)
+        answer = await self._asking.ask(request_id_of(operation_id), wish)
+        if answer.state is not RequestState.DONE:
+            raise Refused(answer.says)
+        audit_id = answer.result.get("audit_id")
+        replayed = answer.result.get("replayed") is True
+        return EventChanged(
+            plan, audit_id if isinstance(audit_id, str) else "", replayed
+        )

@@ -1,0 +1,110 @@
+"""Meter events by request: what the scripts alone do, asked for and done once."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from tests.support.billing import Till
+from tests.support.contexts import redis_context
+from tests.support.raw import ask
+from tests.support.staff import staff
+
+from meterdeck.core.adapters.redis_client import Redis
+from meterdeck.core.errors import Asked, Refused
+from meterdeck.core.model.acl.roles import Role
+from meterdeck.core.model.change_requests import Verdict as Word
+from meterdeck.core.model.changes import Actor
+from meterdeck.core.model.delivery import Verdict
+from meterdeck.core.model.event_changes import EventChange
+from meterdeck.core.model.request_answers import RequestState
+from meterdeck.core.sandbox.valkey import Valkey
+from meterdeck.core.services.engine import Engine
+from meterdeck.core.services.operator_changes import OperatorChanges
+from meterdeck.core.services.requests.serving import RequestServer
+
+NOBODY = Actor("whoever", "says so")
+SIGNED: dict[str, Any] = {"actor": NOBODY, "reason": "why"}
+
+
+async def test_letters_are_replayed_resolved_and_compensated_by_request(
+    valkey: Valkey, valkey_client: Redis
+) -> None:
+    """Each once, also when asked for again; what is large waits for a second person;
+    with who asked in the audit trail, by a worker of the role `clerk` alone."""
+    redis, context = valkey_client, redis_context(valkey.url)
+    till = await Till.open(redis, context)
+    names: dict[str, str] = {}
+    for name, units, verdict in (
+        ("billed", 7, Verdict.DELIVERED),
+        ("doubted", 600, Verdict.AMBIGUOUS),
+        ("dead", 5, Verdict.DEAD),
+    ):
+        await till.use(units)
+        claim = await till.claim()
+        await till.settle(claim, verdict)
+        names[name] = claim.event.identifier
+
+    async with staff(
+        redis, context, alice=Role.REQUESTER, bob=Role.REQUESTER, office=Role.CLERK
+    ) as team:
+        alice, bob, office = team["alice"], team["bob"], team["office"]
+        server = RequestServer(office.redis, office.context)
+        async with Engine(alice.context) as engine:
+            changes = engine.event_changes
+
+            async def wish(change: EventChange, name: str, request: str) -> None:
+                with pytest.raises(Asked):
+                    await changes.perform(
+                        change, names[name], operation_id=request, **SIGNED
+                    )
+
+            for _ in range(2):
+                await wish(EventChange.REPLAY, "dead", "again.1")
+            await wish(EventChange.NOT_COUNTED, "doubted", "not")
+            await wish(EventChange.COMPENSATE, "billed", "back")
+            with pytest.raises(Refused, match="Stripe is asked for it"):
+                await changes.perform(
+                    EventChange.CANCEL, names["billed"], operation_id="c", **SIGNED
+                )
+            form = {"v": 1, "id": "x", "op": "event", "tenant": "acme", "reason": "y"}
+            event = {"change": "cancel", "identifier": names["billed"]}
+            await ask(
+                alice.redis, "RPUSH", "meterdeck:requests:alice",
+                json.dumps(form | event),
+            )  # fmt: skip
+            theirs = form | {"id": "z", "tenant": "bee", "change": "replay"}
+            await ask(
+                alice.redis, "RPUSH", "meterdeck:requests:alice",
+                json.dumps(theirs | {"identifier": names["dead"]}),
+            )  # fmt: skip
+            while await server.serve():
+                pass
+            (waits,) = (await bob.desk.look()).pending
+            assert (waits.id, waits.why) == (
+                "not",
+                "it changes more than 50 % of what there is to use",
+            )
+            with pytest.raises(Asked):
+                await bob.desk.decide(waits, Word.APPROVE, "")
+            while await server.serve():
+                pass
+        seen = await alice.desk.look()
+
+    said = {each.id: each.says for each in seen.answered}
+    done = {each.id for each in seen.answered if each.state is RequestState.DONE}
+    assert len(done) == 3
+    assert {"not", "back"} < done
+    assert "not made by request" in said["x"]
+    assert said["z"].startswith("bee has no event")
+    trail = await OperatorChanges(redis, context).audit("acme")
+    assert len(trail) == 3
+    assert {each.actor for each in trail} == {"alice"}
+    assert [each.origin for each in trail if each.operation_id == "alice.not"] == [
+        "request, approved by bob"
+    ]
+    await till.let_pass(timedelta(hours=1))
+    claim = await till.claim()
+    assert claim.units == 5 + 600 - 7
