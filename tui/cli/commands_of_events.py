@@ -124,5 +124,10 @@ def _add_replay(commands: Commands, common: argparse.ArgumentParser) -> None:
     replay.add_argument(
         "--reason", metavar="TEXT", default="", help="kept in the audit trail"
     )
+    replay.add_argument(
+        "--no-wait",
+        action="store_true",
+        help="where changes are asked for: do not wait for the answer",
+    )
     replay.add_argument("--yes", action="store_true", help="do it, and do not ask")
     add_operation_id(replay)
