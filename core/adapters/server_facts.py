@@ -70,13 +70,22 @@ async def read_facts(redis: Redis) -> tuple[ServerFacts, ...]:
     Raises:
         RedisUnreachable, RedisRefused: As in `redis_errors`.
     """
-    with redis_errors():
-        infos = _by_name(redis, await ask_all(redis, "INFO"))
+    infos = await read_infos(redis)
     settings = await _settings(redis)
     return tuple(
         ServerFacts(name, info, _texts(settings.get(name)))
         for name, info in infos.items()
     )
+
+
+async def read_infos(redis: Redis) -> dict[str, Mapping[str, Any]]:
+    """Ask every master what it says of itself: its name → INFO.
+
+    Raises:
+        RedisUnreachable, RedisRefused: As in `redis_errors`.
+    """
+    with redis_errors():
+        return _by_name(redis, await ask_all(redis, "INFO"))
 
 
 async def _settings(redis: Redis) -> dict[str, Mapping[str, Any]]:

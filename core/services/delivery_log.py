@@ -10,6 +10,7 @@ from meterdeck.core.adapters.redis_client import (
     execute_write,
     from_milliseconds,
     redis_errors,
+    to_milliseconds,
 )
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.event_lines import line_fields, read_line
@@ -21,6 +22,7 @@ KEPT = 10_000
 
 _BATCH = 500
 _LOOK = 1000
+_FEW = 10
 
 _Entry = tuple[bytes | str | None, Mapping[bytes | str, bytes | str] | None]
 _Batch = Sequence[_Entry]
@@ -88,6 +90,22 @@ class DeliveryLog:
             if len(batch) < _LOOK:
                 return found
             start = f"({decode(batch[-1][0] or b'')}"
+
+    async def newest_before(self, moment: datetime) -> datetime | None:
+        """Return when the last line before a moment was written; None: none is known.
+
+        Raises:
+            RedisUnreachable, RedisRefused: As in `redis_errors`.
+        """
+        end = f"({to_milliseconds(moment)}-0"
+        return next(
+            (
+                at
+                for entry in await self._before(end, _FEW)
+                if (at := _time_or_none(decode(entry[0] or b""))) is not None
+            ),
+            None,
+        )
 
     async def _from(self, start: str, count: int) -> _Batch:
         with redis_errors():

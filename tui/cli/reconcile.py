@@ -92,7 +92,11 @@ async def _reconcile(call: Call) -> int:
 
 async def _compare(call: Call, reconciliation: Reconciliation) -> Report:
     report = Report()
-    scope = Scope(await _tenants(call), _resources(call), bool(call.args.all))
+    everything = bool(call.args.all)
+    if not everything and not (await reconciliation.lives.look()).is_compared:
+        note("Redis began to run since everything was compared: all of it is, now")
+        everything = True
+    scope = Scope(await _tenants(call), _resources(call), everything)
     async for result in reconciliation.reconciler().results(scope, _progress(call)):
         match result:
             case Unchanged():

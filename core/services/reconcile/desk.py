@@ -34,7 +34,8 @@ class Comparison:
     """A comparison under way: written by the engine's thread, read by any.
 
     Attributes:
-        everything: Also what has not changed since Stripe last agreed.
+        everything: Also what has not changed since Stripe last agreed; always so until
+            that was done once since Redis began to run.
         tenants: How many there are to go through, and `done` how many were; 0 before
             they are known.
         rows: Counters that differ, also those with units on their way.
@@ -105,6 +106,8 @@ class DriftDesk:
         reconciler = self._all.reconciler()
         try:
             comparison.began = await self._all.now()
+            life = await self._all.lives.look()
+            comparison.everything = comparison.everything or not life.is_compared
             tenants = await self._directory.cached()
             tenants = tenants or (await self._directory.refresh()).tenants
             comparison.tenants = len(tenants)

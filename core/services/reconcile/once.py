@@ -35,7 +35,8 @@ class Pass:
     Attributes:
         compared: Counters that were compared with Stripe.
         unchanged: Counters that are as they were when Stripe last agreed.
-        unasked: Counters that could not be compared.
+        unasked: Counters that could not be compared, and `passing` those of which that
+            is so at the moment.
         settled: Ambiguous events that were settled.
         drift: Units of each cause that needs somebody, all as positive.
         counters: How many counters have that cause.
@@ -46,6 +47,7 @@ class Pass:
     compared: int = 0
     unchanged: int = 0
     unasked: int = 0
+    passing: int = 0
     settled: int = 0
     drift: dict[Cause, Decimal] = field(default_factory=dict)
     counters: Counter[Cause] = field(default_factory=Counter)
@@ -101,6 +103,7 @@ async def reconcile_once(
                 found.unchanged += 1
             case Unasked():
                 found.unasked += 1
+                found.passing += result.passing
             case Compared():
                 found.compared += 1
                 compared(result)

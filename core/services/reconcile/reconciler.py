@@ -101,16 +101,21 @@ class Reconciler:
                 done += len(some)
                 told(done)
 
-    async def look(self, subject: Subject) -> Finding:
+    async def look(self, subject: Subject, unsent: str = "") -> Finding:
         """Compare one counter with Stripe, now.
+
+        Args:
+            unsent: Identifier of an event that was claimed, and that nobody has sent.
 
         Raises:
             Refused: Its events move too fast, or there is nothing to compare it with.
             Unreachable: Redis or Stripe could not be asked.
         """
         await self._from.summaries.learn_meters()
+        if subject.resource.meter in self._from.shared:
+            raise Refused(_SHARED)
         try:
-            return await self._finder.finding(subject)
+            return await self._finder.finding(subject, unsent)
         except Moving as error:
             raise Refused(_MOVING) from error
 
@@ -119,8 +124,7 @@ class Reconciler:
             reason = "the tenant is not a customer in Stripe"
             return Unasked(subject.counter, reason, passing=False)
         if subject.resource.meter in self._from.shared:
-            reason = "several resources have this meter: Stripe has only their sum"
-            return Unasked(subject.counter, reason, passing=False)
+            return Unasked(subject.counter, _SHARED, passing=False)
         try:
             return Compared(subject, await self._finder.finding(subject))
         except Moving:
@@ -143,6 +147,7 @@ class Reconciler:
             await self._from.records.confirm(fresh)
 
 
+_SHARED = "several resources have this meter: Stripe has only their sum"
 _MOVING = "its events are settled while Stripe is asked; ask again"
 
 

@@ -18,6 +18,7 @@ from meterdeck.core.services.letters import Letters
 from meterdeck.core.services.operator_changes import OperatorChanges
 from meterdeck.core.services.reconcile.corrections import Corrections
 from meterdeck.core.services.reconcile.facts import Sources
+from meterdeck.core.services.reconcile.lives import Lives
 from meterdeck.core.services.reconcile.log_index import LogIndex
 from meterdeck.core.services.reconcile.queued_ledger import QueuedLedger
 from meterdeck.core.services.reconcile.reconciler import Reconciler
@@ -54,6 +55,7 @@ class Reconciliation:
         self.letters = Letters(redis, context)
         self.holds = BillingHolds(redis, context)
         self.changes = OperatorChanges(redis, context)
+        self.lives = Lives(redis, context)
 
     def reconciler(self) -> Reconciler:
         """Return what compares, with an own look at log and meters."""

@@ -15,7 +15,7 @@ from meterdeck.core.services.letters import Letters
 from meterdeck.core.services.reconcile.kept_pass import KeptPass
 from meterdeck.core.services.reconcile.once import Pass, reconcile_once
 from meterdeck.core.services.reconcile.reconciler import Scope
-from meterdeck.core.services.reconcile.reconciliation import Reconciliation
+from meterdeck.core.services.reconcile.subjects import Compared, Subject
 from meterdeck.core.services.sync import journal
 from meterdeck.core.services.sync.alert_duty import AlertDuty
 from meterdeck.core.services.sync.equipment import Equipment
@@ -65,7 +65,8 @@ class Duties:
         self._share = own.share
         self._clock = own.now
         self._reports = ErrorReports(redis, context, gateway, now=now)
-        self._reconciliation = Reconciliation(redis, context, gateway, now=now)
+        self._reconciliation = own.reconciliation
+        self._witness = own.witness
         self._kept = KeptPass(redis, context.redis.layout)
         self._name = own.name
         self._queue = own.queue
@@ -152,15 +153,29 @@ class Duties:
     async def reconcile(self, *, everything: bool = False) -> Pass:
         """Compare counters with Stripe's summaries; see `reconcile_once`.
 
+        Once in each life of the Redis server everything is; of what a backup that was
+        put back may have forgotten the counters are held.
+
         Raises:
             Unreachable: Redis does not answer, or Stripe has no meters.
         """
+        life = await self._witness.look()
+        everything = everything or not life.is_compared
         tenants = self._billables.all_tenants()
         scope = Scope(tenants, self._context.resources, everything)
         began = self._clock()
-        found = await reconcile_once(
-            self._reconciliation, scope, compared=self.alerts.compared
-        )
+        forgotten: list[tuple[Subject, str]] = []
+
+        def compared(result: Compared) -> None:
+            self.alerts.compared(result)
+            if reason := self._witness.reason(result.subject, result.finding):
+                forgotten.append((result.subject, reason))
+
+        found = await reconcile_once(self._reconciliation, scope, compared=compared)
+        for subject, reason in forgotten:
+            await self._witness.hold(subject, reason)
+        if everything and not found.passing:
+            await self._witness.compared(life)
         await self.alerts.reconciled()
         self.found.drift = found
         ended = self._clock()

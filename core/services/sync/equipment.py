@@ -19,6 +19,8 @@ from meterdeck.core.services.contract_door import ContractDoor
 from meterdeck.core.services.delivery_log import DeliveryLog
 from meterdeck.core.services.event_queue import EventQueue
 from meterdeck.core.services.reconcile.corrections import Corrections
+from meterdeck.core.services.reconcile.reconciliation import Reconciliation
+from meterdeck.core.services.reconcile.witness import Witness
 from meterdeck.core.services.sender import Sender
 from meterdeck.core.services.server_clock import ServerClock
 from meterdeck.core.services.sync.billable import Billables
@@ -73,10 +75,17 @@ class Equipment:
         self.share = Share(self.redis, layout, self.name, 3 * self.beat_s)
         self.records = BillingRecords(self.redis, context, self.name)
         self.queue = EventQueue(self.redis, context, self.name)
+        self.reconciliation = Reconciliation(
+            self.redis, context, self.gateway, now=self._now
+        )
+        self.witness = Witness(
+            self.redis, context, self.reconciliation, self.billables.tenant
+        )
         self.guard = ClaimGuard(
             DeliveryLog(self.redis, context),
             Corrections(AuditView(self.redis, context)),
             BillingHolds(self.redis, context),
+            witness=self.witness,
         )
         sink = open_sink(
             options.sink,
@@ -103,6 +112,9 @@ class Equipment:
     def now(self) -> datetime:
         """Return the Redis server's time; this host's until it was learned."""
         return self.server_clock.now()
+
+    async def _now(self) -> datetime:
+        return self.now()
 
     async def close(self) -> None:
         """Close all connections; requests on their way are waited for."""

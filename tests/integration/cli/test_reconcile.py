@@ -65,15 +65,21 @@ def test_what_is_missing_in_stripe_is_named_planned_and_sent_again(
 def test_what_agrees_ends_with_0_and_is_not_asked_again(
     billed: CommandLine, store: redis.Redis, stripe_server: tuple[Seller, str]
 ) -> None:
-    """Confirmed in the billing record; then it has not changed since."""
+    """Confirmed in the billing record; then it has not changed since.
+
+    Before a worker has compared everything once since Redis began, it is asked again.
+    """
     seller, _ = stripe_server
     customer = store.hget("meterdeck:tenant:acme", "customer")
     assert isinstance(customer, bytes)
     seller.event(customer.decode(), "30", timestamp=store.time()[0])
 
-    first, second = billed("reconcile", "--json"), billed("reconcile", "--json")
+    first = billed("reconcile", "--json")
+    store.hset("meterdeck:syncing", "compared_in", str(store.info()["run_id"]))
+    second = billed("reconcile", "--json")
 
     assert (first.code, first.json["agreed"]) == (0, 1)
+    assert "Redis began to run since everything was compared" in first.err
     assert (second.code, second.json["unchanged"]) == (0, 1)
     (record,) = store.keys("meterdeck:billing:*")
     assert store.hget(record, "confirmed") == b"100"

@@ -1,0 +1,113 @@
+"""Lives of the Redis server: what Stripe once agreed to, it agreed to in one of them.
+
+Only a server that begins to run can come back with older data than it had. So what a
+billing record says of Stripe is believed within a life, and in the next one everything
+is compared once.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from meterdeck.core.adapters.redis_client import (
+    Redis,
+    execute_write,
+    redis_errors,
+    server_time,
+)
+from meterdeck.core.adapters.server_facts import read_infos
+from meterdeck.core.errors import RedisRefused
+from meterdeck.core.model.context import Context
+from meterdeck.core.services.delivery_log import DeliveryLog
+
+_FIELD = "compared_in"
+
+AWAY = timedelta(minutes=2)
+"""So long a server may have been away before its data may be older than it was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """One run of the server, or of the masters of several.
+
+    Attributes:
+        name: Empty where the server does not say which it is.
+        began: When it began, to about a second.
+        compared_in: The life in which everything was compared last; empty: never.
+        ends: When the last event was noted before it began; None: none is known.
+    """
+
+    name: str = ""
+    began: datetime | None = None
+    compared_in: str = ""
+    ends: datetime | None = None
+
+    @property
+    def is_compared(self) -> bool:
+        """Whether everything was compared with Stripe in it."""
+        return not self.name or self.name == self.compared_in
+
+    @property
+    def may_be_older(self) -> bool:
+        """Whether its data may be older than they were: a copy that was put back.
+
+        A server that was stopped while nothing was sent looks the same.
+        """
+        if self.is_compared or self.began is None or self.ends is None:
+            return False
+        return self.began - self.ends > AWAY
+
+
+class Lives:
+    """Tells one life from the other, in the hash that all workers share."""
+
+    def __init__(self, redis: Redis, context: Context) -> None:
+        self._redis = redis
+        self._key = context.redis.layout.syncing()
+        self._log = DeliveryLog(redis, context)
+
+    async def look(self) -> Life:
+        """Ask the server which life it is in.
+
+        Raises:
+            RedisUnreachable, RedisRefused: As in `redis_errors`; a user who may not
+                ask is told of a life without a name.
+        """
+        try:
+            infos = await read_infos(self._redis)
+        except RedisRefused:
+            return Life()
+        names = sorted(str(each.get("run_id", "")) for each in infos.values())
+        if not all(names):
+            return Life()
+        with redis_errors():
+            raw = await self._redis.hget(self._key, _FIELD)
+        life = Life(",".join(names), compared_in=_text(raw))
+        if life.is_compared:
+            return life
+        up_s = min(int(each.get("uptime_in_seconds", 0)) for each in infos.values())
+        began = await server_time(self._redis) - timedelta(seconds=up_s)
+        ends = await self._log.newest_before(began)
+        return Life(life.name, began, life.compared_in, ends)
+
+    async def compared(self, life: Life) -> None:
+        """Note that everything was compared in it.
+
+        Raises:
+            RedisUnreachable, UnknownOutcome: It may be done again.
+        """
+        if life.is_compared:
+            return
+        with suppress(RedisRefused):
+            await execute_write(
+                self._redis,
+                *("HSET", self._key, _FIELD, life.name),
+                what="in which life of Redis everything was compared",
+                operation_id=_FIELD,
+            )
+
+
+def _text(raw: object) -> str:
+    return raw.decode(errors="replace") if isinstance(raw, bytes) else ""

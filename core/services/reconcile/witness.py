@@ -1,0 +1,151 @@
+"""Stripe as a witness: whether Redis has forgotten that something was sent.
+
+A backup that was put back waits to bill units that were billed after it was taken, and
+nothing in it says so. Stripe has them: more than this Redis ever sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+
+from meterdeck.core.adapters.redis_client import Redis
+from meterdeck.core.errors import NotFound, Refused
+from meterdeck.core.model.context import Context
+from meterdeck.core.model.delivery import Claim
+from meterdeck.core.model.drift import LastPass
+from meterdeck.core.model.periods import Period
+from meterdeck.core.model.reconciliation import Cause, Finding
+from meterdeck.core.model.usage import CounterId, Tenant, TenantId
+from meterdeck.core.model.wording import minute
+from meterdeck.core.services.reconcile.kept_pass import KeptPass
+from meterdeck.core.services.reconcile.lives import Life
+from meterdeck.core.services.reconcile.reconciliation import Reconciliation
+from meterdeck.core.services.reconcile.subjects import Subject, is_reconciled
+from meterdeck.core.services.sync import journal
+
+
+class Witness:
+    """Asks Stripe before an event is sent, while Redis may be older than it was.
+
+    Each counter is asked for once; what was more before, too, is somebody else's. While
+    nothing is in doubt, nobody is asked.
+
+    Args:
+        tenant: Returns who has that id; None: nobody.
+    """
+
+    def __init__(
+        self,
+        redis: Redis,
+        context: Context,
+        reconciliation: Reconciliation,
+        tenant: Callable[[TenantId], Tenant | None],
+    ) -> None:
+        self._context = context
+        self._all = reconciliation
+        self._reconciler = reconciliation.reconciler()
+        self._tenant = tenant
+        self._lives = reconciliation.lives
+        self._kept = KeptPass(redis, context.redis.layout)
+        self._life = Life()
+        self._known: Mapping[CounterId, Decimal] = {}
+        self._fine: set[CounterId] = set()
+
+    async def look(self) -> Life:
+        """Learn in which life the server is, and say so where its data may be older.
+
+        Raises:
+            RedisUnreachable, RedisRefused: As in `redis_errors`.
+        """
+        life = await self._lives.look()
+        if life.may_be_older and life.name != self._life.name:
+            self._known = known_surplus(await self._kept.read())
+            self._fine.clear()
+            journal.error(
+                "redis_may_be_older",
+                began=life.began,
+                last_event_before=life.ends,
+                therefore="each counter is compared with Stripe before it is billed",
+            )
+        self._life = life
+        return life
+
+    async def objection(self, claim: Claim, period: Period) -> str:
+        """Return why a claimed event must not be sent; empty where it may.
+
+        Raises:
+            Unreachable: Nobody knows: do not send it.
+        """
+        counter = claim.counter
+        if not self._life.may_be_older or counter in self._fine:
+            return ""
+        tenant = self._tenant(counter.tenant)
+        resource = self._context.resource(counter.resource)
+        if tenant is None or not is_reconciled(resource):
+            return ""
+        subject = Subject(tenant, resource, period)
+        try:
+            finding = await self._reconciler.look(subject, claim.event.identifier)
+        except (NotFound, Refused):  # there is nothing to compare it with
+            return ""
+        reason = self.reason(subject, finding)
+        if not reason:
+            self._fine.add(counter)
+        return reason
+
+    def reason(self, subject: Subject, finding: Finding) -> str:
+        """Return why a counter must not be billed; empty where it may."""
+        if not self._life.may_be_older or finding.facts.held or subject.by_events:
+            return ""
+        more = _surplus(finding) - self._known.get(subject.counter, Decimal(0))
+        if more <= 0:
+            return ""
+        assert self._life.began is not None
+        return (
+            f"Stripe has {more} units more than this Redis knows to have sent, which"
+            f" began at {minute(self._life.began)} with data that may be older"
+        )
+
+    async def hold(self, subject: Subject, reason: str) -> None:
+        """Keep a counter from being billed until it is reconciled.
+
+        Raises:
+            RedisUnreachable, RedisRefused, UnknownOutcome: It may be done again.
+        """
+        counter = subject.counter
+        await self._all.holds.hold(counter, subject.period, reason)
+        tell_held(counter, reason)
+
+    async def compared(self, life: Life) -> None:
+        """Note that everything was compared in a life, and what must be is held.
+
+        Raises:
+            RedisUnreachable, UnknownOutcome: It may be done again.
+        """
+        await self._lives.compared(life)
+
+
+def tell_held(counter: CounterId, reason: str) -> None:
+    """Write into the journal that a counter is held."""
+    journal.error(
+        "counter_held",
+        tenant=counter.tenant,
+        resource=counter.resource,
+        period=counter.period,
+        reason=reason,
+    )
+
+
+def known_surplus(last: LastPass | None) -> dict[CounterId, Decimal]:
+    """Return what Stripe had more already when everything was well, by counter."""
+    return {
+        row.counter: -share.units
+        for row in (last.rows if last else ())
+        for share in row.shares
+        if share.cause is Cause.FOREIGN
+    }
+
+
+def _surplus(finding: Finding) -> Decimal:
+    return -finding.units(Cause.FOREIGN)
