@@ -205,7 +205,7 @@ class DeliverySettings(Strict):
     replica_wait_seconds: Annotated[float, Field(ge=0, le=60)] = 1.0
     allow_volatile_redis: bool = False
     log_lines: Annotated[int, Field(ge=100, le=10_000_000)] = 10_000
-    close_guard_hours: Annotated[int, Field(ge=1, le=720)] = 24
+    close_guard_hours: Annotated[int, Field(ge=1, le=744)] = 24
     reconcile_minutes: Annotated[int, Field(ge=0, le=44_640)] = 60
     metrics_host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
     metrics_port: Annotated[int, Field(ge=0, le=65_535)] = 0

@@ -3,6 +3,7 @@
 import argparse
 import io
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -143,3 +144,11 @@ def test_every_command_is_documented() -> None:
             for option in action.option_strings:
                 if option.startswith("--") and option != "--help":
                     assert option in text, (names, option)
+
+
+def test_nothing_stands_twice_in_a_table_of_the_command_line() -> None:
+    """Neither a command, a key or an exit code, nor what is said of one."""
+    for table in re.findall(r"(?:^\|.*\n)+", DOCUMENT.read_text(), re.M):
+        rows = [re.split(r"(?<!\\)\|", line)[1:3] for line in table.splitlines()[2:]]
+        for cells in zip(*rows, strict=True):
+            assert sorted(set(cells)) == sorted(cells)

@@ -15,7 +15,7 @@ from meterdeck.tui.cli.output import Cell, Tone, note
 from meterdeck.tui.cli.words import amount
 from meterdeck.tui.phrases import span
 
-_LONGEST_H = 720
+_LONGEST_H = 744
 _SLOW = 20_000
 
 

@@ -133,12 +133,12 @@ def test_closing_names_what_a_closed_month_still_owes(
 ) -> None:
     """Units in flight, waiting and in letters, until they are at Stripe."""
     assert stripe_cli("tenants", "--refresh").code == 0
-    found = stripe_cli("closing", "--hours", "720", "--json").json["closing"]
+    found = stripe_cli("closing", "--hours", "744", "--json").json["closing"]
     (row,) = [each for each in found if each["period"] == month(store)]
 
     assert (row["tenant"], row["waiting"], row["unsent"]) == ("acme", 12, 12)
     stripe_cli("sync", "--once")
-    after = stripe_cli("closing", "--hours", "720")
+    after = stripe_cli("closing", "--hours", "744")
     assert (after.code, after.out) == (0, "")
     assert "nothing is unsent" in after.err
     assert stripe_cli("closing", "--hours", "0").code == 2
