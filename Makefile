@@ -1,5 +1,5 @@
 # make demo   set everything up, open the console on a sandbox
-# make test   set everything up, run every test (JOBS=1: one process)
+# make test   set everything up, run every test (JOBS=1: one process; DAY="2027-01-01 00:03")
 # make check  lint, format, types, import rules
 # make faults kill workers and servers by the hundred, print what became of each unit
 # make soak   the whole system for 10 minutes, a fault every few seconds (MINUTES=, SEED=)
@@ -13,6 +13,9 @@ BIN    := $(VENV)/bin
 # More than cores: a third of the run is waiting for servers and terminals.
 JOBS   ?= 4
 PYTEST_ARGS ?=
+# Another day for the whole of a run of the tests.
+DAY ?=
+ON_DAY := $(if $(DAY),$(BIN)/python -m tests.support.other_day "$(DAY)")
 # Of a soak.
 MINUTES ?= 10
 SEED ?= 1
@@ -25,7 +28,7 @@ demo: $(VENV)/.installed
 
 # Bytecode is kept, whatever the environment says: else each process compiles all tests.
 test: $(VENV)/.installed-dev
-	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+	@PYTHONDONTWRITEBYTECODE= $(ON_DAY) $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 faults: $(VENV)/.installed-dev
 	@METERDECK_FAULTS=full $(BIN)/python -m pytest tests/faults -k delivery $(PYTEST_ARGS)

@@ -18,6 +18,7 @@ from tests.docs.transcript import Step, compare, steps_of, with_names
 
 _AGAIN_S = 1.0
 _PATIENCE_S = 45.0
+_CLOCK = ("LD_PRELOAD", "CLOCK_AHEAD_S")  # of a machine on another day: CONTRIBUTING
 _STATE = ".local/state/meterdeck"
 
 
@@ -30,6 +31,7 @@ def environment_of(home: Path, quick: Mapping[str, str]) -> dict[str, str]:
         "LANG": "C.UTF-8",
         "TERM": "xterm-256color",
         "NO_COLOR": "1",
+        **{name: os.environ[name] for name in _CLOCK if name in os.environ},
         **quick,
     }
 
