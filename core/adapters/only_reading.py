@@ -35,15 +35,25 @@ _NAMES = """
 WRITES = frozenset(_NAMES.split())
 """Commands that change data or the server; a test asks a server for what is missing.
 
-EVAL is looked at by itself, for what its script says it does.
+EVAL is looked at by itself, for what its script says it does; `PARTLY` by the word
+that follows.
 """
+PARTLY = {
+    "ACL": frozenset({"SETUSER", "DELUSER", "LOAD", "SAVE"}),
+    "CONFIG": frozenset({"SET", "REWRITE", "RESETSTAT"}),
+    "SCRIPT": frozenset({"LOAD", "FLUSH", "KILL"}),
+}
+"""Commands of which some change the server, and which."""
 
 
 def writes(command: Sequence[Any]) -> bool:
     """Tell whether a command may change data or the server."""
-    name = _text(command[0]).partition(" ")[0].upper()
-    script = name == "EVAL" and not _text(command[1]).startswith(HARMLESS_SCRIPT)
-    return script or name in WRITES
+    name, _, word = _text(command[0]).upper().partition(" ")
+    if name in PARTLY and not word:
+        word = _text(command[1]).upper() if len(command) > 1 else ""
+    if name == "EVAL":
+        return not _text(command[1]).startswith(HARMLESS_SCRIPT)
+    return name in WRITES or word in PARTLY.get(name, ())
 
 
 def _text(part: Any) -> str:

@@ -30,7 +30,7 @@ SETTLE_QUEUED = ("checks", "letters", "settle_queued")
 MOST_SETTLED = 64
 """Entries that one script call settles."""
 
-_ENTRY = re.compile(r"[0-9]+-[0-9]+")
+_ENTRY = re.compile(rb"[0-9]+-[0-9]+")
 _LOOKED_AT_ONCE = 500
 _FORGOTTEN_MS = 86_400_000
 _MOST_PENDING = 10_000
@@ -226,7 +226,7 @@ class QueueCalls:
             noted = cast("Mapping[bytes, bytes]", await self._redis.hgetall(key))
         gone: list[str] = []
         # What was refused late is noted by its identifier: that is no entry's id.
-        names = [name for each in noted if _ENTRY.fullmatch(name := each.decode())]
+        names = [each.decode() for each in noted if _ENTRY.fullmatch(each)]
         for start in range(0, len(names), _LOOKED_AT_ONCE):
             some = names[start : start + _LOOKED_AT_ONCE]
             pipe = self._redis.pipeline(transaction=False)

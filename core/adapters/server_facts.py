@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from importlib.resources import files
 from typing import Any, cast
 from weakref import WeakSet
@@ -151,6 +152,7 @@ async def ask_rights(
     return cast("list[int]", reply)
 
 
+@cache  # the health screen asks by it every second
 def rights_text() -> str:
     """Return the script that asks what the user who runs it may do."""
     source = files("meterdeck.core.adapters").joinpath("lua", "rights.lua")
@@ -158,7 +160,7 @@ def rights_text() -> str:
 
 
 async def ask_all(redis: Redis, *command: str | bytes) -> Any:
-    """Send a command that reads to every master; of several: name → answer."""
+    """Send a command to every master; of several: name → answer."""
     client: Any = redis  # the library does not type this method
     if isinstance(redis, RoutedRedis):
         return await client.execute_command(*command, target_nodes="primaries")

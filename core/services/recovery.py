@@ -99,9 +99,10 @@ class Recovery:
         retry_in_s = self._circuit.retry_in_s()
         if retry_in_s is not None:
             return retry_in_s
-        if not self._door.sentence:
-            await self._replay()
-            await self._sweep()
+        if self._door.sentence:  # what is due stays so until it is open
+            return self._look_at - time.monotonic()
+        await self._replay()
+        await self._sweep()
         due = min(self._look_at, self._sweep_at) if self._sweep_s else self._look_at
         if self._spool is not None and self._spool.waits and self._replayer:
             due = min(due, self._replay_at)

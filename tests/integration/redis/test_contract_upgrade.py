@@ -1,6 +1,8 @@
 """Databases of another contract: an older one is upgraded, a newer one only read."""
 
+import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,7 +17,11 @@ from meterdeck.core.model.changes import Actor, AdjustKind, Adjustment, Bill
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.contract import OURS, Contract
 from meterdeck.core.model.usage import TenantId
+from meterdeck.core.services.circuit import Circuit
+from meterdeck.core.services.contract_door import ContractDoor
 from meterdeck.core.services.engine import Engine
+from meterdeck.core.services.recovery import Recovery
+from meterdeck.core.services.server_clock import ServerClock
 
 pytestmark = pytest.mark.not_on("cluster", "sentinel")
 
@@ -138,3 +144,33 @@ async def test_a_newer_contract_that_lets_this_one_write_changes_nothing(
             wish, actor=Actor("ada", "local"), operation_id="op-1"
         )
     assert done.after == 5
+
+
+async def test_a_library_that_is_too_old_waits_and_does_not_spin(
+    redis: Redis, context: Context
+) -> None:
+    """What is due stays due; it is looked at again when the door is."""
+
+    class Counted(ContractDoor):
+        """Counts how often somebody wants to know whether it is open."""
+
+        asked = 0
+
+        @property
+        def sentence(self) -> str:
+            self.asked += 1
+            return "this program is too old"
+
+        @sentence.setter
+        def sentence(self, _why: str) -> None:
+            """It stays shut."""
+
+    at_once = replace(context, library=replace(context.library, give_back_s=0.001))
+    door = Counted(redis, context.redis.layout)
+    circuit = Circuit(failures=5, pause_s=1.0)
+    clock = ServerClock()
+    recovery = Recovery(redis, at_once, circuit, clock, None, door=door)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(recovery.run(), 0.3)
+    assert clock.known
+    assert door.asked < 5

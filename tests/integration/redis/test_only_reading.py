@@ -64,6 +64,10 @@ async def test_a_client_that_only_reads_sends_no_write(valkey: Valkey) -> None:
                     await pipe.execute()
             for refused in (
                 client.set("there", "2"),
+                client.config_set("maxmemory-policy", "noeviction"),
+                client.execute_command("CONFIG SET", "save", ""),
+                client.script_load("return 1"),
+                client.execute_command("ACL", "SETUSER", "ana"),
                 client.eval("return redis.call('SET', KEYS[1], 1)", 1, "there"),
                 execute_write(client, "SET", b"there", 2, what="it", operation_id=""),
             ):
@@ -72,6 +76,8 @@ async def test_a_client_that_only_reads_sends_no_write(valkey: Valkey) -> None:
             with pytest.raises(ReadOnly):
                 lanes_of(client)
             assert await client.get("there") == b"1"
+            assert await client.config_get("maxmemory-policy")
+            assert await client.script_exists("0" * 40) == [False]
             assert await client.eval("#!lua flags=no-writes\nreturn 1", 0) == 1
         assert found == set()
         flags = {
