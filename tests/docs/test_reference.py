@@ -8,7 +8,6 @@ import tomllib
 from collections.abc import Iterator
 from typing import Any, get_args
 
-import pytest
 from pydantic import BaseModel
 from tests.docs.pages import text_of
 

@@ -39,7 +39,7 @@ async def _look(call: Call) -> int:
     worst = worst_of(found)
     wrong = worst is Severity.FAULT or (call.args.strict and worst is not Severity.OK)
     if call.out.as_json:
-        call.out.object(_form(call.context, health, found, sound=not wrong))
+        call.out.object(form(call.context, health, found, sound=not wrong))
     else:
         _tell(call, found)
     if health.redis.problem:
@@ -78,9 +78,10 @@ def _tell(call: Call, found: tuple[Item, ...]) -> None:
                 call.out.line(margin, Cell(line, Tone.FAINT))
 
 
-def _form(
+def form(
     context: Context, health: FleetHealth, found: tuple[Item, ...], *, sound: bool
 ) -> Form:
+    """Return the JSON form: the items' verdicts, and the facts they were made of."""
     return {
         **context_form(context),
         "at": moment(health.at),
