@@ -32,7 +32,8 @@ def test_the_page_of_metrics_has_those_that_there_are() -> None:
     metrics = Metrics()
     _ask(metrics, None)  # type: ignore[arg-type]  # whom nothing is asked here
     found = set()
-    for collector in {*metrics.registry._collector_to_names}:
+    collectors: set[Any] = {*metrics.registry._collector_to_names}
+    for collector in collectors:
         (family,) = collector.describe()
         name = family.name + ("_total" if family.type == "counter" else "")
         labels = ",".join(getattr(collector, "_labelnames", ()))
