@@ -122,7 +122,7 @@ class AttachedConsole:
                     await asyncio.sleep(0.5)  # an escape alone, not the start of a key
                     terminal.send("q")
                     with suppress(subprocess.TimeoutExpired, OSError):
-                        code = await asyncio.to_thread(terminal.wait_end, timeout_s=5)
+                        code = await asyncio.to_thread(terminal.wait_end, timeout_s=15)
                         return f"it ended with {code}" if code else ""
                 return (
                     f"it did not end; it showed:\n{shown}\nand now:\n{terminal.text()}"

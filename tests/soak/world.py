@@ -24,6 +24,7 @@ APPLICATIONS = ("app-a", "app-b", "plain")
 WORKERS = ("worker-1", "worker-2")
 CONTEXT = "soak"
 KEY = "sk_test_sandbox"
+_UP_S = 300.0
 
 _TOP = """\
 default_context = "soak"
@@ -161,7 +162,7 @@ class World:
         Raises:
             TimeoutError: They do not.
         """
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(_UP_S):
             while not await self._answers():  # noqa: ASYNC110  # it tells nobody
                 await asyncio.sleep(0.1)
 
