@@ -41,6 +41,7 @@ from redis.exceptions import (
 
 from meterdeck.core.adapters.fair_pool import FairPool, Gate
 from meterdeck.core.errors import (
+    MeterdeckError,
     NoRight,
     RedisRefused,
     RedisUnreachable,
@@ -328,6 +329,11 @@ def is_elsewhere(error: RedisRefused) -> bool:
 def is_no_permission(error: RedisRefused) -> bool:
     """Tell whether the server refused for want of a right, before it did anything."""
     return isinstance(error.__cause__, NoPermissionError)
+
+
+def is_other_type(error: MeterdeckError) -> bool:
+    """Tell whether a key that was asked for holds something else."""
+    return "WRONGTYPE" in str(error.__cause__)
 
 
 def is_login(error: RedisRefused) -> bool:

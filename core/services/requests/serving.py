@@ -8,7 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from meterdeck.core.adapters.redis_client import Redis, enter_write, server_time
+from meterdeck.core.adapters.redis_client import (
+    Redis,
+    enter_write,
+    is_other_type,
+    server_time,
+)
 from meterdeck.core.adapters.request_calls import Head, Known, RequestCalls, Step
 from meterdeck.core.errors import (
     BadInput,
@@ -33,6 +38,7 @@ from meterdeck.core.model.request_reading import id_in, read_request
 from meterdeck.core.services.operator_changes import OperatorChanges
 from meterdeck.core.services.requests.applying import Applier
 from meterdeck.core.services.requests.deciding import Deciding
+from meterdeck.core.services.requests.each_alone import each_alone
 from meterdeck.core.services.requests.judging import Judge
 from meterdeck.core.services.requests.replies import (
     answer_to,
@@ -107,11 +113,16 @@ class RequestServer:
             await self._calls.sign(await server_time(self._redis))
             self._sign_at = time.monotonic() + _SIGN_S
         waiting = await self._calls.waiting(self._people)
-        for person in waiting:
-            for _ in range(min(waiting[person], _A_TURN)):
-                if not await self._one(person):
-                    break
+        with each_alone() as alone:
+            for person in waiting:
+                with alone():
+                    await self._some_of(person, min(waiting[person], _A_TURN))
         return bool(waiting)
+
+    async def _some_of(self, person: str, most: int) -> None:
+        for _ in range(most):
+            if not await self._one(person):
+                return
 
     async def tidy(self) -> None:
         """End what nobody approved in time, and finish what a worker left behind.
@@ -124,14 +135,19 @@ class RequestServer:
         self.served.waiting = sum(
             each.state is RequestState.WAITING for each in pending
         )
-        for record in pending:
-            if record.state is RequestState.WAITING and record.until <= now:
-                answer = expired(record, now)
-                await self._settle(
-                    Step(record.person, record.id, before=record, answer=answer)
-                )
-            elif record.began is not None and now - record.began > _STUCK:
-                await self._resume(record, now)
+        with each_alone() as alone:
+            for record in pending:
+                with alone():
+                    await self._tidied(record, now)
+
+    async def _tidied(self, record: Pending, now: datetime) -> None:
+        if record.state is RequestState.WAITING and record.until <= now:
+            answer = expired(record, now)
+            await self._settle(
+                Step(record.person, record.id, before=record, answer=answer)
+            )
+        elif record.began is not None and now - record.began > _STUCK:
+            await self._resume(record, now)
 
     async def _resume(self, record: Pending, now: datetime) -> None:
         try:
@@ -214,8 +230,11 @@ class RequestServer:
             judged = await self._judge.judge(change)
             if judged.why:
                 await self._check_room()
-        except Unreachable:
-            raise
+        except Unreachable as error:
+            if not is_other_type(error):
+                raise
+            await self._refuse(head, request.id, error)  # it only looked
+            return None
         except MeterdeckError as error:
             await self._refuse(head, request.id, error)
             return None

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from tests.integration.requests.asked import NOBODY, adding, asked, hurried, used
 from tests.support.contexts import CALLS
-from tests.support.people import at_work
+from tests.support.people import Person, at_work
 from tests.support.proxy import Proxy
+from tests.support.raw import ask
 
 from meterdeck.core.adapters.redis_client import Redis
-from meterdeck.core.errors import RedisUnreachable
+from meterdeck.core.errors import MeterdeckError, RedisUnreachable
 from meterdeck.core.model.bulk_override import BulkOrder
 from meterdeck.core.model.changes import Override
 from meterdeck.core.model.context import Context
@@ -100,3 +101,22 @@ async def test_many_overrides_go_on_after_a_server_was_away(
     outcome = await applier.apply(order, record, now)
     assert outcome.says == "done: 40 overrides set"
     assert len(await OperatorChanges(redis, context).overrides()) == 40
+
+
+async def test_a_key_of_something_else_keeps_nobody_but_its_tenant_waiting(
+    redis: Redis, context: Context, server: RequestServer, alice: Person, bob: Person
+) -> None:
+    """Who asks for that tenant is told why; whoever comes after is served."""
+    await ask(redis, "SET", "meterdeck:tenant:odd", "what?")
+    await asked(alice, replace(adding(5), tenant=TenantId("odd")), "r-1")
+    await asked(bob, adding(3), "r-1")
+    await ask(redis, "SET", "meterdeck:answers:bob", "what?")
+    async with at_work(redis, context, "carol", wait_s=0) as carol:
+        await asked(carol, adding(5), "r-1")
+        with pytest.raises(MeterdeckError):
+            await server.serve()  # bob's answers are something else
+
+        (told,) = (await alice.desk.look()).answered
+        assert (told.state, "WRONGTYPE" in told.says) == (RequestState.REFUSED, True)
+        (done,) = (await carol.desk.look()).answered
+        assert done.state is RequestState.DONE
