@@ -107,6 +107,36 @@ def worst_first(rows: Iterable[Drifted]) -> list[Drifted]:
     return sorted(rows, key=_urgency)
 
 
+class WorstRows:
+    """The worst of any number of rows, and how many there were.
+
+    Args:
+        most: Rows that are kept.
+    """
+
+    def __init__(self, most: int = MOST_ROWS) -> None:
+        self._most = most
+        self._rows: list[Drifted] = []
+        self._count = 0
+
+    def add(self, row: Drifted) -> None:
+        """Take a row; twice as many as are kept are held for a while."""
+        self._count += 1
+        self._rows.append(row)
+        if len(self._rows) > 2 * self._most:
+            self._rows = worst_first(self._rows)[: self._most]
+
+    @property
+    def rows(self) -> tuple[Drifted, ...]:
+        """Those that are kept, the worst first."""
+        return tuple(worst_first(self._rows)[: self._most])
+
+    @property
+    def more(self) -> int:
+        """How many there were besides."""
+        return max(0, self._count - self._most)
+
+
 def _urgency(row: Drifted) -> tuple[object, ...]:
     counter = row.counter
     name = (counter.tenant, counter.resource, counter.period)

@@ -9,13 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from meterdeck.core.model.changes import Actor
-from meterdeck.core.model.drift import (
-    MOST_ROWS,
-    Drifted,
-    LastPass,
-    drifted,
-    worst_first,
-)
+from meterdeck.core.model.drift import LastPass, WorstRows, drifted
 from meterdeck.core.model.reconciliation import Cause, Finding
 from meterdeck.core.services.reconcile.reconciler import Scope, Unasked, Unchanged
 from meterdeck.core.services.reconcile.reconciliation import Reconciliation
@@ -41,7 +35,7 @@ class Pass:
         drift: Units of each cause that needs somebody, all as positive.
         counters: How many counters have that cause.
         since: Since when, at the latest, something is unexplained; None: nothing is.
-        rows: Counters that differ.
+        rows: The worst of the counters that differ.
     """
 
     compared: int = 0
@@ -52,13 +46,12 @@ class Pass:
     drift: dict[Cause, Decimal] = field(default_factory=dict)
     counters: Counter[Cause] = field(default_factory=Counter)
     since: datetime | None = None
-    rows: list[Drifted] = field(default_factory=list)
+    rows: WorstRows = field(default_factory=WorstRows)
 
     def kept(
         self, at: datetime, *, by: str, took_s: float, everything: bool
     ) -> LastPass:
         """Return what is told of it to whoever looks later."""
-        rows = worst_first(self.rows)
         return LastPass(
             at,
             by,
@@ -68,8 +61,8 @@ class Pass:
             self.unchanged,
             self.unasked,
             self.settled,
-            tuple(rows[:MOST_ROWS]),
-            max(0, len(rows) - MOST_ROWS),
+            self.rows.rows,
+            self.rows.more,
             self.since,
         )
 
@@ -109,7 +102,7 @@ async def reconcile_once(
                 compared(result)
                 lines += _alarm(found, result, quiet=lines >= _MOST_LINES)
                 if not _settles_only(result.finding):
-                    found.rows.append(drifted(result.subject.counter, result.finding))
+                    found.rows.add(drifted(result.subject.counter, result.finding))
                 steps = steps_of(result.subject, result.finding)
                 settling += [each for each in steps if each.kind in _SETTLING]
     if settles and settling:
