@@ -105,7 +105,7 @@ async def _items(patient: Patient) -> Verdict:
         return ok("nobody has used what is billed")
     free = len(using) - len(customers)
     rest = f"; {free:,} of the default plan are not billed by usage" if free else ""
-    return ok(f"with usage {chosen}, each has one{await _drawn(patient)}{rest}")
+    return ok(f"each has one, {chosen}{await _drawn(patient)}{rest}")
 
 
 def _most(patient: Patient) -> int | None:

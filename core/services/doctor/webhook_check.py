@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from meterdeck.core.model.destinations import judge_destinations
-from meterdeck.core.model.diagnosis import Verdict, fault, ok, warning
-from meterdeck.core.services.doctor.check import STRIPE, Check, Patient
+from meterdeck.core.model.diagnosis import Verdict, fault, ok, waiting, warning
+from meterdeck.core.services.doctor.check import Asks, Check, Patient
 
 _SETTING = "delivery.webhook_secret"
 _PREFIX = "whsec_"
@@ -19,6 +19,8 @@ async def _look(patient: Patient) -> Verdict:
         return fault(f"{_SETTING} is missing, so no worker listens", copy)
     if not options.webhook_secret.reveal().startswith(_PREFIX):
         return warning(f"{_SETTING} is no signing secret of Stripe's", copy)
+    if silence := patient.silent.get(Asks.STRIPE):
+        return waiting(f"not looked at: {silence.why}", silence.check)
     found = await patient.stripe.destinations()
     return judge_destinations(found, patient.context.mode)
 
@@ -31,6 +33,6 @@ WEBHOOK = Check(
     "What is not pushed is found when Stripe is asked next; an endpoint that gets no"
     " good answer is disabled by Stripe.",
     _look,
-    asks=STRIPE,
+    asks=frozenset(),
     of_billing=True,
 )

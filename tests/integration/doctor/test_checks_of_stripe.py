@@ -56,7 +56,10 @@ async def test_what_redis_knows_of_customers_is_told_without_stripe(
     """Who shares one, and who has none; not whether one is deleted."""
     ward = billed_ward
     ward.key_problem = "stripe.api_key is missing"
-    found = await ward.findings("customers", "grace", "items")
+    options = replace(ward.context.delivery, webhook_port=1)
+    ward.context = replace(ward.context, delivery=options)
+    found = await ward.findings("customers", "grace", "items", "webhook")
+    assert "delivery.webhook_secret is missing" in found["webhook"].found
     customers = found["customers"]
     assert (customers.severity, customers.first) == (Severity.UNKNOWN, "key")
     assert "1 tenant, none shares a customer" in customers.found
