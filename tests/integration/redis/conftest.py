@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from inspect import isfunction, signature
 from types import ModuleType
 
@@ -82,6 +83,7 @@ def _place(item: pytest.Item) -> str | None:
     return chosen.params.get("redis_server") if chosen else None
 
 
+@cache
 def _takes_one(function: Callable[..., object]) -> bool:
     return "redis_server" in signature(function).parameters
 

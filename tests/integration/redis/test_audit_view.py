@@ -1,6 +1,7 @@
 """The audit view: all tenants in the order of time, in pages."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -55,13 +56,14 @@ def scribe(changes: OperatorChanges) -> Scribe:
     return Scribe(changes)
 
 
-async def fabricate(redis: Redis, tenant: str, moments: list[int]) -> None:
+async def fabricate(redis: Redis, trails: Mapping[str, list[int]]) -> None:
     """Write bare entries at given ms, and the index as the scripts do."""
-    layout, name = LAYOUT, name_bytes(tenant)
     async with redis.pipeline(transaction=False) as pipe:
-        for ms in moments:
-            pipe.xadd(layout.audit(tenant), {"at": ms, "actor": "ada"}, id=f"{ms}-0")
-        pipe.zadd(layout.audited(), {name: moments[-1]})
+        for tenant, moments in trails.items():
+            key = LAYOUT.audit(tenant)
+            for ms in moments:
+                pipe.xadd(key, {"at": ms, "actor": "ada"}, id=f"{ms}-0")
+            pipe.zadd(LAYOUT.audited(), {name_bytes(tenant): moments[-1]})
         await pipe.execute()
 
 
@@ -108,8 +110,8 @@ async def test_entries_of_one_millisecond_are_not_lost_between_pages(
     redis: Redis, changes: OperatorChanges
 ) -> None:
     """Five tenants with the same ids: the place in a page names the tenant, too."""
-    for tenant in TENANTS:
-        await fabricate(redis, tenant, [1793491200000, 1793491200001])
+    moments = [1793491200000, 1793491200001]
+    await fabricate(redis, dict.fromkeys(TENANTS, moments))
 
     split = await pages(changes, AuditQuery(limit=2))
 
@@ -125,8 +127,8 @@ async def test_a_place_without_a_tenant_is_before_all_entries_of_its_id(
     redis: Redis, changes: OperatorChanges
 ) -> None:
     """An entry's id and a moment are places as well."""
-    for tenant in TENANTS:
-        await fabricate(redis, tenant, [1793491200000, 1793491200001, 1793491200002])
+    moments = [1793491200000, 1793491200001, 1793491200002]
+    await fabricate(redis, dict.fromkeys(TENANTS, moments))
 
     for before in (
         AuditPlace.parse("1793491200001-0"),
@@ -143,9 +145,10 @@ async def test_many_tenants_are_read_no_further_than_the_page_needs(
 ) -> None:
     """Of 1,000 tenants a page of 20 touches the trails of the last few."""
     base = 1793491200000
-    for number in range(1000):
-        step = number * 10_000
-        await fabricate(redis, f"t{number}", [base - 20_000_000 + step, base + step])
+    steps = {f"t{number}": number * 10_000 for number in range(1000)}
+    await fabricate(
+        redis, {t: [base - 20_000_000 + s, base + s] for t, s in steps.items()}
+    )
     await redis.config_resetstat()
 
     entries = await changes.audit(limit=20)
@@ -163,8 +166,7 @@ async def test_small_pages_of_some_tenants_go_to_the_end(
     redis: Redis, changes: OperatorChanges
 ) -> None:
     """What was read and is not on the page is on the next one."""
-    for number in range(50):
-        await fabricate(redis, f"t{number}", [1793491200000 + number])
+    await fabricate(redis, {f"t{n}": [1793491200000 + n] for n in range(50)})
 
     split = await pages(changes, AuditQuery(limit=10))
 
@@ -208,8 +210,8 @@ async def test_a_look_for_few_among_many_ends_and_can_go_on(
     """A page may be empty and still have a next one."""
     await Scribe(changes).write("acme", BOB)
     now = AuditPlace.of((await changes.audit("acme"))[0]).ms
-    for tenant in ("globex", "initech"):
-        await fabricate(redis, tenant, [now + 1000 + n for n in range(6_000)])
+    moments = [now + 1000 + n for n in range(6_000)]
+    await fabricate(redis, dict.fromkeys(("globex", "initech"), moments))
 
     split = await pages(changes, AuditQuery(actor="bob", limit=5))
 
@@ -249,8 +251,8 @@ async def test_reading_while_others_write_shows_every_older_entry(
 ) -> None:
     """Tenants that move up the index while it is read are not lost."""
     names = [f"t{number}" for number in range(250)]
-    for number, name in enumerate(names):
-        await fabricate(redis, name, [1793491200000 + number * 10_000])
+    base = 1793491200000
+    await fabricate(redis, {t: [base + n * 10_000] for n, t in enumerate(names)})
     done = asyncio.Event()
 
     async def write() -> None:

@@ -9,6 +9,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -36,6 +37,8 @@ from meterdeck.core.services.sync.worker import Worker
 
 Counters = Mapping[bytes, bytes]
 QUIET = SandboxOptions(traffic=False)
+FEW = SandboxOptions(traffic=False, tenants=5)
+"""For what has nothing to do with who the tenants are."""
 
 
 @asynccontextmanager
@@ -113,7 +116,7 @@ async def listed(sandbox: Sandbox, path: str) -> list[dict[str, object]]:
 
 async def test_the_catalogue_is_sold_in_stripe_as_it_is_declared() -> None:
     """A meter for each resource, a fee for each plan, unit and graduated prices."""
-    async with living(QUIET) as (sandbox, _):
+    async with living(FEW) as (sandbox, _):
         meters = await listed(sandbox, "/v1/billing/meters")
         prices = await listed(sandbox, "/v1/prices")
         async with Engine(sandbox.context) as engine:
@@ -181,7 +184,7 @@ async def test_what_was_used_before_the_start_is_billed_already(
     """Reconciliation finds no difference in a fresh sandbox, nor in one that goes on,
     nor where Stripe's side was moved away: Stripe has what billing records say."""
     for run in range(3):
-        options = SandboxOptions(traffic=False, data_dir=tmp_path / "data")
+        options = replace(QUIET, tenants=30, data_dir=tmp_path / "data")
         assert options.stripe_state is not None
         if run == 2:
             options.stripe_state.unlink()
@@ -214,7 +217,7 @@ async def compared(
 async def test_what_is_used_is_delivered_by_the_real_worker() -> None:
     """What somebody counts with INCR is in Stripe's summary soon, beside what was used
     before the start."""
-    async with living(QUIET) as (sandbox, redis):
+    async with living(FEW) as (sandbox, redis):
         tenant = (await directory(sandbox, redis))[JAPANESE.id]
         (calls, *_) = await sandbox.usage.usage(tenant)
         before = calls.used
@@ -237,7 +240,7 @@ async def test_what_is_used_is_delivered_by_the_real_worker() -> None:
 
 async def test_a_sandbox_without_a_worker_leaves_delivery_to_yours() -> None:
     """What is counted waits until somebody starts `meterdeck sync`."""
-    options = SandboxOptions(traffic=False, worker=False)
+    options = replace(FEW, worker=False)
     async with living(options) as (sandbox, redis):
         (calls, *_) = await sandbox.usage.usage(JAPANESE.id)
         layout = sandbox.context.redis.layout
@@ -334,7 +337,7 @@ async def test_a_tenant_runs_into_its_limit_and_not_over_it() -> None:
 
 async def test_without_traffic_nothing_moves() -> None:
     """More than a second of the sandbox's life changes no counter and logs nothing."""
-    async with living(QUIET) as (sandbox, redis):
+    async with living(FEW) as (sandbox, redis):
         before = await counters(redis)
         started = await connections(redis)
 
@@ -354,7 +357,7 @@ async def connections(redis: Redis) -> int:
 
 async def test_a_foreign_programs_event_is_logged_with_its_tenant() -> None:
     """A developer sees what Stripe made of their own program's event."""
-    async with living(QUIET) as (sandbox, redis):
+    async with living(FEW) as (sandbox, redis):
         tenant = (await directory(sandbox, redis))[JAPANESE.id]
         await report(
             sandbox,
@@ -380,7 +383,7 @@ async def test_a_refused_foreign_event_is_logged_with_the_reason(
     event_name: str,
 ) -> None:
     """An unknown meter, and an event without a customer: Stripe's own words."""
-    async with living(QUIET) as (sandbox, redis):
+    async with living(FEW) as (sandbox, redis):
         form = {"payload[value]": "1", "payload[x]": "y"}
         await report(sandbox, event_name=event_name, identifier="mine-2", **form)
         line = await logged(sandbox, redis, "mine-2")
@@ -394,7 +397,7 @@ async def test_a_refused_foreign_event_is_logged_with_the_reason(
 
 async def test_a_repeated_foreign_event_is_logged_as_a_duplicate() -> None:
     """The second event of the same identifier was delivered before."""
-    async with living(QUIET) as (sandbox, redis):
+    async with living(FEW) as (sandbox, redis):
         tenant = (await directory(sandbox, redis))[JAPANESE.id]
         form = {
             "event_name": "api_requests",
@@ -418,7 +421,7 @@ async def test_a_repeated_foreign_event_is_logged_as_a_duplicate() -> None:
 
 async def test_a_customer_made_by_a_developer_becomes_a_tenant() -> None:
     """What a program creates in the local Stripe is in Redis within seconds."""
-    async with living(QUIET) as (sandbox, redis):
+    async with living(FEW) as (sandbox, redis):
         running = sandbox.running
         request = urllib.request.Request(  # noqa: S310  # our own server
             f"{running.stripe_api_base}/v1/customers",

@@ -31,6 +31,8 @@ from meterdeck.core.model.context import RedisOptions
 from meterdeck.core.sandbox.roles import JAPANESE, LONG_NAME
 from meterdeck.core.settings.running_sandbox import find_sandbox
 
+FEW = "--tenants=3"
+"""For what has nothing to do with who the tenants are: half a second less."""
 SDK_PROGRAM = """
 import stripe, sys
 key, base = sys.argv[1:]
@@ -99,7 +101,7 @@ async def test_a_signal_ends_everything_the_sandbox_started(
     tmp_path: Path, signum: signal.Signals
 ) -> None:
     """Exit 0, one line of output, no process, port, temporary or state file left."""
-    with sandbox_child(tmp_path) as child:
+    with sandbox_child(tmp_path, FEW) as child:
         valkey = await valkey_pid(child)
         announced = find_sandbox(environ(child))
 
@@ -150,7 +152,7 @@ async def test_a_killed_sandbox_leaves_no_valkey_and_no_findable_sandbox(
     tmp_path: Path,
 ) -> None:
     """The kernel ends Valkey with its parent; the state file is seen to be stale."""
-    with sandbox_child(tmp_path) as child:
+    with sandbox_child(tmp_path, FEW) as child:
         _, redis_port = child.ports()
 
         child.process.kill()
@@ -165,7 +167,7 @@ async def test_the_sandbox_of_a_program_ends_when_that_program_is_gone(
     tmp_path: Path,
 ) -> None:
     """The end of its input ends it, where it was told so."""
-    with sandbox_child(tmp_path, "--end-with-input") as child:
+    with sandbox_child(tmp_path, FEW, "--end-with-input") as child:
         valkey = await valkey_pid(child)
 
         # Closes the pipe, as the kernel does for a program that was killed.
@@ -179,7 +181,7 @@ async def test_without_being_told_the_end_of_the_input_changes_nothing(
     tmp_path: Path,
 ) -> None:
     """A sandbox in the background has no input and runs on."""
-    with sandbox_child(tmp_path, "--no-traffic") as child:
+    with sandbox_child(tmp_path, FEW, "--no-traffic") as child:
         assert child.process.stdin is not None
         child.process.stdin.close()
         child.process.stdin = None
@@ -202,7 +204,7 @@ async def test_the_end_of_valkey_ends_the_sandbox_with_the_reason(
     tmp_path: Path,
 ) -> None:
     """Exit 3 and one line that says it; the state file is gone."""
-    with sandbox_child(tmp_path) as child:
+    with sandbox_child(tmp_path, FEW) as child:
         valkey = await valkey_pid(child)
         os.kill(valkey, signal.SIGKILL)
 
@@ -293,7 +295,7 @@ def test_the_ports_asked_for_are_the_ports_that_answer(tmp_path: Path) -> None:
         ports = one.getsockname()[1], other.getsockname()[1]
 
     flags = f"--stripe-port={ports[0]}", f"--redis-port={ports[1]}"
-    with sandbox_child(tmp_path, "--no-traffic", *flags) as child:
+    with sandbox_child(tmp_path, FEW, "--no-traffic", *flags) as child:
         assert child.ports() == ports
 
 
@@ -302,14 +304,14 @@ async def test_with_a_data_folder_counters_survive_the_sandbox(tmp_path: Path) -
     data = f"--data-dir={tmp_path / 'data'}"
     (tmp_path / "one").mkdir()
     (tmp_path / "two").mkdir()
-    with sandbox_child(tmp_path / "one", "--no-traffic", data) as child:
+    with sandbox_child(tmp_path / "one", FEW, "--no-traffic", data) as child:
         redis = open_redis(RedisOptions(url=child.redis_url))
         await redis.set("usage:acme:api_calls:2026-11", 4711)
         await redis.aclose()
         child.process.terminate()
         child.end()
 
-    with sandbox_child(tmp_path / "two", "--no-traffic", data) as child:
+    with sandbox_child(tmp_path / "two", FEW, "--no-traffic", data) as child:
         redis = open_redis(RedisOptions(url=child.redis_url))
         kept = await redis.get("usage:acme:api_calls:2026-11")
         await redis.aclose()
@@ -321,9 +323,9 @@ def test_a_second_sandbox_is_found_in_place_of_the_first_which_runs_on(
     tmp_path: Path,
 ) -> None:
     """The last one started wins; the first one's end takes only its own file."""
-    with sandbox_child(tmp_path, "--no-traffic") as first:
+    with sandbox_child(tmp_path, FEW, "--no-traffic") as first:
         second = subprocess.Popen(
-            [*COMMAND, "--json", "--no-traffic"],
+            [*COMMAND, "--json", FEW, "--no-traffic"],
             stdout=subprocess.PIPE,
             text=True,
             env=os.environ
