@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from meterdeck.core.model.bulk_override import BulkOrder
 from meterdeck.core.model.changes import Adjustment, Bill, Undone
+from meterdeck.core.model.event_changes import CANCELS, EventChange
 from meterdeck.core.model.request_foresight import Foresight, foresee
 from meterdeck.core.model.request_rules import Changes, Effect
 from meterdeck.core.model.text import visible
@@ -25,16 +26,25 @@ from meterdeck.tui.requests import (
 
 
 def foresight(
-    request: Request, picture: Picture, undone: Undone | None = None
+    request: Request,
+    picture: Picture,
+    *,
+    undone: Undone | None = None,
+    units: int | None = None,
 ) -> Foresight | None:
     """Return what becomes of a request; None where it is not asked for.
 
     Args:
         undone: What it takes back, where it is an undo.
+        units: Of a meter event, where it is about one.
     """
     if picture.context.changes is Changes.DIRECT:
         return None
-    found = _Seen(picture).foresee(request, undone)
+    seen = _Seen(picture)
+    if isinstance(request, ChangeEvent):
+        found = seen.event(request, units)
+    else:
+        found = seen.foresee(request, undone)
     return found and replace(found, served=picture.requests_served)
 
 
@@ -53,11 +63,24 @@ class _Seen:
                 return self._foresee(self._limit(request))
             case BulkOverride(order):
                 return self._many(order)
-            case ChangeEvent() | ReplayAll():
-                return Foresight()
+            case ReplayAll():
+                return Foresight()  # each by itself
         if undone is None or not isinstance(request.target, Target):
             return None
         return self._foresee(self._undo(request.target, undone))
+
+    def event(self, request: ChangeEvent, units: int | None) -> Foresight | None:
+        """Return what becomes of a change of an event of so many units."""
+        if request.change in CANCELS:
+            return None  # Stripe is asked, by this console
+        if units is None:
+            return Foresight("how many units it has is not known")
+        again = request.change in (EventChange.REPLAY, EventChange.NOT_COUNTED)
+        before, after = (0, units) if again else (units, 0)
+        billed = request.change is not EventChange.COUNTED
+        return self._foresee(
+            self._counted(request.target, before, after, billed=billed)
+        )
 
     def _foresee(self, effect: Effect | None) -> Foresight:
         return Foresight() if effect is None else foresee(effect, self._rules)

@@ -96,9 +96,11 @@ class FairPool(ConnectionPool):
         Raises:
             ReadOnly, ProgramTooOld: It is not.
         """
-        refused = self.refusal()
-        if refused is not None:
-            raise refused
+        # Asked by every call of an application, which has neither.
+        if self.reads_only or self.gate is not None:
+            refused = self.refusal()
+            if refused is not None:
+                raise refused
 
     async def enter(self) -> None:
         """Let a write pass, having asked the gate.

@@ -93,6 +93,8 @@ async def _list(call: Call) -> int:
     call.out.table(rows)
     if not rows:
         note("nothing is asked for, and nothing was answered lately")
+    if not await call.engine.requests.served():
+        note("no worker serves requests now: meterdeck requests serve, or sync")
     return 0
 
 

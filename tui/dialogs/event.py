@@ -9,13 +9,14 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from meterdeck.core.model.event_changes import CANCELS, EventChange, EventPlan
+from meterdeck.core.model.request_foresight import Foresight
 from meterdeck.core.model.text import visible
 from meterdeck.core.model.usage import Tenant
 from meterdeck.core.model.windows import WindowKind, next_to_close
 from meterdeck.tui import event_words, phrases
 from meterdeck.tui.dialogs.change import ChangeDialog, Draft
 from meterdeck.tui.picture import Picture
-from meterdeck.tui.requests import ChangeEvent, Target
+from meterdeck.tui.requests import ChangeEvent, Request, Target
 from meterdeck.tui.widgets.choice import Choice
 
 _WIDEST = 56
@@ -81,6 +82,12 @@ class EventDialog(ChangeDialog):
             windows = tuple(w for w in windows if w.kind is WindowKind.CANCEL)
         window = next_to_close(windows, now)
         return phrases.window_words(window, now) if window else "all are closed"
+
+    def foresight(self, request: Request) -> Foresight | None:
+        from meterdeck.tui.foresight import foresight  # noqa: PLC0415  # rare
+
+        units = self._plan.event.line.units
+        return foresight(request, self.picture, units=units)
 
     def draft(self, target: Target, reason: str) -> Draft:
         change, event = self._change, self._plan.event

@@ -44,7 +44,7 @@ class UndoDialog(ChangeDialog):
     def foresight(self, request: Request) -> Foresight | None:
         from meterdeck.tui.foresight import foresight  # noqa: PLC0415  # rare
 
-        return foresight(request, self.picture, self._foreseen)
+        return foresight(request, self.picture, undone=self._foreseen)
 
     @property
     def beyond_undo(self) -> bool:

@@ -62,6 +62,7 @@ def test_a_change_is_asked_for_approved_by_another_and_answered_again(
 
     asked = alice(*again)
     unread = alice("requests", "list", "--json").json
+    silent = alice("requests", "list")
     office("requests", "serve", "--once")
     waits = bob("requests", "list", "--json").json
     text = bob("requests", "show", "r-1").out
@@ -74,11 +75,13 @@ def test_a_change_is_asked_for_approved_by_another_and_answered_again(
 
     assert (asked.code, asked.json["asked"]["request"]) == (4, "r-1")
     assert [each["request"] for each in unread["asked"]] == ["r-1"]
+    assert "no worker serves requests now" in silent.err
     (record,) = waits["pending"]
     assert (record["before"], record["after"]) == ("1,000", "9,000")
     assert "limit of api_calls of acme: 1,000 → 9,000" in text
     assert (own.code, approved.code) == (4, 4)
     assert "is your own" in refused.out
+    assert "no worker serves" not in refused.err
     assert (done.code, done.json["request"]["state"]) == (0, "done")
     assert done.json["request"]["by"] == "bob"
     assert store.hget("meterdeck:override:acme:api_calls", "units") == b"9000"
