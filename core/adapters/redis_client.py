@@ -11,7 +11,7 @@ import time
 from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, cast
 
 from hiredis import pack_command
@@ -48,6 +48,8 @@ from meterdeck.core.errors import (
     UnknownOutcome,
 )
 from meterdeck.core.model.context import RedisOptions
+from meterdeck.core.model.moments import moment_at as from_milliseconds
+from meterdeck.core.model.moments import moment_ms as to_milliseconds
 from meterdeck.core.model.secret import without_secrets
 from meterdeck.core.model.text import visible
 
@@ -56,10 +58,12 @@ __all__ = [
     "RoutedRedis",
     "enter_write",
     "execute_write",
+    "from_milliseconds",
     "guard_writes",
     "open_redis",
     "redis_errors",
     "server_time",
+    "to_milliseconds",
 ]
 
 Argument = bytes | str | int
@@ -67,7 +71,6 @@ Argument = bytes | str | int
 _QUEUE_S = 10.0  # longest wait for one of the pool's connections
 _SCRIPTED = ("EVALSHA", "EVAL")
 _PAUSE_S = 0.05  # between two tries to find the master
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _NO_RIGHT = "this Redis user has no right to do that"
 _NO_LOGIN = "Redis asks for a password: set redis.password"
@@ -387,16 +390,6 @@ def clock_time(reply: object) -> datetime:
         raise reply
     seconds, microseconds = cast("tuple[int, int]", reply)
     return from_milliseconds(seconds * 1000 + microseconds // 1000)
-
-
-def from_milliseconds(value: int) -> datetime:
-    """Return the moment `value` milliseconds after 1970, in UTC."""
-    return _EPOCH + timedelta(milliseconds=value)
-
-
-def to_milliseconds(moment: datetime) -> int:
-    """Return milliseconds since 1970, rounded down."""
-    return (moment - _EPOCH) // timedelta(milliseconds=1)
 
 
 def _origin(error: BaseException) -> Exception:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from meterdeck.core.errors import ConfigError, NotFound
+from meterdeck.core.errors import ConfigError, NotFound, ReadOnly
 from meterdeck.core.model.alert_rules import AlertRule
 from meterdeck.core.model.catalogue import NO_CATALOGUE, Catalogue
 from meterdeck.core.model.keys import KeyLayout
@@ -351,6 +351,15 @@ class Context:
                 "leave it out; ?ssl_ca_certs=FILE in the url names an authority"
                 " of your own",
             )
+
+    def check_writable(self) -> None:
+        """Let whoever wants to change something go on, where that is allowed.
+
+        Raises:
+            ReadOnly: It is not.
+        """
+        if self.read_only:
+            raise ReadOnly(f"context {self.name} is read-only; nothing was changed")
 
     def resource(self, name: str) -> Resource:
         """Return the configured resource called `name`.

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 
 from meterdeck.core.adapters.stripe_catalogue import StripeCatalogue
 from meterdeck.core.adapters.stripe_gateway import StripeGateway
-from meterdeck.core.errors import CatalogueChanged, MeterdeckError, ReadOnly, Refused
+from meterdeck.core.errors import CatalogueChanged, MeterdeckError, Refused
 from meterdeck.core.model.catalogue import (
     Account,
     MeterSpec,
@@ -171,8 +171,7 @@ class CatalogueService:
 
     @property
     def _writing(self) -> StripeCatalogue:
-        if self._context.read_only:
-            raise ReadOnly(f"context {self._context.name} is read-only")
+        self._context.check_writable()
         return self._stripe
 
     async def _planned(self, account: Account) -> CataloguePlan:

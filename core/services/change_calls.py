@@ -21,10 +21,10 @@ from meterdeck.core.adapters.scripts import (
     Scripts,
     moved,
 )
-from meterdeck.core.errors import MeterdeckError, Refused
+from meterdeck.core.errors import BadInput, MeterdeckError, Refused
 from meterdeck.core.model.changes import Actor, AdjustKind, Adjustment
 from meterdeck.core.model.context import Context
-from meterdeck.core.model.names import name_bytes
+from meterdeck.core.model.names import check_id, name_bytes
 from meterdeck.core.model.periods import Period
 from meterdeck.core.model.usage import Resource, ResourceName, TenantId
 from meterdeck.core.services.current_periods import CurrentPeriods
@@ -33,6 +33,7 @@ OPERATION_KEPT_S = 86_400
 """Seconds for which a repeated operation id gets the first answer."""
 
 _LONGEST_ACTOR = 200
+_LONGEST_REASON = 500
 _ROUNDS = 4
 _DAY_MS = 86_400_000
 _STRIPE_WINDOW_DAYS = 35  # a billing record outlives what Stripe can still be told
@@ -60,6 +61,24 @@ class Signature:
     def naming(self, what: str) -> str:
         """Return what is being done, in words."""
         return f"the undo of entry {self.undoes}" if self.undoes else what
+
+
+def check_change(context: Context, reason: str, operation_id: str) -> None:
+    """Look at what every change has in common, before anything is asked of a server.
+
+    Raises:
+        ReadOnly: The context allows no changes.
+        BadInput: It says no reason, or too many words of it; or the id is none.
+    """
+    context.check_writable()
+    if not reason.strip():
+        raise BadInput("a change needs a reason; say why in a few words")
+    if len(reason) > _LONGEST_REASON:
+        raise BadInput(
+            f"the reason has {len(reason)} characters;"
+            f" at most {_LONGEST_REASON} are kept"
+        )
+    check_id("operation id", operation_id)
 
 
 class ChangeCalls:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from meterdeck.core.adapters.letter_fields import letter_of
 from meterdeck.core.adapters.redis_client import Redis, enter_write, server_time
-from meterdeck.core.errors import BadInput, NotFound, ReadOnly, Refused, Unreachable
+from meterdeck.core.errors import NotFound, Refused, Unreachable
 from meterdeck.core.model.changes import Actor
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.corrections import Corrected
@@ -21,16 +21,14 @@ from meterdeck.core.model.event_changes import (
     EventPlan,
     problem_with,
 )
-from meterdeck.core.model.names import check_id
 from meterdeck.core.model.text import visible
 from meterdeck.core.model.usage import CounterId
 from meterdeck.core.services.cancelling import Cancelling, cancel_letter
-from meterdeck.core.services.change_calls import Signature
+from meterdeck.core.services.change_calls import Signature, check_change
 from meterdeck.core.services.delivery_log import DeliveryLog
 from meterdeck.core.services.ledger import Ledger
 from meterdeck.core.services.letters import Letters
 
-_LONGEST_REASON = 500
 _REPLAYED = frozenset({EventState.DEAD, EventState.REFUSED})
 _BECOMES = {
     EventChange.COMPENSATE: EventState.CANCELLED,
@@ -112,7 +110,7 @@ class EventChanges:
             RedisUnreachable, RedisRefused: Nothing was changed.
             UnknownOutcome: Changed or not, nobody knows.
         """
-        self._check(reason, operation_id)
+        check_change(self._context, reason, operation_id)
         await enter_write(self._redis)  # before Stripe is told anything
         plan = await self.plan(change, identifier)
         signature = Signature(actor, reason, operation_id)
@@ -175,17 +173,3 @@ class EventChanges:
         )
         with suppress(Unreachable):
             await self._log.append(noted)
-
-    def _check(self, reason: str, operation_id: str) -> None:
-        if self._context.read_only:
-            raise ReadOnly(
-                f"context {self._context.name} is read-only; nothing was changed"
-            )
-        if not reason.strip():
-            raise BadInput("a change needs a reason; say why in a few words")
-        if len(reason) > _LONGEST_REASON:
-            raise BadInput(
-                f"the reason has {len(reason)} characters;"
-                f" at most {_LONGEST_REASON} are kept"
-            )
-        check_id("operation id", operation_id)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from meterdeck.core.errors import (
-    ReadOnly,
     RedisRefused,
     RedisUnreachable,
     UnknownOutcome,
@@ -140,8 +139,7 @@ class Fallback:
 
     def _check(self, call: Call, fault: Fault) -> SpooledCall:
         context = self._context
-        if context.read_only:
-            raise ReadOnly(f"context {context.name} is read-only")
+        context.check_writable()
         tenant = check_tenant(call.tenant, tagged=context.redis.layout.tagged)
         if call.call_id is not None:
             check_id("call id", call.call_id)

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from meterdeck.core.adapters.redis_client import Redis, enter_write, server_time
 from meterdeck.core.adapters.stripe_gateway import StripeGateway
-from meterdeck.core.errors import BadInput, ReadOnly, Refused
+from meterdeck.core.errors import BadInput, Refused
 from meterdeck.core.model.context import Context, Mode
 from meterdeck.core.model.events import STATE_OF, EventSource, LoggedEvent, MeterEvent
 from meterdeck.core.model.names import check_id
@@ -95,8 +95,7 @@ class TestEvents:
 
     def _allowed(self) -> StripeGateway:
         context = self._context
-        if context.read_only:
-            raise ReadOnly(f"context {context.name} is read-only")
+        context.check_writable()
         if context.mode is Mode.LIVE:
             raise Refused(
                 f"context {context.name} is live: a test event would be on an invoice"

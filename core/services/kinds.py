@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from meterdeck.core.errors import BadInput, ReadOnly
+from meterdeck.core.errors import BadInput
 from meterdeck.core.model.amounts import check_limits
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.names import check_id, name_bytes, tenant_bytes
@@ -84,8 +84,7 @@ class OneCall:
         return found
 
     def _checked(self, context: Context) -> Resource:
-        if context.read_only:
-            raise ReadOnly(f"context {context.name} is read-only")
+        context.check_writable()
         tenant_bytes(self.tenant, tagged=context.redis.layout.tagged)
         found = context.resource(self.resource)
         if self.call_id is not None:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from meterdeck.core.adapters.letter_calls import LetterCalls, is_queued
 from meterdeck.core.adapters.redis_client import Argument, Redis, to_milliseconds
 from meterdeck.core.adapters.scripts import Reply
-from meterdeck.core.errors import BadInput, Conflict, NotFound, ReadOnly, Refused
+from meterdeck.core.errors import BadInput, Conflict, NotFound, Refused
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.corrections import Corrected
 from meterdeck.core.model.delivery import EventState, Letter, LetterSource
@@ -214,8 +214,7 @@ class Letters(LetterReading):
             raise BadInput("a change of what is billed is no undo")
 
     def _check_writable(self) -> None:
-        if self._context.read_only:
-            raise ReadOnly(f"context {self._context.name} is read-only")
+        self._context.check_writable()
 
 
 def _check(reply: Reply, letter: Letter) -> None:

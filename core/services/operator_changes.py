@@ -11,7 +11,7 @@ from meterdeck.core.adapters.redis_client import (
     from_milliseconds,
 )
 from meterdeck.core.adapters.scripts import Reply
-from meterdeck.core.errors import BadInput, Conflict, NotFound, ReadOnly, Refused
+from meterdeck.core.errors import BadInput, Conflict, NotFound, Refused
 from meterdeck.core.model.audit import (
     AuditPage,
     AuditPlace,
@@ -29,18 +29,22 @@ from meterdeck.core.model.changes import (
     Undone,
 )
 from meterdeck.core.model.context import Context
-from meterdeck.core.model.names import check_id, check_tenant
+from meterdeck.core.model.names import check_tenant
 from meterdeck.core.model.override_ends import FoundOverride
 from meterdeck.core.model.quantity import LARGEST, group_quantity
 from meterdeck.core.model.text import visible
 from meterdeck.core.model.usage import Resource, ResourceName, TenantId
 from meterdeck.core.services.audit_proof import AuditProof
 from meterdeck.core.services.audit_view import AuditView
-from meterdeck.core.services.change_calls import ChangeCalls, Signature, in_words
+from meterdeck.core.services.change_calls import (
+    ChangeCalls,
+    Signature,
+    check_change,
+    in_words,
+)
 from meterdeck.core.services.override_list import OverrideList, read_override
 from meterdeck.core.services.undoing import Undoing
 
-_LONGEST_REASON = 500
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -249,18 +253,7 @@ class OperatorChanges:
         await enter_write(self._redis)
 
     def _check(self, tenant: str, reason: str, operation_id: str) -> TenantId:
-        if self._context.read_only:
-            raise ReadOnly(
-                f"context {self._context.name} is read-only; nothing was changed"
-            )
-        if not reason.strip():
-            raise BadInput("a change needs a reason; say why in a few words")
-        if len(reason) > _LONGEST_REASON:
-            raise BadInput(
-                f"the reason has {len(reason)} characters;"
-                f" at most {_LONGEST_REASON} are kept"
-            )
-        check_id("operation id", operation_id)
+        check_change(self._context, reason, operation_id)
         return check_tenant(tenant, tagged=self._context.redis.layout.tagged)
 
     def _check_expiry(self, expires_at: datetime | None) -> None:

@@ -16,7 +16,7 @@ from meterdeck.core.adapters.redis_client import (
     to_milliseconds,
 )
 from meterdeck.core.adapters.settle_calls import GivenBack, SettleScript, Settling
-from meterdeck.core.errors import ReadOnly, Refused
+from meterdeck.core.errors import Refused
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.decisions import Settled
 from meterdeck.core.model.names import check_id, check_tenant
@@ -56,8 +56,7 @@ class Reservations:
         amounts: Mapping[str, int] | None,
     ) -> Settled:
         """Settle a call once; a lost answer is asked for once more."""
-        if self._context.read_only:
-            raise ReadOnly(f"context {self._context.name} is read-only")
+        self._context.check_writable()
         check_tenant(tenant, tagged=self._layout.tagged)
         check_id("call id", call_id)
         return await ask_twice(
@@ -87,8 +86,7 @@ class Reservations:
             ReadOnly: The context allows no changes.
             RedisUnreachable, RedisRefused, UnknownOutcome: It may be done in part.
         """
-        if self._context.read_only:
-            raise ReadOnly(f"context {self._context.name} is read-only")
+        self._context.check_writable()
         await enter_write(self._redis)
         now_ms = to_milliseconds(await server_time(self._redis))
         with redis_errors():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from meterdeck.core.adapters.settle_calls import Settling
-from meterdeck.core.errors import NotFound, ReadOnly
+from meterdeck.core.errors import NotFound
 from meterdeck.core.model.amounts import check_settled
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.decisions import Settled
@@ -56,8 +56,7 @@ class Settlement:
         Raises:
             As `MeterClient.release` and `confirm`.
         """
-        if self._context.read_only:
-            raise ReadOnly(f"context {self._context.name} is read-only")
+        self._context.check_writable()
         check_settled(amounts)
         call = self._record(how, tenant, call_id, amounts)
         # Asked before Redis is: what waits now may be counted a moment later.

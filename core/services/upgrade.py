@@ -18,7 +18,7 @@ from meterdeck.core.adapters.redis_client import (
     server_time,
     to_milliseconds,
 )
-from meterdeck.core.errors import ReadOnly, Refused
+from meterdeck.core.errors import Refused
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.contract import OURS, UNSTORED, Contract
 from meterdeck.core.model.names import name_bytes
@@ -90,8 +90,7 @@ class Upgrade:
             Refused: Workers that could not write then are alive; says which.
             RedisUnreachable, RedisRefused, UnknownOutcome: Run it again.
         """
-        if self._context.read_only:
-            raise ReadOnly(f"context {self._context.name} is read-only")
+        self._context.check_writable()
         if plan.older:
             raise Refused(
                 f"workers of a contract before {plan.writers} are alive:"

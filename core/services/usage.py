@@ -14,7 +14,7 @@ from meterdeck.core.adapters.redis_client import Redis, enter_write
 from meterdeck.core.adapters.script_lanes import lanes_of
 from meterdeck.core.adapters.scripts import CycleMoved, PeriodMoved
 from meterdeck.core.adapters.settle_calls import Settling
-from meterdeck.core.errors import ReadOnly, Refused
+from meterdeck.core.errors import Refused
 from meterdeck.core.model.amounts import check_amounts, check_limits, hold_ms
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.decisions import (
@@ -351,8 +351,7 @@ class UsageService:
     def _checked(
         self, tenant: str, amounts: Mapping[str, int], limits: Mapping[str, int] | None
     ) -> bytes:
-        if self._context.read_only:
-            raise ReadOnly(f"context {self._context.name} is read-only")
+        self._context.check_writable()
         check_amounts(amounts)
         if limits:
             check_limits(limits, amounts)

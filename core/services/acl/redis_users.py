@@ -15,7 +15,7 @@ from meterdeck.core.adapters.acl_calls import (
 from meterdeck.core.adapters.redis_client import Redis
 from meterdeck.core.adapters.role_scripts import role_scripts
 from meterdeck.core.adapters.server_facts import read_facts
-from meterdeck.core.errors import ReadOnly, Refused
+from meterdeck.core.errors import Refused
 from meterdeck.core.model.acl.differences import UserDifference, difference_of
 from meterdeck.core.model.acl.server import Server
 from meterdeck.core.model.acl.user_rules import UserRules
@@ -70,8 +70,7 @@ class RedisUsers:
             ReadOnly: The context allows no changes.
             Refused: It would change the user that does it.
         """
-        if self._context.read_only:
-            raise ReadOnly(f"context {self._context.name} is read-only")
+        self._context.check_writable()
         own = await who_am_i(self._redis)
         if own in {each.name for each in users}:
             raise Refused(

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from meterdeck.core.adapters.alert_calls import AlertBook, AlertCalls, entry_of
 from meterdeck.core.adapters.redis_client import Redis, enter_write, server_time
 from meterdeck.core.adapters.webhook_sender import WebhookSender
-from meterdeck.core.errors import NotFound, ReadOnly, Refused
+from meterdeck.core.errors import NotFound, Refused
 from meterdeck.core.model.alert_rules import Measure, Severity
 from meterdeck.core.model.alert_sight import AlertSight, SeenAlert, in_order
 from meterdeck.core.model.alert_words import payload
@@ -125,9 +125,7 @@ class Alerts:
         tenant: str | None,
         change: Callable[[Alert, datetime], Alert],
     ) -> Alert:
-        name = self._context.name
-        if self._context.read_only:
-            raise ReadOnly(f"context {name} is read-only; nothing was changed")
+        self._context.check_writable()
         await enter_write(self._redis)
         for _ in range(_ROUNDS):
             found = await self._find(alert, tenant)

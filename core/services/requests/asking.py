@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from meterdeck.core.adapters.redis_client import Redis, server_time
 from meterdeck.core.adapters.request_calls import RequestCalls
-from meterdeck.core.errors import Asked, BadInput, ReadOnly, Refused, Unreachable
+from meterdeck.core.errors import Asked, BadInput, Refused, Unreachable
 from meterdeck.core.model.change_requests import (
     LARGEST_REQUEST,
     ChangeRequest,
@@ -40,8 +40,7 @@ class Asking:
         self._calls = RequestCalls(redis, context.redis.layout)
         self.person = context.redis.username
         self._rules = context.requests
-        name = f"context {context.name} is read-only"
-        self._read_only = name if context.read_only else ""
+        self._context = context
 
     async def ask(self, request_id: str, wish: Wish) -> RequestAnswer:
         """Ask for something, and return the answer once it is final.
@@ -56,8 +55,7 @@ class Asking:
             UnknownOutcome: Asked or not, nobody knows: repeat it with the same id.
         """
         check_request_id(request_id)
-        if self._read_only:
-            raise ReadOnly(self._read_only)
+        self._context.check_writable()
         people = [person for person, _ in self._rules.people]
         if people and self.person not in people:
             raise Refused(

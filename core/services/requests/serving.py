@@ -18,7 +18,6 @@ from meterdeck.core.adapters.request_calls import Head, Known, RequestCalls, Ste
 from meterdeck.core.errors import (
     BadInput,
     MeterdeckError,
-    ReadOnly,
     Refused,
     Unreachable,
 )
@@ -106,8 +105,7 @@ class RequestServer:
             ReadOnly, ProgramTooOld: The context, or the database, allows no changes.
             Unreachable: Redis does not answer; nothing is lost.
         """
-        if self._context.read_only:
-            raise ReadOnly(f"context {self._context.name} is read-only")
+        self._context.check_writable()
         await enter_write(self._redis)
         if time.monotonic() >= self._sign_at:
             await self._calls.sign(await server_time(self._redis))
