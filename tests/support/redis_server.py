@@ -27,6 +27,13 @@ TOPOLOGIES = ("sentinel", "cluster")
 
 DEADLINE_S = 30.0
 
+WRITTEN_AT_ONCE = {"appendfsync": "no"}
+"""For a server that a test kills: what is answered has been given to the kernel.
+
+With `everysec` a server writes up to two seconds later while a slow disk syncs, and
+SIGKILL takes with it what was answered meanwhile.
+"""
+
 
 class Place(Protocol):
     """Servers that a client can be opened to."""

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.metering import library_context
+from tests.support.redis_server import WRITTEN_AT_ONCE
 
 from meterdeck.core.model.context import Context
 from meterdeck.core.sandbox.valkey import Valkey
@@ -25,5 +26,5 @@ def context(valkey: Valkey, spool_dir: Path) -> Context:
 @pytest.fixture
 async def mortal(tmp_path: Path) -> AsyncIterator[Valkey]:
     """A server of this test's own: killed and started as it likes."""
-    async with Valkey(data_dir=tmp_path / "valkey") as server:
+    async with Valkey(data_dir=tmp_path / "valkey", settings=WRITTEN_AT_ONCE) as server:
         yield server

@@ -23,6 +23,7 @@ from tests.integration.middleware.applications import (
 from tests.integration.middleware.test_with_the_client import client_context
 from tests.support.contexts import CALLS, redis_context
 from tests.support.proxy import Fault, Proxy
+from tests.support.redis_server import WRITTEN_AT_ONCE
 
 from meterdeck.core.adapters.redis_client import Redis, open_redis
 from meterdeck.core.client import MeterClient
@@ -388,7 +389,7 @@ async def test_what_a_client_keeps_on_disk_is_given_back_after_it_is_counted(
 ) -> None:
     """Redis is away for all of it: request and refund wait on disk, in order."""
     tally = Tally()
-    async with Valkey(data_dir=tmp_path / "valkey") as server:
+    async with Valkey(data_dir=tmp_path / "valkey", settings=WRITTEN_AT_ONCE) as server:
         context = client_context(server, tmp_path / "spool", OnFault.FAIL_OPEN)
         redis = open_redis(context.redis)
         async with MeterClient.open(context) as meter:

@@ -18,6 +18,7 @@ from tests.integration.middleware.applications import (
 )
 from tests.support.contexts import CALLS, redis_context
 from tests.support.proxy import Fault, Proxy
+from tests.support.redis_server import WRITTEN_AT_ONCE
 
 from meterdeck.core.adapters.redis_client import Redis, open_redis, server_time
 from meterdeck.core.middleware import Exchange, Tally, UsageMiddleware
@@ -85,7 +86,7 @@ async def test_redis_killed_in_traffic_never_makes_a_500(
 ) -> None:
     """Requests are answered by the rule while it is away, and counted after."""
     tally = Tally()
-    async with Valkey(data_dir=tmp_path / "valkey") as server:
+    async with Valkey(data_dir=tmp_path / "valkey", settings=WRITTEN_AT_ONCE) as server:
         context = redis_context(server.url)
         # A plan's limit would end the traffic too early.
         context = replace(context, plans={})
@@ -128,7 +129,7 @@ async def test_without_redis_a_request_is_refused_with_503_and_retry_after(
     tmp_path: Path,
 ) -> None:
     """The body names no server and no reason; HEAD of it has none."""
-    async with Valkey(data_dir=tmp_path / "valkey") as server:
+    async with Valkey(data_dir=tmp_path / "valkey", settings=WRITTEN_AT_ONCE) as server:
         context = redis_context(server.url)
     redis = open_redis(context.redis)
     app = counting(
@@ -157,7 +158,7 @@ async def test_an_outage_is_logged_when_it_begins_and_when_it_ends(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Two lines for a hundred requests; the second says how many failed."""
-    async with Valkey(data_dir=tmp_path / "valkey") as server:
+    async with Valkey(data_dir=tmp_path / "valkey", settings=WRITTEN_AT_ONCE) as server:
         context = redis_context(server.url)
         redis = open_redis(context.redis)
         async with client_of(counting(UsageService(redis, context), Tally())) as client:

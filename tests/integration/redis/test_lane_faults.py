@@ -19,6 +19,7 @@ from tests.support.lanes import (
 )
 from tests.support.proxy import Fault, Proxy
 from tests.support.raw import ask, of_each_server
+from tests.support.redis_server import WRITTEN_AT_ONCE
 
 from meterdeck.core.adapters.redis_client import Redis, open_redis
 from meterdeck.core.adapters.script_lanes import lanes_of
@@ -177,7 +178,7 @@ async def test_a_server_killed_under_load_has_counted_what_was_answered(
 
     With ids, asked until there is an answer, the counter is exact.
     """
-    async with Valkey(data_dir=tmp_path) as server:
+    async with Valkey(data_dir=tmp_path, settings=WRITTEN_AT_ONCE) as server:
         context = redis_context(server.url)
         client = open_redis(context.redis)
         service = UsageService(client, context)

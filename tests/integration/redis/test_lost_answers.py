@@ -10,6 +10,7 @@ import pytest
 from tests.support.contexts import CALLS, redis_context
 from tests.support.proxy import Fault, Proxy
 from tests.support.raw import of_each_server
+from tests.support.redis_server import WRITTEN_AT_ONCE
 
 from meterdeck.core.adapters.redis_client import (
     Redis,
@@ -202,7 +203,7 @@ async def test_a_server_that_is_away_is_unreachable_and_nothing_was_counted(
 
 async def test_a_server_that_came_back_counts_on(tmp_path: Path) -> None:
     """Calls during the outage fail; the one after it finds everything counted."""
-    async with Valkey(data_dir=tmp_path) as server:
+    async with Valkey(data_dir=tmp_path, settings=WRITTEN_AT_ONCE) as server:
         context = redis_context(server.url)
         client = open_redis(context.redis)
         service = UsageService(client, context)

@@ -19,7 +19,7 @@ from tests.support.acme import counter_key
 from tests.support.contexts import CALLS, IMAGES, redis_context, with_rule
 from tests.support.desk import Desk
 from tests.support.metering import counted, library_context, replayed
-from tests.support.redis_server import ask_node
+from tests.support.redis_server import WRITTEN_AT_ONCE, ask_node
 
 from meterdeck.core.adapters.redis_client import Redis, open_redis
 from meterdeck.core.client import MeterClient
@@ -41,7 +41,7 @@ async def _ok(_request: Request) -> PlainTextResponse:
 @pytest.fixture
 async def mortal(tmp_path: Path) -> AsyncIterator[Valkey]:
     """A server of this test's own."""
-    async with Valkey(data_dir=tmp_path / "valkey") as server:
+    async with Valkey(data_dir=tmp_path / "valkey", settings=WRITTEN_AT_ONCE) as server:
         yield server
 
 
