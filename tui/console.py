@@ -160,10 +160,6 @@ class ConsoleApp(ThriftyApp):
                 self._take_keys(context)
                 for screen in self.areas():
                     screen.open(self.picture)
-                self._count_letters()
-                self.faults.look()
-                self.alerts.look()
-                self.asking.look()
                 if self.opens and isinstance(self.screen, AreaScreen):
                     self.screen.action_act(self.opens)
             case Ended(error):
@@ -187,9 +183,10 @@ class ConsoleApp(ThriftyApp):
             before = self.picture.loaded
             change = self.picture.apply(update)
             self.role.notice(self.picture)
-            large = len(self.picture.fleet) >= _LARGE
-            if large and self.picture.loaded and not before:
-                self.set_timer(_SETTLE_S, settle)
+            if self.picture.loaded and not before:
+                self._look_around()
+                if len(self.picture.fleet) >= _LARGE:
+                    self.set_timer(_SETTLE_S, settle)
             for screen in self.areas():
                 # Behind another screen nothing is painted: under a dialog each line
                 # that changes would send the whole terminal anew.
@@ -198,6 +195,13 @@ class ConsoleApp(ThriftyApp):
                 else:
                     screen.behind = True
         self.runtime.taken()
+
+    def _look_around(self) -> None:
+        """Ask for what stands beside the counters; earlier they would wait for it."""
+        self._count_letters()
+        self.faults.look()
+        self.alerts.look()
+        self.asking.look()
 
     def _count_letters(self) -> None:
         if self.picture is None or self._counting:

@@ -16,6 +16,7 @@ from meterdeck.core.services.directory_entries import Tell
 from meterdeck.core.services.watch_report import WatchReport
 
 _WITHOUT_STRIPE_S = 3.0  # one round trip unless another process wrote it
+_LATEST_S = 2.0  # after the start, however long the first look takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +62,18 @@ class DirectoryWatch:
         """
         await self._directory.cached(tell)
 
-    async def run(self) -> None:
-        """Follow Stripe, or without one what others write into Redis; for ever."""
+    async def run(self, looked: asyncio.Event) -> None:
+        """Follow Stripe, or without one what others write into Redis; for ever.
+
+        Args:
+            looked: The counters were looked at once. What talks to Stripe takes half a
+                second to import, and they would come so much later.
+        """
+        try:
+            async with asyncio.timeout(_LATEST_S):
+                await looked.wait()
+        except TimeoutError:
+            pass
         while True:
             await self._refresh()
             await asyncio.sleep(self._poll_s)

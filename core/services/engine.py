@@ -8,7 +8,6 @@ from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from meterdeck.core.adapters.billing_calls import BillingRecords
 from meterdeck.core.adapters.redis_client import (
     guard_writes,
     open_redis,
@@ -18,23 +17,14 @@ from meterdeck.core.adapters.stripe_gateway import StripeGateway
 from meterdeck.core.errors import Refused
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.request_rules import Changes
-from meterdeck.core.services.cancelling import Cancelling
 from meterdeck.core.services.contract_door import ContractDoor
 from meterdeck.core.services.delivery_log import DeliveryLog
 from meterdeck.core.services.directory import Directory
-from meterdeck.core.services.event_bodies import EventBodies
-from meterdeck.core.services.event_changes import EventChanges
-from meterdeck.core.services.fire import TestEvents
-from meterdeck.core.services.ledger import Ledger
-from meterdeck.core.services.letters import Letters
-from meterdeck.core.services.operator_changes import OperatorChanges
-from meterdeck.core.services.standings import Standings
-from meterdeck.core.services.sync.share import worker_name
-from meterdeck.core.services.usage import UsageService
 from meterdeck.core.services.watch import Watch
 from meterdeck.core.services.watch_loop import Sources
 
 if TYPE_CHECKING:
+    from meterdeck.core.adapters.billing_calls import BillingRecords
     from meterdeck.core.adapters.sandbox_control import SandboxControl
     from meterdeck.core.model.acl.roles import Role
     from meterdeck.core.model.request_answers import RequestAnswer
@@ -45,16 +35,22 @@ if TYPE_CHECKING:
     from meterdeck.core.services.costs import Costs
     from meterdeck.core.services.doctor.check import Places
     from meterdeck.core.services.doctor.doctor import Doctor
+    from meterdeck.core.services.event_changes import EventChanges
+    from meterdeck.core.services.fire import TestEvents
     from meterdeck.core.services.handoff import Gathered
     from meterdeck.core.services.health import HealthService, Seen
     from meterdeck.core.services.history import History
+    from meterdeck.core.services.ledger import Ledger
+    from meterdeck.core.services.operator_changes import OperatorChanges
     from meterdeck.core.services.reconcile.desk import DriftDesk
     from meterdeck.core.services.reconcile.reconciliation import Reconciliation
     from meterdeck.core.services.requests.desk import RequestDesk
     from meterdeck.core.services.requests.requested_changes import RequestedBulk
     from meterdeck.core.services.requests.serving import RequestServer
+    from meterdeck.core.services.standings import Standings
     from meterdeck.core.services.stripe_history import StripeHistory
     from meterdeck.core.services.upgrade import Upgrade
+    from meterdeck.core.services.usage import UsageService
 
 
 class Engine:
@@ -73,51 +69,102 @@ class Engine:
             if context.stripe
             else None
         )
-        self.usage = UsageService(self._redis, context)
-        self.standings = Standings(self._redis, context)
         self.contract = ContractDoor(self._redis, context.redis.layout)
         guard_writes(self._redis, self.contract)
-        self.changes = self._open_changes()
         self.directory = Directory(self._redis, context, self.gateway)
         self.events = DeliveryLog(self._redis, context)
-        self.records = BillingRecords(self._redis, context, worker_name())
-        self.test_events = TestEvents(self._redis, context, self.gateway, self.events)
-        self.ledger = Ledger(
-            self._redis,
-            context,
-            log=self.events,
-            directory=self.directory,
-            bodies=EventBodies(context, self.gateway),
-        )
-        letters = Letters(self._redis, context)
-        self.event_changes = self._kind_of_event_changes()(
-            self._redis,
-            context,
-            ledger=self.ledger,
-            log=self.events,
-            letters=letters,
-            cancelling=Cancelling(context, self.gateway, letters),
-        )
 
-    def _kind_of_event_changes(self) -> type[EventChanges]:
+    # What follows is made when it is used first: the console shows its first counters
+    # before it needs any of that.
+
+    @cached_property
+    def usage(self) -> UsageService:
+        """What counts calls against their limits."""
+        from meterdeck.core.services.usage import UsageService  # noqa: PLC0415
+
+        return UsageService(self._redis, self.context)
+
+    @cached_property
+    def standings(self) -> Standings:
+        """What looks closely at how tenants stand."""
+        from meterdeck.core.services.standings import Standings  # noqa: PLC0415
+
+        return Standings(self._redis, self.context)
+
+    @cached_property
+    def changes(self) -> OperatorChanges:
+        """What changes counters and limits, or asks for it."""
         if self.context.changes is Changes.DIRECT:
-            return EventChanges
-        # As in `_open_changes`.
-        from meterdeck.core.services.requests.event_requests import (  # noqa: PLC0415
-            RequestedEventChanges,
-        )
+            from meterdeck.core.services.operator_changes import (  # noqa: PLC0415
+                OperatorChanges,
+            )
 
-        return RequestedEventChanges
-
-    def _open_changes(self) -> OperatorChanges:
-        if self.context.changes is Changes.DIRECT:
             return OperatorChanges(self._redis, self.context)
-        # The console's start should not pay for it where changes are direct.
         from meterdeck.core.services.requests.requested_changes import (  # noqa: PLC0415
             RequestedChanges,
         )
 
         return RequestedChanges(self._redis, self.context)
+
+    @cached_property
+    def records(self) -> BillingRecords:
+        """What Stripe was told of each counter."""
+        from meterdeck.core.adapters.billing_calls import (  # noqa: PLC0415
+            BillingRecords,
+        )
+        from meterdeck.core.services.sync.share import worker_name  # noqa: PLC0415
+
+        return BillingRecords(self._redis, self.context, worker_name())
+
+    @cached_property
+    def test_events(self) -> TestEvents:
+        """What sends meter events that nobody has caused."""
+        from meterdeck.core.services.fire import TestEvents  # noqa: PLC0415
+
+        return TestEvents(self._redis, self.context, self.gateway, self.events)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """What knows of each meter event what became of it."""
+        from meterdeck.core.services.event_bodies import EventBodies  # noqa: PLC0415
+        from meterdeck.core.services.ledger import Ledger  # noqa: PLC0415
+
+        return Ledger(
+            self._redis,
+            self.context,
+            log=self.events,
+            directory=self.directory,
+            bodies=EventBodies(self.context, self.gateway),
+        )
+
+    @cached_property
+    def event_changes(self) -> EventChanges:
+        """What replays, cancels and settles meter events, or asks for it."""
+        from meterdeck.core.services.cancelling import Cancelling  # noqa: PLC0415
+        from meterdeck.core.services.letters import Letters  # noqa: PLC0415
+
+        letters = Letters(self._redis, self.context)
+        return self._kind_of_event_changes()(
+            self._redis,
+            self.context,
+            ledger=self.ledger,
+            log=self.events,
+            letters=letters,
+            cancelling=Cancelling(self.context, self.gateway, letters),
+        )
+
+    def _kind_of_event_changes(self) -> type[EventChanges]:
+        if self.context.changes is Changes.DIRECT:
+            from meterdeck.core.services.event_changes import (  # noqa: PLC0415
+                EventChanges,
+            )
+
+            return EventChanges
+        from meterdeck.core.services.requests.event_requests import (  # noqa: PLC0415
+            RequestedEventChanges,
+        )
+
+        return RequestedEventChanges
 
     async def __aenter__(self) -> Self:
         return self

@@ -69,13 +69,14 @@ class WatchLoop:
         self._spool = SpoolWatch(context, self.report)
         self._sending = SendingWatch(sources.redis, context, self.report)
         self._cached = False
+        self._looked = asyncio.Event()
         self._retry_s = _FIRST_RETRY_S
 
     def works(self) -> list[Coroutine[Any, Any, None]]:
         """Return what has to run, each in a task of its own, until cancelled."""
         return [
             self._follow_redis(),
-            self._directory.run(),
+            self._directory.run(self._looked),
             self._spool.run(),
             self._sending.run(),
         ]
@@ -94,6 +95,7 @@ class WatchLoop:
                 await self._flush()
                 pause_s = self._retry_s
                 self._retry_s = min(2 * pause_s, _LAST_RETRY_S)
+            self._looked.set()
             await self._pause(pause_s)
 
     async def _look(self) -> None:

@@ -1,12 +1,19 @@
 """The first look at a large fleet: what is on the screen comes first."""
 
+import asyncio
+
+from tests.support.metering import until
 from tests.support.watching import CALLS, following, watch_context
 
 from meterdeck.core.adapters.redis_client import Redis, server_time
 from meterdeck.core.model.keys import KeyLayout
 from meterdeck.core.model.usage import TenantId
 from meterdeck.core.sandbox.valkey import Valkey
+from meterdeck.core.services.counter_table import CounterTable
+from meterdeck.core.services.directory import Directory, DirectoryChange
+from meterdeck.core.services.directory_watch import DirectoryWatch
 from meterdeck.core.services.engine import Engine
+from meterdeck.core.services.watch_report import WatchReport
 
 LAYOUT = KeyLayout()
 COUNT = 2_500
@@ -40,3 +47,29 @@ async def test_counters_on_the_screen_are_read_before_the_last_names(
             await seen.until(lambda: seen.last.counters_at is not None)
             assert len(seen.fleet) == COUNT
             assert seen.used(names[-1]) == 7
+
+
+async def test_stripe_is_asked_after_the_first_look_at_the_counters(
+    valkey: Valkey,
+) -> None:
+    """What talks to it takes half a second to import: counters come first."""
+    context = watch_context(valkey.url)
+    asked: list[bool] = []
+    looked = asyncio.Event()
+
+    class Asked(Directory):
+        async def refresh(self) -> DirectoryChange:
+            asked.append(looked.is_set())
+            return DirectoryChange((), ())
+
+    async with Engine(context) as engine:
+        directory = Asked(engine._redis, context, None)
+        report = WatchReport(CounterTable(context.resources))
+        watch = DirectoryWatch(context, directory, None, report, lambda: None)
+        running = asyncio.create_task(watch.run(looked))
+        await asyncio.sleep(0)
+        looked.set()
+        await until(lambda: bool(asked))
+        running.cancel()
+
+    assert asked == [True]

@@ -1,5 +1,7 @@
 """Settings: what a file may say, and what wins over it."""
 
+import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -114,6 +116,37 @@ def test_importing_settings_loads_no_schema() -> None:
 
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_sandbox_is_opened_without_the_schema_and_without_late_services(
+    tmp_path: Path,
+) -> None:
+    """Its first counters wait for neither: together as long as Textual takes."""
+    state = tmp_path / "sandbox.json"
+    addresses = {"stripe_api_base": "http://127.0.0.1:1", "api_key": "sk_test_sandbox"}
+    known = addresses | {"redis_url": "redis://127.0.0.1:1", "pid": os.getpid()}
+    state.write_text(json.dumps(known))
+    state.chmod(0o600)
+    program = (
+        "import sys\n"
+        "from meterdeck.core.settings import load_context\n"
+        "context = load_context(context='sandbox')\n"
+        "from meterdeck.core.services.engine import Engine\n"
+        "Engine(context).watch()\n"
+        "late = {'usage', 'operator_changes', 'ledger', 'event_changes', 'fire'}\n"
+        "late = {f'meterdeck.core.services.{name}' for name in late}\n"
+        "print(sorted((late | {'pydantic'}) & set(sys.modules)))"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "METERDECK_STATE_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
     )
 
     assert done.stdout.strip() == "[]"
