@@ -172,9 +172,9 @@ EVENT_DONE = {
 """What was done to a meter event."""
 
 WINDOW_MEANS = {
-    WindowKind.CANCEL: "Stripe can be asked not to count it",
+    WindowKind.CANCEL: "Stripe can be asked to drop it",
     WindowKind.IDENTIFIER: "sent again, it counts once",
-    WindowKind.TIMESTAMP: "Stripe takes events of its moment",
-    WindowKind.INVOICE: "it still comes on its period's invoice",
+    WindowKind.TIMESTAMP: "Stripe takes events of its age",
+    WindowKind.INVOICE: "it comes on its period's invoice",
 }
 """What a window is for."""

@@ -236,6 +236,8 @@ async def test_an_override_shows_both_limits_and_its_end() -> None:
         await operator.press("o")
         await operator.type("150000")
         await operator.sees("100,000 (plan)  →  150,000 until 2026-11-29 14:02")
+        # What follows is read before a reason is written.
+        assert "It holds at once" in await operator.sees("a reason is missing")
         await fill(operator, "reason", "until the new contract")
         await operator.press("ctrl+s")
 

@@ -8,6 +8,7 @@ from textual.widgets import Button
 from meterdeck.core.model.context import Mode
 from meterdeck.tui.dialogs.repair import RepairDialog
 from meterdeck.tui.screens.drift import DriftScreen
+from meterdeck.tui.widgets.drift_list import ClosingList
 
 ACME, BETA, GAMMA = believable(3)
 
@@ -52,7 +53,7 @@ async def test_drift_is_shown_compared_filtered_repaired_and_gone() -> None:
         await operator.until(lambda: len(drift.repaired) == 2)
         assert {why for _, why in drift.repaired} == {"late"}
         await operator.until(lambda: "2 changes made" in operator.notices())
-        await operator.sees("no row is so: Esc drops the filter")
+        await operator.sees("nothing fits the filter; Esc drops it")
         await operator.press("escape", "escape")
         assert not isinstance(operator.app.screen, DriftScreen)
 
@@ -71,5 +72,13 @@ async def test_marks_choose_what_is_repaired_and_tab_shows_what_ends_soon() -> N
         assert operator.app.screen.query_one("#confirm", Button).disabled
         await operator.press("escape", "tab")
         await operator.sees("9 waiting")
+        await operator.press("r")
+        assert "only that is repaired" in operator.notices()
+        await operator.press("slash")
+        await operator.type("zz")
+        await operator.sees("nothing fits the filter")
+        await operator.press("backspace", "backspace", "enter")
+        await operator.sees("9 waiting")
+        assert operator.app.focused is operator.app.screen.query_one(ClosingList)
         await operator.press("enter")
         await operator.sees(BETA.id)

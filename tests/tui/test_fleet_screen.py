@@ -204,6 +204,22 @@ async def test_the_engine_is_told_which_tenants_are_on_the_screen() -> None:
         assert tuple(table(operator).shown_tenants()) == operator.runtime.focused
 
 
+async def test_whoever_comes_back_to_a_screen_has_its_tenants_read_again() -> None:
+    """Where a program only counts, others are looked at a few times a minute."""
+    async with operating(fleet_update()) as operator:
+        await operator.until(lambda: bool(operator.runtime.focused))
+        fleet = operator.runtime.focused
+        await operator.press("enter")
+        (first,) = operator.runtime.focused
+        operator.app.open_tenant(fleet[1])
+        await operator.until(lambda: operator.runtime.focused == (fleet[1],))
+
+        await operator.press("escape")
+        assert operator.runtime.focused == (first,)
+        await operator.press("escape")
+        assert operator.runtime.focused == fleet
+
+
 async def test_a_silent_redis_is_a_banner_over_the_last_picture() -> None:
     """The table stays, dimmed, with its age; it recovers by itself."""
     async with operating(fleet_update()) as operator:

@@ -5,7 +5,8 @@ from tests.tui.support import fleet_update, operating
 from textual.command import CommandPalette
 
 from meterdeck.tui.actions import ACTIONS, Area, offered
-from meterdeck.tui.screens.help import HelpScreen, grouped, key_name
+from meterdeck.tui.actions.keys import key_label
+from meterdeck.tui.screens.help import HelpScreen, grouped
 from meterdeck.tui.screens.tenant import TenantScreen
 
 OPENING = {
@@ -29,7 +30,7 @@ async def test_help_lists_every_binding_of_each_screen() -> None:
 
             text = operator.text()
             for key, entry in active.items():
-                assert key_name(key) in text, area
+                assert key_label(key) in text, area
                 assert (entry.binding.description or entry.binding.action) in text, area
             operator.app.to_fleet()
 

@@ -16,7 +16,9 @@ _KEY = re.compile(r"(?:(?:ctrl|shift|alt)\+)*(?:[a-z_]+|f[0-9]{1,2}|[A-Za-z0-9])
 _NAMES = {
     "up": "↑", "down": "↓", "left": "←", "right": "→", "enter": "↵",
     "escape": "esc", "slash": "/", "question_mark": "?", "colon": ":",
-    "exclamation_mark": "!", "comma": ",", "full_stop": ".",
+    "exclamation_mark": "!", "comma": ",", "full_stop": ".", "asterisk": "*",
+    "left_square_bracket": "[", "right_square_bracket": "]", "equals_sign": "=",
+    "pagedown": "PgDn", "pageup": "PgUp", "home": "Home", "end": "End",
 }  # fmt: skip
 
 
@@ -50,7 +52,7 @@ class Keys:
     def label(self, action: Action) -> str:
         """Return how an action's key is written on the screen."""
         keys = self.chosen.get(action.id)
-        return action.key_label if keys is None else _label(keys.partition(",")[0])
+        return action.key_label if keys is None else key_label(keys.partition(",")[0])
 
 
 def keys_of(configured: Sequence[tuple[str, str]]) -> Keys:
@@ -90,10 +92,12 @@ def _clash(action: Action, keys: Sequence[str], chosen: Mapping[str, str]) -> st
         theirs = chosen.get(other.id, other.keys).split(",")
         for key in keys:
             if key in theirs:
-                return f"{_label(key)} is the key of {other.id} on the same screen"
+                return f"{key_label(key)} is the key of {other.id} on the same screen"
     return ""
 
 
-def _label(key: str) -> str:
-    name = _NAMES.get(key, key.replace("ctrl+", "^"))
+def key_label(key: str) -> str:
+    """Return a key as it is written on the screen."""
+    name = key.replace("ctrl+", "^").replace("shift+", "⇧")
+    name = _NAMES.get(name, name)
     return name.upper() if re.fullmatch(r"f[0-9]+", name) else name

@@ -35,6 +35,9 @@ from meterdeck.tui.picture import Picture
 from meterdeck.tui.requests import Request, Target
 from meterdeck.tui.widgets.choice import Choice
 
+_ROOMY = 24
+"""Lines of a terminal in which the tallest dialog has room for all that it says."""
+
 
 @dataclass(frozen=True, slots=True)
 class Draft:
@@ -45,12 +48,14 @@ class Draft:
         before: The value now, in words.
         after: The value then, in words; empty while it cannot be told.
         note: What follows from it, or what is missing.
+        follows: What would follow where only a reason or the like is missing.
     """
 
     request: Request | None
     before: str
     after: str
     note: str
+    follows: str = ""
 
 
 class ChangeDialog(Dialog["Request | None"]):
@@ -206,7 +211,7 @@ class ChangeDialog(Dialog["Request | None"]):
             return Draft(None, "", "", str(problem))
         missing = self.picture.arming.refusal() or self._missing(reason)
         if missing and draft.request is not None:
-            return Draft(None, draft.before, draft.after, missing)
+            return Draft(None, draft.before, draft.after, missing, draft.note)
         return draft
 
     def _missing(self, reason: str) -> str:
@@ -227,15 +232,19 @@ class ChangeDialog(Dialog["Request | None"]):
             if field.parent is not None:
                 field.parent.display = self._asks_name
         draft = self._drafted()
+<<<<<<< HEAD
         asked = self._asked(draft)
         seen = (self.target, draft.before, draft.after, draft.note, asked)
+=======
+        seen = (self.target, draft.before, draft.after, draft.note, draft.follows)
+>>>>>>> 6882a60 (Filters, closings, events and help of the console say what is so; tests write into no working copy)
         ready = draft.request is not None
         if (seen, ready) == self._seen:
             return
         self._seen = (seen, ready)
         self.query_one("#preview", Static).update(self._preview(draft))
         note = self.query_one("#note", Static)
-        note.update(Content(visible(draft.note, 240)))
+        note.update(_says(draft, whole=self.size.height >= _ROOMY))
         note.set_class(draft.request is None, "-missing")
         self.query_one("#confirm", Button).disabled = draft.request is None
         for line in self.query("#asked").results(Static):
@@ -286,3 +295,12 @@ class ChangeDialog(Dialog["Request | None"]):
             return
         self.look()
         self.app.bell()
+
+
+def _says(draft: Draft, *, whole: bool) -> Content:
+    """Write what follows, known before a reason is written, and what is missing."""
+    note = Content(visible(draft.note, 240))
+    if not (draft.follows and whole):
+        return note
+    follows = Content.styled(f"{visible(draft.follows, 240)}\n", "$md-muted")
+    return follows.append(note)

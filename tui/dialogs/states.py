@@ -79,5 +79,5 @@ def _prompt(choice: Shown, shown: Shown) -> Content:
         (f" {choice.key:<2}", "$md-accent"),
         (f"{sign} ", role) if role else f"{sign} ",
         f"{choice.name:<16}",
-        (f"{choice.note:<25}{mark}", "$md-muted"),
+        (f"{choice.note:<28} {mark}", "$md-muted"),
     )

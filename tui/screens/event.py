@@ -63,7 +63,7 @@ class EventScreen(EventArea):
     def compose(self) -> ComposeResult:
         yield StatusHeader()
         yield Banner()
-        yield EventDetail()
+        yield EventDetail(self._event)
         yield KeyBar(self.AREA)
 
     @property

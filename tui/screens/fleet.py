@@ -182,10 +182,13 @@ class FleetScreen(FindingScreen, TableScreen):
         if picture is None:
             return
         self.place(picture)
-        self.console.focus_on(table.shown_tenants())
+        self.watch_tenants()
         self.show_note()
         shown = phrases.counted(len(table.ordered), "tenant")
         self.query_one(FilterBar).count(shown)
+
+    def watch_tenants(self) -> None:
+        self.console.focus_on(self.query_one(TenantTable).shown_tenants())
 
     def show_note(self) -> None:
         table = self.query_one(TenantTable)

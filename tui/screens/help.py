@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from textwrap import wrap
 from typing import ClassVar
 
 from textual.app import App, ComposeResult
@@ -14,6 +15,7 @@ from textual.widgets import Static
 
 from meterdeck.core.model.text import visible
 from meterdeck.tui.actions import BY_ID
+from meterdeck.tui.actions.keys import key_label
 from meterdeck.tui.dialogs.dialog import Dialog
 
 _SIGNS = (
@@ -30,11 +32,7 @@ _SIGNS = (
     ("▁▃▆", "$md-spark", "the worst counter, 5 s a column"),
     ("▼ ▲", "$md-bright", "the order of the table; the same key turns it"),
 )
-_NAMES = {
-    "up": "↑", "down": "↓", "left": "←", "right": "→", "enter": "↵",
-    "escape": "Esc", "slash": "/", "question_mark": "?", "pagedown": "PgDn",
-    "pageup": "PgUp", "home": "Home", "end": "End", "space": "Space", "tab": "Tab",
-}  # fmt: skip
+_KEYS, _ROOM = 10, 56  # cells of a line: keys, and what they do
 
 
 class HelpScreen(Dialog[None]):
@@ -61,13 +59,11 @@ class HelpScreen(Dialog[None]):
         for title, rows in self._groups.items():
             parts.append(Content.styled(f"{title}\n", "bold $md-bright"))
             for keys, does in rows:
-                parts.append(Content.styled(f"  {keys:<16}", "$md-accent"))
-                parts.append(Content.styled(f"{does}\n", "$md-text"))
+                parts += _line(keys, "$md-accent", does)
             parts.append(Content("\n"))
         parts.append(Content.styled("Signs\n", "bold $md-bright"))
         for sign, style, meaning in _SIGNS:
-            parts.append(Content.styled(f"  {sign:<16}", style))
-            parts.append(Content.styled(f"{meaning}\n", "$md-text"))
+            parts += _line(sign, style, meaning)
         return Content("").join(parts)
 
     def action_close(self) -> None:
@@ -75,6 +71,15 @@ class HelpScreen(Dialog[None]):
 
     def action_scroll(self, lines: int) -> None:
         self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
+
+
+def _line(mark: str, style: str, text: str) -> list[Content]:
+    """Write what a mark means; what has no room goes on below, as far in."""
+    indented = f"\n{' ' * (_KEYS + 2)}".join(wrap(text, _ROOM))
+    return [
+        Content.styled(f"  {mark:<{_KEYS}}", style),
+        Content.styled(f"{indented}\n", "$md-text"),
+    ]
 
 
 def grouped(active: Mapping[str, ActiveBinding]) -> dict[str, list[tuple[str, str]]]:
@@ -88,7 +93,7 @@ def grouped(active: Mapping[str, ActiveBinding]) -> dict[str, list[tuple[str, st
     order = ("This screen", "The list", "Everywhere")
     return {
         title: [
-            (" ".join(map(key_name, keys)), visible(does))
+            (" ".join(map(key_label, keys)), visible(does))
             for does, keys in rows.items()
         ]
         for title, rows in sorted(found.items(), key=lambda item: order.index(item[0]))
@@ -102,9 +107,3 @@ def _group(entry: ActiveBinding) -> str:
         # Textual's own bindings of every screen have no id.
         return "This screen" if entry.binding.id in BY_ID else "Everywhere"
     return "The list"
-
-
-def key_name(key: str) -> str:
-    """Return a key as it is written on keyboards."""
-    name = _NAMES.get(key, key.replace("ctrl+", "^"))
-    return name.upper() if name[:1] == "f" and name[1:].isdigit() else name

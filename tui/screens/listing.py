@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from meterdeck.core.model.filter.completion import Hints
 from meterdeck.tui.picture import Picture
@@ -15,10 +15,16 @@ T = TypeVar("T")
 
 
 class ListScreen(ReadingScreen[T]):
-    """Has a `RecordList` and a `FilterBar`."""
+    """Has a `RecordList` and a `FilterBar`; of several lists one is in front."""
 
     filter_text: str = ""
     """What is typed, as far as it could be read."""
+
+    @property
+    def in_front(self) -> RecordList[Any]:
+        """The list that is seen."""
+        lists = self.query(RecordList)
+        return next((each for each in lists if each.display), lists.first())
 
     @abstractmethod
     def narrow(self, text: str) -> None:
@@ -33,7 +39,7 @@ class ListScreen(ReadingScreen[T]):
 
     def show_problem(self, problem: str) -> None:
         if problem:  # until the next answer, whose own note takes its place
-            records = self.query_one(RecordList)
+            records = self.in_front
             records.note = problem
             records.repaint()
 
@@ -49,7 +55,7 @@ class ListScreen(ReadingScreen[T]):
 
     def frame(self, picture: Picture) -> None:
         super().frame(picture)
-        records = self.query_one(RecordList)
+        records = self.in_front
         if records.stale != picture.stale:
             records.stale = picture.stale
             records.repaint()
@@ -66,10 +72,10 @@ class ListScreen(ReadingScreen[T]):
         # What is half typed leaves the list as it was.
         if bar.accept(lambda: self.narrow(message.text)):
             self.filter_text = message.text
-            bar.count(f"{len(self.query_one(RecordList).shown):,}")
+            bar.count(f"{len(self.in_front.shown):,}")
 
     def on_filter_bar_left(self) -> None:
-        self.query_one(RecordList).focus()
+        self.in_front.focus()
 
     def on_record_list_opened(self) -> None:
         self.action_act("open")

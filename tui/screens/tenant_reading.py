@@ -74,9 +74,12 @@ class TenantReading(AreaScreen):
 
     def open(self, picture: Picture) -> None:
         super().open(picture)
-        self.console.focus_on([self._tenant])
+        self.watch_tenants()
         self.reckon()
         self.read_history()
+
+    def watch_tenants(self) -> None:
+        self.console.focus_on([self._tenant])
 
     def changed(self, tenant: TenantId) -> None:
         self.read_records()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 
 from textual.strip import Strip
@@ -256,3 +257,11 @@ class ClosingList(RecordList[Closing]):
 
 def _closing_period(each: Closing) -> str:
     return each.counter.period
+
+
+CLOSING_FIELDS: Mapping[str, Callable[[Closing], str]] = {
+    "tenant": lambda each: f"{each.tenant.name} {each.tenant.id}",
+    "resource": lambda each: f"{each.resource.label} {each.resource.name}",
+    "period": _closing_period,
+}
+"""What a filter finds in what ends soon."""

@@ -10,7 +10,7 @@ from textual.strip import Strip
 
 from meterdeck.core.model.delivery import Attempt
 from meterdeck.core.model.event_changes import length_words
-from meterdeck.core.model.ledger import EventStory
+from meterdeck.core.model.ledger import EventStory, LedgerEvent
 from meterdeck.core.model.windows import Window, next_to_close
 from meterdeck.tui import event_words, phrases
 from meterdeck.tui.picture import Picture
@@ -28,12 +28,17 @@ _TALL = 26
 
 
 class EventDetail(Panel):
-    """An event's story, scrolled where it is longer than the screen."""
+    """An event's story, scrolled where it is longer than the screen.
+
+    Args:
+        event: What is known of it before its story is read.
+    """
 
     GROUND = Ground.PANEL
 
-    def __init__(self) -> None:
+    def __init__(self, event: LedgerEvent) -> None:
         super().__init__()
+        self._event = event
         self._picture: Picture | None = None
         self._story: EventStory | None = None
         self._problem = ""
@@ -43,7 +48,7 @@ class EventDetail(Panel):
         """Show a story, or the one before with the time as it is now."""
         self._picture, self.stale = picture, picture.stale
         if story is not None:
-            self._story, self._problem = story, ""
+            self._story, self._event, self._problem = story, story.event, ""
         self.repaint()
 
     def fail(self, problem: str) -> None:
@@ -66,12 +71,15 @@ class EventDetail(Panel):
 
     def lines(self) -> list[Strip]:
         story, picture = self._story, self._picture
-        if story is None or picture is None:
-            return [self._text(self._problem or "looking for the event …", Role.MUTED)]
-        made = [self._title(story, picture), self._identity(story)]
-        if said := self._problem or story.event.line.message:
-            role = event_words.sign_of(story.event)[1]
+        if picture is None:
+            return []
+        made = [self._title(picture), self._identity()]
+        if said := self._problem or self._event.line.message:
+            role = event_words.sign_of(self._event)[1]
             made.append(self._text(said, Role.HIGH if self._problem else role))
+        if story is None:
+            waits = [] if self._problem else ["looking for the rest …"]
+            return made + [self._text(each, Role.MUTED) for each in waits]
         now = picture.now()
         body = [
             *([self.blank()] if self.size.height > _TALL else []),
@@ -83,9 +91,9 @@ class EventDetail(Panel):
         self._skipped = min(self._skipped, max(len(body) - room, 0))
         return made + body[self._skipped : self._skipped + room]
 
-    def _title(self, story: EventStory, picture: Picture) -> Strip:
+    def _title(self, picture: Picture) -> Strip:
         width, style = self.size.width, self.palette.style
-        event, line = story.event, Line()
+        event, line = self._event, Line()
         sign, role = event_words.sign_of(event)
         line.add(f" {sign} {event_words.state_words(event)}  ",
                  style(role, Ground.BAR, bold=True))  # fmt: skip
@@ -100,10 +108,10 @@ class EventDetail(Panel):
         align_right(line, value, width, style(Role.TEXT, Ground.BAR))
         return line.strip(width, style(Role.TEXT, Ground.BAR))
 
-    def _identity(self, story: EventStory) -> Strip:
-        line = story.event.line
+    def _identity(self) -> Strip:
+        line, story = self._event.line, self._story
         parts = [line.event.identifier, event_words.SOURCES[line.source]]
-        if story.confirmed_at is not None:
+        if story is not None and story.confirmed_at is not None:
             parts.append(f"summary agreed {phrases.moment(story.confirmed_at)}")
         return self._text(" · ".join(parts), Role.MUTED)
 
@@ -124,7 +132,7 @@ class EventDetail(Panel):
         else:
             role = Role.NEAR if left < SOON else Role.TEXT
             words = f"{length_words(left)} left"
-        line.field(words, 16, style(role, ground, bold=window is nearest))
+        line.field(words, 15, style(role, ground, bold=window is nearest))
         means = phrases.WINDOW_MEANS[window.kind]
         line.add(f"{phrases.moment(window.closes_at)}  ", muted)
         line.field(means, max(self.size.width - line.width, 0), muted)

@@ -201,7 +201,7 @@ class EventLog(Panel):
     def _nothing(self, picture: Picture) -> Strip:
         muted = self.palette.style(Role.MUTED, self.GROUND)
         if self.wanted.states and not self.text:
-            text = "no such event; Esc shows everything"
+            text = "nothing is so now; Esc shows everything"
         elif self.text:
             text = "no event fits the filter; Esc drops it"
         elif picture.context.stripe is None:

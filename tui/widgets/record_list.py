@@ -21,6 +21,7 @@ from meterdeck.tui.widgets.counters import align_right
 from meterdeck.tui.widgets.line_view import LineView
 
 T = TypeVar("T")
+_UNFIT = "nothing fits the filter; Esc drops it"
 _MARK, _GAP, _SCROLLBAR = 2, 2, 1
 
 
@@ -55,7 +56,8 @@ class RecordList(LineView, Generic[T], can_focus=True):
         title: What the list is of.
         fields: Its columns.
         key: Tells one record from another; the cursor is found again by it.
-        empty: What an empty list says: what to do next.
+        empty: What an empty list says: what to do next. One that a filter has emptied
+            says so by itself.
 
     Attributes:
         note: Said at the right of the title in place of the count.
@@ -199,7 +201,10 @@ class RecordList(LineView, Generic[T], can_focus=True):
     def _nothing(self) -> Strip:
         muted, width = self.palette.style(Role.MUTED, self.GROUND), self.size.width
         line = Line().add(" " * _MARK, muted)
-        return line.field(self.empty, width - _MARK, muted).strip(width, muted)
+        # Else a filter that fits nothing would say that there is nothing at all.
+        hidden = self._takes is not None and self._records
+        text = _UNFIT if hidden else self.empty
+        return line.field(text, width - _MARK, muted).strip(width, muted)
 
     def _line(self, record: T, place: int) -> Strip:
         on = place == self._places.cursor - self._places.top
