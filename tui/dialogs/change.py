@@ -232,12 +232,9 @@ class ChangeDialog(Dialog["Request | None"]):
             if field.parent is not None:
                 field.parent.display = self._asks_name
         draft = self._drafted()
-<<<<<<< HEAD
         asked = self._asked(draft)
-        seen = (self.target, draft.before, draft.after, draft.note, asked)
-=======
-        seen = (self.target, draft.before, draft.after, draft.note, draft.follows)
->>>>>>> 6882a60 (Filters, closings, events and help of the console say what is so; tests write into no working copy)
+        said = (draft.note, draft.follows, asked)
+        seen = (self.target, draft.before, draft.after, said)
         ready = draft.request is not None
         if (seen, ready) == self._seen:
             return

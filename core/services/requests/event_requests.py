@@ -10,6 +10,7 @@ from meterdeck.core.model.context import Context
 from meterdeck.core.model.event_changes import CANCELS, EventChange, EventChanged
 from meterdeck.core.model.request_answers import RequestState
 from meterdeck.core.services.cancelling import Cancelling
+from meterdeck.core.services.change_calls import check_change
 from meterdeck.core.services.delivery_log import DeliveryLog
 from meterdeck.core.services.directory import Directory
 from meterdeck.core.services.event_bodies import EventBodies
@@ -72,7 +73,7 @@ class RequestedEventChanges(EventChanges):
         operation_id: str,
     ) -> EventChanged:
         """Ask for a change of an event; see `EventChanges.perform`."""
-        self._check(reason, operation_id)
+        check_change(self._context, reason, operation_id)
         if change in CANCELS:
             raise Refused(
                 "a cancellation is not made by request: Stripe is asked for it, by"
