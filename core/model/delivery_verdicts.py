@@ -26,6 +26,7 @@ from meterdeck.core.model.health_items import (
     rough,
     since_words,
 )
+from meterdeck.core.model.text import visible
 from meterdeck.core.model.wording import counted
 
 _FULL = 90
@@ -49,7 +50,8 @@ def delivery_items(health: FleetHealth, expected: Expected) -> Iterator[Item]:
                 share = counted(each.tenants, "tenant")
                 said = ok(f"{share}, {each.per_minute:,} events in the last minute")
                 bad = warning(each.problem, "look at its log") if each.problem else said
-                yield item(f"worker:{each.id}", each.id[:14], bad, _WHY["worker"])
+                name = visible(each.id[:14])
+                yield item(f"worker:{each.id}", name, bad, _WHY["worker"])
     if waiting is None:
         return
     yield item("spool", "Spool", _spool(waiting.spool, health.at), _WHY["spool"])

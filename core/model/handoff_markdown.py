@@ -226,4 +226,5 @@ def _item(item: Item) -> str:
     _, word = SIGNS[item.verdict.severity]
     mend = f": {escaped(item.verdict.mend, 400)}" if item.verdict.mend else ""
     found = escaped(item.verdict.found, 400)
-    return f"- **{word}**, {item.section.value}, {item.title.lower()}: {found}{mend}"
+    about = f"{item.section.value}, {escaped(item.title.lower())}"
+    return f"- **{word}**, {about}: {found}{mend}"

@@ -18,6 +18,7 @@ from meterdeck.core.model.health_items import (
     rough,
     since_words,
 )
+from meterdeck.core.model.text import visible
 from meterdeck.core.model.wording import counted
 
 _SLOW_MS, _BAD_MS = 100.0, 1000.0
@@ -50,7 +51,9 @@ def redis_items(redis: RedisHealth, at: datetime, expected: Expected) -> Iterato
     yield from _of_servers(redis.servers, at, expected)
     if redis.cluster:
         for server in redis.servers:
-            yield _item(f"node:{server.name}", server.name[:21], _node(server), _NODE)
+            yield _item(
+                f"node:{server.name}", visible(server.name[:21]), _node(server), _NODE
+            )
 
 
 _USER = (

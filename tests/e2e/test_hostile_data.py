@@ -5,66 +5,93 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+from tests.support.hostile import TEXTS, acts_on_terminals, fill
 from tests.support.stage import stage
-from tests.support.terminal import KEYS
+from tests.support.terminal import KEYS, Terminal
+from tests.tui.test_snapshots import WAYS
 
-NAMES = [
-    "[bold red]x[/]",
-    "[@click=app.quit]quit[/]",
-    "[/nope]",
-    "a\x1b]52;c;ZXZpbA==\x07b",
-    "a\x1b[2Jb",
-    "a\x9b31mb",
-    "rtl\u202eevil",
-    "東京測量",
-    "x" * 64,
-]
+from meterdeck.tui.actions import Area
+
 SHOWN = [
-    "[bold red]x[/]", "[@click=app.quit]", "[/nope]", "␛]52", "␛[2J", "⟨009B⟩31m",
-    "⟨202E⟩", "東京測量", "xxxxxxxx", "'abc'", "a list", "-5",
+    "␛[13;37yE␛[31mEVIL␛[2J", "␛]52;c;RVZJTA==␇EVIL␇", "⟨009B⟩31mEVIL", "␛]8;;https",
+    "⟨202E⟩EVIL⟨2066⟩", "␍␊␈␋EVIL", "[red]EVIL[/] [@click=app.quit]", "=cmd|",
+    "東京測量", "raw⟨DCFF⟩", "'abc'", "a list", "-5",
 ]  # fmt: skip
-
-
-def _changed(comes: str, goes: str, screen: str) -> bool:
-    return comes in screen and goes not in screen
+SAID = {
+    Area.FLEET: "TENANT", Area.TENANT: "Audit trail", Area.EVENTS: "space pause",
+    Area.EVENT: "Sent as", Area.OVERRIDES: "Overrides", Area.AUDIT: "Audit",
+    Area.HEALTH: "Eviction", Area.DRIFT: "Drift", Area.ALERTS: "Alerts",
+    Area.HANDOFF: "Shift handoff", Area.REQUESTS: "Requests", Area.PULSE: "nearest",
+}  # fmt: skip
+"""What is on each screen, beside what others have written."""
+DIALOGS = {"a": "Adjust a counter", "o": "Override", "u": "Undo", "?": "Explain this"}
+OURS_ALONE = {SAID[Area.HEALTH], SAID[Area.DRIFT]}
+"""Workers and what they compared are a Stripe's, too."""
+NOT_HERE = {Area.FAULTS, Area.CATALOGUE}
+"""Without a Stripe these have nothing of others to show."""
 
 
 def _all_shown(screen: str) -> bool:
     return all(part in screen for part in SHOWN)
 
 
-def test_hostile_names_and_values_are_shown_as_they_are(tmp_path: Path) -> None:
-    """Every name is on the screen as text, no sequence of theirs at the terminal."""
+def _shows(said: str, screen: str) -> bool:
+    """Tell whether a screen is there, with others' words below its first lines."""
+    below = screen.split("\n", 3)[3]
+    return said in below and ("EVIL" in below or said in OURS_ALONE)
+
+
+def _go(console: Terminal, keys: tuple[str, ...]) -> None:
+    named = {"question_mark": "?"} | KEYS
+    console.send("".join(named.get(key, key) for key in keys))
+
+
+def test_whatever_stands_in_redis_arrives_at_the_terminal_as_text_alone(
+    tmp_path: Path,
+) -> None:
+    """Each screen, found in the code, and dialogs: no byte acts that is not ours."""
     with stage(tmp_path) as here:
-        for number, name in enumerate(NAMES):
-            here.redis.set(here.counter(name), 100 + number)
-        here.redis.set(here.counter(b"raw\xff"), 50)
+        fill(here.server.url)
+        for name in ("東京測量".encode(), b"x" * 64, b"raw\xff"):
+            here.redis.set(here.counter(name), 100)
         here.redis.set(here.counter("letters"), "abc")
         here.redis.rpush(here.counter("listed"), "1")
         here.redis.set(here.counter("negative"), -5)
-        with here.console(columns=160, rows=50) as console:
-            shown = console.wait_for(_all_shown)
-            assert "raw⟨DCFF⟩" in shown
-            for keys, comes, goes in (
-                ("e", "space pause", "TENANT"),
-                (KEYS["escape"], "TENANT", "space pause"),
-                (KEYS["enter"], "Audit trail", "TENANT"),
-                (KEYS["escape"], "TENANT", "Audit trail"),
-            ):
-                console.send(keys)
-                console.wait_for(partial(_changed, comes, goes))
-            console.send("?")
-            console.wait_for("Explain this screen")
-            console.send(KEYS["escape"])
-            console.wait_for(partial(_changed, "TENANT", "Explain this screen"))
+        size = {"columns": 160, "rows": 50}
+        with Terminal(
+            here.command(), **size, env=here.environment, cwd=tmp_path
+        ) as console:
             console.wait_for(_all_shown)
-            raw = bytes(console.received)
-            assert b"\x1b]52" not in raw
-            assert b"a\x1b[2Jb" not in raw
-            assert "\x9b31m".encode() not in raw
-            assert "\u202e".encode() not in raw
+            assert set(SAID) == set(WAYS) - NOT_HERE
+            for area, said in SAID.items():
+                _go(console, WAYS[area])
+                console.wait_for(partial(_shows, said))
+                if area is Area.EVENT:
+                    console.send(KEYS["escape"])
+                    console.wait_for(SAID[Area.EVENTS])
+                console.send(KEYS["escape"])
+                console.wait_for(_all_shown)
+            for key, said in DIALOGS.items():
+                console.send(key)
+                console.wait_for(said)
+                console.send(KEYS["escape"])
+                console.wait_for(_all_shown)
             console.send("q")
             assert console.wait_end() == 0
+            assert acts_on_terminals(bytes(console.received), screen=True) == set()
+        [handoff] = tmp_path.glob("*-handoff-*.md")
+        assert acts_on_terminals(handoff.read_bytes()) == set()
+
+
+def test_the_texts_are_seen_where_they_come_through() -> None:
+    """Each of them by itself, and not the sequences of a program that paints."""
+    ours = b"\x1b[?1049h\x1b]0;title\x07\x1b[2;3H\x1b[38;2;1;2;3mx\x1b[0m\x1b(B\r\n"
+    for text in TEXTS:
+        plain = text.isprintable()
+        for screen in (False, True):
+            data = (ours if screen else b"") + text.encode()
+            assert bool(acts_on_terminals(data, screen=screen)) is not plain, text
+    assert acts_on_terminals(ours, screen=True) == set()
 
 
 def test_a_broken_counter_is_not_overwritten(tmp_path: Path) -> None:
