@@ -29,6 +29,7 @@ from meterdeck.tui.actions import ACTIONS, Area
 from meterdeck.tui.console import ConsoleApp
 from meterdeck.tui.runtime import EngineRuntime
 
+LONG = "METERDECK_RANDOM_KEYS" in os.environ
 SECONDS = 60.0 * float(os.environ.get("METERDECK_RANDOM_KEYS", "0")) or 1.0
 SEED = 20261126
 LEAVING = {"q", "ctrl+z", "ctrl+q", "ctrl+c", "B"}
@@ -112,8 +113,18 @@ async def pressing(
     return pressed
 
 
+def told(capsys: pytest.CaptureFixture[str], what: str, pressed: list[str]) -> None:
+    """Print the count of a long run."""
+    if LONG:
+        with capsys.disabled():
+            print(f"\n{what}: {len(pressed):,} keys, nothing written")
+
+
 async def test_random_keys_write_nothing_where_all_is_read_only(
-    valkey_server: Valkey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    valkey_server: Valkey,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """The server's own count of commands has no writing one, Stripe was only asked."""
     monkeypatch.chdir(tmp_path)  # what is exported lands here
@@ -130,10 +141,14 @@ async def test_random_keys_write_nothing_where_all_is_read_only(
     assert found == set(), f"after {' '.join(pressed)}"
     asked = {each for each in stripe.requests if not each.startswith("GET ")}
     assert asked == set(), f"after {' '.join(pressed)}"
+    told(capsys, "read-only", pressed)
 
 
 async def test_random_keys_write_nothing_until_the_console_is_armed(
-    valkey_server: Valkey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    valkey_server: Valkey,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Nobody types a live context's name by chance; armed, the same keys did write.
 
@@ -162,3 +177,4 @@ async def test_random_keys_write_nothing_until_the_console_is_armed(
 
     assert before
     assert found == set(), f"after {' '.join(pressed)}"
+    told(capsys, "live and not armed", pressed)
