@@ -6,7 +6,7 @@ while it runs; cut short, it is run again and does what is left.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -26,6 +26,7 @@ from meterdeck.core.model.usage import TenantId
 from meterdeck.core.services.sync.share import read_workers
 
 _SILENT_S = 30.0
+_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +112,34 @@ class Upgrade:
     async def _unnamed_trails(self) -> AsyncIterator[TenantId]:
         """Yield the tenants that have a trail and are not in the index of trails."""
         redis, layout = cast("Any", self._redis), self._layout
+        seen: dict[bytes, TenantId] = {}
         with redis_errors():
             async for key in redis.scan_iter(match=layout.audit_glob(), count=1000):
-                tenant = layout.parse_audit(key)
-                if tenant is None or await redis.type(key) != b"stream":
-                    continue
-                if await redis.zscore(layout.audited(), name_bytes(tenant)) is None:
-                    yield tenant
+                if (tenant := layout.parse_audit(key)) is not None:
+                    seen[key] = tenant
+                if len(seen) >= _AT_ONCE:
+                    for each in await self._unnamed(seen):
+                        yield each
+                    seen.clear()
+            for each in await self._unnamed(seen):
+                yield each
+
+    async def _unnamed(self, trails: Mapping[bytes, TenantId]) -> list[TenantId]:
+        """Return whose trails are some and not in the index; one round trip."""
+        if not trails:
+            return []
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for key, tenant in trails.items():
+                pipe.type(key)
+                pipe.zscore(self._layout.audited(), name_bytes(tenant))
+            with redis_errors():
+                replies = await pipe.execute()
+        pairs = zip(replies[::2], replies[1::2], strict=True)
+        return [
+            tenant
+            for tenant, (kind, at) in zip(trails.values(), pairs, strict=True)
+            if kind == b"stream" and at is None
+        ]
 
     async def _name_trail(self, tenant: TenantId) -> None:
         layout = self._layout

@@ -26,6 +26,7 @@ from meterdeck.core.services.sync.billable import NotBilled
 from meterdeck.core.services.sync.due import DueCounters
 from meterdeck.core.services.sync.equipment import Equipment
 from meterdeck.core.services.sync.flow import Places, Settling
+from meterdeck.core.services.sync.repeating import Complaints
 from meterdeck.core.services.sync.verdicts import pause_s, send_until, verdict_of
 
 BATCH = 64
@@ -53,7 +54,6 @@ class Tally:
     ambiguous: int = 0
     stale: int = 0
     left: Counter[str] = field(default_factory=Counter)
-    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +82,7 @@ class CounterFlow:
         self._took = asyncio.Event()
         self.due = DueCounters()
         self.tally = Tally()
+        self._complaints = Complaints()
         self._unbilled: dict[CounterId, NotBilled | NotClaimed] = {}
         # Counters with an event on its way, and whether they were noticed meanwhile.
         self._flying: dict[CounterId, bool] = {}
@@ -279,9 +280,10 @@ class CounterFlow:
             held = await self._own.guard.check(claim, period)
         except MeterdeckError as error:
             # Nobody knows whether it may be sent: it is claimed again, by anybody.
-            self._problem("claim_not_checked", error)
+            self._complaints.complain("claim_check", error)
             wait_s = self._own.lease_s
             return Settlement(claim, Verdict.LATER, attempts=0, again_after_s=wait_s)
+        self._complaints.fine("claim_check")
         if held is not None and held.withdrawn:
             return None
         delivery = await self._own.sender.deliver(
@@ -312,7 +314,7 @@ class CounterFlow:
                     [each.settlement for each in batch]
                 )
             except Unreachable as error:
-                self._problem("settling_waits", error)
+                self._complaints.complain("settling", error)
                 await asyncio.sleep(_TRY_AGAIN_S)
             except Refused as error:
                 # Somebody's key in the way of one of them: the others go on.
@@ -325,6 +327,7 @@ class CounterFlow:
                 return
             else:
                 break
+        self._complaints.fine("settling")
         for done, ours in zip(batch, fresh, strict=True):
             self._settled(done, ours=ours)
 
@@ -375,11 +378,6 @@ class CounterFlow:
     def _put_back(self, counter: CounterId, since: float, after_s: float) -> None:
         now = self._clock().timestamp()
         self._put(counter, now + after_s, since=min(since, now))
-
-    def _problem(self, event: str, error: MeterdeckError) -> None:
-        if self.tally.problem != str(error):
-            self.tally.problem = str(error)
-            journal.warning(event, reason=error)
 
     # -- ending --------------------------------------------------------------------
 

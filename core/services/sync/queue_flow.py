@@ -12,6 +12,7 @@ from meterdeck.core.services.sync import journal
 from meterdeck.core.services.sync.counter_flow import Tally
 from meterdeck.core.services.sync.equipment import Equipment
 from meterdeck.core.services.sync.flow import Places, Settling
+from meterdeck.core.services.sync.repeating import Complaints
 from meterdeck.core.services.sync.verdicts import verdict_of
 
 _BATCH = 100
@@ -32,6 +33,7 @@ class QueueFlow:
         self._places = Places(own.on_the_way)
         self._settling: Settling[QueuedResult] = Settling(self._settle, _BATCH)
         self.tally = Tally()
+        self._complaints = Complaints()
 
     @property
     def on_the_way(self) -> int:
@@ -78,7 +80,7 @@ class QueueFlow:
             try:
                 await self._own.queue.settle(batch)
             except Unreachable as error:
-                journal.warning("settling_waits", reason=error)
+                self._complaints.complain("queue_settling", error)
                 await asyncio.sleep(_TRY_AGAIN_S)
             except Refused as error:
                 if len(batch) == 1:
@@ -89,6 +91,7 @@ class QueueFlow:
                 return
             else:
                 break
+        self._complaints.fine("queue_settling")
         for result in batch:
             self._settled(result)
 

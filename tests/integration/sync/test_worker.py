@@ -1,5 +1,7 @@
 """The worker: what was used is at Stripe, once."""
 
+import logging
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -253,6 +255,35 @@ async def test_a_bug_in_a_duty_is_written_down_and_keeps_nothing_from_stripe(
     facts = vars(said)["facts"]
     assert (said.message, facts["duty"]) == ("duty_failed", "reconciling")
     assert "ZeroDivisionError" in facts["trace"]
+
+
+async def test_each_time_that_settling_waits_is_written_down(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Once when it begins and once when it is over; the next time for the same reason,
+    too."""
+    bench.stripe.subscribed("acme")
+    usage = UsageService(bench.redis, bench.context)
+
+    async def fill(_method: str, path: str) -> None:
+        if path == "/v1/billing/meter_events":
+            await bench.redis.config_set("maxmemory", "1")
+
+    def told(event: str, times: int) -> Callable[[], bool]:
+        return lambda: caplog.messages.count(event) == times
+
+    with caplog.at_level(logging.INFO, "meterdeck.sync"):
+        async with at_work(Worker(bench.context)):
+            bench.stripe.local.pace = fill
+            try:
+                for times in (1, 2):
+                    await usage.consume("acme", {CALLS: 5})
+                    await until(told("settling_waits", times), "it waits")
+                    await bench.redis.config_set("maxmemory", "0")
+                    await until(told("settling_goes_on", times), "it goes on")
+            finally:
+                bench.stripe.local.pace = None
+                await bench.redis.config_set("maxmemory", "0")
 
 
 async def test_a_worker_loads_every_script_for_programs_that_send_digests(
