@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from tests.support import leaks
 from tests.support.cluster import Cluster, running_cluster
-from tests.support.redis_server import KINDS, Place, options_of, running_server
+from tests.support.redis_server import KINDS, Place, options_of, run, running_server
 from tests.support.sentinels import Sentinels, running_sentinels
 
 from meterdeck.core.adapters.redis_client import Redis, open_redis
@@ -118,6 +118,7 @@ def sentinel_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sentin
 def cluster_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """A Redis Cluster for the session; nobody fails a node of it."""
     with running_cluster(tmp_path_factory.mktemp("cluster")) as servers:
+        run(servers.rely())
         yield servers
 
 

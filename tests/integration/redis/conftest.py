@@ -6,8 +6,10 @@ from dataclasses import replace
 from functools import cache
 from inspect import isfunction, signature
 from types import ModuleType
+from typing import Any
 
 import pytest
+from redis._parsers.commands import AsyncCommandsParser
 from tests.support.contexts import redis_context
 from tests.support.desk import Desk
 from tests.support.frozen_clock import frozen_clock
@@ -33,6 +35,25 @@ UNTAGGED = {
     "test_members_move_the_tenant_in_the_index_where_they_are_new",
 }
 """Tests of what a cluster does not have."""
+
+
+_ask_for_commands = AsyncCommandsParser.initialize
+_commands: dict[str, Any] = {}
+
+
+async def _ask_once(parser: AsyncCommandsParser, node: Any = None) -> None:
+    """Ask what commands there are once, not once for each client of a cluster.
+
+    The servers are of one version, and reading the answer is most of a short test.
+    """
+    if not _commands:
+        await _ask_for_commands(parser, node)
+        _commands.update(parser.commands)
+    parser.node = node or parser.node
+    parser.commands = dict(_commands)
+
+
+AsyncCommandsParser.initialize = _ask_once  # type: ignore[assignment,method-assign]
 
 
 @pytest.fixture(scope="session", params=(*KINDS, *TOPOLOGIES))
