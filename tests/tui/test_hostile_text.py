@@ -1,28 +1,46 @@
 """Names and values from outside are data on every screen."""
 
+import csv
+import io
 import unicodedata
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.support.tenants import but
 from tests.support.well import WELL, WORKER
+from tests.tui import test_previews
+from tests.tui.bending import PAYLOAD, bent
 from tests.tui.drift_pictures import missing, passed, row_of
 from tests.tui.pictures import (
     NOW,
     RESOURCES,
-    context,
     counters,
     first_picture,
     logged,
     tenant,
 )
-from tests.tui.support import Operator, operating
+from tests.tui.support import Operator, fleet_update, operating
+from tests.tui.test_gate import ACT
+from tests.tui.test_previews import concrete
+from tests.tui.test_snapshots import WAYS, have_something_to_show, screens_under
+from textual.screen import Screen
 from textual.widgets import Input
 
+from meterdeck.core.model.acl.own_rights import RedisUser
+from meterdeck.core.model.acl.rights import Right
 from meterdeck.core.model.events import EventOutcome
 from meterdeck.core.model.fleet_update import WatchUpdate
 from meterdeck.core.model.health import Sending, Trouble
 from meterdeck.core.model.usage import Broken, PlanName, ResourceName, TenantId
+from meterdeck.tui.actions import BY_ID
+from meterdeck.tui.dialogs.barred import BarredDialog
+from meterdeck.tui.dialogs.decision import decision_dialog
+from meterdeck.tui.dialogs.dialog import Dialog
+from meterdeck.tui.screens.area import AreaScreen
+from meterdeck.tui.taking.sheets import as_csv
 
 PAYLOADS = (
     "[bold red]x[/]",
@@ -66,45 +84,6 @@ def control_bytes(operator: Operator) -> set[str]:
         for ch in line
         if unicodedata.category(ch) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
     }
-
-
-SCREENS = {
-    "fleet": (),
-    "filtered": ("slash", "x"),
-    "tenant": ("enter",),
-    "events": ("e",),
-    "help": ("question_mark",),
-    "sort": ("s",),
-    "palette": ("ctrl+p", "o", "p"),
-    "adjust": ("a",),
-    "reset": ("r",),
-    "override": ("o",),
-    "test event": ("t",),
-}
-
-
-@pytest.mark.parametrize("size", [(80, 24)])
-async def test_no_control_byte_reaches_any_screen(size: tuple[int, int]) -> None:
-    """Hostile tenants, counters and events are shown, on each screen."""
-    async with operating(picture(), of=context(), size=size) as operator:
-        for screen, keys in SCREENS.items():
-            await operator.press(*keys)
-
-            assert not control_bytes(operator), screen
-            while len(operator.app.screen_stack) > 1:
-                operator.app.pop_screen()
-                await operator.pilot.pause()
-            await operator.press("escape")  # drops a filter
-
-
-async def test_no_control_byte_reaches_the_detail_of_any_tenant() -> None:
-    """The panel and the tenant's screen show each hostile tenant."""
-    async with operating(picture(), size=(200, 50)) as operator:
-        for _ in PAYLOADS:
-            await operator.press("enter")
-            assert not control_bytes(operator)
-            await operator.press("escape", "down")
-            assert not control_bytes(operator)
 
 
 async def test_markup_is_shown_as_it_is_and_fires_nothing() -> None:
@@ -191,49 +170,108 @@ async def test_health_drift_and_pulse_show_what_others_wrote_as_it_is() -> None:
         assert not control_bytes(operator)
 
 
-AREAS = ((), ("enter",), ("e",), ("c",), ("O",), ("A",))  # fmt: skip
-ENDING = {"q", "ctrl+q", "ctrl+c", "ctrl+z", "ctrl+l", "escape"}
-OF_A_STORY = ("replay", "resolve", "cancel", "compensate", "undo")
-"""What asks for a story that only a ledger or a trail tells: in their own tests."""
-SEEN = {
-    "AdjustDialog", "AuditScreen", "CatalogueScreen", "ColumnsDialog",
-    "DriftScreen", "EventScreen", "EventsScreen",
-    "FaultsScreen", "FireDialog", "FleetScreen", "GroupDialog", "HandoffScreen",
-    "HealthScreen", "HelpScreen", "BulkOverrideDialog", "OverridesScreen",
-    "PulseScreen", "ResetDialog", "SortDialog", "TenantScreen",
-}  # fmt: skip
+ENDING = {"quit", "suspend", "back", "redraw", "theme", "arm", "pause"}
+LEADING = {str(area.name).lower() for area in WAYS} | {"open", "inspect"}
+"""What they open is walked to by itself."""
 
 
-async def test_no_control_byte_reaches_any_screen_that_any_key_opens() -> None:
-    """Each action of each screen, found in the code, is done with hostile names."""
+async def test_no_control_byte_reaches_any_screen_or_dialog(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """All of them, found in the code, with texts of others that are hostile.
+
+    A new screen has to say how it is reached (test_snapshots), and a new dialog what
+    it is opened with (test_previews), or which key opens it.
+    """
+    monkeypatch.chdir(tmp_path)
+    wanted = {each.__name__ for each in screens_under(AreaScreen)} | concrete()
     seen: set[str] = set()
     done: set[str] = set()
-    async with operating(picture(), of=context(), size=(120, 40)) as operator:
-        for area in AREAS:
-            await operator.press(*area)
-            seen.add(type(operator.app.screen).__name__)
-            assert not control_bytes(operator), area
-            bound = operator.app.screen.active_bindings
-            new = {one.binding.action for one in bound.values()} - done
-            keys = [key for key, one in bound.items() if one.binding.action in new]
-            done |= {one.binding.action for one in bound.values()}
-            depth = len(operator.app.screen_stack)
-            for key in keys:
-                action = bound[key].binding.action
-                opens = "act(" in action
-                told = any(each in action for each in OF_A_STORY)
-                if key in ENDING or told or not opens:
-                    continue
+    async with operating(bent(fleet_update(8)), size=(100, 30)) as operator:
+        have_something_to_show(operator)
+        bend_engine(operator)
+        for area, keys in WAYS.items():
+            await operator.press(*keys)
+            await look(operator, area.name or "", seen)
+            for key, action in keys_of(operator, done):
+                depth = len(operator.app.screen_stack)
                 await operator.press(key)
-                seen.add(type(operator.app.screen).__name__)
-                assert not control_bytes(operator), (area, key)
+                await look(operator, f"{area.name} {action}", seen)
                 while len(operator.app.screen_stack) > depth:
                     operator.app.pop_screen()
                     await operator.pilot.pause()
                 if isinstance(operator.app.focused, Input):
                     await operator.press("escape")
-            while len(operator.app.screen_stack) > 1:
-                operator.app.pop_screen()
-                await operator.pilot.pause()
+            operator.app.to_fleet()
             await operator.press("escape")
-    assert seen >= SEEN, SEEN - seen
+        for name, dialog in dialogs(operator, monkeypatch):
+            operator.app.push_screen(dialog)
+            await operator.pilot.pause()
+            await look(operator, name, seen)
+            operator.app.pop_screen()
+    assert seen >= wanted, wanted - seen
+
+
+async def look(operator: Operator, where: str, seen: set[str]) -> None:
+    """Check what is on the screen, and what of it would be written to a file."""
+    screen = operator.app.screen
+    seen.add(type(screen).__name__)
+    assert not control_bytes(operator), f"{where}:\n{operator.text()}"
+    if isinstance(screen, AreaScreen) and (sheet := screen.sheet()) is not None:
+        for row in csv.reader(io.StringIO(as_csv(sheet))):
+            for cell in row:
+                assert cell.isprintable(), (where, cell)
+                assert not cell.startswith(("=", "+", "@")), (where, cell)
+
+
+def keys_of(operator: Operator, done: set[str]) -> list[tuple[str, str]]:
+    """Return the keys of a screen that open something and were not pressed before."""
+    found = []
+    for key, one in operator.app.screen.active_bindings.items():
+        act = ACT.fullmatch(one.binding.action)
+        name = act[1] if act else ""
+        if name and name not in done | ENDING | LEADING and not BY_ID[name].writes:
+            done.add(name)
+            found.append((key, name))
+    return found
+
+
+def dialogs(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[str, Screen[Any]]]:
+    """Yield every dialog of a change, made with what is bent."""
+    for name, each in vars(test_previews).items():
+        if isinstance(each, type) and issubclass(each, Dialog) and each is not Dialog:
+            monkeypatch.setattr(test_previews, name, of_bent(each))
+    decide = of_bent(decision_dialog)
+    monkeypatch.setattr(test_previews, "decision_dialog", decide)
+    picture = operator.app.picture
+    assert picture is not None
+    for name, case in test_previews.CASES.items():
+        yield name, case.make(picture)
+    user = RedisUser(PAYLOAD, (), PAYLOAD)
+    yield "barred", BarredDialog(BY_ID["adjust"], Right.CHANGE, user)
+
+
+def of_bent(make: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what makes a dialog of bent arguments."""
+    own = ("approve", "reject", "withdraw", "Ask again")
+
+    def made(*given: Any, **named: Any) -> Any:
+        return make(*(each if each in own else bent(each) for each in given), **named)
+
+    return made
+
+
+def bend_engine(operator: Operator) -> None:
+    """Have the engine answer with hostile texts alone."""
+    engine = operator.engine
+    engine.found_overrides = bent(engine.found_overrides)
+    engine.trail = bent(engine.trail)
+    engine.costs.known = bent(engine.costs.known)
+    engine.drifting.wrong = bent(engine.drifting.wrong)
+    engine.drifting.passed = bent(engine.drifting.passed)
+    engine.requests.pending = bent(engine.requests.pending)
+    engine.requests.answered = bent(engine.requests.answered)
+    engine.health.picture = bent(engine.health.picture)
+    engine.health.who = RedisUser(PAYLOAD, (), PAYLOAD)
