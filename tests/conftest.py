@@ -98,6 +98,14 @@ def _state_of_our_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def nothing_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Look at what servers and programs that tests share have left, after all ends."""
+    yield
+    found = leaks.leaks_of_session(tmp_path_factory.getbasetemp())
+    assert found == [], "a secret was left in a folder of the whole run"
+
+
 @pytest.fixture(scope="session")
 def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
     """One Valkey for the session, on TCP; use `valkey` to have it empty."""

@@ -5,12 +5,15 @@ itself wrote to be read, and nowhere else. As a command it looks in files for wh
 like a key: `python -m tests.support.leaks FILE…`, in CI over all that is committed.
 """
 
+import html
+import json
 import re
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -65,6 +68,32 @@ def leaks_of_test(
     return [f"{name}: {what}" for name, what in found if what]
 
 
+def leaks_of_session(folder: Path) -> list[str]:
+    """Return which files of servers and sandboxes that tests share hold a secret.
+
+    Called once, when all tests are over: the folders of tests were looked at with each.
+    """
+    shared = (each for each in sorted(folder.iterdir()) if not _of_a_test(each))
+    files = (file for each in shared if each.is_dir() for file in _files(each))
+    found = ((path, found_in(data, known=canaries)) for path, data in files)
+    return [f"{path}: {what}" for path, what in found if what]
+
+
+def _of_a_test(folder: Path) -> bool:
+    return folder.name.startswith("test_") or folder.is_symlink()
+
+
+def note_process_list(root: int) -> None:
+    """Note what a process and those below it show everybody: their arguments."""
+    try:
+        produced(Path(f"/proc/{root}/cmdline").read_bytes())
+        below = Path(f"/proc/{root}/task/{root}/children").read_text()
+    except OSError:
+        return  # it has ended, or there is no such list on this machine
+    for child in below.split():
+        note_process_list(int(child))
+
+
 def _files(folder: Path) -> Iterator[tuple[Path, bytes]]:
     """Yield what a test has left; not what it wrote for secrets to be read from."""
     for path in folder.rglob("*"):
@@ -93,7 +122,19 @@ def watch() -> None:
 
 def _plant(text: str) -> None:
     if len(text) >= _LEAST and not text.startswith(_MADE_TO_BE_SHOWN):
-        canaries.add(text.encode(errors="replace"))
+        canaries.update(each.encode(errors="replace") for each in _forms(text))
+
+
+def _forms(text: str) -> set[str]:
+    """Return a secret as it is, and as JSON, addresses, HTML and pictures write it."""
+    page = html.escape(text)
+    return {
+        text,
+        json.dumps(text)[1:-1],
+        quote(text),
+        page,
+        page.replace(" ", "&#160;"),
+    }
 
 
 def _both(read: Any) -> None:

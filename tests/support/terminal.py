@@ -20,7 +20,7 @@ from types import TracebackType
 
 import pyte
 from pyte.screens import Char
-from tests.support.leaks import produced
+from tests.support.leaks import note_process_list, produced
 from wcwidth import wcwidth
 
 # Private modes, kitty keys and mode reports: pyte would print parts of them.
@@ -93,6 +93,7 @@ class Terminal:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        note_process_list(self.process.pid)
         self.close()
         produced(bytes(self.received))
 

@@ -1,9 +1,12 @@
 """The scanner: finds what somebody would have left, and costs next to nothing."""
 
+import html
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from tests.support import leaks
@@ -46,6 +49,47 @@ def test_a_canary_is_found_wherever_a_test_leaves_it(tmp_path: Path) -> None:
         "x.csv",
     ]
     (tmp_path / "deep" / "x.csv").unlink()
+
+
+@pytest.mark.usefixtures("caught")
+@pytest.mark.parametrize(
+    "name",
+    [
+        "worker.log", "crash-1.txt", "screen.svg", "tenants.csv", "tenants.json",
+        "handoff.md", "state/console.json", "spool/1/calls",
+    ],
+)  # fmt: skip
+def test_a_planted_key_is_found_in_each_kind_of_file(tmp_path: Path, name: str) -> None:
+    """Of a test and of the whole run; as a picture or JSON writes it, too."""
+    odd = 'a key/with "odd" letters'
+    Secret(odd)
+    path = tmp_path / "shared0" / name
+    path.parent.mkdir(parents=True)
+    for planted in (
+        KEY, CANARY.encode(), b"x " + html.escape(odd).replace(" ", "&#160;").encode(),
+        json.dumps({"reason": odd}).encode(), quote(odd).encode(),
+    ):  # fmt: skip
+        path.write_bytes(b"before\n" + planted + b" after")
+        for found in (
+            leaks.leaks_of_test((), tmp_path),
+            leaks.leaks_of_session(tmp_path),
+        ):
+            assert [each.partition(":")[0] for each in found] == [str(path)], planted
+    (tmp_path / "shared0").rename(tmp_path / "test_of_one0")
+    assert leaks.leaks_of_session(tmp_path) == []  # looked at with its test
+    for each in tmp_path.rglob(path.name):
+        each.unlink()
+
+
+@pytest.mark.usefixtures("caught")
+def test_a_planted_key_is_found_in_the_process_list() -> None:
+    """Of the program in a terminal, and of what that has started."""
+    idle = "import sys; print('there'); sys.stdin.read()"
+    program = f"import subprocess, sys; subprocess.run({[sys.executable, '-c', idle]!r}"
+    with Terminal([sys.executable, "-c", f"{program} + [{CANARY!r}])"]) as terminal:
+        terminal.wait_for("there")
+
+    assert len(leaks.leaks_of_test((), None)) == 2
 
 
 def test_what_looks_like_a_key_is_found_in_files_and_not_told(
