@@ -36,6 +36,12 @@ class Member:
         return RequestedChanges(self.redis, self.context)
 
 
+async def load_role_scripts(redis: Redis) -> None:
+    """Have every node know the scripts, as `meterdeck acl --apply` has it."""
+    for text in role_scripts().values():
+        await ask(redis, "SCRIPT", "LOAD", text)
+
+
 @asynccontextmanager
 async def staff(
     redis: Redis, context: Context, **roles: Role
@@ -45,8 +51,7 @@ async def staff(
     rules = replace(RULES, wait_s=0)
     found = {}
     async with AsyncExitStack() as stack:
-        for text in role_scripts().values():
-            await ask(redis, "SCRIPT", "LOAD", text)
+        await load_role_scripts(redis)
         for name, role in roles.items():
             arguments = rules_of(role, place, name=name).arguments()
             await ask(redis, "ACL", "SETUSER", *arguments, ">pw")

@@ -107,20 +107,28 @@ class RequestServer:
         """
         self._context.check_writable()
         await enter_write(self._redis)
-        if time.monotonic() >= self._sign_at:
-            await self._calls.sign(await server_time(self._redis))
-            self._sign_at = time.monotonic() + _SIGN_S
         waiting = await self._calls.waiting(self._people)
+        could = not waiting
         with each_alone() as alone:
             for person in waiting:
                 with alone():
                     await self._some_of(person, min(waiting[person], _A_TURN))
+                    could = True
+            if could:
+                with alone():
+                    await self._sign()
         return bool(waiting)
 
     async def _some_of(self, person: str, most: int) -> None:
         for _ in range(most):
             if not await self._one(person):
                 return
+
+    async def _sign(self) -> None:
+        """Note now and then that requests are served."""
+        if time.monotonic() >= self._sign_at:
+            await self._calls.sign(await server_time(self._redis))
+            self._sign_at = time.monotonic() + _SIGN_S
 
     async def tidy(self) -> None:
         """End what nobody approved in time, and finish what a worker left behind.

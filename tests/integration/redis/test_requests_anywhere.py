@@ -3,10 +3,10 @@
 import pytest
 from tests.support.contexts import CALLS
 from tests.support.raw import ask, of_each_server
-from tests.support.staff import staff
+from tests.support.staff import load_role_scripts, staff
 
 from meterdeck.core.adapters.redis_client import Redis
-from meterdeck.core.errors import Asked
+from meterdeck.core.errors import Asked, RedisRefused
 from meterdeck.core.model.acl.roles import Role
 from meterdeck.core.model.bulk_override import BulkOrder
 from meterdeck.core.model.change_requests import Verdict
@@ -31,7 +31,6 @@ async def test_requests_are_made_answered_and_approved_wherever_their_keys_lie(
 ) -> None:
     """A counter, many overrides on several nodes at once, and a change that a second
     person approves; each once, by a worker that has no right but its role's."""
-    await ask(redis, "ACL", "LOG", "RESET")
     others = [TenantId(f"tenant-{number}") for number in range(5)]
     async with staff(
         redis, context, alice=Role.REQUESTER, bob=Role.REQUESTER, office=Role.CLERK
@@ -53,8 +52,16 @@ async def test_requests_are_made_answered_and_approved_wherever_their_keys_lie(
             await RequestedBulk(alice.redis, alice.context).perform(
                 order, actor=NOBODY, operation_id="many"
             )
+        assert not await bob.desk.served()
+        await ask(redis, "SCRIPT", "FLUSH")
+        with pytest.raises(RedisRefused, match="the server has forgotten"):
+            await server.serve()
+        assert not await bob.desk.served()  # there, and no use to anybody
+        await load_role_scripts(redis)
+        await ask(redis, "ACL", "LOG", "RESET")
         while await server.serve():
             pass
+        assert await bob.desk.served()
         (waits,) = (await bob.desk.look()).pending
         with pytest.raises(Asked):
             await bob.desk.decide(waits, Verdict.APPROVE, "")
