@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import cast
 
 from meterdeck.core.adapters.redis_client import Redis, redis_errors
@@ -16,13 +16,21 @@ async def missing_scripts(redis: Redis) -> tuple[str, ...]:
     Raises:
         RedisUnreachable, RedisRefused: As in `redis_errors`.
     """
-    scripts = script_texts()
-    digests = [each.digest for each in scripts.values()]
+    digests = {name: each.digest for name, each in script_texts().items()}
+    return await missing_of(redis, digests)
+
+
+async def missing_of(redis: Redis, digests: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the names of these scripts that a master, or the only one, lacks.
+
+    Raises:
+        RedisUnreachable, RedisRefused: As in `redis_errors`.
+    """
     with redis_errors():
-        reply = await ask_all(redis, "SCRIPT EXISTS", *digests)
+        reply = await ask_all(redis, "SCRIPT EXISTS", *digests.values())
     answers = list(reply.values()) if isinstance(reply, dict) else [reply]
     there = [all(each) for each in zip(*cast("list[list[int]]", answers), strict=True)]
-    return tuple(n for n, has in zip(scripts, there, strict=True) if not has)
+    return tuple(n for n, has in zip(digests, there, strict=True) if not has)
 
 
 async def load_scripts(redis: Redis, names: Iterable[str]) -> None:

@@ -27,16 +27,20 @@ async def apply(call: Call, wanted: Wanted) -> int:
     users = call.engine.redis_users
     found = await users.differences(wanted.users)
     changing = [each for each in found if each.changes]
+    forgotten = len(await users.missing_scripts())
     if not call.out.as_json:
         _show(call, found)
-    if not changing or call.args.dry_run:
+        if forgotten:
+            call.out.line(f"{counted(forgotten, 'script')} the server does not have")
+    if not (changing or forgotten) or call.args.dry_run:
         if call.out.as_json:
             call.out.object(_form(call, wanted, found, None))
-        elif changing:
+        elif changing or forgotten:
             note("dry run: nothing was changed")
         return 0
     names = ", ".join(dict.fromkeys(each.user for each in changing))
-    confirm(call, f"change the Redis users {names}")
+    what = f"change the Redis users {names}" if names else "load scripts"
+    confirm(call, what)
     applied = await users.apply(wanted.users)
     if call.out.as_json:
         call.out.object(_form(call, wanted, found, applied))

@@ -13,7 +13,8 @@ from meterdeck.core.adapters.acl_calls import (
     who_am_i,
 )
 from meterdeck.core.adapters.redis_client import Redis
-from meterdeck.core.adapters.role_scripts import role_scripts
+from meterdeck.core.adapters.role_scripts import role_digests, role_scripts
+from meterdeck.core.adapters.script_loading import missing_of
 from meterdeck.core.adapters.server_facts import read_facts
 from meterdeck.core.errors import Refused
 from meterdeck.core.model.acl.differences import UserDifference, difference_of
@@ -59,6 +60,10 @@ class RedisUsers:
             for user in users
             for server, seen in (await seen_users(self._redis, user.name)).items()
         ]
+
+    async def missing_scripts(self) -> tuple[str, ...]:
+        """Return the names of scripts that people run and a server has forgotten."""
+        return await missing_of(self._redis, role_digests())
 
     async def apply(self, users: Sequence[UserRules]) -> Applied:
         """Make the users, and have the servers know the scripts that people run.

@@ -48,6 +48,9 @@ def test_a_user_is_previewed_made_and_then_as_it_should_be(
 
     again = cli(*apply)
     assert again.out == "ana  is as it should be\n"
+    server.script_flush()  # as after a restart: what people run has to be there again
+    assert "scripts the server does not have\n" in cli(*apply).out
+    assert cli(*apply).out == "ana  is as it should be\n"
     server.acl_setuser(ANA, enabled=False, commands=["+flushall"])
     mended = cli(*apply)
     assert "loses 1 rule; is switched on" in mended.out
