@@ -161,7 +161,8 @@ def _tell(call: Call, answer: RequestAnswer) -> int:
     name = f"{answer.person}:{answer.request}"
     said = f"{what} · {place}" if place else what
     call.out.line(Cell(name, Tone.BOLD), f"  {said}")
-    call.out.line(Cell(answer.state.value, _tone(answer.state)), f"  {answer.says}")
+    says = answer.says.removeprefix(f"{answer.state}: ")
+    call.out.line(Cell(answer.state.value, _tone(answer.state)), f"  {says}")
     if answer.reason:
         call.out.line(Cell(f"reason: {answer.reason}", Tone.FAINT))
     return 0

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from meterdeck.core.adapters.redis_client import Redis
-from meterdeck.core.errors import BrokenCounter, NotFound, Refused
+from meterdeck.core.errors import BrokenCounter, Conflict, NotFound, Refused
 from meterdeck.core.model.bulk_override import BulkOrder
 from meterdeck.core.model.change_requests import (
     Change,
@@ -18,7 +18,7 @@ from meterdeck.core.model.change_requests import (
 from meterdeck.core.model.changes import Adjustment, Bill
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.event_changes import EventChange
-from meterdeck.core.model.quantity import parse_counter
+from meterdeck.core.model.quantity import group_quantity, parse_counter
 from meterdeck.core.model.request_rules import Effect, needs_approval
 from meterdeck.core.model.text import visible
 from meterdeck.core.model.usage import Broken, Tenant, TenantId, Usage
@@ -126,8 +126,21 @@ class Judge:
             key = f"the counter of {seen.resource} of {visible(change.tenant)}"
             raise BrokenCounter(key, seen.used.holds)
         after = change.result(seen.used)
+        self._check_possible(change, seen.used, after)
         billed = change.bill is Bill.QUOTA_AND_BILL
         return await self._counted(tenant, seen, (seen.used, after), billed=billed)
+
+    def _check_possible(self, change: Adjustment, used: int, after: int) -> None:
+        """Refuse what the script would: nobody has to approve what cannot be done."""
+        resource = self._context.resource(change.resource)
+        what = f"{resource.label} of {visible(change.tenant)}"
+        if change.expected not in (None, used):
+            raise Conflict(what, change.expected or 0, used)
+        if after < 0:
+            now = group_quantity(used, resource.scale)
+            raise Refused(
+                f"{what} is {now}; it cannot fall below 0, nothing was changed"
+            )
 
     async def _counted(
         self, tenant: Tenant, seen: Usage, change: tuple[int, int], *, billed: bool

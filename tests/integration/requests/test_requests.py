@@ -18,6 +18,7 @@ from meterdeck.core.errors import Asked, Conflict, Refused
 from meterdeck.core.model.bulk_override import BulkDone, BulkOrder
 from meterdeck.core.model.change_requests import Verdict
 from meterdeck.core.model.changes import (
+    AdjustKind,
     Override,
     Undone,
 )
@@ -278,6 +279,21 @@ async def test_a_worker_that_dies_after_an_approval_is_found_again(
 
     assert await states(alice) == [RequestState.DONE] * 2
     assert await used(redis) == 600
+
+
+async def test_nobody_has_to_approve_what_cannot_be_done(
+    redis: Redis, server: RequestServer, usage: UsageService, alice: Person
+) -> None:
+    """Far above a threshold, and below 0, or not of what was seen: refused at once."""
+    await usage.consume("acme", {CALLS: 7})
+    await asked(alice, replace(adding(900), kind=AdjustKind.SUBTRACT), "below")
+    await asked(alice, adding(900, expected=6), "seen")
+
+    await server.serve()
+
+    seen = await alice.desk.look()
+    assert (await states(alice), seen.pending) == ([RequestState.REFUSED] * 2, ())
+    assert "is 7; it cannot fall below 0" in seen.answered[1].says
 
 
 async def test_a_refusal_is_the_error_that_a_direct_change_raises(
