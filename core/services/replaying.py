@@ -110,6 +110,27 @@ class Replayer:
     ) -> list[Unsettled | BaseException | None]:
         """Tell the calls; one that failed is the last of the answer.
 
+        Tenants have nothing in common: each one's calls are told beside the others'.
+        """
+        tenants: dict[str, list[SpooledCall]] = {}
+        for call in calls:
+            tenants.setdefault(call.tenant, []).append(call)
+        told = await asyncio.gather(
+            *(self._tell_of_one(each, begun_at) for each in tenants.values())
+        )
+        answers = dict(zip(tenants, map(iter, told), strict=True))
+        results: list[Unsettled | BaseException | None] = []
+        for call in calls:
+            results.append(next(answers[call.tenant]))
+            if isinstance(results[-1], BaseException):
+                break  # what was told of the calls behind it is recognised later
+        return results
+
+    async def _tell_of_one(
+        self, calls: Sequence[SpooledCall], begun_at: datetime
+    ) -> list[Unsettled | BaseException | None]:
+        """Tell a tenant's calls; one that failed is the last of the answer.
+
         A reading sets what the calls before it moved, and those after it move that.
         """
         results: list[Unsettled | BaseException | None] = []

@@ -14,6 +14,7 @@ from tests.support.metering import (
     replayed,
     spooled,
 )
+from tests.support.proxy import Proxy
 from tests.support.raw import ask
 
 from meterdeck.core.adapters.redis_client import Redis, server_time
@@ -215,6 +216,49 @@ async def test_a_lost_answer_of_a_reading_is_recorded_once(context: Context) -> 
         assert answer.counting is Counting.SPOOLED
         assert spooled(meter).unsettled == 0
     assert await level(context.redis.url) == 55
+
+
+class Turns:
+    """Counts how often something is asked while nothing else is on its way."""
+
+    def __init__(self) -> None:
+        self.count = self._open = 0
+
+    def cut_request(self, _connection: int, _data: bytes) -> bool:
+        """Note what is asked."""
+        self.count += not self._open
+        self._open += 1
+        return False
+
+    def cut_answer(self, _connection: int, _data: bytes) -> bool:
+        """Note an answer."""
+        self._open -= 1
+        return False
+
+
+async def test_no_tenant_s_calls_wait_for_those_of_another(
+    context: Context, spool_dir: Path, valkey_client: Redis
+) -> None:
+    """A spool of readings is told in a few turns, not in one for each of them."""
+    now = await server_time(valkey_client)
+    calls = [
+        reading(n, now + timedelta(milliseconds=n - 60), f"{n}") for n in range(60)
+    ]
+    left_behind(
+        spool_dir,
+        *(
+            replace(each, tenant=TenantId(f"t-{n % 20}"))
+            for n, each in enumerate(calls)
+        ),
+    )
+    async with Proxy(context.redis.url) as proxy:
+        proxy.scissors = turns = Turns()
+        assert await settled(elsewhere(context, proxy.url)) == 0
+
+    assert turns.count < 20
+    url = context.redis.url
+    levels = [await counted(url, f"t-{n}", DISK, "now") for n in range(20)]
+    assert levels == list(range(40, 60))
 
 
 async def test_a_lost_answer_of_members_counts_them_once(context: Context) -> None:
