@@ -17,7 +17,7 @@ MOST_GROWTH_MB = 8.0
 """Of a program's memory, from the second quarter of its life to the last."""
 MOST_SHARE = 0.08
 MOST_FILES = 64
-"""Open at once: a pool of 32 connections to Redis fills when it is needed, and stays."""
+"""Open at once: a pool of 32 connections to Redis fills when it is needed."""
 _ENOUGH = 900
 """Samples of one process, one a second, from which on growth is judged."""
 
