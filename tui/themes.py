@@ -231,11 +231,14 @@ class Palette:
         if self._stale and not self.ansi:
             above = above.blend(below, 0.55)
         marked = self.ansi and ground in (Ground.CURSOR, Ground.ALARM)
+        turned = marked and role is Role.BRIGHT
+        if self.ansi and ground is Ground.FOCUS:
+            turned = role is Role.ACCENT
         return Style(
             color=_rich("ansi_bright_black", above, self._stale and self.ansi),
             bgcolor=below.rich_color,
             bold=True if bold or marked else None,
-            reverse=True if marked and role is Role.BRIGHT else None,
+            reverse=True if turned else None,
         )
 
     def _colour(self, name: str) -> Color:

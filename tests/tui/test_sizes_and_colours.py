@@ -116,6 +116,34 @@ async def test_levels_are_told_without_colour() -> None:
             assert sign in text
 
 
+async def test_without_colours_one_sees_where_one_is_in_menus_and_dialogs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A menu's line is underlined; the answer and the button with the focus turned."""
+    monkeypatch.setenv("NO_COLOR", "1")  # Textual reads its own
+    async with operating(fleet_update(), TERM="xterm", NO_COLOR="1") as operator:
+
+        def marked() -> str:
+            strips = operator.app.screen._compositor.render_strips()
+            found = (each for strip in strips for each in strip)
+            return " ".join(
+                each.text
+                for each in found
+                if each.style and (each.style.reverse or each.style.underline)
+            )
+
+        await operator.press("s", "down")
+        await operator.until(lambda: "name" in marked())
+        assert "worst" not in marked()
+
+        await operator.press("escape", "o", "up", "up")
+        await operator.until(lambda: "[API calls]" in marked())
+        assert "Override" in operator.line_with("Cancel")
+        assert "Cancel" not in marked()
+        await operator.press("shift+tab")
+        await operator.until(lambda: "Cancel" in marked())
+
+
 def test_a_terminal_with_all_colours_gets_the_dark_theme() -> None:
     """The choice is made from what the terminal says of itself."""
     assert not sixteen_colours({"TERM": "xterm-256color"})
