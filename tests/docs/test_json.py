@@ -4,12 +4,14 @@ What they really print is held against it wherever the tests of the command line
 command with `--json` (tests/integration/cli/conftest.py), and here for a few.
 """
 
+import ast
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass, replace
 from types import NoneType
 from typing import Any, get_args, get_type_hints
 
 import pytest
+from tests.docs.pages import ROOT
 from tests.integration.cli.test_read_only import leaves
 from tests.support.contexts import redis_context
 from tests.support.schemas import definitions, problems
@@ -33,6 +35,22 @@ def test_every_command_that_prints_json_has_a_schema() -> None:
     shared = {name for name in definitions() if name.startswith("a ")}
 
     assert set(definitions()) - shared == having | {"catalogue", "error"}
+
+
+def test_every_schema_is_held_against_what_its_command_prints() -> None:
+    """A file of the command line's tests names the command, and asks for `--json`."""
+    left = {name for name in definitions() if not name.startswith("a ")}
+    for path in (ROOT / "tests" / "integration" / "cli").glob("*.py"):
+        words = {
+            word
+            for node in ast.walk(ast.parse(path.read_text()))
+            if isinstance(node, ast.Constant) and isinstance(node.value, str)
+            for word in node.value.split()
+        }
+        if "--json" in words:
+            left = {name for name in left if not set(name.split()) <= words}
+
+    assert left == set()
 
 
 @pytest.mark.parametrize(
