@@ -6,6 +6,7 @@ down, or came and went, would send the whole screen anew.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import ClassVar
 
@@ -49,6 +50,10 @@ class _Ghost(Suggester):
             return None
         found = self._bar.completions(value)
         return found[0] if found and found[0] != value else None
+
+
+_MARGINS = 2
+_PLACE = re.compile(r"filter, character \d+: ")
 
 
 class FilterBar(Widget):
@@ -150,7 +155,8 @@ class FilterBar(Widget):
     def _say_complaint(self) -> None:
         self._rest = None
         if self._complaint and self.is_open:
-            self._last_line((self._complaint, Role.NEAR))
+            room = self.screen.size.width - _MARGINS
+            self._last_line((_fitting(self._complaint, room), Role.NEAR))
 
     def _last_line(self, *parts: tuple[str, Role]) -> None:
         for bar in self.screen.query(KeyBar):
@@ -273,3 +279,8 @@ class FilterBar(Widget):
         """Tell whether a text names a view, where there are any."""
         views = self._known.views if self._known else ()
         return bool(views) and text.startswith(VIEW)
+
+
+def _fitting(complaint: str, room: int) -> str:
+    """Leave out where it is wrong if else there is no room for what would be right."""
+    return complaint if len(complaint) <= room else _PLACE.sub("", complaint, 1)
