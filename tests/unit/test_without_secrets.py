@@ -181,5 +181,5 @@ def test_what_a_crash_chains_is_covered_too(
     assert f"ValueError: below {HIDDEN}" in trace.read_text()
 
 
-def _stumble(arguments: list[str]) -> int:
+def _stumble(arguments: list[str], *_: object) -> int:
     raise RuntimeError(f"\x1b]52;c;AAAA\x07 {KEY}")
