@@ -14,12 +14,8 @@ from redis.crc import key_slot
 from redis.exceptions import ResponseError
 
 from meterdeck.core.adapters.fair_pool import FairPool
-from meterdeck.core.adapters.redis_client import (
-    Redis,
-    RoutedRedis,
-    is_elsewhere,
-    redis_errors,
-)
+from meterdeck.core.adapters.redis_client import Redis, RoutedRedis, redis_errors
+from meterdeck.core.adapters.redis_refusals import is_elsewhere
 from meterdeck.core.errors import RedisRefused, RedisUnreachable
 
 IN_FLIGHT = 4

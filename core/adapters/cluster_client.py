@@ -15,11 +15,8 @@ from meterdeck.core.adapters.cluster_nodes import ClusterNodes
 from meterdeck.core.adapters.cluster_scan import scan_on
 from meterdeck.core.adapters.fair_pool import FairPool
 from meterdeck.core.adapters.only_reading import writes
-from meterdeck.core.adapters.redis_client import (
-    RoutedRedis,
-    is_elsewhere,
-    send_once,
-)
+from meterdeck.core.adapters.redis_client import RoutedRedis, send_once
+from meterdeck.core.adapters.redis_refusals import is_elsewhere
 from meterdeck.core.errors import RedisRefused, RedisUnreachable, UnknownOutcome
 from meterdeck.core.model.context import RedisOptions
 

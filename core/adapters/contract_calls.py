@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from meterdeck.core.adapters.redis_client import (
-    Redis,
-    execute_write,
-    is_no_permission,
-    redis_errors,
-)
+from meterdeck.core.adapters.redis_client import Redis, execute_write, redis_errors
+from meterdeck.core.adapters.redis_refusals import is_no_permission
 from meterdeck.core.errors import RedisRefused
 from meterdeck.core.model.contract import UNSTORED, Contract
 from meterdeck.core.model.keys import KeyLayout

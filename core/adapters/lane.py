@@ -17,11 +17,11 @@ from meterdeck.core.adapters.consume_calls import (
     pack_calls,
     read_answers,
 )
-from meterdeck.core.adapters.redis_client import (
+from meterdeck.core.adapters.redis_client import redis_errors
+from meterdeck.core.adapters.redis_refusals import (
     is_elsewhere,
     is_no_permission,
     is_unknown_script,
-    redis_errors,
 )
 from meterdeck.core.errors import (
     MeterdeckError,

@@ -20,29 +20,25 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.crc import key_slot
 from redis.exceptions import (
-    AskError,
     AuthenticationError,
     BusyLoadingError,
-    ClusterCrossSlotError,
-    ClusterDownError,
     ConnectionError,
-    MasterDownError,
-    MovedError,
-    NoPermissionError,
-    NoScriptError,
-    OutOfMemoryError,
-    ReadOnlyError,
     RedisClusterException,
     RedisError,
     ResponseError,
     TimeoutError,
-    TryAgainError,
 )
 
 from meterdeck.core.adapters.fair_pool import FairPool, Gate
+from meterdeck.core.adapters.redis_refusals import (
+    is_elsewhere,
+    origin_of,
+    refused,
+    silence,
+    was_never_sent,
+    words_of,
+)
 from meterdeck.core.errors import (
-    MeterdeckError,
-    NoRight,
     RedisRefused,
     RedisUnreachable,
     UnknownOutcome,
@@ -50,8 +46,6 @@ from meterdeck.core.errors import (
 from meterdeck.core.model.context import RedisOptions
 from meterdeck.core.model.moments import moment_at as from_milliseconds
 from meterdeck.core.model.moments import moment_ms as to_milliseconds
-from meterdeck.core.model.secret import without_secrets
-from meterdeck.core.model.text import visible
 
 __all__ = [
     "Redis",
@@ -71,53 +65,6 @@ Argument = bytes | str | int
 _QUEUE_S = 10.0  # longest wait for one of the pool's connections
 _SCRIPTED = ("EVALSHA", "EVAL")
 _PAUSE_S = 0.05  # between two tries to find the master
-
-_NO_RIGHT = "this Redis user has no right to do that"
-_NO_LOGIN = "Redis asks for a password: set redis.password"
-_OTHER_LOGIN = "Redis does not accept this user name and password"
-_LOGINS = (_NO_LOGIN, _OTHER_LOGIN)
-_MOVING = "the keys are being moved to another node of the Redis cluster"
-_TOO_OLD = "this Redis server is too old; meterdeck needs version 7 or newer"
-
-# The library takes the code away from the errors it has a class for.
-_BY_CLASS: tuple[tuple[type[RedisError], str], ...] = (
-    (BusyLoadingError, "Redis is still loading its data; it will answer soon"),
-    (NoPermissionError, _NO_RIGHT),
-    (ReadOnlyError, "this Redis server is a replica and takes no writes"),
-    (OutOfMemoryError, "Redis has reached its memory limit and takes no writes"),
-    (MasterDownError, "this Redis replica has lost its master"),
-    (ClusterDownError, "the Redis cluster is down"),
-    (ClusterCrossSlotError, "keys lie in different cluster slots: set redis.tagged"),
-    (MovedError, "this is a node of a Redis Cluster: set redis.cluster"),
-    (AskError, _MOVING),
-    (TryAgainError, _MOVING),
-)
-# Answers of a server that is not, or not now, the one to ask: it did nothing.
-_ELSEWHERE = (
-    AskError,
-    ClusterDownError,
-    MasterDownError,
-    MovedError,
-    ReadOnlyError,
-    TryAgainError,
-)
-_BY_TEXT = (
-    ("WRONGPASS", _OTHER_LOGIN),
-    ("invalid username-password", _OTHER_LOGIN),
-    ("NOAUTH", _NO_LOGIN),
-    ("Authentication required", _NO_LOGIN),
-    ("NOPERM", _NO_RIGHT),
-    ("can't run this command", _NO_RIGHT),
-    ("ACL failure", _NO_RIGHT),
-    ("near '#'", _TOO_OLD),
-    ("MISCONF", "Redis cannot write to its disk and takes no writes"),
-    ("NOREPLICAS", "too few Redis replicas are connected; it takes no writes"),
-    (
-        "cluster support disabled",
-        "this Redis server is no cluster: unset redis.cluster",
-    ),
-    ("BUSY Redis", "Redis is busy with a script that does not end"),
-)
 
 
 def open_redis(
@@ -258,21 +205,21 @@ def redis_errors(*, write: str = "", operation_id: str = "") -> Iterator[None]:
         yield
     except RedisClusterException as error:
         # The library's, before it has sent anything.
-        origin = _origin(error)
+        origin = origin_of(error)
         if isinstance(origin, AuthenticationError | BusyLoadingError | ResponseError):
-            raise _refused(origin) from error
+            raise refused(origin) from error
         if isinstance(origin, ConnectionError | TimeoutError | OSError):
-            sentence = f"no node of the Redis cluster answers: {_words(origin)}"
+            sentence = f"no node of the Redis cluster answers: {words_of(origin)}"
             raise RedisUnreachable(sentence) from error
-        raise _refused(error) from error
+        raise refused(error) from error
     except (AuthenticationError, BusyLoadingError) as error:
-        raise _refused(error) from error
+        raise refused(error) from error
     except (ConnectionError, TimeoutError, OSError) as error:
-        if write and not _never_sent(error):
+        if write and not was_never_sent(error):
             raise UnknownOutcome(write, operation_id) from error
-        raise RedisUnreachable(_silence(error)) from error
+        raise RedisUnreachable(silence(error)) from error
     except RedisError as error:
-        raise _refused(error) from error
+        raise refused(error) from error
 
 
 async def execute_write(
@@ -324,56 +271,6 @@ async def send_once(
         await pool.release(connection)
 
 
-def is_elsewhere(error: RedisRefused) -> bool:
-    """Tell whether another server, or this one later, has to be asked the same."""
-    return isinstance(error.__cause__, _ELSEWHERE)
-
-
-def is_no_permission(error: RedisRefused) -> bool:
-    """Tell whether the server refused for want of a right, before it did anything."""
-    return isinstance(error.__cause__, NoPermissionError)
-
-
-def is_other_type(error: MeterdeckError) -> bool:
-    """Tell whether a key that was asked for holds something else."""
-    return "WRONGTYPE" in str(error.__cause__)
-
-
-def is_login(error: RedisRefused) -> bool:
-    """Tell whether the server did not take the user's name and password."""
-    return str(error) in _LOGINS
-
-
-def right_missing(
-    redis: Redis, error: RedisRefused, *, script: str, what: str, loaded: bool
-) -> NoRight:
-    """Return the refusal of a script with who was refused, and which roles may.
-
-    Args:
-        loaded: The server knows the script; else it had to be sent as a text.
-    """
-    from meterdeck.core.model.acl.refusal import explained  # noqa: PLC0415  # rare
-
-    pool = getattr(redis, "connection_pool", None)
-    given = pool.connection_kwargs.get("username") if pool is not None else None
-    who = f"Redis user {visible(str(given))}" if given else "this Redis user"
-    said = f"{who} has no right to do that: {what}"
-    # A text that was sent and refused within is refused for what it does.
-    if not loaded and "'eval" in str(error.__cause__).lower():
-        said += " runs a script that the server has forgotten, and this user may not"
-        said += " send one: have a worker run, or meterdeck acl --apply as deploy"
-    elif why := explained(str(error.__cause__), script=script):
-        said += f" was refused; {why}"
-    refused = NoRight(said, script if loaded else "")
-    refused.__cause__ = error.__cause__
-    return refused
-
-
-def is_unknown_script(error: RedisRefused) -> bool:
-    """Tell whether the server does not know a script's digest (yet)."""
-    return isinstance(error.__cause__, NoScriptError)
-
-
 async def server_time(redis: Redis) -> datetime:
     """Return the Redis server's clock.
 
@@ -390,52 +287,3 @@ def clock_time(reply: object) -> datetime:
         raise reply
     seconds, microseconds = cast("tuple[int, int]", reply)
     return from_milliseconds(seconds * 1000 + microseconds // 1000)
-
-
-def _origin(error: BaseException) -> Exception:
-    while (cause := error.__cause__ or error.__context__) is not None:
-        error = cause
-    assert isinstance(error, Exception)
-    return error
-
-
-def _never_sent(error: Exception) -> bool:
-    # The library tells the two apart only by their text.
-    text = str(error)
-    return "connecting to" in text or "No connection available" in text
-
-
-def _silence(error: Exception) -> str:
-    text = str(error)
-    if "CERTIFICATE_VERIFY_FAILED" in text:
-        why = text.partition("verify failed: ")[2].rpartition(" (_ssl")[0]
-        return f"Redis's certificate is not accepted: {visible(why) or 'unknown'}"
-    return f"Redis does not answer: {_words(error)}"
-
-
-def _refused(error: Exception) -> RedisRefused:
-    sentence = _sentence(error)
-    if sentence is None:
-        return RedisRefused(f"Redis refused: {_words(error)}")
-    if sentence is not _NO_RIGHT:
-        return RedisRefused(sentence)
-    # Rare, and the console's start should not pay for the roles' tables.
-    from meterdeck.core.model.acl.refusal import command_in, explained  # noqa: PLC0415
-
-    said = str(error)
-    why = explained(said)
-    told = f"{sentence}; {why}" if why else f"{sentence} ({_words(error)})"
-    return NoRight(told, command_in(said))
-
-
-def _sentence(error: Exception) -> str | None:
-    for kind, sentence in _BY_CLASS:
-        if isinstance(error, kind):
-            return sentence
-    text = str(error)
-    return next((words for sign, words in _BY_TEXT if sign in text), None)
-
-
-def _words(error: Exception) -> str:
-    text = without_secrets(str(error)).rstrip(".")
-    return visible(text or type(error).__name__)

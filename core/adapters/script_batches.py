@@ -19,9 +19,9 @@ from meterdeck.core.adapters.redis_client import (
     Redis,
     RoutedRedis,
     enter_write,
-    is_elsewhere,
     redis_errors,
 )
+from meterdeck.core.adapters.redis_refusals import is_elsewhere
 from meterdeck.core.adapters.scripts import Script
 from meterdeck.core.errors import (
     NotReplicated,

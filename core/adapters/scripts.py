@@ -17,6 +17,8 @@ from meterdeck.core.adapters.redis_client import (
     Redis,
     execute_write,
     from_milliseconds,
+)
+from meterdeck.core.adapters.redis_refusals import (
     is_unknown_script,
     right_missing,
 )

@@ -16,9 +16,11 @@ from meterdeck.core.adapters.redis_client import (
     Redis,
     RoutedRedis,
     clock_time,
+    redis_errors,
+)
+from meterdeck.core.adapters.redis_refusals import (
     is_no_permission,
     is_unknown_script,
-    redis_errors,
 )
 from meterdeck.core.errors import RedisRefused
 

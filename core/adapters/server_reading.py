@@ -13,9 +13,9 @@ from meterdeck.core.adapters.redis_client import (
     Redis,
     RoutedRedis,
     from_milliseconds,
-    is_no_permission,
     redis_errors,
 )
+from meterdeck.core.adapters.redis_refusals import is_no_permission
 from meterdeck.core.adapters.server_facts import (
     ServerFacts,
     ask_all,

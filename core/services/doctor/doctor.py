@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from meterdeck.core.adapters.redis_client import is_login, is_no_permission
+from meterdeck.core.adapters.redis_refusals import (
+    is_login,
+    is_no_permission,
+)
 from meterdeck.core.errors import (
     BadInput,
     MeterdeckError,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from meterdeck.core.adapters.redis_client import is_no_permission
+from meterdeck.core.adapters.redis_refusals import is_no_permission
 from meterdeck.core.adapters.server_facts import Command, may_run
 from meterdeck.core.errors import RedisRefused
 from meterdeck.core.model.context import Context

@@ -8,12 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from meterdeck.core.adapters.redis_client import (
-    Redis,
-    enter_write,
-    is_other_type,
-    server_time,
-)
+from meterdeck.core.adapters.redis_client import Redis, enter_write, server_time
+from meterdeck.core.adapters.redis_refusals import is_other_type
 from meterdeck.core.adapters.request_calls import Head, Known, RequestCalls, Step
 from meterdeck.core.errors import (
     BadInput,

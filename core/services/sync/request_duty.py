@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from meterdeck.core.adapters.redis_client import is_no_permission
+from meterdeck.core.adapters.redis_refusals import is_no_permission
 from meterdeck.core.errors import RedisRefused
 from meterdeck.core.model.request_answers import RequestAnswer
 from meterdeck.core.model.request_rules import Changes
