@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from meterdeck.core.model.context import Context
     from meterdeck.tui.actions.action import Action
 
+_BY_REQUEST = frozenset({"replay", "replay_all", "compensate", "resolve"})
+"""Actions on billing that are by request, too; docs/requests.md has what is not."""
 LEARNED_S = 300.0
 """How long a refusal is remembered of a user of whom the server does not tell."""
 
@@ -55,5 +57,6 @@ def right_for(action: Action, context: Context) -> Right | None:
 
     Where changes are asked for, asking is what is needed.
     """
-    asks = context.changes is Changes.REQUEST
-    return Right.ASK if asks and action.right is Right.CHANGE else action.right
+    asked = action.right is Right.CHANGE or action.id in _BY_REQUEST
+    by_request = context.changes is Changes.REQUEST and asked
+    return Right.ASK if by_request else action.right

@@ -55,7 +55,9 @@ class Day:
         worker, lead = self.users[Role.WORKER], self.users[Role.LEAD]
         await self.count(self.users[Role.APPLICATION])
         await self.fire_alert(worker)
-        await self.change(self.users[Role.SUPPORT])
+        for number, role in enumerate((Role.SUPPORT, Role.LEAD)):
+            await self.change(self.users[role], number)
+        await self.snooze(self.users[Role.REQUESTER])
         await self.ask(self.users[Role.REQUESTER], self.users[Role.CLERK])
         await self.bill(worker, lead)
         await self.empty_queue(worker, lead)
@@ -104,18 +106,23 @@ class Day:
         await watch.look()
         assert watch.fired
 
-    async def change(self, by: RoleUser) -> None:
+    async def change(self, by: RoleUser, number: int) -> None:
         """Change a counter and an override, undo both, and see to the alert."""
-        desk = Desk(
-            OperatorChanges(by.redis, by.context), UsageService(by.redis, by.context)
-        )
+        changes = OperatorChanges(by.redis, by.context)
+        usage = UsageService(by.redis, by.context)
+        desk = Desk(changes, usage, operations=100 * number)
         await desk.undo(await desk.adjust(AdjustKind.ADD, 9))
         await desk.undo(await desk.limit(5))
         await desk.limit(5, await server_time(by.redis) + HOUR)
         await desk.unlimit()
+        await self.snooze(by)
+
+    async def snooze(self, by: RoleUser) -> None:
+        """Have the alert be quiet for an hour."""
         alerts = Alerts(by.redis, by.context)
         seen, *_ = (await alerts.look()).alerts
-        await alerts.acknowledge(seen.alert.id, actor=Actor("ana", "ssh"))
+        until = await server_time(by.redis) + HOUR
+        await alerts.snooze(seen.alert.id, until, actor=Actor("ana", "ssh"))
 
     async def ask(self, by: RoleUser, clerk: RoleUser) -> None:
         """Ask for changes; the clerk makes them."""

@@ -28,7 +28,7 @@ ROLE_RIGHTS: Mapping[str, frozenset[Right]] = {
     "support": frozenset({Right.CHANGE, Right.ALERTS}),
     "lead": frozenset({Right.CHANGE, Right.BILL, Right.ALERTS}),
     "requester": frozenset({Right.ASK, Right.ALERTS}),
-    "clerk": frozenset({Right.CHANGE, Right.SERVE}),
+    "clerk": frozenset({Right.CHANGE, Right.BILL, Right.SERVE}),
     "deploy": frozenset({Right.USERS}),
 }
 """What each role may; real users of each are asked by a test."""
