@@ -136,7 +136,7 @@ def _writing() -> Iterator[str]:
                 if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)
                 and each.name != "__init__"
             }
-            found = {"read_only"}
+            found = {"read_only", "check_writable"}
             while more := {n for n, used in uses.items() if used & found} - found:
                 found |= more
-            yield from (name for name in found - {"read_only"} if name[0] != "_")
+            yield from (name for name in found & set(uses) if name[0] != "_")
