@@ -71,8 +71,9 @@ class Application:
     async def work(self) -> None:
         """Finish what a process before this one left, then call until told to stop."""
         await self._until_drained()
-        for entry in self._left_over():
-            await self._finish(entry)
+        for _ in range(2):  # a reservation that is only now told of has to end, too
+            for entry in self._left_over():
+                await self._finish(entry)
         async with asyncio.TaskGroup() as tasks:
             for number in range(CALLERS):
                 tasks.create_task(self._caller(number))
