@@ -99,13 +99,13 @@ class Operators:
 
 
 async def run(world: World, *words: str) -> tuple[int, str]:
-    """Run a command; return its exit code and what it printed."""
+    """Run a command; return its exit code and what it printed, or why it did not."""
     process = await asyncio.create_subprocess_exec(
         *world.command(*words),
         env=world.environment,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
+        stderr=asyncio.subprocess.PIPE,
     )
-    out, _ = await process.communicate()
-    return process.returncode or 0, out.decode(errors="replace")
+    out, said = await process.communicate()
+    return process.returncode or 0, (out or said).decode(errors="replace")
