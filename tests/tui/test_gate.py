@@ -126,17 +126,25 @@ def _names(node: ast.AST) -> list[str]:
 
 
 def _writing() -> Iterator[str]:
-    """Yield the names of the services' public methods that look at `read_only`."""
+    """Yield the names of the services' public methods that look whether they may."""
     for path in _sources(services):
         tree = ast.parse(path.read_text())
         for owner in (each for each in tree.body if isinstance(each, ast.ClassDef)):
             uses = {
-                each.name: {n.attr for n in ast.walk(each) if isinstance(n, ATTR)}
+                each.name: {*_mentioned(each)}
                 for each in owner.body
                 if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)
                 and each.name != "__init__"
             }
-            found = {"read_only", "check_writable"}
+            found = {"read_only", "check_writable", "check_change"}
             while more := {n for n, used in uses.items() if used & found} - found:
                 found |= more
             yield from (name for name in found & set(uses) if name[0] != "_")
+
+
+def _mentioned(function: ast.AST) -> Iterator[str]:
+    for node in ast.walk(function):
+        if isinstance(node, ast.Attribute):
+            yield node.attr
+        elif isinstance(node, ast.Name):
+            yield node.id
