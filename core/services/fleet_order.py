@@ -221,6 +221,8 @@ def _are_few(rows: Sequence[int], every: Sequence[object]) -> bool:
 
 
 def _among(ordered: Sequence[int], rows: Sequence[int]) -> list[int]:
+    if len(rows) == len(ordered):
+        return list(ordered)
     wanted = bytearray(len(ordered))
     for row in rows:
         wanted[row] = 1

@@ -56,11 +56,16 @@ class FleetChange:
 class FleetRows:
     """The fleet's state. A row keeps its number until a tenant is removed, which
     moves the last row to the removed one's place.
+
+    Attributes:
+        at: When the last update was made, by the Redis server's clock.
+        is_read: Every counter has been looked for: what has no value has none.
     """
 
     def __init__(self, context: Context) -> None:
         self._context = context
         self.at: datetime | None = None
+        self.is_read = False
         self.tenants: list[Tenant] = []
         self.columns: list[Column] = []
         self.limits = LimitTable()
@@ -94,6 +99,9 @@ class FleetRows:
         if stretch_ended and update.counters_at is not None:
             self._take_snapshots(update.at)
         if len(self.columns) > before:
+            rows.update(range(len(self.tenants)))
+        if update.counters_at is not None and not self.is_read:
+            self.is_read = True
             rows.update(range(len(self.tenants)))
         kept = frozenset(row for row in rows if row < len(self.tenants))
         return FleetChange(

@@ -13,6 +13,7 @@ from itertools import compress
 from meterdeck.core.model.filter.tenant_terms import TextField
 from meterdeck.core.model.filter.words import FIELD, ROW, letters_in_order, plain
 from meterdeck.core.model.usage import Tenant
+from meterdeck.core.services.recent import make_room
 
 _BLOCK = 1024
 _MANY = 32
@@ -21,6 +22,8 @@ _MOST_KEPT = 20_000
 """Lines that are kept, 3 MB: a filter is typed letter by letter, and what has `ha` and
 `har` is looked for among what has `ha`.
 """
+_MOST_EARLIER = 8
+"""Searches of which the rows are kept."""
 _NAMED = 2
 """Id and name come first in a line; letters in order are looked for only there, as
 random ids have any letters.
@@ -36,6 +39,7 @@ class SearchText:
         self._blocks: list[str] = []
         self._stale: set[int] = set()
         self._last = _Found()
+        self._earlier: dict[str, list[int]] = {}
 
     def changed(self, rows: Iterable[int]) -> None:
         """Note that these rows are new, hold another tenant or are gone."""
@@ -47,6 +51,8 @@ class SearchText:
         needle = plain(text)
         if not needle:
             return list(range(len(self._tenants)))
+        if needle in self._earlier:  # a letter was taken back
+            return self._earlier[needle].copy()
         last, found = self._last, _Found(needle)
         if last.needle and last.needle in needle:
             found.add(last.rows, last.lines)
@@ -55,6 +61,8 @@ class SearchText:
                 if needle in block:
                     found.add(*_lines_with(needle, block, number * _BLOCK))
         self._last = found if len(found.rows) == len(found.lines) else _Found()
+        make_room(self._earlier, needle, _MOST_EARLIER)
+        self._earlier[needle] = found.rows
         return found.rows.copy()
 
     def find_in(self, field: TextField, value: str, *, whole: bool) -> list[int]:
@@ -108,6 +116,7 @@ class SearchText:
         del self._blocks[count:]
         if self._stale:
             self._last = _Found()
+            self._earlier.clear()
         for number in self._stale:
             if number < count:
                 rows = self._tenants[number * _BLOCK : (number + 1) * _BLOCK]

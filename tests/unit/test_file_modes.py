@@ -83,7 +83,8 @@ def test_doctor_looks_at_everything_inside_and_follows_no_link(tmp_path: Path) -
     spool = tmp_path / "spool"
     (spool / "1").mkdir(0o700, parents=True)
     spool.chmod(0o700)
-    (spool / "1" / "calls").touch(0o640)
+    (spool / "1" / "calls").touch()
+    (spool / "1" / "calls").chmod(0o640)
     (spool / "elsewhere").symlink_to("/etc/passwd")
 
     [found] = exposed(None, None, spool=spool, whole=True)

@@ -86,7 +86,7 @@ def test_memory_that_grows_all_the_time_and_files_left_open_are_noticed() -> Non
         ]
 
     sheet = Sheet()
-    lives = {"rests": life(0, 0), "grows": life(0.1, 0), "opens": life(0, 0.05)}
+    lives = {"rests": life(0, 0), "grows": life(0.1, 0), "opens": life(0, 0.2)}
     bounded(sheet, lives, ())
 
     assert [each.split()[0] for each in sheet.faults] == ["grows", "opens"]

@@ -69,8 +69,8 @@ def trouble(picture: Picture) -> str:
     if health.reach is not Reach.DOWN:
         return ""
     if health.last_ok is None:
-        why = f": {visible(health.message, 160)}" if health.message else ""
-        return f"Redis does not answer{why} – trying again"
+        why = visible(health.message, 160) or "Redis does not answer"
+        return f"{why} – trying again"
     age = ""
     if picture.counters_at is not None:
         old = phrases.ago(picture.now() - picture.counters_at)

@@ -70,6 +70,8 @@ class Counters:
         if isinstance(used, Broken):
             text = f"✗ {used.holds}, not a whole number"
             return line.field(text, self._width - LABEL - 3, self._style(Role.HIGH))
+        if not self._is_known(row, column):
+            return line.add(amount, self._style(Role.MUTED))
         percent = self._fleet.percent(row, column)
         words = 16 if self._width >= 90 else 7
         length = max(min(self._width - LABEL - 10 - words - widest, 48), 4)
@@ -111,8 +113,14 @@ class Counters:
         limit = self._fleet.limit(row, column).units
         if isinstance(used, Broken):
             return ""
+        if not self._is_known(row, column):
+            return "…"
         shown = phrases.used_words(used or 0, self._fleet.resources[column])
         return shown if limit is None else f"{shown} / {group_quantity(limit, scale)}"
+
+    def _is_known(self, row: int, column: int) -> bool:
+        """Tell whether a counter was looked for: what is not there yet may be."""
+        return self._fleet.is_read or self._fleet.used(row, column) is not None
 
     def _scale(self, column: int) -> int:
         return self._fleet.resources[column].scale
@@ -133,6 +141,8 @@ class Counters:
         fleet = self._fleet
         standing, now = self._picture.standing(row, column), self._picture.now()
         usage, scale = standing.usage, fleet.resources[column].scale
+        if not self._is_known(row, column):
+            return [_reset(usage.period, now)]
         facts = []
         if standing.over:
             facts.append(f"{group_quantity(standing.over, scale)} over")

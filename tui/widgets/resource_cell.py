@@ -79,6 +79,8 @@ class ResourceCell:
         if isinstance(used, Broken):
             style = palette.style(Role.HIGH, ground)
             return Line().field(f"✗ {used.holds}", width - 2, style)
+        if used is None and not fleet.is_read:
+            return Line().field("…", SHARE, palette.style(Role.MUTED, ground))
         if limit.units is None:
             sign = "≈" if resource.kind is ResourceKind.UNIQUE and used else ""
             text = "–" if used is None else sign + short_quantity(used, resource.scale)
@@ -86,25 +88,26 @@ class ResourceCell:
         if used is not None and used < 0:
             words = f"{short_quantity(used, resource.scale)} below 0"
             return Line().field(words, width - 2, palette.style(Role.NEAR, ground))
-        percent = percent_of(used or 0, limit.units) or 0
+        share = self._share(row, used or 0, ground, palette)
+        return self._painted(share, used or 0, limit.units, width)
+
+    def _share(self, row: int, used: int, ground: Ground, palette: Palette) -> _Share:
+        limit = self._fleet.limit(row, self._column)
+        assert limit.units is not None
+        percent = percent_of(used, limit.units) or 0
         level = level_of(percent)
         if level is Level.FULL:  # how the limit is enforced matters only there
-            level = level_at(used, limit.units, fleet.rule(row, column))
-        share = _Share(
-            percent,
-            level,
-            limit.source is LimitSource.OVERRIDE,
-            ground,
-            palette,
-        )
+            level = level_at(used, limit.units, self._fleet.rule(row, self._column))
+        overridden = limit.source is LimitSource.OVERRIDE
+        return _Share(percent, level, overridden, ground, palette)
+
+    def _painted(self, share: _Share, used: int, limit: int, width: int) -> Line:
         if self._look is Look.BAR:
             return _bar(share, width)
         if self._look is Look.BOTH:
             return _both(share, width)
-        scale = resource.scale
-        of = (
-            f"{short_quantity(used or 0, scale)} / {short_quantity(limit.units, scale)}"
-        )
+        scale = self._fleet.columns[self._column].resource.scale
+        of = f"{short_quantity(used, scale)} / {short_quantity(limit, scale)}"
         return _number(share, width, of)
 
 
