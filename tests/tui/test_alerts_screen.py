@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 from tests.tui.alert_pictures import alert, told
 from tests.tui.pictures import NOW, believable, first_picture
 from tests.tui.support import Operator, operating
@@ -11,6 +12,7 @@ from meterdeck.core.model.alert_delivery import DeliveryState
 from meterdeck.core.model.alert_rules import Measure, Severity
 from meterdeck.core.model.alerts import AlertState, Handled, Slot, Why
 from meterdeck.core.model.usage import TenantId
+from meterdeck.tui import console
 from meterdeck.tui.dialogs.alert import AcknowledgeDialog, SnoozeDialog
 from meterdeck.tui.screens.tenant import TenantScreen
 from meterdeck.tui.widgets.banner import Banner
@@ -44,6 +46,21 @@ def have_alerts(operator: Operator) -> None:
     alerts.put(CRITICAL, given_up)
     alerts.put(LAG)
     alerts.put(OVER)
+
+
+async def test_open_alerts_come_with_the_first_counters(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nobody waits for the next look; before the engine is there none can be asked."""
+    monkeypatch.setattr(console, "ALERTS_S", 3_600.0)
+    whole = first_picture(TENANTS)
+    async with operating(replace(whole, counters=(), counters_at=None)) as operator:
+        have_alerts(operator)
+        assert not banner_of(operator).display
+
+        await operator.push(replace(whole, tenants=()))
+
+        await operator.sees("2 alerts: Acme Robotics Storage limit in 25 min")
 
 
 async def test_open_alerts_are_on_every_screen_and_seen_to_on_their_own() -> None:
