@@ -83,7 +83,7 @@ async def test_help_and_arming_say_who_this_is() -> None:
     """Also at 80 columns, where the header has no room for it."""
     async with operating(fleet_update(), of=LIVE, size=(80, 24)) as operator:
         await operator.press("question_mark")
-        await operator.sees("You are Redis user of a name that is not told")
+        await operator.sees("Redis has not said who you are to it")
         await operator.press("escape")
 
         await becomes(operator, of_role("viewer"))

@@ -256,7 +256,11 @@ class AreaScreen(Screen[None]):
 
         picture = self.console.picture
         user = picture.role.user if picture is not None else None
-        you = user.words if user is not None else "of a name that is not told"
+        you = (
+            "Redis has not said who you are to it"
+            if user is None
+            else f"You are Redis user {user.words}"
+        )
         self.app.push_screen(HelpScreen(self.active_bindings, you))
 
     def do_command(self) -> AwaitMount | None:

@@ -54,7 +54,7 @@ class HelpScreen(Dialog[None]):
             yield Static(self._text(), markup=False)
 
     def _text(self) -> Content:
-        you = visible(f"You are Redis user {self._you}", 200)
+        you = visible(self._you, 200)
         parts = [Content.styled(f"{you}\n\n", "$md-muted")]
         for title, rows in self._groups.items():
             parts.append(Content.styled(f"{title}\n", "bold $md-bright"))
