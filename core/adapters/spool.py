@@ -221,9 +221,10 @@ class SpoolFolder:
             os.close(self._file)
             self._file = None
         self._last += 1
-        self._sizes[self._last] = 0
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
         file = os.open(segment(self.path, self._last), flags, PRIVATE)
+        # Not before: a process that may open no file would look for this one for ever.
+        self._sizes[self._last] = 0
         try:
             sync_folder(self.path)
         except OSError:

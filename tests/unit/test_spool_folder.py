@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -208,6 +209,25 @@ def test_a_write_that_fails_leaves_nothing_behind(
     add(folder, 3)
 
     assert waiting(folder) == [call(1), call(3)]
+
+
+def test_a_segment_that_could_not_be_made_is_not_looked_for(
+    folder: SpoolFolder,
+) -> None:
+    """A process that may open no file for a while replays what it spools after it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        with pytest.raises(OSError, match="Too many open files"):
+            add(folder, 1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    assert waiting(folder) == []
+    add(folder, 2)
+    assert waiting(folder) == [call(2)]
+    count(folder, 1, 1)
+    assert folder.size == 0
 
 
 def test_what_could_not_be_taken_back_is_not_given_out(
