@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from tests.docs.follow import Reader, environment_of, make_home
+from redis import Redis
+from tests.docs.follow import STATE, Reader, environment_of, make_home
 from tests.docs.pages import Page
 from tests.docs.quick import quick_meterdeck
 from tests.docs.shell import OtherTerminal
+
+from meterdeck.core.model.keys import KeyLayout
 
 Follow = Callable[[Page], Reader]
 
@@ -30,6 +34,7 @@ def follow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Follow]:
                 terminal = OtherTerminal(command, home, environment_of(home, {}))
                 stack.enter_context(terminal)
                 assert terminal.until(lambda text: "Ctrl-C" in text), terminal.text
+                _await_worker(terminal, home)
                 beside[command] = home
             return beside.get(command)
 
@@ -41,3 +46,11 @@ def follow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Follow]:
             return reader
 
         yield follow
+
+
+def _await_worker(terminal: OtherTerminal, home: Path) -> None:
+    """Begin as a reader does, who needs some time until the second terminal is open."""
+    told = json.loads((home / STATE / "sandbox.json").read_text())
+    with Redis.from_url(told["redis_url"]) as redis:
+        workers = KeyLayout().workers()
+        assert terminal.until(lambda _: redis.hlen(workers) > 0), terminal.text

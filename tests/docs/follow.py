@@ -19,7 +19,7 @@ from tests.docs.transcript import Step, compare, steps_of, with_names
 _AGAIN_S = 1.0
 _PATIENCE_S = 45.0
 _CLOCK = ("LD_PRELOAD", "CLOCK_AHEAD_S")  # of a machine on another day: CONTRIBUTING
-_STATE = ".local/state/meterdeck"
+STATE = ".local/state/meterdeck"
 
 
 def environment_of(home: Path, quick: Mapping[str, str]) -> dict[str, str]:
@@ -45,9 +45,9 @@ def make_home(home: Path, shim: Path, sandbox: Path | None) -> None:
     python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
     python.chmod(0o755)
     if sandbox:
-        state = home / _STATE
+        state = home / STATE
         state.mkdir(mode=0o700, parents=True)
-        shutil.copy2(sandbox / _STATE / "sandbox.json", state)
+        shutil.copy2(sandbox / STATE / "sandbox.json", state)
 
 
 class Reader:

@@ -70,9 +70,9 @@ def test_what_is_ended_says_what_follows_and_is_taken_back(
         ((*METER, "deactivate", "nope"), 1, "no meter is called nope"),
         ((*PRICE, "archive", "nope"), 1, "no price is called nope"),
         (
-            (*PRICE, "create", "p", "--product", "x", "--unit", "1 USD"),
+            (*PRICE, "create", "p", "--product", "unheard-of", "--unit", "1 USD"),
             1,
-            "no product is called x",
+            "no product is called unheard-of",
         ),
         (
             (*PRICE, "create", "p", "--new-product", "X", "--unit", "0.01"),
