@@ -94,6 +94,7 @@ def test_doctor_looks_at_everything_inside_and_follows_no_link(tmp_path: Path) -
     assert exposed(None, None, spool=spool) == ()
 
 
+# No other user can make a folder that belongs to somebody else. CI runs as root.
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
 def test_a_state_folder_of_another_user_is_told_of(tmp_path: Path) -> None:
     """Whoever owns it can put another sandbox.json there."""

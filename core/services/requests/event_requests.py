@@ -43,26 +43,6 @@ class RequestedEventChanges(EventChanges):
     Raises besides what `EventChanges` does `Asked`: it may still be done.
     """
 
-    def __init__(
-        self,
-        redis: Redis,
-        context: Context,
-        *,
-        ledger: Ledger,
-        log: DeliveryLog,
-        letters: Letters,
-        cancelling: Cancelling,
-    ) -> None:
-        super().__init__(
-            redis,
-            context,
-            ledger=ledger,
-            log=log,
-            letters=letters,
-            cancelling=cancelling,
-        )
-        self._asking = Asking(redis, context)
-
     async def perform(
         self,
         change: EventChange,
@@ -81,7 +61,9 @@ class RequestedEventChanges(EventChanges):
             )
         plan = await self.plan(change, identifier)
         wish = EventWish(plan.event.line.tenant, change, plan.event.identifier, reason)
-        answer = await self._asking.ask(request_id_of(operation_id), wish)
+        answer = await Asking(self._redis, self._context).ask(
+            request_id_of(operation_id), wish
+        )
         if answer.state is not RequestState.DONE:
             raise Refused(answer.says)
         audit_id = answer.result.get("audit_id")
