@@ -143,9 +143,11 @@ class ClaimGuard:
         Raises:
             Unreachable: Do not send it; the same event is claimed again.
         """
-        reason = await self._suspicion(claim) if claim.fresh else ""
-        if claim.fresh and not reason and self._witness is not None:
-            reason = await self._witness.objection(claim, period)
+        reason = ""
+        if claim.fresh or await self._is_unchecked(claim):
+            reason = await self._suspicion(claim)
+            if not reason and self._witness is not None:
+                reason = await self._witness.objection(claim, period)
         if not reason:
             counter, number = claim.counter, claim.sequence
             self._memory.note(counter, number, claim.claimed_at, claim.units)
@@ -161,9 +163,20 @@ class ClaimGuard:
         tell_held(claim.counter, reason)
         return Held(claim, reason, withdrawn)
 
+    async def _is_unchecked(self, claim: Claim) -> bool:
+        """Tell whether an event waits only because it could not be checked before."""
+        if claim.maybe_sent or self._is_known(claim):
+            return False
+        await self.learn()  # another worker may have sent it, and been refused
+        return not self._is_known(claim)
+
+    def _is_known(self, claim: Claim) -> bool:
+        seen = self._memory.seen(claim.counter)
+        return seen is not None and claim.sequence <= seen.number
+
     async def _suspicion(self, claim: Claim) -> str:
         seen = self._memory.seen(claim.counter)
-        if seen is not None and claim.sequence <= seen.number:
+        if seen is not None and self._is_known(claim):
             return (
                 f"its billing record went back: it says event {claim.sequence},"
                 f" and event {seen.number} was sent before"

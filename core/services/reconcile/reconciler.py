@@ -108,8 +108,8 @@ class Reconciler:
             unsent: Identifier of an event that was claimed, and that nobody has sent.
 
         Raises:
-            Refused: Its events move too fast, or there is nothing to compare it with.
-            Unreachable: Redis or Stripe could not be asked.
+            NotFound, Refused: There is nothing to compare it with.
+            Unreachable: Redis or Stripe could not be asked, or its events move too fast.
         """
         await self._from.summaries.learn_meters()
         if subject.resource.meter in self._from.shared:
@@ -117,7 +117,7 @@ class Reconciler:
         try:
             return await self._finder.finding(subject, unsent)
         except Moving as error:
-            raise Refused(_MOVING) from error
+            raise Unreachable(_MOVING) from error
 
     async def _result(self, subject: Subject) -> Result:
         if not subject.tenant.customer:

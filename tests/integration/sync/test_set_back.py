@@ -19,6 +19,8 @@ from meterdeck.core.services.reconcile.subjects import Compared
 from meterdeck.core.services.sync.worker import Worker
 
 LONG_AGO = timedelta(hours=6)
+_MOVES = 9
+"""More than a comparison has patience with."""
 Copy = dict[bytes | str, bytes]
 
 
@@ -141,3 +143,37 @@ async def test_everything_is_compared_once_in_each_life_of_the_server(
     await bench.use("acme", 5)
     assert (await work(bench)).counters.tally.units == 5
     assert await bench.billed(customer) == 10 + 4 + 5
+
+
+async def test_an_event_that_could_not_be_checked_is_checked_before_it_is_sent(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    """While its counter moves nothing can be said of it: it waits, however often."""
+    customer = bench.stripe.subscribed("acme")
+    await bench.use("acme", 100)
+    await work(bench)
+    await bench.use("acme", 30)
+    copy = await copy_of(bench)
+    await work(bench)  # sends the 30
+    await put_back(bench, copy)
+    month = (await bench.month()).label
+    billing = bench.context.redis.layout.billing("acme", CALLS, month).decode()
+    noted, moves = bench.stripe.local.pace, iter(range(_MOVES))
+
+    async def moving(method: str, path: str) -> None:
+        """Have an operator change the quota while Stripe is asked what it has."""
+        await noted(method, path)
+        if "event_summaries" in path and next(moves, None) is not None:
+            await bench.redis.hincrby(billing, "offset", 1)
+
+    caplog.clear()
+    bench.stripe.local.pace = moving
+    worker = await work(bench)
+
+    assert [each.message for each in caplog.records] == [
+        "redis_may_be_older",
+        "claim_check_waits",
+        "counter_held",
+    ]
+    assert worker.counters.tally.left["held"] == 1
+    assert await bench.billed(customer) == 130
