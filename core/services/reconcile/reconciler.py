@@ -109,7 +109,7 @@ class Reconciler:
 
         Raises:
             NotFound, Refused: There is nothing to compare it with.
-            Unreachable: Redis or Stripe could not be asked, or its events move too fast.
+            Unreachable: Redis or Stripe could not be asked, or it moves too fast.
         """
         await self._from.summaries.learn_meters()
         if subject.resource.meter in self._from.shared:
