@@ -90,6 +90,29 @@ async def test_scrolling_holds_the_list() -> None:
         await operator.sees("following")
 
 
+async def test_the_wheel_goes_no_further_than_there_are_events() -> None:
+    """A tenant's few events stay on the screen, however many others have."""
+    others = [logged(believable()[0]) for _ in range(200)]
+    events = (*others, logged(ACME, value="4711"))
+    base = first_picture(believable(), NOW - timedelta(seconds=5))
+    async with operating(base, update(events=events)) as operator:
+        await operator.press("e", "slash")
+        await operator.type(ACME.id)
+        await operator.press("enter")
+        shown = log(operator)
+        for _ in range(9):
+            shown.scroll_by(3)
+
+        assert "+4,711" in operator.text()
+        assert shown.held is None
+        await operator.press("escape")
+        shown.scroll_by(3)
+        await operator.sees("paused, 0 newer")
+        for _ in range(99):
+            shown.scroll_by(3)
+        assert len(shown.shown_lines()) == shown.size.height - 1
+
+
 async def test_the_events_screen_filters() -> None:
     """Only matching events stay; Esc drops the filter, Esc again goes back."""
     async with operating(first_picture(believable())) as operator:

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from meterdeck.core.model.acl.roles import Role
 from meterdeck.tui.cli.commands import build_parser
+from meterdeck.tui.cli.man_page import man_page
 from meterdeck.tui.cli.output import Cell, Output, Row, Tone, width_of
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "command-line.md"
@@ -144,6 +146,22 @@ def test_every_command_is_documented() -> None:
             for option in action.option_strings:
                 if option.startswith("--") and option != "--help":
                     assert option in text, (names, option)
+
+
+def test_the_manual_page_has_every_exit_code() -> None:
+    """Those of docs/command-line.md, in their order."""
+    documented = re.findall(r"^\| (\d+) \|", DOCUMENT.read_text(), re.M)
+
+    assert re.findall(r"^\.IP (\d+)$", man_page(), re.M) == documented
+
+
+def test_commands_about_roles_name_every_role() -> None:
+    """They are written out there: the model of the roles is read only when needed."""
+    parsers = dict(commands(build_parser([])))
+
+    for name in ("acl", "doctor"):
+        said = parsers[(name,)].format_help()
+        assert [role for role in Role if role not in said] == []
 
 
 def test_nothing_stands_twice_in_a_table_of_the_command_line() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from typing import Any
 
-from meterdeck.core.errors import NotFound, ReadOnly
+from meterdeck.core.errors import NotFound
 from meterdeck.core.model.context import Context, unverified
 from meterdeck.core.model.text import visible
 from meterdeck.core.model.usage import Tenant, TenantId, Usage
@@ -77,8 +77,7 @@ class Call:
         Raises:
             ReadOnly: It does not.
         """
-        if self.context.read_only:
-            raise ReadOnly(f"context {self.context.name} is read-only")
+        self.context.check_writable()
 
 
 def _is_counted(usage: Usage) -> bool:

@@ -15,6 +15,7 @@ from meterdeck.tui.cli.arguments import config_of
 from meterdeck.tui.cli.call import Call, run_call
 from meterdeck.tui.cli.json_form import Form, context_form
 from meterdeck.tui.cli.output import note
+from meterdeck.tui.phrases import counted
 
 
 def run(args: Namespace) -> int:
@@ -67,18 +68,14 @@ def _words(found: Imported) -> str:
         (len(catalogue.products), "product"),
         (len(catalogue.prices), "price"),
     )
-    return ", ".join(_count(count, what) for count, what in parts)
-
-
-def _count(count: int, what: str) -> str:
-    return f"{count:,} {what}" + ("" if count == 1 else "s")
+    return ", ".join(counted(count, what) for count, what in parts)
 
 
 def _tell(found: Imported, path: Path | None) -> None:
     if path is None:
         note(f"imported {_words(found)}")
     for what, count in found.inactive.items():
-        note(f"left out: {_count(count, f'inactive {what}')}; --all takes them, too")
+        note(f"left out: {counted(count, f'inactive {what}')}; --all takes them, too")
     if found.left_out:
         note(f"cannot be declared: {len(found.left_out):,}; the comments say why")
     if found.partly:

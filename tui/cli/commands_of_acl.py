@@ -17,7 +17,8 @@ def add_acl(commands: Commands, common: argparse.ArgumentParser) -> None:
         "roles",
         metavar="ROLE",
         nargs="*",
-        help="application, worker, viewer, support, lead, deploy (default: all)",
+        help="application, worker, viewer, support, lead, requester, clerk, deploy"
+        " (default: all)",
     )
     acl.add_argument(
         "--apply",

@@ -7,7 +7,10 @@ import argparse
 from meterdeck.tui.cli.command import Commands, add_command
 
 # Written out: the model of the roles is only read by who asks for them.
-_ROLES = ("application", "worker", "viewer", "support", "lead", "deploy")
+_ROLES = (
+    "application", "worker", "viewer", "support", "lead", "requester", "clerk",
+    "deploy",
+)  # fmt: skip
 
 
 def add_doctor(commands: Commands, common: argparse.ArgumentParser) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from meterdeck.core.adapters.sandbox_control import SandboxControl, sandbox_control
-from meterdeck.core.errors import BadInput, ReadOnly
+from meterdeck.core.errors import BadInput
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.fault_knobs import Knob
 from meterdeck.core.model.fault_presets import PRESETS, preset
@@ -96,8 +96,8 @@ def opened(args: Namespace, *, changes: bool) -> tuple[Context, Output, SandboxC
     """
     context = context_of(args)
     control = sandbox_control(context)
-    if changes and context.read_only:
-        raise ReadOnly(f"context {context.name} is read-only")
+    if changes:
+        context.check_writable()
     return context, output_of(args), control
 
 

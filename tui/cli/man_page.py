@@ -28,6 +28,8 @@ refused or not found: nothing was changed; of commands that look for something: 
 wrong use, or a wrong configuration
 .IP 3
 Redis or Stripe out of reach, or an answer was lost
+.IP 4
+asked for, and not answered yet
 .IP 130
 interrupted
 .SH ENVIRONMENT

@@ -142,13 +142,15 @@ class EventLog(Panel):
         return newest_events(self.sight, lines, wanted, count)
 
     def scroll_by(self, lines: int) -> None:
-        """Move towards older events, holding the list."""
+        """Move towards older events, as far as there are some, holding the list."""
         if self.picture is None:
             return
-        if self.held is None and lines > 0:
+        room = self.size.height - 1
+        found = len(self._found(self.skipped + max(lines, 0) + room))
+        skipped = max(min(self.skipped + lines, found - room), 0)
+        if self.held is None and skipped and not self.wanted.states:
             self.held = self.picture.events.seen
-        limit = len(self.picture.events) - self.size.height + 1
-        self.skipped = max(min(self.skipped + lines, limit), 0)
+        self.skipped = skipped
         self.repaint()
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:

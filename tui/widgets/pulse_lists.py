@@ -149,6 +149,6 @@ class PulseRates(Panel):
 
 def _rate_words(rate: float, resource: Resource) -> str:
     units = rough(rate) if rate >= 100 else round(rate)
-    if rate * 60 < 60 * 10**resource.scale:
+    if rate < 10**resource.scale:  # less than one of its units in a second
         return phrases.rate(rate, resource.scale)
     return f"{short_quantity(units, resource.scale)}/s"
