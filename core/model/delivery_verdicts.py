@@ -27,7 +27,7 @@ from meterdeck.core.model.health_items import (
     since_words,
 )
 from meterdeck.core.model.text import visible
-from meterdeck.core.model.wording import counted
+from meterdeck.core.model.wording import counted, minute
 
 _FULL = 90
 _LATE_S, _BAD_S = 120.0, 3600.0
@@ -63,6 +63,8 @@ def delivery_items(health: FleetHealth, expected: Expected) -> Iterator[Item]:
         yield item("queue", "Queue", queued, _WHY["queue"])
     if sending is not None:
         yield item("closing", "Closing", _closing(sending), _WHY["closing"])
+    if waiting.older_since is not None:
+        yield item("restored", "Older data", restored(waiting.older_since), RESTORED)
     yield item("drift", "Drift", _drift(waiting, health.at, expected), _WHY["drift"])
 
 
@@ -77,6 +79,25 @@ _WHY = {
     "closing": "An hour after its end a period's invoice takes no more.",
     "drift": "What was counted and what Stripe has should be the same.",
 }
+
+
+RESTORED = "Billing on from an older copy could charge for the same units twice."
+
+
+def restored(since: datetime | None) -> Verdict:
+    """Judge whether a backup may have been put back.
+
+    Args:
+        since: As of `Waiting.older_since`.
+    """
+    if since is None:
+        return ok("nothing says that Redis is older than it was")
+    return warning(
+        f"Redis began to run at {minute(since)}, long after the last event in its log:"
+        " it may be older than it was, and was not all compared with Stripe since",
+        "was a backup put back? docs/runbooks/redis-lost.md; if not, a worker compares"
+        " everything within delivery.reconcile_minutes",
+    )
 
 
 def workers(sending: Sending, at: datetime) -> Verdict:

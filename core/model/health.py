@@ -296,6 +296,8 @@ class Waiting:
         queued: Events of `track()` that are not settled.
         spool: What waits on this machine's disk; None where it cannot be read.
         last_pass: The workers' last reconciliation; None before the first.
+        older_since: When Redis began to run with data that may be older than they were,
+            and that were not all compared since; None: they are as they were.
     """
 
     letters: int = 0
@@ -303,6 +305,7 @@ class Waiting:
     queued: int = 0
     spool: SpoolSight | None = None
     last_pass: LastPass | None = None
+    older_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,7 @@ from meterdeck.core.model.health import (
 from meterdeck.core.services.event_queue import EventQueue
 from meterdeck.core.services.ledger import Ledger
 from meterdeck.core.services.reconcile.kept_pass import KeptPass
+from meterdeck.core.services.reconcile.lives import Lives
 from meterdeck.core.services.sending import read_sending
 from meterdeck.core.settings import spool_directory
 
@@ -85,6 +86,7 @@ class HealthService:
         self._ledger = ledger
         self._queue = EventQueue(redis, context, _NAME)
         self._kept = KeptPass(redis, self._layout)
+        self._lives = Lives(redis, context)
         self._reports = LateErrorCalls(redis, self._layout)
 
     async def sending(self) -> Sending:
@@ -183,8 +185,10 @@ class HealthService:
             return Health(Reach.DOWN, message=str(error))
 
     async def _waiting(self, seen: Seen | None) -> Waiting:
-        queued, last_pass = await asyncio.gather(
-            _or_none(self._queue.length()), _or_none(self._kept.read())
+        queued, last_pass, life = await asyncio.gather(
+            _or_none(self._queue.length()),
+            _or_none(self._kept.read()),
+            _or_none(self._lives.look()),
         )
         if seen is not None:
             letters, spool = seen.letters, seen.spool
@@ -197,6 +201,7 @@ class HealthService:
             queued=queued or 0,
             spool=spool,
             last_pass=last_pass,
+            older_since=life.older_since if life else None,
         )
 
     async def _spool(self) -> SpoolSight | None:

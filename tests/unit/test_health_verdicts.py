@@ -61,6 +61,12 @@ def of_pass(found: LastPass | None) -> FleetHealth:
     return replace(WELL, waiting=replace(WELL.waiting, last_pass=found))
 
 
+def of_older() -> FleetHealth:
+    """Return a picture in which Redis came back after a while."""
+    assert WELL.waiting is not None
+    return replace(WELL, waiting=replace(WELL.waiting, older_since=NOW))
+
+
 PASS = LastPass(NOW, "one", 1.0, False, 3, 9, 0, 0, (_LOST,), 2)
 SILENT = NOW - timedelta(minutes=9)
 WARNING, FAULT, UNKNOWN = Severity.WARNING, Severity.FAULT, Severity.UNKNOWN
@@ -103,6 +109,7 @@ CASES = [
     (of_pass(replace(PASS, rows=(), more=0, at=NOW - timedelta(hours=9))), "drift",
      WARNING, "none, but compared 9 h ago"),
     (of_pass(None), "drift", UNKNOWN, "never compared"),
+    (of_older(), "restored", WARNING, "it may be older than it was"),
 ]  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from meterdeck.core.model.text import visible
 from meterdeck.core.model.wording import counted
 from meterdeck.core.services.doctor.check import Asks, Check, Patient
 from meterdeck.core.services.letters import Letters
+from meterdeck.core.services.reconcile.lives import Lives
 
 _LETTERS = 1000
 
@@ -100,6 +101,11 @@ async def _letters(patient: Patient) -> Verdict:
     )
 
 
+async def _restored(patient: Patient) -> Verdict:
+    life = await Lives(patient.redis, patient.context).look()
+    return delivery_verdicts.restored(life.older_since)
+
+
 DELIVERY_CHECKS = (
     Check(
         "worker",
@@ -131,6 +137,15 @@ DELIVERY_CHECKS = (
         "events that Stripe did not take, or may have counted",
         "Somebody has to decide about them; until then they are not billed.",
         _letters,
+        of_billing=True,
+    ),
+    Check(
+        "restored",
+        "Older data",
+        "whether Redis came back with data that may be older than they were, as from a"
+        " backup, and that were not all compared with Stripe since",
+        delivery_verdicts.RESTORED,
+        _restored,
         of_billing=True,
     ),
 )

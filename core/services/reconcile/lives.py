@@ -50,14 +50,20 @@ class Life:
         return not self.name or self.name == self.compared_in
 
     @property
-    def may_be_older(self) -> bool:
-        """Whether its data may be older than they were: a copy that was put back.
+    def older_since(self) -> datetime | None:
+        """When it began with data that may be older than they were; None: they are not.
 
-        A server that was stopped while nothing was sent looks the same.
+        That is a copy that was put back; a server that was stopped while nothing was
+        sent looks the same.
         """
         if self.is_compared or self.began is None or self.ends is None:
-            return False
-        return self.began - self.ends > AWAY
+            return None
+        return self.began if self.began - self.ends > AWAY else None
+
+    @property
+    def may_be_older(self) -> bool:
+        """Whether its data may be older than they were; see `older_since`."""
+        return self.older_since is not None
 
 
 class Lives:

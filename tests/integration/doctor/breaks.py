@@ -351,6 +351,14 @@ async def _letters(ward: Ward) -> AsyncIterator[None]:
     ward.store.delete("meterdeck:letters:unknown", "meterdeck:lettered")
 
 
+@breaks("restored")
+async def _restored(ward: Ward) -> AsyncIterator[None]:
+    info = ward.store.info("server")
+    ward.store.xadd("meterdeck:events", {"state": "accepted"}, id="1600000000000-0")
+    yield
+    ward.store.hset("meterdeck:syncing", "compared_in", info["run_id"])
+
+
 @breaks("queue")
 async def _queue(ward: Ward) -> AsyncIterator[None]:
     ward.store.xadd("meterdeck:queue", {"tenant": "acme"})
