@@ -1,12 +1,15 @@
 """The screen of everybody's audit trail."""
 
+from concurrent.futures import Future
 from datetime import timedelta
+from typing import Any
 
+import pytest
 from tests.tui.pictures import API, NOW, believable
 from tests.tui.support import Operator, fleet_update, operating
 from textual.widgets import Input
 
-from meterdeck.core.model.audit import BrokenChain
+from meterdeck.core.model.audit import AuditPage, BrokenChain
 from meterdeck.core.model.changes import AuditEntry, Bill, Undone
 from meterdeck.core.model.usage import TenantId
 from meterdeck.tui.dialogs.undo import UndoDialog
@@ -111,6 +114,26 @@ async def test_a_filter_asks_redis_for_what_it_can_and_says_what_is_wrong() -> N
 
         await operator.press("slash", *"acti", "tab", *"adj", "tab")
         assert bar.value == "action:adjust:add"
+
+
+async def test_a_page_that_comes_late_keeps_no_other_filter_from_reading_on() -> None:
+    """It is of the filter before; what is wanted at the end now is asked for then."""
+    async with operating(fleet_update()) as operator:
+        operator.engine.trail = TRAIL
+        await operator.press("A")
+        await operator.sees("ticket 1")
+        late = Future[Any]()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(operator.runtime, "submit", lambda *_, **__: late)
+            await operator.press("G")
+        await operator.press("slash")
+        await operator.type("who=ana")
+        await operator.press("enter")
+        await operator.until(lambda: len(screen(operator)._list.shown) == PAGE)
+        await operator.press("G")
+        late.set_result(AuditPage((), None))
+
+        await operator.sees(f"{len(TRAIL):,} · that is all")
 
 
 async def test_trails_are_verified_and_the_verdict_is_on_the_screen() -> None:

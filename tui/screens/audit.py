@@ -183,6 +183,7 @@ class AuditScreen(Proving, ListScreen[tuple[AuditQuery, AuditPage]]):
         self._reading_older = False
         error = message.future.exception()
         if message.query != self._question.query:
+            self._read_on()  # nobody wants that page any more, perhaps another one
             return
         if error is None:
             self._window.take_older(message.future.result())
