@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
-from meterdeck.core.model.drift import Drifted, LastPass, worst_first
+from meterdeck.core.model.drift import Drifted, LastPass
 from meterdeck.core.model.health_items import since_words
 from meterdeck.core.services.reconcile.desk import Comparison
 from meterdeck.tui import phrases
@@ -16,21 +16,14 @@ if TYPE_CHECKING:
 
     from meterdeck.tui.runtime import Runtime
 
-MOST_SHOWN = 2_000
-
 
 class Comparing:
-    """Runs one comparison in the engine's thread; `stop` ends it where it is.
-
-    Attributes:
-        moving: Counters found so far that agree, with units on their way.
-    """
+    """Runs one comparison in the engine's thread; `stop` ends it where it is."""
 
     def __init__(self, runtime: Runtime, *, everything: bool) -> None:
         self.comparison = Comparison(everything)
-        self.moving = 0
-        self._looked = 0
-        self._wrong: list[Drifted] = []
+        self._seen = 0
+        self._wrong: Sequence[Drifted] = ()
         self._future: Future[None] = runtime.submit(
             lambda engine: engine.drift().compare(self.comparison), drained=False
         )
@@ -44,16 +37,13 @@ class Comparing:
             self.comparison.problem = str(error) or type(error).__name__
 
     def wrong(self) -> Sequence[Drifted]:
-        """Return what is wrong, the worst first, `MOST_SHOWN` at most.
+        """Return the worst of what is wrong so far.
 
-        Costs what was found since it was asked last: a screen asks each second.
+        Costs nothing while nothing more is found: a screen asks each second.
         """
-        new = self.comparison.rows[self._looked :]
-        if new:
-            self._looked += len(new)
-            wrong = [row for row in new if not row.agreed]
-            self.moving += len(new) - len(wrong)
-            self._wrong = worst_first([*self._wrong, *wrong])[:MOST_SHOWN]
+        found = self.comparison.wrong
+        if found.count != self._seen:
+            self._seen, self._wrong = found.count, found.rows
         return self._wrong
 
     def stop(self) -> None:
@@ -93,11 +83,11 @@ def _own_words(comparing: Comparing, now: datetime) -> str:
         if not found.tenants:
             return "comparing …"
         return f"comparing … {found.done:,} of {found.tenants:,} tenants"
-    done = found.agreed + len(found.rows)
+    done = found.agreed + found.moving + found.wrong.count
     compared = phrases.counted(done, "counter")
-    left = f", {len(found.unasked):,} could not be" if found.unasked else ""
-    moving = comparing.moving
-    left += f"; {moving:,} agree with units on their way" if moving else ""
+    left = f", {found.unasked:,} could not be" if found.unasked else ""
+    left += f"; {found.moving:,} agree with units on their way" if found.moving else ""
+    left += f"; {found.wrong.more:,} more differ" if found.wrong.more else ""
     if found.problem or found.stopped:
         how = "stopped" if found.stopped else "ended early"
         return f"{how} after {found.done:,} of {found.tenants:,} tenants"

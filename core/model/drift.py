@@ -112,16 +112,19 @@ class WorstRows:
 
     Args:
         most: Rows that are kept.
+
+    Attributes:
+        count: How many there were in all.
     """
 
     def __init__(self, most: int = MOST_ROWS) -> None:
         self._most = most
         self._rows: list[Drifted] = []
-        self._count = 0
+        self.count = 0
 
     def add(self, row: Drifted) -> None:
         """Take a row; twice as many as are kept are held for a while."""
-        self._count += 1
+        self.count += 1
         self._rows.append(row)
         if len(self._rows) > 2 * self._most:
             self._rows = worst_first(self._rows)[: self._most]
@@ -134,7 +137,7 @@ class WorstRows:
     @property
     def more(self) -> int:
         """How many there were besides."""
-        return max(0, self._count - self._most)
+        return max(0, self.count - self._most)
 
 
 def _urgency(row: Drifted) -> tuple[object, ...]:

@@ -6,6 +6,7 @@ from tests.tui.support import fleet_update, operating
 from textual.widgets import Button
 
 from meterdeck.core.model.context import Mode
+from meterdeck.core.services.reconcile.desk import MOST_WRONG
 from meterdeck.tui.dialogs.repair import RepairDialog
 from meterdeck.tui.screens.drift import DriftScreen
 from meterdeck.tui.widgets.drift_list import ClosingList
@@ -56,6 +57,20 @@ async def test_drift_is_shown_compared_filtered_repaired_and_gone() -> None:
         await operator.sees("nothing fits the filter; Esc drops it")
         await operator.press("escape", "escape")
         assert not isinstance(operator.app.screen, DriftScreen)
+
+
+async def test_of_many_that_differ_the_worst_are_kept_and_the_rest_is_counted() -> None:
+    """However many there are, a console needs no more room for them."""
+    async with operating(fleet_update()) as operator:
+        drift = operator.engine.drifting
+        drift.wrong = [missing(BETA, 1)] * (2 * MOST_WRONG) + [missing(ACME, 9)]
+        await operator.press("D", "a")
+        await operator.sees(f"; {MOST_WRONG + 1:,} more differ")
+
+        assert "+9" in operator.line_with(ACME.name)
+        comparing = operator.app.picture and operator.app.picture.comparing
+        assert comparing is not None
+        assert len(comparing.wrong()) == MOST_WRONG
 
 
 async def test_marks_choose_what_is_repaired_and_tab_shows_what_ends_soon() -> None:

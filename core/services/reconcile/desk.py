@@ -9,7 +9,7 @@ from datetime import datetime
 from meterdeck.core.errors import MeterdeckError
 from meterdeck.core.model.changes import Actor
 from meterdeck.core.model.context import Context
-from meterdeck.core.model.drift import Drifted, LastPass, drifted
+from meterdeck.core.model.drift import LastPass, WorstRows, drifted
 from meterdeck.core.model.usage import CounterId, Resource, Tenant, TenantId
 from meterdeck.core.services.close_guard import CloseGuard, Closing
 from meterdeck.core.services.directory import Directory
@@ -25,6 +25,8 @@ from meterdeck.core.services.reconcile.repair_plan import Step
 from meterdeck.core.services.reconcile.repairs import Repaired
 from meterdeck.core.services.reconcile.subjects import Compared
 
+MOST_WRONG = 2_000
+"""Counters that differ that are told of, the worst."""
 MOST_CLOSING = 1_000
 """Counters of periods that end soon that are told of, those that end first."""
 
@@ -38,15 +40,18 @@ class Comparison:
             that was done once since Redis began to run.
         tenants: How many there are to go through, and `done` how many were; 0 before
             they are known.
-        rows: Counters that differ, also those with units on their way.
+        wrong: Counters that differ.
+        moving: How many agree, with units on their way or beside the bill.
+        unasked: How many could not be compared.
         problem: Why it ended early; empty while it has not.
     """
 
     everything: bool = False
     tenants: int = 0
     done: int = 0
-    rows: list[Drifted] = field(default_factory=list)
-    unasked: list[Unasked] = field(default_factory=list)
+    wrong: WorstRows = field(default_factory=lambda: WorstRows(MOST_WRONG))
+    moving: int = 0
+    unasked: int = 0
     agreed: int = 0
     unchanged: int = 0
     began: datetime | None = None
@@ -65,9 +70,11 @@ class Comparison:
             case Unchanged():
                 self.unchanged += 1
             case Unasked():
-                self.unasked.append(result)
-            case Compared(subject, finding) if finding.shares or not finding.agreed:
-                self.rows.append(drifted(subject.counter, finding))
+                self.unasked += 1
+            case Compared(subject, finding) if not finding.agreed:
+                self.wrong.add(drifted(subject.counter, finding))
+            case Compared(finding=finding) if finding.shares:
+                self.moving += 1
             case Compared():
                 self.agreed += 1
 

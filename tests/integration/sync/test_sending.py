@@ -100,7 +100,7 @@ async def test_somebody_compares_with_stripe_and_compares_a_few_anew(
     async with Engine(bench.context) as engine:
         comparison = Comparison(everything=True)
         await engine.drift().compare(comparison)
-        wrong = [row for row in comparison.rows if not row.agreed]
+        wrong = [row for row in comparison.wrong.rows if not row.agreed]
         again = await engine.drift().compared([wrong[0].counter])
         await bench.redis.hincrby(record, "reported", 2)
         by_now = await engine.drift().compared([wrong[0].counter])

@@ -128,7 +128,7 @@ async def test_everything_is_compared_once_in_each_life_of_the_server(
         await worker.prepare()
         await worker.duties.reconcile()
         kept = await KeptPass(bench.redis, bench.context.redis.layout).read()
-        (row,) = comparison.rows
+        (row,) = comparison.wrong.rows
         again = await engine.drift().compared([row.counter])
         found = [each for each in again if isinstance(each, Compared)]
         steps = plan_of(found, Choices(Foreign.OURS))
