@@ -15,6 +15,7 @@ from tests.soak.world import World
 
 _BETWEEN_S = 5.0
 _AGAIN_S = 0.5
+_UNLIMITED = "unlimited"
 _AWAY = 3
 """Exit code: a server did not answer; it is asked again by the same operation id."""
 
@@ -28,6 +29,7 @@ class Operators:
         changed: Units by which counters changed, by tenant and resource.
         unbilled: Those of them that the bill does not follow.
         refused: Answers that were neither done nor to be asked again.
+        freed: Tenants that were asked to be unlimited once.
     """
 
     world: World
@@ -38,6 +40,7 @@ class Operators:
     changed: Counter[tuple[str, str]] = field(default_factory=Counter)
     unbilled: Counter[tuple[str, str]] = field(default_factory=Counter)
     refused: list[str] = field(default_factory=list)
+    freed: set[str] = field(default_factory=set)
     stopping: bool = False
 
     async def run(self) -> None:
@@ -77,7 +80,11 @@ class Operators:
     async def _override(
         self, tenant: str, chance: random.Random, operation: str
     ) -> None:
-        limit = chance.choice(["x1.5", "unlimited", "2000"])
+        limit = chance.choice(["x1.5", _UNLIMITED, "2000"])
+        if limit == "x1.5" and tenant in self.freed:
+            limit = "2000"  # nothing is no limit times one and a half
+        if limit == _UNLIMITED:
+            self.freed.add(tenant)
         words = ("override", "set", tenant, CALLS, limit, "--until=2h")
         if await self._do(operation, *words) is not None:
             self.done["override set"] += 1
