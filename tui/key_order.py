@@ -80,7 +80,9 @@ class OneKeyAtATime(App[int]):
             self._settle_soon()
 
     def _settle_soon(self) -> None:
-        if not self._held_keys:
+        # Of an action that was waited for the effect, and the keys that came meanwhile,
+        # may stand in the queue behind this key's end.
+        if not self._held_keys and not self._busy():
             self._key_in_work = False
         elif self._settling is None:
             self._settling = asyncio.create_task(self._settle(self._key_number))

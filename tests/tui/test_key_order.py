@@ -3,13 +3,14 @@
 import asyncio
 import threading
 import time
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual import events
-from textual.app import ComposeResult
+from textual.app import App, ComposeResult
 from textual.binding import BindingType
 from textual.message import Message
 from textual.screen import ModalScreen, Screen
+from textual.widget import AwaitMount, Widget
 from textual.widgets import Input, Static
 
 from meterdeck.tui.key_order import LOOK_S, MOST_LOOKS, OneKeyAtATime
@@ -36,11 +37,26 @@ class _Imported(Message):
     """As of a menu that is closed and answers."""
 
 
+class _Line(Widget):
+    """Takes the focus once it is there."""
+
+    def compose(self) -> ComposeResult:
+        yield Input()
+
+    def on_mount(self) -> None:
+        self.query_one(Input).focus()
+
+
 class _Area(Screen[None]):
-    BINDINGS: ClassVar[list[BindingType]] = [("a", "open")]
+    BINDINGS: ClassVar[list[BindingType]] = [("a", "open"), ("c", "line")]
 
     def compose(self) -> ComposeResult:
         yield _Vanishing(id="first")
+
+    def action_line(self) -> AwaitMount:
+        put = self.mount(_Line())
+        _typed(self.app, "a42")  # comes while the line is put on the screen
+        return put
 
     def action_open(self) -> None:
         threading.Event().wait(LOOK_S * 1.5)  # an import on a busy machine
@@ -60,7 +76,7 @@ class _App(OneKeyAtATime):
         self.push_screen(_Area())
 
 
-def _typed(app: _App, keys: str) -> None:
+def _typed(app: App[Any], keys: str) -> None:
     for key in keys:
         app.post_message(events.Key(key, key))
 
@@ -69,11 +85,7 @@ async def _until_typed(app: _App, text: str) -> bool:
     async with asyncio.timeout(10):
         while True:
             found = app.screen.query(Input)
-            if (
-                isinstance(app.screen, _Dialog)
-                and found
-                and found.first().value == text
-            ):
+            if found and found.first().value == text:
                 return True
             await asyncio.sleep(0.01)
 
@@ -88,6 +100,17 @@ async def test_keys_wait_for_a_dialog_that_takes_long_to_open() -> None:
         _typed(app, "a42")
 
         assert await _until_typed(app, "42")
+
+
+async def test_keys_that_come_while_a_line_opens_are_typed_into_it() -> None:
+    """None of them acts as it would without the line, and none is lost."""
+    app = _App()
+    async with app.run_test() as pilot:
+        app.set_focus(None)
+        await pilot.pause()
+        _typed(app, "c")
+
+        assert await _until_typed(app, "a42")
 
 
 async def test_a_key_whose_widget_goes_with_it_holds_up_no_other() -> None:
