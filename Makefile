@@ -11,7 +11,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 # More than cores: a third of the run is waiting for servers and terminals.
-JOBS   ?= 4
+JOBS   ?= 5
 PYTEST_ARGS ?=
 # Another day for the whole of a run of the tests.
 DAY ?=

@@ -118,7 +118,7 @@ async def test_silence_costs_a_release_its_deadline_and_opens_the_circuit(
     context: Context,
 ) -> None:
     """Then it is said at once that nothing was given back."""
-    library = replace(context.library, call_timeout_s=0.3, circuit_pause_s=60.0)
+    library = replace(context.library, call_timeout_s=1.0, circuit_pause_s=60.0)
     async with through_a_proxy(closed(replace(context, library=library))) as (
         proxy,
         meter,

@@ -59,7 +59,7 @@ async def test_a_redis_that_falls_silent_in_between_ends_the_looking(
 ) -> None:
     """The first check without an answer is the fault; the rest is not looked at."""
     async with Proxy(ward.context.redis.url) as proxy:
-        options = replace(ward.context.redis, url=proxy.url, timeout_s=0.2)
+        options = replace(ward.context.redis, url=proxy.url, timeout_s=2.0)
         ward.context = replace(ward.context, redis=options)
         proxy.lose_next_answer(Fault.SILENCE, after=6)
         found = await ward.findings()

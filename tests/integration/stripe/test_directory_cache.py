@@ -214,7 +214,7 @@ async def test_without_redis_the_directory_is_kept_in_memory(
 ) -> None:
     """Redis away is no reason not to know the tenants; back, it is written."""
     async with Proxy(context.redis.url) as proxy:
-        options = replace(context.redis, url=proxy.url, timeout_s=0.5)
+        options = replace(context.redis, url=proxy.url, timeout_s=2.0)
         redis = open_redis(options)
         directory = Directory(redis, context, gateway)
         stripe.subscribed("acme")

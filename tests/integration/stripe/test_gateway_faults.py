@@ -94,7 +94,7 @@ async def test_a_read_gives_up_after_three_tries(fault: Reply, words: str) -> No
 
 async def test_a_read_of_a_silent_server_ends_by_its_deadline() -> None:
     """A server that accepts and never answers costs three deadlines, no more."""
-    async with talking_to(HANG, timeout_s=0.2) as (gateway, server):
+    async with talking_to(HANG, timeout_s=0.5) as (gateway, server):
         with pytest.raises(StripeUnreachable, match="did not answer in time"):
             await gateway.ping()
 
@@ -203,7 +203,7 @@ async def test_a_lost_answer_to_a_meter_event_is_unknown(lost: Reply) -> None:
 
 async def test_a_meter_event_nobody_answers_is_unknown_after_the_deadline() -> None:
     """A hanging server costs one deadline and leaves the outcome open."""
-    async with talking_to(HANG, timeout_s=0.2) as (gateway, server):
+    async with talking_to(HANG, timeout_s=0.5) as (gateway, server):
         delivered = await gateway.send_meter_event(EVENT)
 
         assert delivered.outcome is EventOutcome.UNKNOWN
