@@ -68,9 +68,9 @@ async def test_of_many_that_differ_the_worst_are_kept_and_the_rest_is_counted() 
         await operator.sees(f"; {MOST_WRONG + 1:,} more differ")
 
         assert "+9" in operator.line_with(ACME.name)
-        comparing = operator.app.picture and operator.app.picture.comparing
-        assert comparing is not None
-        assert len(comparing.wrong()) == MOST_WRONG
+        assert operator.app.picture is not None
+        assert operator.app.picture.comparing is not None
+        assert len(operator.app.picture.comparing.wrong()) == MOST_WRONG
 
 
 async def test_marks_choose_what_is_repaired_and_tab_shows_what_ends_soon() -> None:

@@ -7,10 +7,14 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from meterdeck.core.adapters.redis_client import Redis, open_redis
+from meterdeck.core.adapters.stripe_gateway import StripeGateway
 from meterdeck.core.model.usage import Tenant, TenantId
 from meterdeck.core.sandbox.options import SandboxOptions
 from meterdeck.core.sandbox.sandbox import Sandbox
 from meterdeck.core.services.directory import Directory
+from meterdeck.core.services.reconcile.reconciler import Scope, Unasked
+from meterdeck.core.services.reconcile.reconciliation import Reconciliation
+from meterdeck.core.services.reconcile.subjects import Compared
 
 Counters = Mapping[bytes, bytes]
 
@@ -43,3 +47,18 @@ async def counters(redis: Redis) -> Counters:
 async def directory(sandbox: Sandbox, redis: Redis) -> dict[TenantId, Tenant]:
     tenants = await Directory(redis, sandbox.context, None).cached()
     return {each.id: each for each in tenants}
+
+
+async def compared(
+    sandbox: Sandbox, redis: Redis, tenants: Mapping[TenantId, Tenant]
+) -> list[Compared]:
+    """Return what reconciliation says of every counter that was used."""
+    context = sandbox.context
+    assert context.stripe is not None
+    gateway = StripeGateway(context.stripe, context.mode)
+    reconciler = Reconciliation(redis, context, gateway).reconciler()
+    scope = Scope(tuple(tenants.values()), context.resources)
+    results = [each async for each in reconciler.results(scope)]
+    await gateway.close()
+    assert not [each for each in results if isinstance(each, Unasked)]
+    return [each for each in results if isinstance(each, Compared)]

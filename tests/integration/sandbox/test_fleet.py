@@ -7,7 +7,6 @@ import json
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,24 +15,21 @@ from tests.integration.sandbox.life import (
     FEW,
     QUIET,
     Counters,
+    compared,
     counters,
     directory,
     living,
 )
 
-from meterdeck.core.adapters.redis_client import Redis, open_redis
-from meterdeck.core.adapters.stripe_gateway import StripeGateway
+from meterdeck.core.adapters.redis_client import open_redis
 from meterdeck.core.model.catalogue import Account
-from meterdeck.core.model.usage import Tenant, TenantId, TenantStatus
+from meterdeck.core.model.usage import TenantStatus
 from meterdeck.core.sandbox.cast import cast
 from meterdeck.core.sandbox.options import SandboxOptions
 from meterdeck.core.sandbox.roles import CYRILLIC, GERMAN, JAPANESE, LONG_NAME
 from meterdeck.core.sandbox.sandbox import Sandbox
 from meterdeck.core.services.engine import Engine
 from meterdeck.core.services.history import History
-from meterdeck.core.services.reconcile.reconciler import Scope, Unasked
-from meterdeck.core.services.reconcile.reconciliation import Reconciliation
-from meterdeck.core.services.reconcile.subjects import Compared
 
 
 async def listed(sandbox: Sandbox, path: str) -> list[dict[str, object]]:
@@ -135,21 +131,6 @@ async def test_what_was_used_before_the_start_is_billed_already(
 
         assert len(found) == len(used)
         assert not any(each.finding.shares for each in found)
-
-
-async def compared(
-    sandbox: Sandbox, redis: Redis, tenants: Mapping[TenantId, Tenant]
-) -> list[Compared]:
-    """Return what reconciliation says of every counter that was used."""
-    context = sandbox.context
-    assert context.stripe is not None
-    gateway = StripeGateway(context.stripe, context.mode)
-    reconciler = Reconciliation(redis, context, gateway).reconciler()
-    scope = Scope(tuple(tenants.values()), context.resources)
-    results = [each async for each in reconciler.results(scope)]
-    await gateway.close()
-    assert not [each for each in results if isinstance(each, Unasked)]
-    return [each for each in results if isinstance(each, Compared)]
 
 
 async def test_a_demonstration_has_operators_who_were_at_work() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests.integration.sandbox.life import compared, directory
 from tests.integration.sandbox.process import (
     Child,
     eventually,
@@ -12,7 +13,6 @@ from tests.integration.sandbox.process import (
     sandbox_child,
     wait_until,
 )
-from tests.integration.sandbox.test_fleet import compared, directory
 from tests.integration.sandbox.test_process import valkey_pid
 
 from meterdeck.core.adapters.redis_client import open_redis
