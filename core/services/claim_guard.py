@@ -19,7 +19,7 @@ from meterdeck.core.model.reconciliation import GIVING_BACK
 from meterdeck.core.model.usage import CounterId
 from meterdeck.core.services.delivery_log import DeliveryLog
 from meterdeck.core.services.reconcile.corrections import Corrections
-from meterdeck.core.services.reconcile.witness import Witness, tell_held
+from meterdeck.core.services.reconcile.witness import tell_held
 
 REMEMBERED = 100_000
 """Counters whose newest events are remembered."""
@@ -97,10 +97,6 @@ class ClaimGuard:
     `learn` makes that so for a worker that has just begun, as far as the delivery log
     goes. Negative units are in order where operators took them off, or where calls that
     were billed a moment ago may have been released; else the counter is an older one.
-
-    Args:
-        witness: Is asked before the first event of each counter, while Redis may be
-            older than it was.
     """
 
     def __init__(
@@ -109,25 +105,19 @@ class ClaimGuard:
         corrections: Corrections,
         holds: BillingHolds,
         memory: CounterMemory | None = None,
-        witness: Witness | None = None,
     ) -> None:
         self._log = log
         self._corrections = corrections
         self._holds = holds
         self._memory = memory or CounterMemory()
-        self._witness = witness
         self._last = ""
 
     async def learn(self) -> None:
         """Read what was added to the delivery log, also by other workers.
 
-        And whether the server has begun anew, see `Witness`.
-
         Raises:
             RedisUnreachable, RedisRefused: The next call goes on where this one ended.
         """
-        if self._witness is not None:
-            await self._witness.look()
         while lines := await self._log.after(self._last, _BATCH):
             for line in lines:
                 self._learn(line)
@@ -146,8 +136,6 @@ class ClaimGuard:
         reason = ""
         if claim.fresh or await self._is_unchecked(claim):
             reason = await self._suspicion(claim)
-            if not reason and self._witness is not None:
-                reason = await self._witness.objection(claim, period)
         if not reason:
             counter, number = claim.counter, claim.sequence
             self._memory.note(counter, number, claim.claimed_at, claim.units)

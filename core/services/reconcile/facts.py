@@ -64,12 +64,8 @@ class FactFinder:
     def __init__(self, sources: Sources) -> None:
         self._from = sources
 
-    async def finding(self, subject: Subject, unsent: str = "") -> Finding:
+    async def finding(self, subject: Subject) -> Finding:
         """Compare a counter with Stripe; ask for more only where they differ.
-
-        Args:
-            unsent: Identifier of an event that was claimed, and that nobody has sent:
-                its units wait.
 
         Raises:
             Moving: Ask again later.
@@ -77,26 +73,24 @@ class FactFinder:
             NotFound, Refused: There is nothing to compare it with.
             Unreachable: Redis or Stripe could not be asked.
         """
-        record, letters = await self._ledger(subject, unsent)
+        record, letters = await self._ledger(subject)
         for _ in range(_TRIES):
             facts = await self._first(subject, record, letters)
             finding = explain(facts)
             if not finding.agreed:
                 finding = explain(await self._more(subject, facts, letters))
             # The log was read in between: it knows every event that the record knows.
-            after, letters_after = await self._ledger(subject, unsent)
+            after, letters_after = await self._ledger(subject)
             if _billing(record) == _billing(after):
                 return finding
             record, letters = after, letters_after
         raise Moving
 
     async def _ledger(
-        self, subject: Subject, unsent: str = ""
+        self, subject: Subject
     ) -> tuple[BillingRecord, tuple[Letter, ...]]:
         letters = await self._from.letters.of(subject.tenant.id)
         (record,) = await self._from.records.read([subject.counter])
-        if unsent and record.claim and record.claim.event.identifier == unsent:
-            record = replace(record, claim=None)
         if record.used is None:
             await self._check_gone(subject)
         return await self._as_record(subject, record, letters), letters

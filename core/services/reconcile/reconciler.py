@@ -101,11 +101,8 @@ class Reconciler:
                 done += len(some)
                 told(done)
 
-    async def look(self, subject: Subject, unsent: str = "") -> Finding:
+    async def look(self, subject: Subject) -> Finding:
         """Compare one counter with Stripe, now.
-
-        Args:
-            unsent: Identifier of an event that was claimed, and that nobody has sent.
 
         Raises:
             NotFound, Refused: There is nothing to compare it with.
@@ -115,7 +112,7 @@ class Reconciler:
         if subject.resource.meter in self._from.shared:
             raise Refused(_SHARED)
         try:
-            return await self._finder.finding(subject, unsent)
+            return await self._finder.finding(subject)
         except Moving as error:
             raise Unreachable(_MOVING) from error
 

@@ -12,7 +12,6 @@ from decimal import Decimal
 from meterdeck.core.adapters.redis_client import Redis
 from meterdeck.core.errors import NotFound, Refused
 from meterdeck.core.model.context import Context
-from meterdeck.core.model.delivery import Claim
 from meterdeck.core.model.drift import LastPass
 from meterdeck.core.model.periods import Period
 from meterdeck.core.model.reconciliation import Cause, Finding
@@ -26,7 +25,7 @@ from meterdeck.core.services.sync import journal
 
 
 class Witness:
-    """Asks Stripe before an event is sent, while Redis may be older than it was.
+    """Asks Stripe before a counter is billed, while Redis may be older than it was.
 
     Each counter is asked for once; what was more before, too, is somebody else's. While
     nothing is in doubt, nobody is asked.
@@ -71,28 +70,41 @@ class Witness:
         self._life = life
         return life
 
-    async def objection(self, claim: Claim, period: Period) -> str:
-        """Return why a claimed event must not be sent; empty where it may.
+    def doubts(self, counter: CounterId) -> bool:
+        """Tell whether a counter has to be compared before anything of it is claimed.
+
+        Not after: whoever had claimed an event and ended would leave it to others as
+        one that may have been sent.
+        """
+        if not self._life.may_be_older or counter in self._fine:
+            return False
+        return is_reconciled(self._context.resource(counter.resource))
+
+    async def clear(self, counter: CounterId, period: Period) -> bool:
+        """Compare a counter, and hold it if it must not be billed; tell whether it may.
 
         Raises:
-            Unreachable: Nobody knows: do not send it.
+            Unreachable: Nobody knows: claim nothing of it.
+            UnknownOutcome: It may be done again.
         """
-        counter = claim.counter
-        if not self._life.may_be_older or counter in self._fine:
-            return ""
-        tenant = self._tenant(counter.tenant)
-        resource = self._context.resource(counter.resource)
-        if tenant is None or not is_reconciled(resource):
-            return ""
-        subject = Subject(tenant, resource, period)
-        try:
-            finding = await self._reconciler.look(subject, claim.event.identifier)
-        except (NotFound, Refused):  # there is nothing to compare it with
-            return ""
-        reason = self.reason(subject, finding)
+        reason = await self._objection(counter, period)
         if not reason:
             self._fine.add(counter)
-        return reason
+            return True
+        await self._all.holds.hold(counter, period, reason)
+        tell_held(counter, reason)
+        return False
+
+    async def _objection(self, counter: CounterId, period: Period) -> str:
+        """Return why nothing of a counter may be billed; empty where it may."""
+        tenant = self._tenant(counter.tenant)
+        if tenant is None:
+            return ""
+        subject = Subject(tenant, self._context.resource(counter.resource), period)
+        try:
+            return self.reason(subject, await self._reconciler.look(subject))
+        except (NotFound, Refused):  # there is nothing to compare it with
+            return ""
 
     def reason(self, subject: Subject, finding: Finding) -> str:
         """Return why a counter must not be billed; empty where it may."""

@@ -150,7 +150,7 @@ class CounterFlow:
         self._flying.update(dict.fromkeys(taken, False))
         self._claiming = len(taken)
         try:
-            wanted = self._wanted(taken, now)
+            wanted = await self._without_doubt(self._wanted(taken, now), taken)
             answers = await self._own.records.claim(wanted) if wanted else []
         except BaseException:
             for counter, since in taken.items():
@@ -192,6 +192,46 @@ class CounterFlow:
                     del self._unbilled[counter]
                 wanted.append(found)
         return wanted
+
+    async def _without_doubt(
+        self, wanted: list[Wanted], taken: dict[CounterId, float]
+    ) -> list[Wanted]:
+        """Leave out, and take out of `taken`, what has to be compared first.
+
+        A fleet has many counters of which nothing is unsent: none of them is compared,
+        and none is claimed, as a call may have been counted since.
+
+        Raises:
+            RedisUnreachable, RedisRefused: As in `redis_errors`.
+        """
+        doubtful = [x for x in wanted if self._own.witness.doubts(x.counter)]
+        records = await self._own.records.read([x.counter for x in doubtful])
+        for each, record in zip(doubtful, records, strict=True):
+            since = taken.pop(each.counter)
+            if record.claim is None and record.waiting == 0:
+                self._not_claimed(NoClaim(each.counter, NotClaimed.NOTHING), since)
+            else:
+                self._places.begin(self._clear(each.counter, each.period, since))
+        return [each for each in wanted if each.counter in taken]
+
+    async def _clear(self, counter: CounterId, period: Period, since: float) -> None:
+        """Compare a counter with Stripe, and bill it if that says nothing against it.
+
+        Raises nothing; while a server is away it is tried again later.
+        """
+        try:
+            clear = await self._own.witness.clear(counter, period)
+        except MeterdeckError as error:
+            self._complaints.complain("comparing_before_billing", error)
+            self._landed(counter)
+            self._put_back(counter, since, self._own.lease_s)
+            return
+        self._complaints.fine("comparing_before_billing")
+        self._landed(counter)
+        if clear:
+            self._put_back(counter, since, 0.0)
+        else:
+            self.tally.left["held"] += 1
 
     def _leave(self, counter: CounterId, why: NotBilled) -> None:
         if not why.a_fault or self._unbilled.get(counter) is why:

@@ -85,7 +85,6 @@ class Equipment:
             DeliveryLog(self.redis, context),
             Corrections(AuditView(self.redis, context)),
             BillingHolds(self.redis, context),
-            witness=self.witness,
         )
         sink = open_sink(
             options.sink,
@@ -112,6 +111,15 @@ class Equipment:
     def now(self) -> datetime:
         """Return the Redis server's time; this host's until it was learned."""
         return self.server_clock.now()
+
+    async def learn(self) -> None:
+        """Read what others have sent, and whether the server has begun anew.
+
+        Raises:
+            RedisUnreachable, RedisRefused: The next call goes on where this one ended.
+        """
+        await self.witness.look()
+        await self.guard.learn()
 
     async def _now(self) -> datetime:
         return self.now()

@@ -113,7 +113,7 @@ class Worker:
         self._own.billables.put(await self._directory.cached())
         await self._refresh_directory()
         await self.read_meters()
-        await self._own.guard.learn()
+        await self._own.learn()
         self.ready.set()
 
     async def _refresh_directory(self) -> None:
@@ -267,7 +267,7 @@ class Worker:
             lambda: every(self._own.beat_s, "sign_of_life", self._beat),
             lambda: every(stripe.poll_s, "directory", self._refresh_directory),
             lambda: every(_METERS_PAUSE_S, "meters", self._read_meters_again),
-            lambda: every(_LEARN_S, "delivery_log", self._own.guard.learn),
+            lambda: every(_LEARN_S, "delivery_log", self._own.learn),
             *(
                 partial(every, seconds, name, survived(name, duty))
                 for seconds, name, duty in self.duties.schedule()

@@ -20,6 +20,7 @@ from meterdeck.core.model.delivery import (
     Claim,
     NoClaim,
     NotClaimed,
+    Settlement,
     Verdict,
 )
 from meterdeck.core.model.event_life import EventState
@@ -220,6 +221,26 @@ async def test_a_lower_counter_is_held_until_somebody_says_that_it_is_right(
     assert claim.units == -60
     world.clock.move(seconds=LAG_S + 1)
     assert await billed.causes() == {}
+
+
+async def test_an_event_that_could_not_be_checked_is_checked_before_it_is_sent(
+    world: World,
+) -> None:
+    """It waited unsent, and is no fresh claim any more; nor is it one to trust."""
+    billed = world.billed
+    subject = await billed.subject("acme")
+    before = await billed.bill(subject, 100)
+    old = CounterMemory()
+    old.note(subject.counter, 1, before.claimed_at - timedelta(hours=1), 100)
+    await billed.redis.set(billed.key(subject), 40)
+    unchecked = await billed.claim(subject)
+    later = Settlement(unchecked, Verdict.LATER, attempts=0)
+    assert await billed.records.settle([later]) == [True]
+
+    reason = await world.guarded(world.guard(old), subject)
+
+    assert "counter went back" in str(reason)
+    assert (await world.record("acme")).claim is None
 
 
 async def test_what_was_taken_back_is_billed_back_unheld(world: World) -> None:

@@ -1,5 +1,7 @@
 """A Redis that comes back with older data: Stripe is asked before it bills again."""
 
+import asyncio
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -145,10 +147,13 @@ async def test_everything_is_compared_once_in_each_life_of_the_server(
     assert await bench.billed(customer) == 10 + 4 + 5
 
 
-async def test_an_event_that_could_not_be_checked_is_checked_before_it_is_sent(
-    bench: Bench, caplog: pytest.LogCaptureFixture
-) -> None:
-    """While its counter moves nothing can be said of it: it waits, however often."""
+def asked_for_summaries(bench: Bench) -> int:
+    """Count the requests for what Stripe has of a customer."""
+    return sum("event_summaries" in each for each in bench.stripe.requests)
+
+
+async def sent_since_the_copy(bench: Bench) -> str:
+    """Put back a copy that waits to bill 30 units that were billed; return whose."""
     customer = bench.stripe.subscribed("acme")
     await bench.use("acme", 100)
     await work(bench)
@@ -156,6 +161,14 @@ async def test_an_event_that_could_not_be_checked_is_checked_before_it_is_sent(
     copy = await copy_of(bench)
     await work(bench)  # sends the 30
     await put_back(bench, copy)
+    return customer
+
+
+async def test_a_counter_that_moves_is_not_billed_before_it_was_compared(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing can be said of it meanwhile: it waits, however often."""
+    customer = await sent_since_the_copy(bench)
     month = (await bench.month()).label
     billing = bench.context.redis.layout.billing("acme", CALLS, month).decode()
     moves = iter(range(_MOVES))
@@ -171,8 +184,53 @@ async def test_an_event_that_could_not_be_checked_is_checked_before_it_is_sent(
 
     assert [each.message for each in caplog.records] == [
         "redis_may_be_older",
-        "claim_check_waits",
+        "comparing_before_billing_waits",
         "counter_held",
     ]
     assert worker.counters.tally.left["held"] == 1
     assert await bench.billed(customer) == 130
+
+
+async def test_a_worker_killed_while_stripe_is_asked_has_claimed_nothing(
+    bench: Bench,
+) -> None:
+    """Its claim would be one that may have been sent, and the next would send it."""
+    customer = await sent_since_the_copy(bench)
+    asked = asyncio.Event()
+
+    async def silent(_method: str, path: str) -> None:
+        if "event_summaries" in path:
+            asked.set()
+            await asyncio.Event().wait()
+
+    bench.stripe.local.pace = silent
+    killed = asyncio.create_task(work(bench))
+    await asyncio.wait_for(asked.wait(), timeout=20)
+    killed.cancel()
+    with suppress(asyncio.CancelledError):
+        await killed
+    bench.stripe.local.pace = None
+
+    worker = await work(bench)
+
+    assert worker.counters.tally.left["held"] == 1
+    assert await bench.billed(customer) == 130
+
+
+async def test_stripe_is_asked_only_for_counters_with_something_unsent(
+    bench: Bench,
+) -> None:
+    """A fleet has a hundred times as many; one that is used later is asked for then."""
+    customers = [bench.stripe.subscribed(f"quiet-{each}") for each in range(5)]
+    for each in range(5):
+        await bench.use(f"quiet-{each}", 10)
+    await work(bench)
+    await put_back(bench, await copy_of(bench))
+    asked = asked_for_summaries(bench)
+    await work(bench)
+    assert asked_for_summaries(bench) == asked
+    await bench.use("quiet-3", 1)
+    await work(bench)
+
+    assert asked_for_summaries(bench) == asked + 1
+    assert [await bench.billed(each) for each in customers] == [10, 10, 10, 11, 10]
