@@ -27,6 +27,7 @@ from meterdeck.core.services.sync.due import DueCounters
 from meterdeck.core.services.sync.equipment import Equipment
 from meterdeck.core.services.sync.flow import Places, Settling
 from meterdeck.core.services.sync.repeating import Complaints
+from meterdeck.core.services.sync.unbilled import Unbilled
 from meterdeck.core.services.sync.verdicts import pause_s, send_until, verdict_of
 
 BATCH = 64
@@ -34,8 +35,6 @@ BATCH = 64
 
 _TRY_AGAIN_S = 0.5
 _MOST_OVERDUE = 5_000
-_MOST_REMEMBERED = 10_000
-_MOST_NAMED = 20  # in the journal, of those that are left for one reason
 
 
 @dataclass(slots=True)
@@ -83,7 +82,7 @@ class CounterFlow:
         self.due = DueCounters()
         self.tally = Tally()
         self._complaints = Complaints()
-        self._unbilled: dict[CounterId, NotBilled | NotClaimed] = {}
+        self._unbilled = Unbilled(self.tally.left)
         # Counters with an event on its way, and whether they were noticed meanwhile.
         self._flying: dict[CounterId, bool] = {}
 
@@ -163,7 +162,7 @@ class CounterFlow:
         for answer in answers:
             since = taken.pop(answer.counter)
             if isinstance(answer, Claim):
-                self._unbilled.pop(answer.counter, None)
+                self._unbilled.claimed(answer.counter)
                 period = periods[answer.counter]
                 self._places.begin(self._deliver(answer, period, since))
             else:
@@ -186,10 +185,9 @@ class CounterFlow:
                 continue  # the one whose it is has said that it is alive
             found = self._billables.wanted(counter, now, at_once=self._hasty)
             if isinstance(found, NotBilled):
-                self._leave(counter, found)
+                self._unbilled.not_billable(counter, found)
             else:
-                if isinstance(self._unbilled.get(counter), NotBilled):
-                    del self._unbilled[counter]
+                self._unbilled.billable(counter)
                 wanted.append(found)
         return wanted
 
@@ -233,21 +231,6 @@ class CounterFlow:
         else:
             self.tally.left["held"] += 1
 
-    def _leave(self, counter: CounterId, why: NotBilled) -> None:
-        if not why.a_fault or self._unbilled.get(counter) is why:
-            return
-        if len(self._unbilled) < _MOST_REMEMBERED:
-            self._unbilled[counter] = why
-        self.tally.left[why.value] += 1
-        if self.tally.left[why.value] <= _MOST_NAMED:
-            journal.warning(
-                "counter_not_billed",
-                why=why.value,
-                tenant=counter.tenant,
-                resource=counter.resource,
-                period=counter.period,
-            )
-
     @property
     def unbilled(self) -> int:
         """Counters whose units go nowhere before somebody mends something."""
@@ -269,29 +252,12 @@ class CounterFlow:
                 | NotClaimed.GONE
                 | NotClaimed.LARGE
             ):
-                self._cannot(answer)
+                self._unbilled.not_claimable(answer)
             case NotClaimed.NEGATIVE | NotClaimed.HELD:
                 self.tally.left[answer.why.value] += 1
                 self._again(answer, since)
             case _:
                 self._again(answer, since)
-
-    def _cannot(self, answer: NoClaim) -> None:
-        """Write down once what somebody has to look at."""
-        counter, why = answer.counter, answer.why
-        if counter in self._unbilled:
-            return
-        if len(self._unbilled) < _MOST_REMEMBERED:
-            self._unbilled[counter] = why
-        self.tally.left[why.value] += 1
-        journal.warning(
-            f"counter_{why}",
-            tenant=counter.tenant,
-            resource=counter.resource,
-            period=counter.period,
-            units=answer.units,
-            holds=answer.message,
-        )
 
     def _again(self, answer: NoClaim, since: float) -> None:
         if answer.again_at is not None and not (
