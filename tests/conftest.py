@@ -1,6 +1,7 @@
 """Fixtures every test may use: servers that run for the whole session."""
 
 import gc
+import signal
 from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import asynccontextmanager
 
@@ -23,6 +24,12 @@ settings.load_profile("any machine")
 # Thousands of tests, and what they import, are never garbage: looking through them
 # again and again was a tenth of the time.
 gc.set_threshold(50_000, 10, 10)
+
+# What runs under nohup, or in the background of a script, ignores these, and so do the
+# programs it starts; the tests are about what those do when they are told to end.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 FIRST = (
     "integration/redis/test_counting_model.py",
