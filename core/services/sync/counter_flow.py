@@ -227,7 +227,8 @@ class CounterFlow:
         self._complaints.fine("comparing_before_billing")
         self._landed(counter)
         if clear:
-            self._put_back(counter, since, 0.0)
+            # Before those that were not compared yet, which may be thousands.
+            self._put(counter, 0.0, since=since)
         else:
             self.tally.left["held"] += 1
 

@@ -232,7 +232,8 @@ class Worker:
     def _progress(self) -> tuple[int, int]:
         tallies = (self.counters.tally, self.queued.tally)
         delivered = sum(each.delivered for each in tallies)
-        return delivered, sum(each.dead + each.ambiguous for each in tallies)
+        stays = self.counters.tally.left.total()
+        return delivered, stays + sum(each.dead + each.ambiguous for each in tallies)
 
     @asynccontextmanager
     async def _settling(self) -> AsyncIterator[None]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -23,6 +24,8 @@ from meterdeck.core.services.sync.worker import Worker
 LONG_AGO = timedelta(hours=6)
 _MOVES = 9
 """More than a comparison has patience with."""
+_PLACES = 12
+"""Events on their way, of a worker that makes one request at a time."""
 Copy = dict[bytes | str, bytes]
 
 
@@ -234,3 +237,27 @@ async def test_stripe_is_asked_only_for_counters_with_something_unsent(
 
     assert asked_for_summaries(bench) == asked + 1
     assert [await bench.billed(each) for each in customers] == [10, 10, 10, 11, 10]
+
+
+async def test_what_was_compared_is_billed_before_more_is_compared(
+    bench: Bench,
+) -> None:
+    """Else a fleet's first units would wait until all of it was compared."""
+    for each in range(40):
+        bench.stripe.subscribed(f"busy-{each}")
+        await bench.use(f"busy-{each}", 10)
+    await work(bench)
+    for each in range(40):
+        await bench.use(f"busy-{each}", 1)
+    await put_back(bench, await copy_of(bench))
+    del bench.stripe.requests[:]
+    context = bench.context
+    slow = replace(context, delivery=replace(context.delivery, at_once=1))
+
+    async with Worker(slow, hasty=True) as worker:
+        await worker.run_once(lambda text: None)
+
+    first = bench.stripe.requests.index("POST /v1/billing/meter_events")
+    before = bench.stripe.requests[:first]
+    assert sum("event_summaries" in each for each in before) <= _PLACES
+    assert bench.sent == 40
