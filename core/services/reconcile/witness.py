@@ -7,6 +7,7 @@ nothing in it says so. Stripe has them: more than this Redis ever sent.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from decimal import Decimal
 
 from meterdeck.core.adapters.redis_client import Redis
@@ -79,6 +80,20 @@ class Witness:
         if not self._life.may_be_older or counter in self._fine:
             return False
         return is_reconciled(self._context.resource(counter.resource))
+
+    def doubt_of_queued(self, queued_at: datetime) -> str:
+        """Return why an event that waits in the queue may have been sent; empty: no.
+
+        In a copy that was put back it waits again. Stripe counts it once while it knows
+        its identifier.
+        """
+        older_since = self._life.older_since
+        if older_since is None or queued_at >= older_since:
+            return ""
+        return (
+            f"Redis began at {minute(older_since)} with data that may be older: it may"
+            " have been sent before, and Stripe knows an identifier for a day"
+        )
 
     async def clear(self, counter: CounterId, period: Period) -> bool:
         """Compare a counter, and hold it if it must not be billed; tell whether it may.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 from meterdeck.core.errors import Refused, Unreachable
-from meterdeck.core.model.delivery import Attempt, Verdict
+from meterdeck.core.model.delivery import Answer, Attempt, Verdict
 from meterdeck.core.model.queued import QueuedEvent, QueuedResult
 from meterdeck.core.services.sync import journal
 from meterdeck.core.services.sync.counter_flow import Tally
@@ -61,10 +62,14 @@ class QueueFlow:
             self.tally.left["no_customer"] += 1
             self._settling.add(QueuedResult(queued, Verdict.LATER, None, 0))
             return  # stays pending until the tenant is a customer
+        now, attempt = self._clock(), None
+        if doubt := self._own.witness.doubt_of_queued(queued.queued_at):
+            queued = replace(queued, maybe_sent=True, first_sent_at=queued.queued_at)
+            attempt = Attempt(Answer.UNKNOWN, now, doubt, "check_restored")
         sent_before = queued.maybe_sent
         until = queued.send_until
-        if sent_before and until <= self._clock():
-            self._settling.add(QueuedResult(queued, Verdict.AMBIGUOUS, None, 0))
+        if sent_before and until <= now:
+            self._settling.add(QueuedResult(queued, Verdict.AMBIGUOUS, attempt, 0))
             return
         delivery = await self._own.sender.deliver(queued.event, until=until)
         verdict = verdict_of(delivery, maybe_sent=sent_before)
