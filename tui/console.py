@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime
-from typing import Literal, cast
+from typing import cast
 
 from textual.command import Provider
 from textual.filter import Monochrome, NoColor
@@ -31,7 +31,7 @@ from meterdeck.tui.fault_desk import LOOK_S, FaultDesk, FaultsSeen, Settled
 from meterdeck.tui.heap import settle
 from meterdeck.tui.letting_go import let_go
 from meterdeck.tui.memory import Memory
-from meterdeck.tui.output.thrifty_app import ThriftyApp
+from meterdeck.tui.notices import NoticeApp
 from meterdeck.tui.picture import LETTERS_COUNTED, Picture
 from meterdeck.tui.requests import Request
 from meterdeck.tui.role_desk import RoleDesk, RoleTold
@@ -54,10 +54,9 @@ LETTERS_S = 10.0
 
 _LARGE = 10_000  # tenants
 _SETTLE_S = 2.0  # after the first counters: nobody waits for anything then
-Severity = Literal["information", "warning", "error"]
 
 
-class ConsoleApp(ThriftyApp):
+class ConsoleApp(NoticeApp):
     """Shows one context and acts on it.
 
     Args:
@@ -275,18 +274,6 @@ class ConsoleApp(ThriftyApp):
         self.exit()
 
     # -- what the operator asks for --------------------------------------------
-
-    def say(
-        self, text: str, *, title: str = "", severity: Severity = "information"
-    ) -> None:
-        """Show a notice; the text is data, never markup."""
-        self.notify(
-            visible(text, 400),
-            title=visible(title, 80),
-            severity=severity,
-            timeout=6 if severity == "information" else 10,
-            markup=False,
-        )
 
     def now(self) -> datetime:
         """Return the servers' time, or this host's before they have answered."""
