@@ -23,6 +23,8 @@ from meterdeck.tui.widgets.counters import align_right
 from meterdeck.tui.widgets.line_view import Panel
 
 PAINT_S = 0.25
+_SOON_S = 0.001
+# Of less than Textual's timer takes to look at the clock, it would never end looking.
 
 
 class EventLog(Panel):
@@ -61,7 +63,7 @@ class EventLog(Panel):
         self.picture = picture
         self.stale = picture.stale
         wait = PAINT_S - (monotonic() - self._painted_at)
-        if wait <= 0:
+        if wait < _SOON_S:
             self._paint()
         elif self._timer is None and self.is_mounted:
             self._timer = self.set_timer(wait, self._paint)
