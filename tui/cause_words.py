@@ -12,7 +12,7 @@ from meterdeck.core.services.reconcile.repair_plan import Step, StepKind
 CAUSE_WORDS = {
     Cause.WAITING: "not sent yet",
     Cause.IN_FLIGHT: "in flight",
-    Cause.LAG: "accepted a moment ago, and not in Stripe's summary yet",
+    Cause.LAG: "accepted or cancelled a moment ago; not in Stripe's summary yet",
     Cause.RESERVED: "reserved",
     Cause.QUOTA_ONLY: "changed by operators for the quota only",
     Cause.EDGE: "of the next or last period, in the minute both have a part of",

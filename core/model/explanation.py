@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from decimal import Decimal
-from itertools import combinations
 from operator import attrgetter
 
 from meterdeck.core.model.delivery import EventState, Letter
+from meterdeck.core.model.doubtful import (
+    Doubtful,
+    doubtful_of,
+    proven,
+    readings,
+    settled_by,
+    shown_to,
+)
 from meterdeck.core.model.reconciliation import (
     GIVING_BACK,
     SLOW_SUMMARY,
@@ -20,7 +28,6 @@ from meterdeck.core.model.reconciliation import (
     Share,
 )
 
-_MOST_DOUBTFUL = 10  # their combinations are tried
 _MOST_SUMS = 20_000
 _EXACT_DIGITS = 15  # of a summary, which Stripe writes as a binary fraction
 _PARKED = {
@@ -38,10 +45,11 @@ def explain(facts: Facts) -> Finding:
     """
     book = _Book(facts)
     _explain_counter(book)
-    _take_rounding(book)
+    doubtful = _settle_by_minute(book)
+    exact = _take_rounding(book)
     _take_restored(book)
     _take_edge_and_tests(book)
-    _take_doubtful(book)
+    _take_doubtful(book, doubtful, alone=exact and _is_alone(book))
     _take_wrong_period(book)
     _take_truncated(book)
     _take_rest(book)
@@ -96,6 +104,11 @@ class _Book:
         self.note(cause, units)
         self.gap -= units
 
+    def settle(self, event: Doubtful, *, counted: bool) -> None:
+        """Note what is proven of an ambiguous event; of a late summary nothing is."""
+        if counted or event.ripe:
+            self.settled[event.identifier] = counted
+
     def take_surplus(self, cause: Cause, most: Decimal | int) -> None:
         """Explain what Stripe has more, up to `most` units of it."""
         if self.gap < 0 < most:
@@ -147,8 +160,12 @@ def _lost(facts: Facts) -> int:
 # -- between what is reported and Stripe ----------------------------------------------
 
 
-def _take_rounding(book: _Book) -> None:
-    """Take the part of a unit, or what a number of so many digits cannot tell."""
+def _take_rounding(book: _Book) -> bool:
+    """Take the part of a unit, or what a number of so many digits cannot tell.
+
+    Returns:
+        Whether the number tells single units.
+    """
     nearest = book.gap.to_integral_value()
     if book.gap != nearest:
         book.take(Cause.ROUNDING, book.gap - nearest)
@@ -156,6 +173,7 @@ def _take_rounding(book: _Book) -> None:
     spare = len(str(abs(int(stripe)))) - _EXACT_DIGITS
     if spare > 0 and abs(book.gap) < 10**spare:
         book.take(Cause.ROUNDING, book.gap)
+    return spare <= 0
 
 
 def _take_restored(book: _Book) -> None:
@@ -194,104 +212,86 @@ def _take_edge_and_tests(book: _Book) -> None:
     book.take_surplus(Cause.EDGE, book.facts.edge)
 
 
-@dataclass(frozen=True, slots=True)
-class _Reading:
-    """One way to explain the gap: who was counted, and how many are not shown yet."""
+def _is_alone(book: _Book) -> bool:
+    """Tell whether a total holds nothing but events of this counter, all known.
 
-    counted: frozenset[str]
-    hidden: int
-
-
-def _take_doubtful(book: _Book) -> None:
-    """Take what may be in Stripe already, and what may not be there yet."""
+    Else what it has more may hide what it lacks, and an event that was counted may be
+    what was taken for something else.
+    """
     facts = book.facts
-    letters = [each for each in _parked(facts) if each.state is EventState.AMBIGUOUS]
-    letters = _settle_by_minute(book, letters)
-    claim = facts.record.claim
-    doubtful = {each.event.identifier: each.units for each in letters}
-    if claim is not None:
-        doubtful[claim.event.identifier] = claim.units
+    others = facts.taken or facts.test_units or facts.edge
+    return facts.covered and not others and Cause.RESTORED not in book.shares
+
+
+def _settle_by_minute(book: _Book) -> list[Doubtful]:
+    """Settle ambiguous events by their minutes; return what stays doubtful."""
+    events = doubtful_of(book.facts)
+    verdicts: dict[str, bool] = {}
+    for minute, total in book.facts.minutes.items():
+        verdicts |= proven(total, [each for each in events if each.minute == minute])
+    doubtful = []
+    for each in events:
+        if each.cause is not Cause.AMBIGUOUS or each.identifier not in verdicts:
+            doubtful.append(each)
+            continue
+        counted = verdicts[each.identifier]
+        book.settle(each, counted=counted)
+        if counted:
+            book.take(each.cause, -each.units)
+    return doubtful
+
+
+def _take_doubtful(book: _Book, events: Sequence[Doubtful], *, alone: bool) -> None:
+    """Take what may be in Stripe already, and what may not be there yet.
+
+    Args:
+        alone: Whether the total proves anything of single events.
+    """
+    facts, gap = book.facts, book.gap
     young = _young(facts)
-    fitting = _readings(book.gap, doubtful, young)
+    fitting = readings(gap, events, young)
     if not fitting:
-        _take_at_most(book, doubtful, young)
+        _take_at_most(book, events, young)
         return
     chosen = min(fitting, key=attrgetter("hidden"))
-    if claim is not None and claim.event.identifier in chosen.counted:
-        book.take(Cause.IN_FLIGHT, -claim.units)
-    for letter in letters:
-        identifier = letter.event.identifier
-        verdicts = {identifier in each.counted for each in fitting}
-        counted = identifier in chosen.counted
-        if len(verdicts) == 1:
-            book.settled[identifier] = counted
+    late = _accepted_since(facts, shown_to(facts))
+    verdicts = settled_by(readings(gap, events, late), events)
+    for each in events:
+        counted = each.identifier in chosen.counted
         if counted:
-            book.take(Cause.AMBIGUOUS, -letter.units)
+            book.take(each.cause, -each.units)
+        if alone and each.identifier in verdicts and each.cause is Cause.AMBIGUOUS:
+            book.settle(each, counted=counted)
     hidden = young[len(young) - chosen.hidden :]
     book.take(Cause.LAG, sum(each.units for each in hidden))
 
 
-def _settle_by_minute(book: _Book, letters: Sequence[Letter]) -> list[Letter]:
-    """Settle what the minute of the event proves; return the others."""
-    open_ones = []
-    for letter in letters:
-        identifier = letter.event.identifier
-        surplus = book.facts.minutes.get(identifier)
-        if surplus is None or surplus not in (0, letter.units):
-            open_ones.append(letter)
-            continue
-        book.settled[identifier] = surplus != 0
-        if surplus:
-            book.take(Cause.AMBIGUOUS, -letter.units)
-    return open_ones
-
-
 def _young(facts: Facts) -> list[SentEvent]:
     """Return accepted events that a summary may not show yet, oldest first."""
-    horizon = facts.now - SUMMARY_LAG
+    return _accepted_since(facts, facts.now - SUMMARY_LAG)
+
+
+def _accepted_since(facts: Facts, moment: datetime) -> list[SentEvent]:
     lost = {each.identifier for each in orphans(facts)}
     return [
         each
         for each in facts.sent
-        if each.accepted_at > horizon and each.identifier not in lost
+        if each.accepted_at > moment and each.identifier not in lost
     ]
 
 
-def _readings(
-    gap: Decimal, doubtful: dict[str, int], young: Sequence[SentEvent]
-) -> list[_Reading]:
-    """Return every way in which these explain the gap exactly.
-
-    Summaries take events in the order of receipt: what is hidden are the newest.
-    """
-    names = list(doubtful)[:_MOST_DOUBTFUL]
-    hidden_units = [_ZERO]
-    for event in reversed(young):
-        hidden_units.append(hidden_units[-1] + event.units)
-    found = []
-    for count in range(len(names) + 1):
-        for chosen in combinations(names, count):
-            counted = sum(doubtful[name] for name in chosen)
-            found += [
-                _Reading(frozenset(chosen), hidden)
-                for hidden, units in enumerate(hidden_units)
-                if units - counted == gap
-            ]
-    return found
-
-
 def _take_at_most(
-    book: _Book, doubtful: dict[str, int], young: Sequence[SentEvent]
+    book: _Book, events: Sequence[Doubtful], young: Sequence[SentEvent]
 ) -> None:
     """Something else is wrong, too: leave to it only what these cannot explain."""
     if book.gap > 0:
-        most = Decimal(sum(max(0, each.units) for each in young))
+        cancelled = [-each.units for each in events if each.cause is Cause.LAG]
+        late = [*(each.units for each in young), *cancelled]
+        most = Decimal(sum(max(0, units) for units in late))
         book.take(Cause.LAG, min(book.gap, most))
         return
-    claim = book.facts.record.claim
-    for identifier, units in doubtful.items():
-        flying = claim is not None and claim.event.identifier == identifier
-        book.take_surplus(Cause.IN_FLIGHT if flying else Cause.AMBIGUOUS, units)
+    for each in events:
+        book.take_surplus(each.cause, each.units)
 
 
 def _take_wrong_period(book: _Book) -> None:

@@ -12,6 +12,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from meterdeck.core.model.delivery import BillingRecord, Letter
+from meterdeck.core.model.events import MeterEvent
 from meterdeck.core.model.periods import Period
 
 SUMMARY_LAG = timedelta(minutes=5)
@@ -29,7 +30,7 @@ class Cause(StrEnum):
     """Used, and in no event yet; negative where it was taken back after it was sent."""
     IN_FLIGHT = "in_flight"
     LAG = "lag"
-    """Accepted a moment ago; Stripe's summary does not show it yet."""
+    """Accepted or cancelled a moment ago; Stripe's summary does not show it yet."""
     RESERVED = "reserved"
     QUOTA_ONLY = "quota_only"
     """An operator changed the counter and not the bill."""
@@ -62,6 +63,25 @@ MEANT = frozenset({Cause.RESERVED, Cause.QUOTA_ONLY, Cause.EDGE})
 """What is as it should be."""
 
 
+def minute_of(moment: datetime) -> datetime:
+    """Return the start of the minute that holds `moment`."""
+    return moment.replace(second=0, microsecond=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Minute:
+    """A minute of a customer on a meter: the least that Stripe sums up."""
+
+    event_name: str
+    customer: str
+    start: datetime
+
+    @classmethod
+    def of(cls, event: MeterEvent) -> Minute:
+        """Return the minute that an event is summed up in."""
+        return cls(event.event_name, event.customer, minute_of(event.timestamp))
+
+
 @dataclass(frozen=True, slots=True)
 class SentEvent:
     """An event of a counter that Stripe accepted, as the delivery log tells it.
@@ -91,17 +111,21 @@ class Facts:
         newest_sequence: The highest number of an event of this counter in the log.
         taken: Of events that wait, what a worker has: Stripe may have it already.
         test_units: Of accepted test events in this period.
-        edge: What Stripe has in the period's first and last minute and is not ours.
+        edge: What Stripe has in the period's first and last minute and is not ours;
+            negative: what it lacks of ours.
         before: Stripe's surplus in the period before: its summary less what is
             reported there; None where it was not asked.
         after: The same of the period after.
-        minutes: Identifier of an ambiguous event → what Stripe has in the minute of
-            its timestamp, less all that the log knows of that minute.
+        minutes: The minute of an ambiguous event → what Stripe has in it, less all that
+            the log knows of it; only where every other event of it is surely shown.
         given_back: Units that operators took off counter and bill since the last
             claim.
         negative: Whether negative events are sent.
         slow: Whether Stripe shows nothing of this meter that was accepted later than
             the newest event of this counter.
+        shown_to: Stripe was seen to show an event of this meter that was accepted then;
+            None: nobody looked, or none was found.
+        covered: Whether `sent` has all that a summary may not show yet.
         lower: Whether an operator said that the counter is right, though it is lower
             than what was billed.
         held: Why the counter is not billed until it is reconciled; empty where it is.
@@ -120,10 +144,12 @@ class Facts:
     edge: Decimal = Decimal(0)
     before: Decimal | None = None
     after: Decimal | None = None
-    minutes: Mapping[str, Decimal] = field(default_factory=dict)
+    minutes: Mapping[Minute, Decimal] = field(default_factory=dict)
     given_back: int = 0
     negative: bool = True
     slow: bool = False
+    shown_to: datetime | None = None
+    covered: bool = True
     lower: bool = False
     held: str = ""
 

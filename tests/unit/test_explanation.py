@@ -20,7 +20,14 @@ from meterdeck.core.model.delivery import (
 from meterdeck.core.model.events import MeterEvent
 from meterdeck.core.model.explanation import explain, orphans
 from meterdeck.core.model.periods import Period
-from meterdeck.core.model.reconciliation import Cause, Facts, Finding, SentEvent
+from meterdeck.core.model.reconciliation import (
+    SUMMARY_LAG,
+    Cause,
+    Facts,
+    Finding,
+    Minute,
+    SentEvent,
+)
 from meterdeck.core.model.usage import CounterId, ResourceName, TenantId
 
 COUNTER = CounterId(TenantId("acme"), ResourceName("api_calls"), "2026-11")
@@ -36,24 +43,36 @@ def event(number: int, units: int, at: datetime = LONG_AGO) -> SentEvent:
     return SentEvent(f"md1-{number:040x}-{number}", number, units, at, at)
 
 
-def meter_event(identifier: str, units: int) -> MeterEvent:
+def meter_event(identifier: str, units: int, at: datetime = LONG_AGO) -> MeterEvent:
     """Return what is sent."""
-    return MeterEvent("api_requests", identifier, "cus_1", str(units), LONG_AGO)
+    return MeterEvent("api_requests", identifier, "cus_1", str(units), at)
 
 
-def letter(state: EventState, units: int, name: str = "md1-letter-9") -> Letter:
+def minute(at: datetime = LONG_AGO) -> Minute:
+    """Return the minute that an event of a moment is summed up in."""
+    return Minute.of(meter_event("any", 1, at))
+
+
+def letter(
+    state: EventState,
+    units: int,
+    name: str = "md1-letter-9",
+    at: datetime = LONG_AGO,
+    **more: object,
+) -> Letter:
     """Return a letter of the counter."""
     return Letter(
         COUNTER.tenant,
         COUNTER.resource,
         COUNTER.period,
-        meter_event(name, units),
+        meter_event(name, units, at),
         units,
         0,
         state,
         LetterSource.COUNTER,
-        LONG_AGO,
-        LONG_AGO,
+        at,
+        at,
+        **more,  # type: ignore[arg-type]  # by name
     )
 
 
@@ -70,6 +89,7 @@ AGREED = Facts(
     Decimal(100),
     sent=(event(1, 50), event(2, 30), event(3, 20)),
     newest_sequence=3,
+    shown_to=NOW - SUMMARY_LAG,
 )
 
 
@@ -244,11 +264,14 @@ def test_the_total_settles_an_ambiguous_event(stripe: int, counted: bool) -> Non
 
 def test_two_ambiguous_events_of_one_size_are_left_to_somebody() -> None:
     """One of the two was counted: nobody can tell which, unless a minute does."""
-    both = (letter(EventState.AMBIGUOUS, 5, "a"), letter(EventState.AMBIGUOUS, 5, "b"))
+    both = (
+        letter(EventState.AMBIGUOUS, 5, "a"),
+        letter(EventState.AMBIGUOUS, 5, "b", LONG_AGO + timedelta(minutes=3)),
+    )
     facts = replace(with_record(used=110, parked=10), letters=both, stripe=Decimal(105))
 
     assert explain(facts).settled == {}
-    by_minute = replace(facts, minutes={"a": Decimal(0)})
+    by_minute = replace(facts, minutes={minute(): Decimal(0)})
     assert explain(by_minute).settled == {"a": False, "b": True}
 
 
@@ -258,7 +281,7 @@ def test_a_minute_tells_an_ambiguous_event_from_foreign_usage() -> None:
         with_record(used=105, parked=5),
         letters=(letter(EventState.AMBIGUOUS, 5, "a"),),
         stripe=Decimal(105),
-        minutes={"a": Decimal(0)},
+        minutes={minute(): Decimal(0)},
     )
 
     finding = explain(facts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -11,9 +11,16 @@ from meterdeck.core.adapters.billing_calls import BillingRecords
 from meterdeck.core.adapters.billing_holds import BillingHolds
 from meterdeck.core.errors import BrokenCounter
 from meterdeck.core.model.delivery import BillingRecord, EventState, Letter
-from meterdeck.core.model.events import EventSource
+from meterdeck.core.model.doubtful import shown_to
+from meterdeck.core.model.events import EventSource, LoggedEvent
 from meterdeck.core.model.explanation import explain
-from meterdeck.core.model.reconciliation import Facts, Finding
+from meterdeck.core.model.reconciliation import (
+    SLOW_SUMMARY,
+    SUMMARY_LAG,
+    Facts,
+    Finding,
+    Minute,
+)
 from meterdeck.core.model.usage import Broken
 from meterdeck.core.services.letter_reading import LetterReading
 from meterdeck.core.services.reconcile.corrections import Corrections
@@ -22,7 +29,6 @@ from meterdeck.core.services.reconcile.queued_ledger import QueuedLedger, record
 from meterdeck.core.services.reconcile.subjects import (
     Subject,
     edge_minutes,
-    minute_of,
     whole_minutes,
 )
 from meterdeck.core.services.reconcile.summaries import MINUTE, Summaries
@@ -169,8 +175,10 @@ class FactFinder:
         record = facts.record
         since = record.last_claim_at or subject.period.start
         dropped = not_counted(letters)
+        facts = replace(facts, shown_to=await self._shown_to(subject, facts))
         return replace(
             facts,
+            covered=self._from.log.covers(shown_to(facts)),
             edge=await self._edge(subject, dropped),
             before=await self._surplus(subject.before, dropped),
             after=(
@@ -184,7 +192,10 @@ class FactFinder:
         )
 
     async def _edge(self, subject: Subject, dropped: frozenset[str]) -> Decimal:
-        """Return what is not this counter's in the minutes it shares with another."""
+        """Return what is not this counter's in the minutes it shares with another.
+
+        Negative where its own events are not shown yet, or more was given back.
+        """
         edge, scale = Decimal(0), subject.resource.scale
         sent = self._from.log.sent(
             subject.counter, subject.period, by_events=subject.by_events
@@ -198,44 +209,79 @@ class FactFinder:
                 lines = self._from.log.accepted(*pair, minute, minute + MINUTE)
                 mine = [line for line in lines if line.event.identifier in own]
                 edge += held - total_of(mine, scale)
-        return max(edge, Decimal(0))
+        return edge
 
     async def _minutes(
         self, subject: Subject, facts: Facts, letters: tuple[Letter, ...]
-    ) -> dict[str, Decimal]:
-        found, dropped = {}, not_counted(letters)
-        for letter in facts.letters:
-            event = letter.event
-            minute = minute_of(event.timestamp)
-            if letter.state is not EventState.AMBIGUOUS:
+    ) -> dict[Minute, Decimal]:
+        """Return what only ambiguous events of this counter can explain, by minutes.
+
+        Not of a minute in which something else may be late, or be nobody knows whose.
+        """
+        found: dict[Minute, Decimal] = {}
+        open_ones = _open_of(facts)
+        others = {Minute.of(x.event) for x in letters if not _is_of(x, subject)}
+        if subject.by_events:
+            others |= (await self._from.queued.units(facts.record)).minutes
+        dropped = not_counted(letters) | {x.event.identifier for x in open_ones}
+        sure = shown_to(facts)
+        for minute in {Minute.of(each.event) for each in open_ones} - others:
+            known = self._of_minute(minute, but=dropped)
+            late = any(line.at > sure for line in known)
+            if late or not self._from.log.covers(minute.start):
                 continue
-            if not self._from.log.covers(minute):
-                continue
-            pair = (event.event_name, event.customer)
-            held = await self._from.summaries.units(
-                [pair], minute, minute + MINUTE, facts.scale
-            )
-            known = self._from.log.accepted(*pair, minute, minute + MINUTE, but=dropped)
-            others = [x for x in known if x.event.identifier != event.identifier]
-            found[event.identifier] = held - total_of(others, facts.scale)
+            held = await self._held(minute, facts.scale)
+            found[minute] = held - total_of(known, facts.scale)
         return found
+
+    async def _shown_to(self, subject: Subject, facts: Facts) -> datetime | None:
+        """Return when an event was accepted that Stripe is seen to show; the later one.
+
+        Summaries take events in the order of receipt, so all before it are shown, too.
+        """
+        open_ones = _open_of(facts)
+        if not open_ones:
+            return None
+        name, log = subject.resource.meter, self._from.log
+        limit = facts.now - SUMMARY_LAG
+        oldest = min(each.at for each in open_ones)
+        known = log.later(name, max(oldest, facts.now - SLOW_SUMMARY))
+        known = [line for line in known if line.at <= limit]
+        newest, next_ones = known[: -_MOST_PROBES - 1 : -1], known[:_MOST_PROBES]
+        doubtful = {Minute.of(each.event) for each in open_ones}
+        for line in (*newest, *reversed(next_ones)):
+            minute = Minute.of(line.event)
+            if minute not in doubtful and await self._shows(minute, facts.scale):
+                return line.at
+        return None
 
     async def _is_slow(self, subject: Subject, facts: Facts) -> bool:
         """Tell whether Stripe shows nothing that was accepted after all of these."""
         if not facts.sent or facts.surplus >= 0:
             return False
         newest = max(each.accepted_at for each in facts.sent)
-        name, scale = subject.resource.meter, facts.scale
+        name = subject.resource.meter
         for line in self._from.log.later(name, newest)[:_MOST_PROBES]:
-            minute = minute_of(line.event.timestamp)
-            pair = (name, line.event.customer)
-            known = self._from.log.accepted(*pair, minute, minute + MINUTE)
-            held = await self._from.summaries.units(
-                [pair], minute, minute + MINUTE, scale
-            )
-            if held and held >= total_of(known, scale):
+            if await self._shows(Minute.of(line.event), facts.scale):
                 return False
         return True
+
+    async def _shows(self, minute: Minute, scale: int) -> bool:
+        """Tell whether Stripe shows all that it accepted of a minute."""
+        held = await self._held(minute, scale)
+        return bool(held) and held >= total_of(self._of_minute(minute), scale)
+
+    async def _held(self, minute: Minute, scale: int) -> Decimal:
+        """Return what Stripe has in a minute."""
+        pair, start = (minute.event_name, minute.customer), minute.start
+        return await self._from.summaries.units([pair], start, start + MINUTE, scale)
+
+    def _of_minute(
+        self, minute: Minute, *, but: Collection[str] = ()
+    ) -> tuple[LoggedEvent, ...]:
+        """Return the accepted events of a minute."""
+        pair, start = (minute.event_name, minute.customer), minute.start
+        return self._from.log.accepted(*pair, start, start + MINUTE, but=but)
 
     async def _surplus(self, subject: Subject, dropped: frozenset[str]) -> Decimal:
         """Return what Stripe has of a period beyond what is reported in it."""
@@ -244,7 +290,7 @@ class FactFinder:
         scale = subject.resource.scale
         pairs = self._pairs(subject)
         held = await self._from.summaries.units(pairs, start, end, scale)
-        held -= await self._edge(subject, dropped)
+        held -= max(Decimal(0), await self._edge(subject, dropped))
         return held - record.reported
 
     def _pairs(self, subject: Subject) -> frozenset[tuple[str, str]]:
@@ -276,6 +322,11 @@ def standing_in(
 def _billing(record: BillingRecord) -> tuple[object, ...]:
     claim = record.claim.event.identifier if record.claim else ""
     return record.sequence, record.reported, record.parked, record.offset, claim
+
+
+def _open_of(facts: Facts) -> list[Letter]:
+    """Return the letters of which nobody knows whether Stripe counts them."""
+    return [each for each in facts.letters if each.state is EventState.AMBIGUOUS]
 
 
 def _is_of(letter: Letter, subject: Subject) -> bool:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from meterdeck.core.errors import Refused
 from meterdeck.core.model.delivery import BillingRecord, EventState, Letter
 from meterdeck.core.model.queued import QueuedEvent
+from meterdeck.core.model.reconciliation import Minute
 from meterdeck.core.services.event_queue import EventQueue
 
 MOST_QUEUED = 10_000
@@ -27,10 +28,12 @@ class QueuedUnits:
 
     Attributes:
         taken: Of it, what a worker has: Stripe may have it already.
+        minutes: Of what a worker has.
     """
 
     waiting: int
     taken: int
+    minutes: frozenset[Minute] = frozenset()
 
 
 class QueuedLedger:
@@ -53,7 +56,8 @@ class QueuedLedger:
             )
         mine = [each for each in found if _is_of(each, record)]
         taken = [each for each in mine if each.state is EventState.IN_FLIGHT]
-        return QueuedUnits(_total(mine), _total(taken))
+        minutes = frozenset(Minute.of(each.event) for each in taken)
+        return QueuedUnits(_total(mine), _total(taken), minutes)
 
 
 def record_of(

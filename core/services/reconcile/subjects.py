@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from meterdeck.core.model.delivery import OLDEST_EVENT
 from meterdeck.core.model.periods import Period, PeriodKind, current_period
-from meterdeck.core.model.reconciliation import Finding
+from meterdeck.core.model.reconciliation import Finding, minute_of
 from meterdeck.core.model.usage import (
     BilledBy,
     CounterId,
@@ -83,11 +83,6 @@ def subjects_of(
         while subject.period.end > now - OLDEST_EVENT:
             yield subject
             subject = subject.before
-
-
-def minute_of(moment: datetime) -> datetime:
-    """Return the start of the minute that holds `moment`."""
-    return moment.replace(second=0, microsecond=0)
 
 
 def whole_minutes(period: Period) -> tuple[datetime, datetime]:

@@ -118,6 +118,43 @@ async def test_events_are_confirmed_once_the_summary_shows_them(world: World) ->
     assert [type(each) for each in again] == [Unchanged]
 
 
+async def test_what_a_late_summary_does_not_show_is_not_billed_again(
+    world: World,
+) -> None:
+    """Counted, its answer lost, a repeat refused; the next pass comes at once."""
+    world.billed.ahead = timedelta(0)
+    await world.billed.bill(await world.billed.subject("acme"), 100)
+    world.clock.move(seconds=LAG_S + 1)
+    await world.billed.use(subject := await world.billed.subject("acme"), 5)
+    claim = await world.billed.claim(subject)
+    await world.billed.send(claim.event)
+    await world.billed.settle(claim, Verdict.AMBIGUOUS)
+
+    assert (await reconcile_once(world.billed.all, world.scope())).settled == 0
+    assert (await world.record("acme")).parked == 5
+    world.clock.move(seconds=LAG_S + 1)
+    assert (await reconcile_once(world.billed.all, world.scope())).settled == 1
+    record = await world.record("acme")
+    assert (record.reported, record.parked, record.waiting) == (105, 0, 0)
+
+
+async def test_for_what_is_not_counted_something_newer_must_be_shown(
+    world: World,
+) -> None:
+    """Where Stripe accepted nothing since, its summary may be hours late."""
+    await world.billed.bill(await world.billed.subject("acme"), 100)
+    await world.billed.use(subject := await world.billed.subject("acme"), 5)
+    claim = await world.billed.claim(subject)
+    await world.billed.settle(claim, Verdict.AMBIGUOUS)
+    world.clock.move(seconds=LAG_S + 1)
+
+    assert (await reconcile_once(world.billed.all, world.scope())).settled == 0
+    await world.billed.bill(await world.billed.subject("newer"), 1)
+    world.clock.move(seconds=LAG_S + 1)
+    assert (await reconcile_once(world.billed.all, world.scope())).settled == 1
+    assert (await world.record("acme")).waiting == 5
+
+
 async def test_a_pass_settles_what_is_proven_and_only_alarms_of_the_rest(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
