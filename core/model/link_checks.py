@@ -104,10 +104,15 @@ def check_resources(
 ) -> Iterator[CatalogueWarning]:
     """Yield resources whose meter is not there, or makes something else of them."""
     meters = declared.catalogue.meters
-    known = {spec.event_name: spec.formula for spec in meters.values() if spec.active}
+    known = {
+        spec.event_name: (spec.formula, spec.event_time_window)
+        for spec in meters.values()
+        if spec.active
+    }
     for meter in (account or Account()).meters:
         if meter.active and meter.formula in set(Formula):
-            known.setdefault(meter.event_name, Formula(meter.formula))
+            found = Formula(meter.formula), meter.event_time_window
+            known.setdefault(meter.event_name, found)
     if not meters and account is None:
         return
     for resource in declared.resources:
@@ -118,13 +123,22 @@ def check_resources(
             yield _no_meter(place, resource, account)
             continue
         fitting = _formula(resource)
-        if fitting is not None and fitting is not known[resource.meter]:
+        formula, window = known[resource.meter]
+        if fitting is not None and fitting is not formula:
             yield CatalogueWarning(
                 Code.RESOURCE_UNLIKE_METER,
                 place,
                 f"is a {resource.kind}, and its meter {resource.meter} has the formula"
-                f" {known[resource.meter]}: nothing of it is billed",
+                f" {formula}: nothing of it is billed",
                 f'use a meter with formula = "{fitting}"',
+            )
+        elif fitting is Formula.SUM and window:
+            yield CatalogueWarning(
+                Code.RESOURCE_UNLIKE_METER,
+                place,
+                f"is a {resource.kind}, and its meter {resource.meter} counts only the"
+                f" last event of each {window}: nothing of it is billed",
+                "use a meter without event_time_window",
             )
 
 

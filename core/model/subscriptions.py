@@ -109,6 +109,11 @@ class MeterInfo:
     created: datetime | None = None
     deactivated_at: datetime | None = None
 
+    @property
+    def adds_up(self) -> bool:
+        """Whether its total is the sum of all its events."""
+        return self.formula == "sum" and not self.event_time_window
+
 
 @dataclass(frozen=True, slots=True)
 class MeterSummary:

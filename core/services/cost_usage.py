@@ -66,7 +66,7 @@ class Metered:
     def counted(self) -> bool:
         """Whether what counters hold is what the meter adds up."""
         return (
-            (self.meter is None or self.meter.formula == "sum")
+            (self.meter is None or self.meter.adds_up)
             and bool(self.resources)
             and all(_by_counter(each) for each in self.resources)
         )

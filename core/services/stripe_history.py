@@ -84,7 +84,7 @@ class StripeHistory:
             found = sorted(await self._gateway.meters(), key=lambda each: each.active)
             meters = self._meters.put("", {each.event_name: each for each in found})
         meter = meters.get(resource.meter)
-        return meter if meter is not None and meter.formula == "sum" else None
+        return meter if meter is not None and meter.adds_up else None
 
     async def _with_periods(
         self, tenant: Tenant, known: ResourceHistory, meter: MeterInfo

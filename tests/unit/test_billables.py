@@ -126,12 +126,25 @@ def test_a_meter_that_does_not_fit_is_not_sent_to(billables: Billables) -> None:
         NotBilled.METER_UNKNOWN: {},
         NotBilled.METER_INACTIVE: {"api_requests": meter("api_requests", active=False)},
         NotBilled.FORMULA: {"api_requests": meter("api_requests", "last")},
+        NotBilled.WINDOW: {
+            "api_requests": replace(meter("api_requests"), event_time_window="hour")
+        },
     }
     for why, meters in wrong.items():
         billables.meters = meters
         assert billables.wanted(counter(CALLS, "2026-11"), NOW) is why
     billables.meters = {**known, "level": meter("level", "sum")}
     assert billables.wanted(counter(LEVEL, "now"), NOW) is NotBilled.FORMULA
+
+
+def test_a_gauge_is_billed_by_the_last_level_of_each_hour_or_day(
+    billables: Billables,
+) -> None:
+    """Its level is sent as it is, so that nothing is lost with those before it."""
+    hourly = replace(meter("level", "last"), event_time_window="hour")
+    billables.meters = {"level": hourly}
+
+    assert isinstance(billables.wanted(counter(LEVEL, "now"), NOW), Wanted)
 
 
 def test_the_counters_of_now_and_of_a_moment_ago_are_known(

@@ -344,6 +344,37 @@ def test_a_meter_has_to_fit_its_resource(
     assert codes(found) == (set() if fits else {Code.RESOURCE_UNLIKE_METER})
 
 
+@pytest.mark.parametrize(
+    ("kind", "formula", "fits"),
+    [
+        ('kind = "counter"', "sum", False),
+        ('kind = "unique"', "sum", False),
+        ('kind = "gauge"', "last", True),
+        ('billed_by = "events"', "sum", True),
+    ],
+)
+def test_no_counter_has_a_meter_that_counts_the_last_event_of_an_hour(
+    warned: Warned, kind: str, formula: str, fits: bool
+) -> None:
+    """A counter's events hold what was used since the one before; all are to count."""
+    meter = f'formula = "{formula}"\nevent_time_window = "hour"\n'
+    resource = f'[resources.a]\nmeter = "calls"\n{kind}\n'
+    found = warned(f'{meter}{PRICE}unit = "1 USD"\n{resource}')
+
+    assert codes(found) == (set() if fits else {Code.RESOURCE_UNLIKE_METER})
+    assert all("the last event of each hour" in each.what for each in found)
+
+
+def test_a_time_window_is_seen_at_the_account_s_meter_too(warned: Warned) -> None:
+    """Of a meter that is not declared, Stripe says what it counts."""
+    hourly = replace(CALLS, event_name="hourly", event_time_window="hour")
+    account = Account((hourly,), (API,), (price(PerUnit(Decimal(1))),))
+
+    found = warned('[resources.a]\nmeter = "hourly"\n', account)
+
+    assert Code.RESOURCE_UNLIKE_METER in codes(found)
+
+
 def test_decimals_that_nobody_is_charged_are_warned_of(warned: Warned) -> None:
     """A fee in parts of a cent; parts of a yen; usage may cost parts of a cent."""
     fee = '[prices.fee]\nproduct = "api"\nunit = "9.995 USD"\n'

@@ -28,6 +28,7 @@ _LEFT = {
     "meter_unknown": "whose meter Stripe does not have",
     "meter_inactive": "whose meter is deactivated",
     "formula": "whose meter does not add up (or, of a gauge, does)",
+    "window": "whose meter counts only the last event of each hour or day",
     "period": "with a period that is none of the tenant's",
     "negative": "with more taken back than was unsent",
     "held": "whose last event was refused; they are tried again later",

@@ -40,6 +40,9 @@ def _unlike_resources(resources: list[Resource], account: Account) -> Iterator[s
         elif meter.formula != (needed := _formula(resource)) and needed:
             have = visible(meter.formula, 20)
             yield f"{name} makes the {have} of {resource.name}, not the {needed}"
+        elif needed == "sum" and not meter.adds_up:
+            each = visible(meter.event_time_window, 20)
+            yield f"{name} counts only the last event of {resource.name} in each {each}"
 
 
 def _unlike(catalogue: Catalogue, account: Account) -> Iterator[str]:

@@ -53,6 +53,12 @@ class Summaries:
                 f"the meter of {visible(event_name)} has the formula {meter.formula};"
                 " only sums can be compared with what was used"
             )
+        if not meter.adds_up:
+            window = visible(meter.event_time_window, 20)
+            raise Refused(
+                f"the meter of {visible(event_name)} counts only the last event of each"
+                f" {window}; only sums of all can be compared with what was used"
+            )
         return meter
 
     async def units(

@@ -52,6 +52,9 @@ class NotBilled(StrEnum):
     METER_INACTIVE = "meter_inactive"
     FORMULA = "formula"
     """The meter does not add up what a counter holds, or does for a gauge."""
+    WINDOW = "window"
+    """Of each hour or day the meter counts the last event alone: all others of a
+    counter would be lost."""
     PERIOD = "period"
     """The counter's period is none that this tenant can have."""
 
@@ -186,11 +189,10 @@ class Billables:
         if not meter.active:
             return NotBilled.METER_INACTIVE
         gauge = resource.kind is ResourceKind.GAUGE
-        return (
-            None
-            if meter.formula == ("last" if gauge else "sum")
-            else (NotBilled.FORMULA)
-        )
+        if meter.formula != ("last" if gauge else "sum"):
+            return NotBilled.FORMULA
+        # The last level of a window is what a gauge is billed by.
+        return None if gauge or meter.adds_up else NotBilled.WINDOW
 
 
 def period_of(

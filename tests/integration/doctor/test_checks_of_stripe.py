@@ -132,6 +132,12 @@ async def test_meters_that_are_inactive_or_count_otherwise_are_found(
     ward.context = replace(ward.context, resources=(API, gauge))
     found = (await ward.findings("meters"))["meters"]
     assert "api_requests makes the sum of seats, not the last" in found.found
+    ward.account.seller.meter("hourly", event_time_window="hour")
+    hourly = replace(API, meter="hourly")
+    ward.context = replace(ward.context, resources=(hourly,))
+    found = (await ward.findings("meters"))["meters"]
+    assert "hourly counts only the last event of api_calls in each hour" in found.found
+    ward.context = replace(ward.context, resources=(API, gauge))
 
     meter = f"/v1/billing/meters/{ward.account.meter}"
     ward.account.call("POST", f"{meter}/deactivate")

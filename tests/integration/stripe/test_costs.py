@@ -140,6 +140,25 @@ async def test_what_only_stripe_counts_is_said_to_be_stripes(shop: Shop) -> None
     assert items["elsewhere"].resources == ()
 
 
+async def test_a_counter_is_not_what_a_meter_of_hourly_values_counts(
+    shop: Shop,
+) -> None:
+    """Of each hour the last event counts: what is billed is what Stripe says."""
+    seller = shop.stripe.seller
+    shop.meters["units"] = seller.meter("units", event_time_window="hour")
+    tenant = await shop.tenant("acme", shop.price("units", unit_amount=100))
+    await shop.billed.use(await shop.billed.subject("acme", RESOURCES[0]), 90_000)
+    at = int((await server_time(shop.billed.redis)).timestamp())
+    for value in ("85", "5"):
+        shop.event(tenant, "units", value, at)
+
+    (item,) = (await shop.engine.costs.of(tenant)).items
+
+    assert item.measured.basis is Basis.STRIPE
+    assert so_far(item) == "5.00 USD"
+    assert (await shop.engine.costs.preview(tenant)).subtotal == 500
+
+
 async def test_a_counter_is_reckoned_without_what_is_reserved_or_not_to_be_billed(
     shop: Shop,
 ) -> None:

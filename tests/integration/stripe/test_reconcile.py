@@ -9,12 +9,14 @@ from tests.support.stripe_side import StripeSide
 
 from meterdeck.core.adapters.redis_client import Redis, server_time
 from meterdeck.core.adapters.stripe_gateway import StripeGateway
+from meterdeck.core.errors import Refused
 from meterdeck.core.model.changes import Actor, AdjustKind, Adjustment, Bill
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.delivery import Verdict
 from meterdeck.core.model.events import MeterEvent
 from meterdeck.core.model.periods import Cycle, Interval
 from meterdeck.core.model.reconciliation import Cause
+from meterdeck.core.model.usage import ResourceName
 from meterdeck.core.services.delivery_log import DeliveryLog
 from meterdeck.core.services.fire import TestEvents
 from meterdeck.core.services.reconcile.repair_plan import Choices, Foreign, plan_of
@@ -204,3 +206,17 @@ async def test_each_fault_is_named_right_and_repair_ends_it(billed: Billed) -> N
     again = plan_of(await billed.found(everything=True), Choices(Foreign.COMPENSATE))
     assert await billed.all.repairs().apply(again, ACTOR, "") == []
     assert await billed.causes() == LEFT
+
+
+async def test_a_meter_of_hourly_values_is_compared_with_no_counter(
+    billed: Billed,
+) -> None:
+    """It counts the last event of an hour alone, so what it lacks is not missing."""
+    billed.stripe.seller.meter("hourly", event_time_window="hour")
+    hourly = replace(MONTHLY, name=ResourceName("hourly"), meter="hourly")
+    subject = await billed.subject("acme", hourly)
+    await billed.bill(subject, 100)
+    await billed.bill(subject, 5)
+
+    with pytest.raises(Refused, match="counts only the last event of each hour"):
+        await billed.all.reconciler().look(subject)
