@@ -8,7 +8,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from meterdeck.core.errors import StripeUnreachable
-from meterdeck.core.model.prices import ProductInfo
+from meterdeck.core.model.prices import KEY_MARK, ProductInfo
 from meterdeck.core.model.subscriptions import (
     Customer,
     MeterInfo,
@@ -169,11 +169,12 @@ def _unreadable(what: str) -> StripeUnreachable:
 
 def _item(raw: Mapping[str, Any]) -> SubscriptionItem:
     price = inner(raw, "price")
-    recurring = inner(price, "recurring")
+    recurring, marks = inner(price, "recurring"), inner(price, "metadata")
     count = recurring.get("interval_count")
     return SubscriptionItem(
         price_id=text(price, "id"),
-        lookup_key=text(price, "lookup_key"),
+        # Of a price that was replaced, another one has it by now.
+        lookup_key=text(price, "lookup_key") or text(marks, KEY_MARK),
         product_id=reference(price, "product"),
         meter_id=text(recurring, "meter"),
         usage_type=text(recurring, "usage_type"),

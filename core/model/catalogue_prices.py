@@ -16,14 +16,11 @@ from meterdeck.core.model.catalogue_steps import (
     Step,
 )
 from meterdeck.core.model.price_terms import same_terms
-from meterdeck.core.model.prices import Interval, PriceInfo
+from meterdeck.core.model.prices import KEY_MARK, Interval, PriceInfo
 from meterdeck.core.model.subscriptions import MeterInfo
 
 REPLACED_MARK = "meterdeck_replaced"
 """Metadata of a price that is being replaced: its lookup key."""
-
-CREATED_MARK = "meterdeck_lookup_key"
-"""Metadata of a price that was created: the lookup key it was created with."""
 
 Found = Iterator[Step | Problem]
 
@@ -90,7 +87,7 @@ class PriceDifferences:
         for price in self.account.prices:
             marks = price.metadata
             replaced = marks.get(REPLACED_MARK) == key
-            twice = marks.get(CREATED_MARK) == key and self._same(spec, price)
+            twice = marks.get(KEY_MARK) == key and self._same(spec, price)
             if not price.active or price is holder or not (replaced or twice):
                 continue
             default_of = self._default_of(price)

@@ -184,6 +184,14 @@ class PlanRule:
     prices: frozenset[str] = frozenset()
     products: frozenset[str] = frozenset()
 
+    def fits(self, lookup_key: str, price_id: str, product_id: str) -> bool:
+        """Tell whether a price stands for the plan."""
+        return (
+            lookup_key in self.lookup_keys
+            or price_id in self.prices
+            or product_id in self.products
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class LibraryOptions:

@@ -13,6 +13,9 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import TypeAlias
 
+KEY_MARK = "meterdeck_lookup_key"
+"""Metadata of a price: the lookup key it was created with, or another took from it."""
+
 _ZERO = Decimal(0)
 
 
@@ -131,6 +134,11 @@ class PriceInfo:
     def metered(self) -> bool:
         """Whether a meter's usage is billed by it."""
         return bool(self.meter_id)
+
+    @property
+    def plan_key(self) -> str:
+        """The lookup key that tells a plan: of a replaced price the one that it had."""
+        return self.lookup_key or self.metadata.get(KEY_MARK, "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,7 @@ class SubscriptionItem:
     """One price of a subscription, with the period Stripe is in.
 
     Attributes:
+        lookup_key: The one that a replaced price had, where it has none any more.
         meter_id: The meter a metered price is on, empty for others.
         usage_type: "metered" or "licensed".
         interval: Stripe's word, such as "month"; empty where the price has none.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from meterdeck.core.adapters.stripe_catalogue import StripeCatalogue
 from meterdeck.core.adapters.stripe_gateway import StripeGateway
@@ -15,8 +16,8 @@ from meterdeck.core.model.catalogue import (
     ProductSpec,
 )
 from meterdeck.core.model.catalogue_plan import asked_about, plan
-from meterdeck.core.model.catalogue_steps import CataloguePlan
-from meterdeck.core.model.context import Context
+from meterdeck.core.model.catalogue_steps import CataloguePlan, ReplacePrice, Step
+from meterdeck.core.model.context import Context, PlanRule
 from meterdeck.core.model.prices import PriceInfo, ProductInfo
 from meterdeck.core.model.subscriptions import Customer, MeterInfo
 from meterdeck.core.model.usage import TenantId
@@ -177,7 +178,9 @@ class CatalogueService:
     async def _planned(self, account: Account) -> CataloguePlan:
         catalogue = self._context.catalogue
         asked = asked_about(plan(catalogue, account))
-        return plan(catalogue, account, await self.users(asked))
+        found = plan(catalogue, account, await self.users(asked))
+        others = _other_plans(found.steps, self._context.plan_rules)
+        return replace(found, notes=(*found.notes, *others))
 
     async def _users(
         self, stripe: StripeCatalogue, price_id: str, at_most: int, most_names: int
@@ -194,3 +197,29 @@ class CatalogueService:
 
     def _tenant(self, customer: Customer) -> TenantId:
         return tenant_of(customer, None, self._context).id
+
+
+def _other_plans(steps: Iterable[Step], rules: Sequence[PlanRule]) -> Iterator[str]:
+    """Say which prices stand for another plan once they are replaced.
+
+    An old price is known by the key that it had, also later; its id and its product
+    are not those of the new one.
+    """
+    for step in steps:
+        if not isinstance(step, ReplacePrice):
+            continue
+        key, old = step.spec.lookup_key, step.old
+        before = _plan_of(rules, old.plan_key, old.id, old.product_id)
+        after = _plan_of(rules, key, "", step.product_id)
+        if before not in ("", after):
+            yield (
+                f"price {key} stands for plan {before} by its id or product, which the"
+                f" new one does not have; add its key to [plans.{before}] lookup_keys"
+            )
+
+
+def _plan_of(
+    rules: Sequence[PlanRule], lookup_key: str, price_id: str, product_id: str
+) -> str:
+    fitting = (each for each in rules if each.fits(lookup_key, price_id, product_id))
+    return next((each.plan for each in fitting), "")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from meterdeck.core.adapters.stripe_catalogue import StripeCatalogue
 from meterdeck.core.errors import MeterdeckError
 from meterdeck.core.model.catalogue import Account, PriceSpec
-from meterdeck.core.model.catalogue_prices import CREATED_MARK, REPLACED_MARK
+from meterdeck.core.model.catalogue_prices import REPLACED_MARK
 from meterdeck.core.model.catalogue_steps import (
     ChangeMeter,
     ChangePrice,
@@ -23,10 +23,10 @@ from meterdeck.core.model.catalogue_steps import (
     ReplacePrice,
     Step,
 )
+from meterdeck.core.model.prices import KEY_MARK
 
 Fields = Mapping[str, object]
 
-_ENDED: Fields = {"active": False, "metadata": {REPLACED_MARK: ""}}
 _ARCHIVED: Fields = {"active": False}
 
 
@@ -108,11 +108,16 @@ class Applying:
                         await stripe.rename_meter(meter.id, name, self._id("rename"))
 
     async def _replace(self, step: ReplacePrice) -> None:
-        """Mark the old price, create the new one, and only then archive the old."""
+        """Mark the old price, create the new one, and only then archive the old.
+
+        Whoever stays on the old one keeps the plan that its lookup key told.
+        """
         old, spec = step.old, step.spec
+        marks = {KEY_MARK: spec.lookup_key}
         if old.active:
-            mark = {"metadata": {REPLACED_MARK: spec.lookup_key}}
-            await self._price(old.id, mark, "mark")
+            marks[REPLACED_MARK] = spec.lookup_key
+        if any(old.metadata.get(each) != key for each, key in marks.items()):
+            await self._price(old.id, {"metadata": marks}, "mark")
         # What is not declared stays as it was.
         spec = replace(
             spec,
@@ -140,7 +145,7 @@ class Applying:
             product_id,
             self._meters[event_name] if event_name else "",
             self._id("create"),
-            metadata={**(metadata or {}), CREATED_MARK: spec.lookup_key},
+            metadata={**(metadata or {}), KEY_MARK: spec.lookup_key},
             transfer=transfer,
         )
         self._holders[spec.lookup_key] = made.id
@@ -149,7 +154,8 @@ class Applying:
         if default_of:
             # Stripe archives no default price.
             await self._product(default_of, {"default_price": self._holders[key]})
-        await self._price(price_id, _ENDED, "archive")
+        marks = {REPLACED_MARK: "", KEY_MARK: key}
+        await self._price(price_id, {"active": False, "metadata": marks}, "archive")
 
     async def _product(self, product_id: str, fields: Fields) -> None:
         await self._stripe.change_product(product_id, fields, self._id("change"))

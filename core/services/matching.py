@@ -62,11 +62,7 @@ def plan_of(subscription: Subscription, context: Context) -> PlanName:
         return named
     for rule in context.plan_rules:
         for item in subscription.items:
-            if (
-                item.lookup_key in rule.lookup_keys
-                or item.price_id in rule.prices
-                or item.product_id in rule.products
-            ):
+            if rule.fits(item.lookup_key, item.price_id, item.product_id):
                 return rule.plan
     return _NO_PLAN
 

@@ -161,9 +161,7 @@ class OtherPrices:
         """Tell whether a plan is told by an item."""
         price = item.price
         return any(
-            price.lookup_key in rule.lookup_keys
-            or price.id in rule.prices
-            or price.product_id in rule.products
+            rule.fits(price.plan_key, price.id, price.product_id)
             for rule in self._context.plan_rules
         )
 

@@ -17,7 +17,7 @@ from tests.support.selling import (
 
 from meterdeck.core.model.catalogue import Account, Catalogue, PriceUsers
 from meterdeck.core.model.catalogue_plan import asked_about, plan
-from meterdeck.core.model.catalogue_prices import CREATED_MARK, REPLACED_MARK
+from meterdeck.core.model.catalogue_prices import REPLACED_MARK
 from meterdeck.core.model.catalogue_steps import (
     CataloguePlan,
     ChangePrice,
@@ -25,6 +25,7 @@ from meterdeck.core.model.catalogue_steps import (
     ReplacePrice,
 )
 from meterdeck.core.model.prices import (
+    KEY_MARK,
     Formula,
     Interval,
     PerUnit,
@@ -224,7 +225,7 @@ def test_a_price_that_was_created_twice_is_ended() -> None:
     """A request that was thought lost came late: its twin of the same terms ends."""
     account = account_of(SOLD)
     (holder,) = account.prices
-    marks = {CREATED_MARK: "unit"}
+    marks = {KEY_MARK: "unit"}
     twin = replace(holder, id="price_twin", lookup_key="", metadata=marks)
     other = replace(twin, id="price_other", form=FORMS[0])
     account = replace(account, prices=(twin, holder, other))

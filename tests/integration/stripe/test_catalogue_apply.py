@@ -1,11 +1,13 @@
 """Carrying a plan out against the local Stripe, over HTTP, also when it goes wrong."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 
 import pytest
 from tests.support.catalogue_stand import AFTER, BEFORE, WRITES, Stand
-from tests.support.selling import FORMS, declared, meter
+from tests.support.contexts import redis_context
+from tests.support.selling import FORMS, declared, meter, price, product
 from tests.support.stripe_account import Seller
 from tests.support.stripe_door import Door
 from tests.support.stripe_in_process import Wrong
@@ -20,9 +22,13 @@ from meterdeck.core.errors import (
 )
 from meterdeck.core.local_stripe import LocalStripe
 from meterdeck.core.model.catalogue_prices import REPLACED_MARK
-from meterdeck.core.model.context import Mode, Secret, StripeOptions
+from meterdeck.core.model.context import Mode, PlanRule, Secret, StripeOptions
+from meterdeck.core.model.prices import PerUnit, PriceInfo
+from meterdeck.core.model.usage import PlanName
+from meterdeck.core.services.catalogue import CatalogueService
 
 KEY = "sk_test_local"
+DEARER = declared(product(), price("fee", PerUnit(Decimal(2)), meter=""))
 
 
 @dataclass(frozen=True)
@@ -97,6 +103,59 @@ async def test_who_stays_on_a_replaced_price_is_said_before(stand: Behind) -> No
     assert plan.users[prices["unit"]].subscriptions == 1
     assert "tokens" not in {each.step.name for each in done}
     assert (await stand.plan(AFTER)).notes == plan.notes
+
+
+@pytest.mark.parametrize("active", [True, False])
+async def test_a_replaced_price_is_known_by_the_key_that_it_had(
+    stand: Behind, active: bool
+) -> None:
+    """Whoever stays on it keeps the plan; also if nobody could buy it any more."""
+    old_id = stand.sell_before()["fee"]
+    stand.local.call("POST", f"/v1/prices/{old_id}", {"active": active})
+
+    await stand.apply(DEARER)
+
+    old, new = await fees(stand, old_id)
+    assert (old.lookup_key, old.active, old.plan_key) == ("", False, "fee")
+    assert (new.lookup_key, new.active) == ("fee", True)
+    assert REPLACED_MARK not in old.metadata
+
+
+async def test_it_is_known_by_it_from_when_the_key_moves(stand: Behind) -> None:
+    """A run that is cut short right after leaves nobody without the plan."""
+    old_id = stand.sell_before()["fee"]
+    stand.door.at = 3  # marked, created, archived
+
+    last = (await stand.apply(DEARER))[-1]
+
+    old, new = await fees(stand, old_id)
+    assert last.error is not None
+    assert (old.active, old.plan_key, new.lookup_key) == (True, "fee", "fee")
+
+
+async def test_a_plan_that_the_new_price_does_not_tell_is_noted(
+    stand: Behind,
+) -> None:
+    """It is named by the old price's id, which the new one does not have."""
+    rule = PlanRule(PlanName("pro"), prices=frozenset({stand.sell_before()["fee"]}))
+
+    def of(*rules: PlanRule) -> CatalogueService:
+        context = redis_context("redis://127.0.0.1:1/0")
+        context = replace(context, catalogue=DEARER, plan_rules=rules)
+        return CatalogueService(context, stand.gateway)
+
+    (note,) = (await of(rule).plan()).notes
+    both = replace(rule, lookup_keys=frozenset({"fee"}))
+
+    assert "price fee stands for plan pro by its id or product" in note
+    assert (await of(both).plan()).notes == ()
+
+
+async def fees(stand: Behind, old_id: str) -> tuple[PriceInfo, PriceInfo]:
+    """Return the old price of the fee and the one that replaced it."""
+    prices = {each.id: each for each in (await stand.account()).prices}
+    (new,) = (each for each in prices.values() if each.lookup_key == "fee")
+    return prices[old_id], new
 
 
 async def test_a_plan_of_another_account_is_not_carried_out(stand: Behind) -> None:

@@ -1,20 +1,24 @@
 """The directory follows Stripe: everything once, then what changed."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from tests.support.contexts import CALLS
+from tests.support.selling import declared, meter, price, product
 from tests.support.stripe_faults import FaultServer, answer, page
 from tests.support.stripe_side import PRO, StripeSide
 
 from meterdeck.core.adapters.redis_client import Redis
 from meterdeck.core.adapters.stripe_gateway import StripeGateway
 from meterdeck.core.errors import NotFound
+from meterdeck.core.model.catalogue_steps import Doing
 from meterdeck.core.model.context import Context, Mode, Secret, StripeOptions
 from meterdeck.core.model.keys import KeyLayout
 from meterdeck.core.model.periods import Interval
 from meterdeck.core.model.usage import Tenant, TenantId, TenantStatus
+from meterdeck.core.services.catalogue import CatalogueService
 from meterdeck.core.services.directory import Directory
 from meterdeck.core.services.directory_reader import DirectoryReader, ReadState
 
@@ -78,6 +82,31 @@ async def test_an_unchanged_stripe_costs_one_request(
 
     assert (change.tenants, change.removed) == ((), ())
     assert stripe.requests == ["GET /v1/events"]
+
+
+async def test_who_stays_on_a_replaced_price_keeps_the_plan(
+    stripe: StripeSide, directory: Directory, context: Context, gateway: StripeGateway
+) -> None:
+    """The lookup key that tells the plan is the new price's; the old one had it."""
+    acme = stripe.subscribed("acme")
+    await directory.refresh()
+    dearer = declared(
+        meter("api_requests"),
+        product("platform", id=stripe.product, title="Platform"),
+        price("pro_monthly", product="platform", meter="api_requests"),
+    )
+    service = CatalogueService(replace(context, catalogue=dearer), gateway)
+    plan = await service.plan()
+    done = [each async for each in service.apply(plan, "dearer")]
+    stripe.rename(acme, "Acme Ltd")
+
+    change = await directory.refresh()
+
+    assert [(each.step.doing, each.error) for each in done] == [(Doing.REPLACE, None)]
+    assert plan.notes == ()
+    (tenant,) = change.tenants
+    assert (tenant.name, tenant.plan) == ("Acme Ltd", PRO)
+    assert tenant.limits == {CALLS: 100_000}
 
 
 async def test_only_what_changed_is_read_again(

@@ -8,6 +8,7 @@ from tests.support.shop import Shop, so_far
 
 from meterdeck.core.errors import BadInput, NotFound, Refused
 from meterdeck.core.model.costs import Basis
+from meterdeck.core.model.prices import KEY_MARK
 from meterdeck.core.model.what_if import WhatIf
 
 
@@ -33,6 +34,19 @@ async def test_another_plan_brings_its_own_prices_and_leaves_what_no_plan_names(
         await shop.engine.costs.what_if(tenant, WhatIf(plan="vague"))
     with pytest.raises(NotFound, match="no plan richer; it has: basic, rich, vague"):
         await shop.engine.costs.what_if(tenant, WhatIf(plan="richer"))
+
+
+async def test_a_price_that_was_replaced_goes_with_the_plan_it_tells(
+    shop: Shop,
+) -> None:
+    """Its key is another price's by now, and it has it in its metadata."""
+    fee = shop.price(unit_amount=1000, metadata={KEY_MARK: "basic_fee"})
+    shop.price(unit_amount=5000, lookup_key="rich_fee")
+    tenant = await shop.tenant("acme", fee)
+
+    found = await shop.engine.costs.what_if(tenant, WhatIf(plan="rich"))
+
+    assert [so_far(each) for each in found.after.items] == ["50.00 USD"]
 
 
 async def test_another_price_takes_the_place_of_what_bills_the_same(shop: Shop) -> None:
