@@ -77,21 +77,36 @@ class OperatorChanges:
         return operation_id
 
     async def adjust(
-        self, adjustment: Adjustment, *, actor: Actor, operation_id: str
+        self,
+        adjustment: Adjustment,
+        *,
+        actor: Actor,
+        operation_id: str,
+        only_period: str = "",
     ) -> Adjusted:
         """Change a counter in its current period; its expiry stays.
 
+        Args:
+            only_period: Label of the period that has to be the current one.
+
         Raises:
             Conflict: The counter is not what the operator saw.
-            Refused: The counter would fall below 0 or pass 2^53.
+            Refused: The counter would fall below 0 or pass 2^53; or `only_period` is
+                over.
         """
         self._check(adjustment.tenant, adjustment.reason, operation_id)
         await self._may_write()
         resource = self._context.resource(adjustment.resource)
         _check_amount(adjustment)
         signature = Signature(actor, adjustment.reason, operation_id)
-        reply = await self._calls.adjust(adjustment, resource, signature)
-        assert reply is not None  # any period was right
+        reply = await self._calls.adjust(
+            adjustment, resource, signature, only_period=only_period
+        )
+        if reply is None:
+            raise Refused(
+                f"period {only_period} of {resource.label} of"
+                f" {visible(adjustment.tenant)} is over; nothing was changed"
+            )
         return _adjusted(reply, adjustment, resource)
 
     async def set_override(

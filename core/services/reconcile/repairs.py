@@ -131,7 +131,13 @@ class Repairs:
             Bill.QUOTA_AND_BILL,
             reason,
         )
-        await self._changes.adjust(wish, actor=actor, operation_id=step.operation_id)
+        # The next period's counter may hold as much as the one that was compared.
+        await self._changes.adjust(
+            wish,
+            actor=actor,
+            operation_id=step.operation_id,
+            only_period=step.subject.period.label,
+        )
 
 
 _WORDS = {

@@ -44,9 +44,20 @@ class RequestedChanges(OperatorChanges):
         return operation_of(self._asking.person, operation_id)
 
     async def adjust(
-        self, adjustment: Adjustment, *, actor: Actor, operation_id: str
+        self,
+        adjustment: Adjustment,
+        *,
+        actor: Actor,
+        operation_id: str,
+        only_period: str = "",
     ) -> Adjusted:
-        """Ask for a change of a counter; see `OperatorChanges.adjust`."""
+        """Ask for a change of a counter; see `OperatorChanges.adjust`.
+
+        Raises:
+            Refused: Also, it is for one period only, which no request says.
+        """
+        if only_period:
+            raise Refused("a request is made in the period that runs then")
         self._check(adjustment.tenant, adjustment.reason, operation_id)
         self._context.resource(adjustment.resource)
         answer = _done(await self._asking.ask(operation_id, adjustment))

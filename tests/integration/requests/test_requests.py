@@ -51,6 +51,19 @@ async def test_a_change_is_asked_for_made_by_the_worker_and_answered(
     assert (entry.operation_id, await used(redis)) == ("alice.r-1", 50)
 
 
+async def test_nothing_is_asked_for_that_may_be_made_in_one_period_only(
+    redis: Redis, context: Context
+) -> None:
+    """It may be made long after, in the period that runs then."""
+    async with at_work(redis, context, "alice") as alice:
+        with pytest.raises(Refused, match="the period that runs then"):
+            await alice.changes.adjust(
+                adding(50), actor=NOBODY, operation_id="r-1", only_period="2026-11"
+            )
+
+    assert not await ask(redis, "EXISTS", "meterdeck:requests:alice")
+
+
 async def test_a_person_may_append_to_their_own_list_and_write_nothing_else(
     redis: Redis, alice: Person
 ) -> None:

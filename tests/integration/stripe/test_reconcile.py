@@ -18,8 +18,14 @@ from meterdeck.core.model.periods import Cycle, Interval
 from meterdeck.core.model.reconciliation import Cause
 from meterdeck.core.model.usage import ResourceName
 from meterdeck.core.services.delivery_log import DeliveryLog
+from meterdeck.core.services.directory_entries import DirectoryEntries
 from meterdeck.core.services.fire import TestEvents
-from meterdeck.core.services.reconcile.repair_plan import Choices, Foreign, plan_of
+from meterdeck.core.services.reconcile.repair_plan import (
+    Choices,
+    Foreign,
+    StepKind,
+    plan_of,
+)
 
 ACTOR = Actor("ada", "local")
 
@@ -220,3 +226,29 @@ async def test_a_meter_of_hourly_values_is_compared_with_no_counter(
 
     with pytest.raises(Refused, match="counts only the last event of each hour"):
         await billed.all.reconciler().look(subject)
+
+
+async def test_a_lost_counter_is_not_raised_in_the_period_after_its_own(
+    billed: Billed,
+) -> None:
+    """Compared before the period's end and repaired after it, the plan refuses: the
+    next counter is 0 as well, and would be billed what was billed before.
+    """
+    now = await server_time(billed.redis)
+    anchor = (now - timedelta(minutes=5)).replace(second=0, microsecond=0)
+    tenant = billed.tenant("acme", cycle=Cycle(anchor, Interval.MONTH))
+    directory = DirectoryEntries(billed.redis, billed.context.redis.layout, "rules")
+    await directory.write([tenant])
+    after = await billed.subject("acme", CYCLED)
+    await billed.bill(after.before, 100)
+    await billed.redis.delete(billed.key(after.before))
+    billed.ahead = timedelta(minutes=-7)
+    plan = plan_of(await billed.found(everything=True))
+    billed.ahead = timedelta(minutes=1)
+
+    (done,) = await billed.all.repairs().apply(plan, ACTOR, "")
+
+    assert (done.step.kind, done.step.subject) == (StepKind.COUNTER, after.before)
+    assert f"period {after.before.period.label} of " in done.problem
+    assert await billed.redis.get(billed.key(after)) is None
+    assert await billed.causes() == {}, "what was billed stays, and is billed once"
