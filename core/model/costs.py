@@ -128,6 +128,11 @@ class ItemCost:
         return self.item.price.metered
 
     @property
+    def is_fee(self) -> bool:
+        """Whether it costs the same whatever is used."""
+        return self.measured.basis is Basis.QUANTITY
+
+    @property
     def currency(self) -> str:
         """Stripe's code."""
         return self.item.price.currency

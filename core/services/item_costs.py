@@ -11,12 +11,17 @@ from meterdeck.core.adapters.stripe_gateway import StripeGateway
 from meterdeck.core.model.billed import BilledItem
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.costs import Basis, ItemCost, Measured, forecast_of
+from meterdeck.core.model.seen_prices import METERED
 from meterdeck.core.model.subscriptions import MeterInfo
 from meterdeck.core.model.usage import Tenant
 from meterdeck.core.services.cost_usage import CostUsage, Metered
 from meterdeck.core.services.usage import UsageService
 
 _ONE = Decimal(1)
+_OLD = (
+    "its price is metered and has no meter: meter events do not reach it, and what was"
+    " reported otherwise cannot be read"
+)
 
 
 class ItemCosts:
@@ -51,6 +56,9 @@ class ItemCosts:
     async def described(self, item: BilledItem) -> ItemCost:
         """Return an item with what it bills; how much that is is not read."""
         price = item.price
+        if price.usage_type == METERED and not price.metered:
+            unknown = Measured(None, Basis.STRIPE, problem=_OLD)
+            return ItemCost(item, _label(item), unknown)
         if not price.metered:
             quantity = _ONE if item.quantity is None else Decimal(item.quantity)
             return ItemCost(item, _label(item), Measured(quantity, Basis.QUANTITY))

@@ -63,7 +63,7 @@ class OtherPrices:
             for each in cost.items
             if self._belongs(each.item) or _bills_same(each, prices)
         ]
-        fees = [each for each in gone if not each.metered]
+        fees = [each for each in gone if each.is_fee]
         quantity = fees[0].item.quantity if len(fees) == 1 else None
         new = [_item(each, cost, quantity) for each in prices]
         kept = [each.label for each in cost.items if each not in gone]
@@ -211,7 +211,7 @@ def _replaced(
 ) -> tuple[ItemCost, ...]:
     """Return the items that a price takes the place of."""
     like = [each for each in items if _is_like(each.item.price, price)]
-    fees = [each for each in items if not each.metered]
+    fees = [each for each in items if each.is_fee]
     if like or price.metered or not fees:
         return tuple(like)
     if len(fees) > 1:

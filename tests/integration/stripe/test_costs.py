@@ -26,6 +26,7 @@ from meterdeck.core.model.usage import (
     Tenant,
     TenantId,
 )
+from meterdeck.core.model.what_if import WhatIf
 from meterdeck.core.services.engine import Engine
 
 
@@ -204,6 +205,37 @@ async def test_what_cannot_be_told_is_said_and_in_no_total(shop: Shop) -> None:
     assert ended.problem == "its subscription has ended: nothing is billed any more"
     never = await shop.engine.costs.of(but(tenant, subscription=""))
     assert never.problem == "it has no subscription in Stripe: nothing is billed"
+
+
+async def test_a_metered_price_of_before_meters_is_no_fee(context: Context) -> None:
+    """Nobody knows here how much was used: not once its amount, and no plan's fee."""
+    now, month = int(datetime.now(UTC).timestamp()), {"interval": "month"}
+    period = {"current_period_start": now - 9, "current_period_end": now + 86_400}
+    sold = {"currency": "usd", "active": True, "unit_amount": 1000}
+    old = {**sold, "id": "price_1", "recurring": {**month, "usage_type": "metered"}}
+    fee = {**sold, "id": "price_2", "recurring": {**month, "usage_type": "licensed"}}
+    other = {**fee, "id": "price_3", "unit_amount": 3000, "product": "prod_3"}
+    items = [{"id": each["id"], "price": each, **period} for each in (old, fee)]
+    subscription = {"id": "sub_1", "status": "active", "items": {"data": items}}
+
+    def choose(asked: Asked) -> Reply:
+        if asked.path == "/v1/prices":
+            return page(other)
+        return answer(subscription)
+
+    acme = Tenant(TenantId("acme"), "Acme", "cus_1", "sub_1")
+    async with FaultServer(choose=choose) as server:
+        options = StripeOptions(Secret("sk_test_1"), api_base=server.base_url)
+        async with Engine(replace(context, stripe=options)) as engine:
+            cost = await engine.costs.of(acme)
+            found = await engine.costs.imagine(cost, WhatIf(prices=("dear",)))
+
+    assert cost.items[0].problem.startswith("its price is metered and has no meter")
+    assert (str(cost.totals[0].so_far), cost.totals[0].unknown) == ("10.00 USD", 1)
+    assert (str(found.after.totals[0].so_far), found.after.totals[0].unknown) == (
+        "30.00 USD",
+        1,
+    )
 
 
 async def test_while_stripe_is_away_prices_are_those_of_before(shop: Shop) -> None:
