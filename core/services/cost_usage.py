@@ -29,6 +29,8 @@ _WHOSE = (
     "meterdeck has sent nothing of it: where the application reports usage itself,"
     " it is in this twice"
 )
+_NEGATIVE = "they were taken back: no negative events are sent"
+_GONE = "their counter is gone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +113,14 @@ class CostUsage:
                 return Measured(None, Basis.COUNTER, problem=broken)
         total, notes = Decimal(0), list(_notes(metered.meter))
         for subject, record in zip(subjects, records, strict=True):
-            units = (record.used or 0) + record.offset - record.reserved
-            total += _scaled(units, subject.resource)
+            flying = record.claim.units if record.claim is not None else 0
+            sent = record.reported + record.parked + flying
+            coming = _coming(record, subject.resource)
+            total += _scaled(sent + coming, subject.resource)
+            if (kept := coming - record.waiting) > 0:
+                stays = group_quantity(kept, subject.resource.scale)
+                why = _NEGATIVE if record.used is not None else _GONE
+                notes.append(f"{stays} of it stay billed, though {why}")
             if record.parked:
                 parked = group_quantity(record.parked, subject.resource.scale)
                 notes.append(
@@ -156,7 +164,7 @@ class CostUsage:
         counters = [each for one in subjects for each in _within(one, period)]
         records = await self._records.read([each.counter for each in counters])
         units = [
-            _scaled(_waiting(record, period), subject.resource)
+            _scaled(_waiting(record, period, subject.resource), subject.resource)
             for subject, record in zip(counters, records, strict=True)
         ]
         begun = any(record.sequence for record in records)
@@ -183,11 +191,21 @@ def _within(subject: Subject, period: Period) -> list[Subject]:
     return found
 
 
-def _waiting(record: BillingRecord, period: Period) -> int:
-    waiting = record.waiting if record.used is not None else 0
+def _waiting(record: BillingRecord, period: Period, resource: Resource) -> int:
     claim = record.claim
     flying = claim is not None and claim.event.timestamp in period
-    return waiting + (claim.units if claim is not None and flying else 0)
+    coming = _coming(record, resource)
+    return coming + (claim.units if claim is not None and flying else 0)
+
+
+def _coming(record: BillingRecord, resource: Resource) -> int:
+    """Return the units that the next events bring, less than none if taken back.
+
+    None are sent of a counter that is gone, nor any taken back without negative events.
+    """
+    if record.used is None:
+        return 0
+    return record.waiting if resource.negative_events else max(0, record.waiting)
 
 
 def _scaled(units: int, resource: Resource) -> Decimal:

@@ -23,11 +23,14 @@ from meterdeck.core.model.context import Context, Secret, StripeOptions
 from meterdeck.core.model.costs import Basis
 from meterdeck.core.model.delivery import Verdict
 from meterdeck.core.model.usage import (
+    Resource,
     Tenant,
     TenantId,
 )
 from meterdeck.core.model.what_if import WhatIf
 from meterdeck.core.services.engine import Engine
+
+STAY = "30 of it stay billed, though they were taken back: no negative events are sent"
 
 
 async def test_every_form_of_price_comes_to_stripes_preview_in_every_currency(
@@ -186,6 +189,52 @@ async def test_a_counter_is_reckoned_without_what_is_reserved_or_not_to_be_bille
     assert item.measured.notes == (
         "30 of it are in events that need somebody, and are not billed before",
     )
+
+
+@pytest.mark.parametrize(
+    ("resource", "basis", "notes"),
+    [
+        (RESOURCES[0], Basis.COUNTER, (STAY,)),
+        (MONTHLY, Basis.STRIPE_AND_UNSENT, ()),
+    ],
+    ids=["the same period", "another period"],
+)
+async def test_what_was_taken_back_stays_billed_without_negative_events(
+    shop: Shop, resource: Resource, basis: Basis, notes: tuple[str, ...]
+) -> None:
+    """Stripe's preview says the same, and goes on doing so until more is used."""
+    tenant = await shop.tenant("acme", shop.price(resource.meter, unit_amount=100))
+    subject = await shop.billed.subject("acme", resource)
+    unit = 10**resource.scale
+    await shop.billed.bill(subject, 100 * unit)
+    await shop.billed.redis.decrby(shop.billed.key(subject), 30 * unit)
+    kept = replace(resource, negative_events=False)
+
+    async with Engine(replace(shop.billed.context, resources=(kept,))) as engine:
+        (item,) = (await engine.costs.of(tenant)).items
+        preview = await engine.costs.preview(tenant)
+
+    assert (so_far(item), item.measured.basis) == ("100.00 USD", basis)
+    assert preview.subtotal == 10_000
+    assert item.measured.notes == notes
+
+
+async def test_what_was_billed_of_a_counter_that_is_gone_stays_billed(
+    shop: Shop,
+) -> None:
+    """Nobody gave it back: no event takes it back, and it is no period without use."""
+    tenant = await shop.tenant("acme", shop.price("units", unit_amount=100))
+    subject = await shop.billed.subject("acme", RESOURCES[0])
+    await shop.billed.bill(subject, 100_000)
+    await shop.billed.redis.delete(shop.billed.key(subject))
+
+    (item,) = (await shop.engine.costs.of(tenant)).items
+
+    assert so_far(item) == "100.00 USD"
+    assert item.measured.notes == (
+        "100 of it stay billed, though their counter is gone",
+    )
+    assert (await shop.engine.costs.preview(tenant)).subtotal == 10_000
 
 
 async def test_what_cannot_be_told_is_said_and_in_no_total(shop: Shop) -> None:
