@@ -45,7 +45,8 @@ def with_usage(cost: TenantCost, wanted: WhatIf) -> TenantCost:
     """Return the cost if this were used, and all else were the same.
 
     Raises:
-        BadInput: Nothing of the subscription bills one of the names.
+        BadInput: Nothing of the subscription bills one of the names; or one that is
+            billed together with others was named alone.
     """
     for name in wanted.usage:
         if not any(_is_called(each, name) for each in cost.items):
@@ -59,10 +60,9 @@ def with_usage(cost: TenantCost, wanted: WhatIf) -> TenantCost:
 
 
 def _with_usage(item: ItemCost, wanted: WhatIf, cost: TenantCost) -> ItemCost:
-    given = [units for name, units in wanted.usage.items() if _is_called(item, name)]
-    if not given:
+    units = _given(item, wanted.usage)
+    if units is None:
         return item
-    units = given[-1]
     if not wanted.so_far:
         forecast = Forecast(units, ForecastBasis.GIVEN)
         if item.measured.quantity is not None and units < item.measured.quantity:
@@ -75,6 +75,26 @@ def _with_usage(item: ItemCost, wanted: WhatIf, cost: TenantCost) -> ItemCost:
     decimals = max(0, -_exponent(units))
     forecast_ = forecast_of(item.item, measured, cost.at, decimals)
     return replace(item, measured=measured, forecast=forecast_)
+
+
+def _given(item: ItemCost, usage: Mapping[str, Decimal]) -> Decimal | None:
+    """Return what all that an item bills is said to use; None where nothing is said.
+
+    What each of several resources uses is not known, only what they use in all.
+    """
+    names = {name for name in usage if _is_called(item, name)}
+    if not names:
+        return None
+    if names == {item.event_name}:
+        return usage[item.event_name]
+    several = len(item.resources) > 1
+    if names == set(item.resources) and not (several and item.measured.level):
+        return sum((usage[name] for name in names), Decimal(0))
+    together = ", ".join(item.resources)
+    raise BadInput(
+        f"{item.label} bills {together} together; say what is used of it in all, as"
+        f" {item.event_name}"
+    )
 
 
 def _is_called(item: ItemCost, name: str) -> bool:

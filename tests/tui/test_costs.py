@@ -19,6 +19,7 @@ from meterdeck.core.model.costs import (
 )
 from meterdeck.core.model.fleet_update import WatchUpdate
 from meterdeck.core.model.prices import PerUnit, PriceInfo
+from meterdeck.core.model.usage import ResourceName
 from meterdeck.core.model.what_if import WhatIf
 
 ACME = tenant("acme", "Acme Robotics")
@@ -126,6 +127,18 @@ async def test_what_if_shows_the_difference_while_typing() -> None:
         assert operator.engine.costs.asked[-1] == wanted
         await operator.press("escape")
         assert "What if" not in operator.text()
+
+
+async def test_what_if_asks_what_resources_on_one_meter_use_together() -> None:
+    """What is typed beside the meter's name is for all that it counts."""
+    both = replace(COST.items[1], label="m", resources=(API.name, ResourceName("b")))
+    async with operating(fleet(), size=(80, 24)) as operator:
+        await opened(operator, replace(COST, items=(both,)))
+        await operator.press("w", "down", "down", "down")
+        await operator.type("500,000")
+        wanted = WhatIf(usage={"m": Decimal(500_000)})
+
+        await operator.until(lambda: operator.engine.costs.asked[-1:] == [wanted])
 
 
 async def test_what_if_says_what_cannot_be_told() -> None:

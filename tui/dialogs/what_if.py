@@ -167,7 +167,9 @@ class WhatIfDialog(Dialog[None]):
                 continue
             scale = self._scale(item)
             units = exact_amount(parse_quantity(text, scale), scale)
-            yield (item.resources[0] if item.resources else item.event_name), units
+            # Of several resources on one meter their sum is asked for.
+            alone = len(item.resources) == 1
+            yield (item.resources[0] if alone else item.event_name), units
 
     def _scale(self, item: ItemCost) -> int:
         known = self._picture.context.resources

@@ -1,15 +1,18 @@
 """What if: another plan, another price, another usage of the running period."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 from tests.support.billed import MONTHLY
-from tests.support.shop import Shop, so_far
+from tests.support.shop import RESOURCES, Shop, so_far
 
 from meterdeck.core.errors import BadInput, NotFound, Refused
 from meterdeck.core.model.costs import Basis
 from meterdeck.core.model.prices import KEY_MARK
+from meterdeck.core.model.usage import ResourceName
 from meterdeck.core.model.what_if import WhatIf
+from meterdeck.core.services.engine import Engine
 
 
 async def test_another_plan_brings_its_own_prices_and_leaves_what_no_plan_names(
@@ -92,3 +95,30 @@ async def test_another_usage_is_for_the_whole_period_or_up_to_now(shop: Shop) ->
         await costs.what_if(tenant, WhatIf(usage={"units": Decimal(1)}))
     with pytest.raises(BadInput, match="bills volume; it bills: units"):
         await costs.what_if(tenant, WhatIf(usage={"volume": Decimal(1)}))
+
+
+async def test_of_resources_on_one_meter_it_is_said_what_they_use_together(
+    shop: Shop,
+) -> None:
+    """One of them alone says nothing of the sum, in whatever order they are named."""
+    units = RESOURCES[0]
+    batch = replace(units, name=ResourceName("batch"), meter="requests")
+    calls = replace(units, name=ResourceName("calls"), meter="requests")
+    tenant = await shop.tenant("acme", shop.price("requests", unit_amount=100))
+    context = replace(shop.billed.context, resources=(calls, batch))
+
+    async with Engine(context) as engine:
+        await engine.usage.consume("acme", {"calls": 1_000, "batch": 2_000})
+        before = await engine.costs.of(tenant)
+
+        async def used(**usage: int) -> str:
+            named = {name: Decimal(each) for name, each in usage.items()}
+            found = await engine.costs.imagine(before, WhatIf(usage=named))
+            return str(found.after.totals[0].at_end)
+
+        assert await used(calls=10, batch=20) == "30.00 USD"
+        assert await used(batch=20, calls=10) == "30.00 USD"
+        assert await used(requests=30) == "30.00 USD"
+        for name in ("calls", "batch"):
+            with pytest.raises(BadInput, match="calls, batch together"):
+                await used(**{name: 20})
