@@ -41,6 +41,7 @@ class StripePricing:
         found = read.subscription(raw)
         items = tuple([_item(entry) for entry in await self._items(raw)])
         trial_end = read.moment(raw, "trial_end")
+        pause = read.inner(raw, "pause_collection")
         return BilledSubscription(
             found.id,
             found.customer_id,
@@ -54,6 +55,8 @@ class StripePricing:
             canceled_at=read.moment(raw, "canceled_at"),
             by_invoice=read.text(raw, "collection_method") == "send_invoice",
             invoice=_invoice(read.inner(raw, "latest_invoice")),
+            pause=read.text(pause, "behavior"),
+            resumes_at=read.moment(pause, "resumes_at"),
         )
 
     async def price(self, price_id: str) -> PriceInfo:

@@ -65,6 +65,9 @@ class BilledSubscription:
         canceled_at: When somebody asked for its end.
         by_invoice: Whether the customer is sent invoices; else charged by itself.
         invoice: The newest one; None where there is none.
+        pause: What becomes of its invoices while collection is paused, in Stripe's
+            word: void, keep_as_draft or mark_uncollectible. Empty: it is not paused.
+        resumes_at: When that ends; None: not by itself.
     """
 
     id: str
@@ -79,6 +82,8 @@ class BilledSubscription:
     canceled_at: datetime | None = None
     by_invoice: bool = False
     invoice: LatestInvoice | None = None
+    pause: str = ""
+    resumes_at: datetime | None = None
 
     @property
     def ended(self) -> bool:

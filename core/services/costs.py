@@ -21,6 +21,12 @@ from meterdeck.core.services.recent import make_room
 from meterdeck.core.services.usage import UsageService
 
 _MOST_REMEMBERED = 1_000
+_PAUSED = {
+    "void": "its invoices are voided, and nobody pays for it",
+    "keep_as_draft": "its invoices stay drafts, and are paid later if at all",
+    "mark_uncollectible": "its invoices are uncollectible, and nobody is charged",
+}
+"""By Stripe's word for what becomes of invoices while collection is paused."""
 
 
 class Costs:
@@ -186,6 +192,12 @@ def _notes(found: BilledSubscription) -> list[str]:
     if found.trial_end is not None:
         day = found.trial_end.date().isoformat()
         notes.append(f"on trial until {day}: usage is free, and fees are billed then")
+    if found.pause:
+        until = ""
+        if found.resumes_at is not None:
+            until = f" until {found.resumes_at.date().isoformat()}"
+        words = _PAUSED.get(found.pause, "its invoices are not collected as usual")
+        notes.append(f"payment is paused{until}: {words}")
     if found.discounted:
         notes.append("a discount lowers its invoices, which is not reckoned here")
     return notes

@@ -361,6 +361,35 @@ async def test_a_summary_that_is_refused_leaves_the_other_items(
     assert cost.totals[0].unknown == 1
 
 
+@pytest.mark.parametrize(
+    ("behavior", "words"),
+    [
+        ("void", "its invoices are voided"),
+        ("keep_as_draft", "its invoices stay drafts"),
+        ("mark_uncollectible", "its invoices are uncollectible"),
+    ],
+)
+async def test_of_paused_payment_it_is_said_what_becomes_of_the_invoices(
+    shop: Shop, behavior: str, words: str
+) -> None:
+    """The amounts are what they were; and after the pause nothing is said."""
+    tenant = await shop.tenant("acme", shop.price(unit_amount=9900))
+    now = await server_time(shop.billed.redis)
+    ends = now + timedelta(days=7)
+    pause = {"behavior": behavior, "resumes_at": int(ends.timestamp())}
+    path = f"/v1/subscriptions/{tenant.subscription}"
+    shop.stripe.local.call("POST", path, {"pause_collection": pause})
+
+    cost = await shop.engine.costs.of(tenant)
+    shop.stripe.local.call("POST", path, {"pause_collection": ""})
+    after = await shop.engine.costs.of(tenant)
+
+    (note,) = cost.notes
+    assert f"payment is paused until {ends.date().isoformat()}: {words}" in note
+    assert [so_far(each) for each in cost.items] == ["99.00 USD"]
+    assert after.notes == ()
+
+
 async def test_on_trial_usage_is_free(shop: Shop) -> None:
     """Stripe's preview has the fee that begins when the trial ends, and no usage."""
     now = await server_time(shop.billed.redis)
