@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
 from datetime import timedelta
@@ -135,6 +136,7 @@ class LetterCalls:
         operation_id: str,
     ) -> Reply:
         """Take a step of cancelling an event."""
+        compensated = compensation_id(letter.event.identifier)
         own: list[Argument] = [
             step,
             letter.event.identifier,
@@ -153,6 +155,7 @@ class LetterCalls:
             operation_id,
             own,
             what="cancelling the event",
+            more_keys=[self._layout.operation(letter.tenant, compensated)],
         )
 
     async def repair(
@@ -255,6 +258,12 @@ class LetterCalls:
         at = to_milliseconds(await server_time(self._redis))
         with redis_errors():
             await self._redis.zadd(key, {name_bytes(tenant): at}, gt=True)
+
+
+def compensation_id(identifier: str) -> str:
+    """Return the operation id under which an event is compensated, by whomever."""
+    name = identifier.encode("utf-8", "surrogateescape")
+    return f"compensate-{hashlib.sha256(name).hexdigest()[:40]}"
 
 
 def is_queued(identifier: str) -> bool:

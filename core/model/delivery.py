@@ -213,6 +213,11 @@ class Letter:
     doing: str = ""
     level: str = ""
 
+    @property
+    def is_cancelling(self) -> bool:
+        """Whether cancelling it was begun, and what came of it is not known yet."""
+        return self.doing == "cancelling"
+
 
 @dataclass(frozen=True, slots=True)
 class Confirmation:

@@ -94,6 +94,8 @@ def _not_taken_back(
             "was not sent by a worker, so no counter is billed by it;"
             " cancel it in Stripe's dashboard"
         )
+    if event.letter and event.letter.is_cancelling:
+        return _while_cancelling(change)
     if change is EventChange.COMPENSATE:
         return _not_compensated(event)
     if change is EventChange.REBILL and event.line.source is EventSource.QUEUE:
@@ -144,6 +146,13 @@ def _not_resolved(event: LedgerEvent) -> str:
     if event.state is EventState.AMBIGUOUS:
         return "does not wait any more: it was resolved before, or was a test"
     return f"is {STATE_WORDS[event.state]}; only an ambiguous event is resolved"
+
+
+def _while_cancelling(change: EventChange) -> str:
+    """Say why it has to be ended first; that can be done at any time."""
+    if change in CANCELS:
+        return ""
+    return "is being cancelled; cancel it again, which ends that"
 
 
 def _not_compensated(event: LedgerEvent) -> str:

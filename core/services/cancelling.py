@@ -7,7 +7,7 @@ from dataclasses import replace
 from meterdeck.core.adapters.letter_fields import letter_of
 from meterdeck.core.adapters.stripe_gateway import StripeGateway
 from meterdeck.core.errors import NotFound, Refused, StripeRefused, UnknownOutcome
-from meterdeck.core.model.cancelling import CancelOutcome
+from meterdeck.core.model.cancelling import Cancellation, CancelOutcome
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.corrections import Corrected
 from meterdeck.core.model.delivery import CANCEL_WINDOW, EventState, Letter
@@ -15,9 +15,6 @@ from meterdeck.core.model.event_changes import EventPlan
 from meterdeck.core.model.windows import WindowKind
 from meterdeck.core.services.change_calls import Signature
 from meterdeck.core.services.letters import Letters
-
-CANCELLING = "cancelling"
-"""What a letter is `doing` while Stripe is asked."""
 
 
 class Cancelling:
@@ -44,12 +41,14 @@ class Cancelling:
         """
         if self._gateway is None:
             raise Refused(f"context {self._context.name} has no Stripe to ask")
-        if letter.doing != CANCELLING:
+        asked_before = letter.is_cancelling
+        if not asked_before:
             begun = await self._letters.begin_cancel(
                 letter, rebill=rebill, signature=signature
             )
             if begun.replayed and not await self._goes_on(letter):
                 return begun
+            asked_before = begun.replayed
         event = letter.event
         asked = await self._gateway.cancel(event.event_name, event.identifier)
         if asked.outcome is CancelOutcome.UNKNOWN:
@@ -62,8 +61,7 @@ class Cancelling:
         )
         if not cancelled:
             raise StripeRefused(
-                f"Stripe did not cancel it, and it stays billed: {asked.message};"
-                " compensate it instead",
+                _not_cancelled(asked, asked_before=asked_before),
                 request_id=asked.request_id,
             )
         return done
@@ -81,7 +79,18 @@ class Cancelling:
                 "Stripe refused this cancellation before, and the event stays billed;"
                 " compensate it instead"
             ) from gone
-        return now.doing == CANCELLING
+        return now.is_cancelling
+
+
+def _not_cancelled(asked: Cancellation, *, asked_before: bool) -> str:
+    """Say what stays billed. After a day Stripe forgets what it has cancelled."""
+    said = f"Stripe did not cancel it, and it stays billed: {asked.message}"
+    if asked_before:
+        return (
+            f"{said}; when Stripe was asked before, it may have cancelled it: see by"
+            " meterdeck reconcile whether it counts it, and compensate it if it does"
+        )
+    return f"{said}; compensate it instead"
 
 
 def cancel_letter(plan: EventPlan) -> Letter:

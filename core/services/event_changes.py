@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from contextlib import suppress
 from dataclasses import replace
 
+from meterdeck.core.adapters.letter_calls import compensation_id
 from meterdeck.core.adapters.letter_fields import letter_of
 from meterdeck.core.adapters.redis_client import Redis, enter_write, server_time
 from meterdeck.core.errors import NotFound, Refused, Unreachable
@@ -130,6 +130,9 @@ class EventChanges:
         if change is EventChange.COMPENSATE:
             return await self._compensate(plan, signature)
         if change in CANCELS:
+            # One that is done, or begun, has left a letter, which knows more.
+            if plan.problem and event.letter is None:
+                raise Refused(plan.problem)
             rebill = change is EventChange.REBILL
             letter = cancel_letter(plan)
             return await self._cancelling.cancel(letter, signature, rebill=rebill)
@@ -147,10 +150,11 @@ class EventChanges:
         units = line.units
         assert units is not None  # the plan has no problem
         counter = CounterId(line.tenant, line.resource, line.period)
-        name = line.event.identifier.encode("utf-8", "surrogateescape")
-        digest = hashlib.sha256(name).hexdigest()
-        own = replace(signature, operation_id=f"compensate-{digest[:40]}")
-        return await self._letters.compensate(counter, units, own)
+        identifier = line.event.identifier
+        own = replace(signature, operation_id=compensation_id(identifier))
+        return await self._letters.compensate(
+            counter, units, own, identifier=identifier
+        )
 
     async def _note(self, plan: EventPlan, signature: Signature) -> None:
         """Write a line of it; the change is made, whether that works or not."""

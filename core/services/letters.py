@@ -13,7 +13,7 @@ from meterdeck.core.errors import BadInput, Conflict, NotFound, Refused
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.corrections import Corrected
 from meterdeck.core.model.delivery import EventState, Letter, LetterSource
-from meterdeck.core.model.names import check_id
+from meterdeck.core.model.names import check_id, name_bytes
 from meterdeck.core.model.periods import ENDLESS, Period
 from meterdeck.core.model.text import visible
 from meterdeck.core.model.usage import CounterId
@@ -28,6 +28,7 @@ _WORDS = {
     "ambiguous": "is ambiguous: say first whether Stripe has it",
     "cancelled": "was cancelled",
     "cancelling": "is being cancelled",
+    "compensated": "was compensated: its units are taken off already",
     "accepted": "was accepted",
     "in_flight": "is in flight",
     "queue": "is of the queue, not of a counter",
@@ -141,19 +142,29 @@ class Letters(LetterReading):
         return _corrected(reply)
 
     async def compensate(
-        self, counter: CounterId, units: int, signature: Signature
+        self,
+        counter: CounterId,
+        units: int,
+        signature: Signature,
+        *,
+        identifier: str = "",
     ) -> Corrected:
         """Take units back that were billed: the next event of the counter is less.
 
         Stripe gets a negative event where nothing else waits; below 0 they are billed.
+
+        Args:
+            identifier: Of the event whose units they are; empty: of none.
         """
         if counter.period == ENDLESS.label:
             raise BadInput(
                 f"{visible(counter.resource)} is a gauge, whose level is billed;"
                 " set its level instead"
             )
-        own: list[Argument] = ["compensate", -units, "", 0]
-        return _corrected(await self._repair(counter, own, signature))
+        own: list[Argument] = ["compensate", -units, "", 0, name_bytes(identifier)]
+        reply = await self._repair(counter, own, signature)
+        _check_state(reply, identifier)
+        return _corrected(reply)
 
     async def repair(
         self,
@@ -170,7 +181,7 @@ class Letters(LetterReading):
             Conflict: The record does not say `expected`.
         """
         end = 0 if period == ENDLESS else to_milliseconds(self._kept_until(period))
-        own: list[Argument] = ["repair", delta, expected, end]
+        own: list[Argument] = ["repair", delta, expected, end, ""]
         reply = await self._repair(counter, own, signature)
         if reply[0] == b"conflict":
             what = f"what {visible(counter.tenant)} was billed of {counter.resource}"
@@ -219,12 +230,10 @@ class Letters(LetterReading):
 
 def _check(reply: Reply, letter: Letter) -> None:
     identifier = visible(letter.event.identifier)
+    _check_state(reply, letter.event.identifier)
     match reply[0]:
         case b"none":
             raise no_letter(letter.tenant, letter.event.identifier)
-        case b"state":
-            state = reply[1].decode()
-            raise Refused(f"event {identifier} {_WORDS.get(state, state)}")
         case b"gone":
             raise Refused(
                 f"there is no billing record of event {identifier} (any more);"
@@ -235,6 +244,12 @@ def _check(reply: Reply, letter: Letter) -> None:
                 f"event {identifier} was sent more than 24 hours ago, and Stripe"
                 " cancels it no more; compensate it instead"
             )
+
+
+def _check_state(reply: Reply, identifier: str) -> None:
+    if reply[0] == b"state":
+        state = reply[1].decode()
+        raise Refused(f"event {visible(identifier)} {_WORDS.get(state, state)}")
 
 
 def _corrected(reply: Reply) -> Corrected:

@@ -1,6 +1,7 @@
 -- cancel_event: the two steps around Stripe's cancelling of an event that it accepted.
 --
--- KEYS, ARGV[1..10] and replies as in signed.lua, and
+-- KEYS, ARGV[1..10] and replies as in signed.lua, and a last key:
+--          string  what is kept of the operation id under which it is compensated
 -- ARGV[11] begin    write down that it is to be cancelled; then ask Stripe
 --          end      Stripe has cancelled it
 --          give_up  Stripe has not, and will not
@@ -13,6 +14,8 @@
 -- ARGV[21] ms after it for which an event can be cancelled
 -- Also replies (every element a string):
 --   late   it was sent too long ago to be cancelled
+--   state, compensated   its units are taken off already
+-- That id is kept no shorter than an event can be cancelled, so it is seen in time.
 -- While Stripe is asked, the letter is `accepted` and has `doing` = `cancelling`: whoever
 -- finds it so after a crash asks Stripe again, and ends it. Each step is done once a
 -- letter, and each writes its audit entry; give each an operation id of its own.
@@ -32,7 +35,7 @@ local number = number_of(identifier)
 -- An event of the queue has no counter: nothing beside it says what it billed.
 local queued = not number
 if queued and rebill == '1' then return {'bad', 'whether it is billed again'} end
-local done = unsigned('event:cancel', 11)
+local done = unsigned('event:cancel', 11, 1)
 if done then return done end
 local letter, wrong = read_letter(letters_key, identifier)
 if wrong then return wrong end
@@ -41,6 +44,7 @@ if broken then return broken end
 
 local function begin()
   if letter then return {'state', letter.doing or letter.state} end
+  if redis.call('EXISTS', KEYS[#KEYS]) == 1 then return {'state', 'compensated'} end
   if not queued then
     if not record.there or record.seq < number then return {'gone'} end
     if record.in_flight == identifier then return {'state', 'in_flight'} end

@@ -7,18 +7,27 @@
 -- ARGV[13] the value that the operator saw; empty: any
 -- ARGV[14] ms at which a billing record that is made expires, if it has no expiry
 --          (0: never)
+-- ARGV[15] identifier of the event whose units they are; empty: of none
 -- Also replies (every element a string):
 --   conflict, value now   it is not the value that the operator saw
+--   state, which          the event has a letter: Stripe does not count it, or is being
+--                         asked to cancel it
 
 local ACTIONS = {compensate = 'event:compensate', repair = 'billing:repair'}
 local what, delta = ARGV[OWN + 1], whole(ARGV[OWN + 2])
 local expected, expires = ARGV[OWN + 3], not_negative(ARGV[OWN + 4])
+local identifier = ARGV[OWN + 5]
 if not ACTIONS[what] then return {'bad', 'what is to be done'} end
 if not delta then return {'bad', 'what is added'} end
 if expected ~= '' and not whole(expected) then return {'bad', 'expected value'} end
 if not expires then return {'bad', 'expiry'} end
-local done = unsigned(ACTIONS[what], 4)
+local done = unsigned(ACTIONS[what], 5)
 if done then return done end
+if identifier ~= '' then
+  local letter, wrong = read_letter(letters_key, identifier)
+  if wrong then return wrong end
+  if letter then return {'state', letter.doing or letter.state} end
+end
 local record, broken = read_record(bill_key)
 if broken then return broken end
 if not record.there and what == 'compensate' then return {'gone'} end

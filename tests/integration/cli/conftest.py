@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import redis
+from tests.integration.cli.shop import Shop
 from tests.support.schemas import problems
 from tests.support.stripe_account import Seller
 
@@ -205,3 +206,20 @@ def stripe_cli(
     )
     cli.config.write_text(text)
     return cli
+
+
+@pytest.fixture
+def shop(
+    stripe_cli: CommandLine,
+    stripe_server: tuple[Seller, str],
+    store: redis.Redis,
+    acme: str,
+) -> Shop:
+    """Acme with a meter and a customer in Stripe, and a billing cycle."""
+    seller, _ = stripe_server
+    seller.meter()
+    customer = seller.customer()
+    cycle = {"anchor": "1793491200", "interval": "month", "interval_count": "1"}
+    entry: dict[Any, Any] = {"customer": customer, **cycle}
+    store.hset("meterdeck:tenant:acme", mapping=entry)
+    return Shop(stripe_cli, store, customer)

@@ -10,6 +10,7 @@ from tests.support.raw import ask, expiry_ms
 from tests.support.restricted import restricted
 
 from meterdeck.core.adapters.billing_holds import BillingHolds
+from meterdeck.core.adapters.letter_calls import compensation_id
 from meterdeck.core.adapters.letter_fields import letter_of
 from meterdeck.core.adapters.redis_client import Redis
 from meterdeck.core.errors import (
@@ -221,6 +222,27 @@ async def test_what_is_compensated_goes_out_as_a_negative_event(
     assert (done.offset, done.reported) == (-3, 5)
     assert (await till.claim()).event.value == "-3"
     assert await trail(changes) == [("event:compensate", "0", "-3")]
+
+
+async def test_an_event_is_taken_off_once_whoever_comes_first(
+    till: Till, letters: Letters
+) -> None:
+    """What is being cancelled, or was, is not compensated, and what was compensated is
+    not cancelled: the scripts see it, whatever those who call them have read."""
+    first, second = await sent(till, 3), await sent(till, 5)
+    who, name = till.wanted.counter, second.event.identifier
+    await letters.begin_cancel(first, rebill=False, signature=signed("op-1"))
+    own = first.event.identifier
+    for state in ("is being cancelled", "was cancelled"):
+        with pytest.raises(Refused, match=state):
+            await letters.compensate(who, 3, signed("op-2"), identifier=own)
+        await letters.end_cancel(first, cancelled=True, signature=signed("op-1"))
+
+    taken = signed(compensation_id(name))
+    await letters.compensate(who, 5, taken, identifier=name)
+    with pytest.raises(Refused, match="was compensated: its units are taken off"):
+        await letters.begin_cancel(second, rebill=True, signature=signed("op-3"))
+    assert (await till.claim()).units == -5
 
 
 async def test_a_record_is_repaired_by_what_stripe_has(

@@ -1,0 +1,173 @@
+"""Events that were billed and are taken back on the command line, once each."""
+
+from datetime import timedelta
+
+import pytest
+from tests.integration.cli.shop import Shop
+from tests.support.stripe_account import Seller
+
+WHY = ("--reason", "asked for")
+NO_STRIPE = ("--stripe-api-base", "http://127.0.0.1:1")
+
+
+def test_a_cancelled_event_is_not_billed_again(
+    shop: Shop, stripe_server: tuple[Seller, str]
+) -> None:
+    """Stripe is asked, the counter stays; the same operation is done once."""
+    event = shop.bill(1250).event
+    words = ("cancel", event.identifier, *WHY)
+
+    dry = shop.cli(*words, "--dry-run")
+    before = shop.cli("events", "--json").json["events"][0]["state"]
+    done = shop.cli(*words, "--operation-id", "c-1", "--json").json
+    again = shop.cli(*words, *NO_STRIPE, "--operation-id", "c-1", "--json").json
+    refused = shop.cli(*words)
+
+    assert (dry.code, before) == (0, "accepted")
+    assert (done["replayed"], again["replayed"]) == (False, True)
+    assert (refused.code, refused.out) == (1, "")
+    assert "was cancelled or compensated before; there is nothing to" in refused.err
+    (listed,) = shop.cli("events", "--state", "cancelled", "--json").json["events"]
+    assert listed["identifier"] == event.identifier
+    assert shop.unsent() == 0
+    (entry,) = shop.cli("audit", "acme", "-n", "1", "--json").json["entries"]
+    assert (entry["action"], entry["reason"]) == ("event:cancel", "asked for")
+    with pytest.raises(Exception, match="already cancelled"):
+        stripe_server[0].local.call(
+            "POST",
+            "/v1/billing/meter_event_adjustments",
+            {
+                "event_name": event.event_name,
+                "type": "cancel",
+                "cancel": {"identifier": event.identifier},
+            },
+        )
+
+
+def test_a_cancelled_event_is_billed_again_if_asked_for(shop: Shop) -> None:
+    """In a new event; where Stripe was away, cancelling again goes on from there."""
+    event = shop.bill(1250).event
+
+    away = shop.cli("cancel", event.identifier, "--rebill", *WHY, *NO_STRIPE)
+    held = shop.unsent()
+    done = shop.cli("cancel", event.identifier, "--rebill", *WHY)
+
+    assert (away.code, held) == (3, 0)
+    assert (done.code, done.err) == (0, "")
+    assert shop.unsent() == 1250
+
+
+def test_after_a_day_an_event_is_compensated(shop: Shop) -> None:
+    """Cancelling is refused in one sentence; a negative event goes out, once."""
+    claim = shop.bill(1250)
+    shop.age(claim, timedelta(hours=27, minutes=5))
+    identifier = claim.event.identifier
+
+    late = shop.cli("cancel", identifier, *WHY)
+    done = shop.cli("compensate", identifier, *WHY)
+    again = shop.cli("compensate", identifier, *WHY)
+
+    assert (late.code, late.out) == (1, "")
+    assert late.err == (
+        f"meterdeck: {identifier} cannot be cancelled: Stripe's 24 hours were over"
+        " 3 h 5 m ago; compensate it instead\n"
+    )
+    assert done.code == 0
+    assert (again.code, again.out) == (1, "")
+    assert shop.unsent() == -1250
+    story = shop.cli("event", identifier, "--json").json
+    assert story["event"]["state"] == "cancelled"
+    assert story["event"]["message"].startswith("compensated by ")
+
+
+def test_what_is_being_cancelled_is_not_compensated_besides(shop: Shop) -> None:
+    """Stripe was away in the middle: it says how to end that, and is taken off once."""
+    identifier = shop.bill(1250).event.identifier
+    away = shop.cli("cancel", identifier, *WHY, *NO_STRIPE)
+
+    refused = shop.cli("compensate", identifier, *WHY, "--operation-id", "b-1")
+    done = shop.cli("cancel", identifier, *WHY)
+    late = shop.cli("compensate", identifier, *WHY, "--operation-id", "b-2")
+
+    assert away.code == 3
+    assert (refused.code, refused.err) == (
+        1,
+        f"meterdeck: {identifier} is being cancelled; cancel it again,"
+        " which ends that\n",
+    )
+    assert (done.code, late.code) == (0, 1)
+    assert shop.unsent() == 0
+
+
+def test_what_was_compensated_is_not_cancelled_besides(shop: Shop) -> None:
+    """Also by a script, whose operation id could be of a cancellation that is done."""
+    identifier = shop.bill(1250).event.identifier
+    shop.cli("compensate", identifier, *WHY, "--operation-id", "a-1")
+
+    refused = [
+        shop.cli("cancel", identifier, *how, *WHY, "--operation-id", "b-1")
+        for how in ((), ("--rebill",))
+    ]
+
+    for each in refused:
+        assert (each.code, each.out) == (1, "")
+        assert "was cancelled or compensated before" in each.err
+    assert shop.unsent() == -1250
+
+
+def test_a_compensation_that_left_no_line_is_seen_by_a_cancellation(
+    shop: Shop,
+) -> None:
+    """Both are decided in Redis: of two people at once, one is refused."""
+    claim = shop.bill(1250)
+    identifier = claim.event.identifier
+    shop.cli("compensate", identifier, *WHY)
+    shop.age(claim, timedelta(0))  # as if its line had not been written
+
+    refused = shop.cli("cancel", identifier, *WHY)
+
+    assert (refused.code, refused.out) == (1, "")
+    assert "was compensated: its units are taken off already" in refused.err
+    assert shop.unsent() == -1250
+
+
+def test_a_cancellation_that_was_begun_is_ended_after_the_day(
+    shop: Shop, stripe_server: tuple[Seller, str]
+) -> None:
+    """Its answer was lost: Stripe is asked once more, and nothing is compensated."""
+    claim = shop.bill(1250)
+    event = claim.event
+    shop.cli("cancel", event.identifier, *WHY, *NO_STRIPE)
+    stripe_server[0].local.call(
+        "POST",
+        "/v1/billing/meter_event_adjustments",
+        {
+            "event_name": event.event_name,
+            "type": "cancel",
+            "cancel": {"identifier": event.identifier},
+        },
+    )
+    shop.age(claim, timedelta(hours=27))
+
+    refused = shop.cli("compensate", event.identifier, *WHY)
+    done = shop.cli("cancel", event.identifier, *WHY)
+
+    assert refused.code == 1
+    assert "cancel it again" in refused.err
+    assert (done.code, done.err) == (0, "")
+    assert shop.unsent() == 0
+
+
+def test_what_stripe_may_have_cancelled_is_looked_at_before_it_is_compensated(
+    shop: Shop, stripe_server: tuple[Seller, str]
+) -> None:
+    """After its day Stripe knows the event no more, cancelled or not."""
+    identifier = shop.bill(1250).event.identifier
+    shop.cli("cancel", identifier, *WHY, *NO_STRIPE)
+    stripe_server[0].local.advance_by(timedelta(hours=25))
+
+    refused = shop.cli("cancel", identifier, *WHY)
+
+    assert (refused.code, refused.out) == (1, "")
+    assert "when Stripe was asked before, it may have cancelled it" in refused.err
+    assert "see by meterdeck reconcile whether it counts it" in refused.err
