@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from meterdeck.core.errors import BadInput
 from meterdeck.core.model.delivery import Answer, EventState
-from meterdeck.core.model.event_changes import STATE_WORDS
+from meterdeck.core.model.event_changes import STATE_WORDS, doing_words
 from meterdeck.core.model.events import EventOutcome, EventSource, LoggedEvent
 from meterdeck.core.model.ledger import LedgerEvent
 from meterdeck.core.model.quantity import group_quantity, parse_quantity
@@ -55,6 +55,14 @@ def state_words(event: LedgerEvent) -> str:
     if repeated and event.state is EventState.ACCEPTED:
         return EventOutcome.DUPLICATE.value
     return STATE_WORDS[event.state]
+
+
+def said(event: LedgerEvent) -> str:
+    """Return what is being done about an event, else what was said of it; "": nothing.
+
+    It is foreign text.
+    """
+    return doing_words(event) or event.line.message
 
 
 def value_words(line: LoggedEvent) -> str:

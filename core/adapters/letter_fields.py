@@ -64,6 +64,7 @@ def read_letter(tenant: TenantId, identifier: bytes, raw: bytes) -> Letter | Non
         request_id=fields.get("request_id", ""),
         doing=fields.get("doing", ""),
         level=fields.get("level", ""),
+        rebill=fields.get("rebill") == "1",
     )
 
 

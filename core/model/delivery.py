@@ -193,6 +193,7 @@ class Letter:
         at: When it became what it is.
         reason: Stripe's words, or ours.
         doing: `cancelling` while Stripe is asked to cancel it; else empty.
+        rebill: Of one that is or was cancelled: its units are billed again.
         level: Of a gauge's event, label of the billing period whose level it is.
     """
 
@@ -212,6 +213,7 @@ class Letter:
     request_id: str = ""
     doing: str = ""
     level: str = ""
+    rebill: bool = False
 
     @property
     def is_cancelling(self) -> bool:

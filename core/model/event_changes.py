@@ -95,7 +95,7 @@ def _not_taken_back(
             " cancel it in Stripe's dashboard"
         )
     if event.letter and event.letter.is_cancelling:
-        return _while_cancelling(change)
+        return _while_cancelling(change, event)
     if change is EventChange.COMPENSATE:
         return _not_compensated(event)
     if change is EventChange.REBILL and event.line.source is EventSource.QUEUE:
@@ -148,11 +148,13 @@ def _not_resolved(event: LedgerEvent) -> str:
     return f"is {STATE_WORDS[event.state]}; only an ambiguous event is resolved"
 
 
-def _while_cancelling(change: EventChange) -> str:
-    """Say why it has to be ended first; that can be done at any time."""
-    if change in CANCELS:
+def _while_cancelling(change: EventChange, event: LedgerEvent) -> str:
+    """Say how it has to be ended first: as it was begun, and that at any time."""
+    begun = begun_cancel(event)
+    if change is begun:
         return ""
-    return "is being cancelled; cancel it again, which ends that"
+    how = " --rebill" if begun is EventChange.REBILL else ""
+    return f"is {doing_words(event)}; end that first: meterdeck cancel …{how}"
 
 
 def _not_compensated(event: LedgerEvent) -> str:
@@ -170,6 +172,24 @@ def _not_cancelled(windows: Sequence[Window], now: datetime) -> str:
             )
     return ""
 
+
+def begun_cancel(event: LedgerEvent) -> EventChange | None:
+    """Return which cancellation of an event was begun and not ended; None: none."""
+    if event.letter is None or not event.letter.is_cancelling:
+        return None
+    return EventChange.REBILL if event.letter.rebill else EventChange.CANCEL
+
+
+def doing_words(event: LedgerEvent) -> str:
+    """Return what is being done about an event beside its state; "" for nothing."""
+    begun = begun_cancel(event)
+    return "" if begun is None else _DOING_WORDS[begun]
+
+
+_DOING_WORDS = {
+    EventChange.CANCEL: "being cancelled, not to be billed again",
+    EventChange.REBILL: "being cancelled, to be billed again",
+}
 
 STATE_WORDS = {
     EventState.QUEUED: "queued",

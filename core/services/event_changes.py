@@ -19,6 +19,7 @@ from meterdeck.core.model.event_changes import (
     EventChange,
     EventChanged,
     EventPlan,
+    begun_cancel,
     problem_with,
 )
 from meterdeck.core.model.text import visible
@@ -130,8 +131,8 @@ class EventChanges:
         if change is EventChange.COMPENSATE:
             return await self._compensate(plan, signature)
         if change in CANCELS:
-            # One that is done, or begun, has left a letter, which knows more.
-            if plan.problem and event.letter is None:
+            # One that is done has left a letter: its operation id is told again.
+            if plan.problem and (event.letter is None or begun_cancel(event)):
                 raise Refused(plan.problem)
             rebill = change is EventChange.REBILL
             letter = cancel_letter(plan)

@@ -13,6 +13,7 @@ from textual.widgets import Button
 from meterdeck.core.errors import NotFound, UnknownOutcome
 from meterdeck.core.model.context import Mode
 from meterdeck.core.model.delivery import EventState
+from meterdeck.core.model.ledger import event_of_letter
 from meterdeck.core.model.ledger_sight import LedgerSight
 from meterdeck.tui.dialogs.event import EventDialog
 from meterdeck.tui.dialogs.outcome import OutcomeDialog
@@ -146,6 +147,33 @@ async def test_events_are_taken_back_and_resolved() -> None:
             ("compensate", ACCEPTED),
             ("not_counted", LOST),
         ]
+
+
+async def test_a_cancellation_that_was_begun_is_shown_and_ended_as_it_was() -> None:
+    """There is nothing to choose any more: its units are billed again, as was said."""
+    async with looking() as operator:
+        letter = ledger.letter(ledger.ACCEPTED, EventState.ACCEPTED)
+        begun = replace(letter, doing="cancelling", rebill=True)
+        story = ledger.story(ledger.ACCEPTED)
+        operator.engine.stories[ACCEPTED] = replace(
+            story, event=event_of_letter(begun, ledger.ACCEPTED)
+        )
+        operator.engine.seen = LedgerSight([], [begun])
+        await operator.sees("accepted: being cancelled, to be")
+
+        await operator.press("j", "x")
+        text = await operator.sees("Cancel an event at Stripe")
+        assert "being cancelled, to be billed again" in text
+        assert "do not bill them" not in text
+        await operator.type("y")
+        await operator.press("ctrl+s")
+
+        assert [change[:2] for change in operator.engine.changed] == [
+            ("rebill", ACCEPTED)
+        ]
+        await operator.press("enter")
+        await operator.sees("Sent as")
+        assert "being cancelled, to be billed again" in operator.text()
 
 
 async def test_all_letters_that_are_shown_are_replayed() -> None:

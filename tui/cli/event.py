@@ -6,7 +6,7 @@ import json
 from argparse import Namespace
 
 from meterdeck.core.model.delivery import Attempt
-from meterdeck.core.model.event_changes import STATE_WORDS
+from meterdeck.core.model.event_changes import STATE_WORDS, doing_words
 from meterdeck.core.model.ledger import EventStory
 from meterdeck.tui.cli.call import Call, run_call
 from meterdeck.tui.cli.event_form import story_form
@@ -55,8 +55,8 @@ def _head(call: Call, story: EventStory) -> None:
     if story.confirmed_at is not None:
         about.append(f"summary agreed {second(story.confirmed_at)}")
     call.out.line(Cell(" · ".join(about), Tone.FAINT))
-    if line.message:
-        call.out.line(Cell(line.message, STATE_TONES[event.state]))
+    if said := doing_words(event) or line.message:
+        call.out.line(Cell(said, STATE_TONES[event.state]))
 
 
 def _windows(story: EventStory) -> list[Row]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from meterdeck.core.model.delivery import Attempt
-from meterdeck.core.model.event_changes import EventPlan
+from meterdeck.core.model.event_changes import EventPlan, doing_words
 from meterdeck.core.model.events import LoggedEvent
 from meterdeck.core.model.ledger import EventStory, LedgerEvent
 from meterdeck.core.model.windows import Window
@@ -48,7 +48,7 @@ def event_form(event: LedgerEvent) -> Form:
     form = line_form(event.line) | {
         "at": moment(event.at),
         "state": event.state.value,
-        "reason": event.letter.reason if event.letter else None,
+        "reason": doing_words(event) or (event.letter.reason if event.letter else None),
     }
     return form if event.answered else form | {"id": None, "outcome": None}
 

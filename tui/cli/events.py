@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from meterdeck.core.errors import NotFound
 from meterdeck.core.model.delivery import EventState
+from meterdeck.core.model.event_changes import doing_words
 from meterdeck.core.model.events import EventSource
 from meterdeck.core.model.ledger import EventFilter, LedgerEvent
 from meterdeck.tui.cli.arguments import count_of
@@ -100,5 +101,5 @@ def _row(event: LedgerEvent) -> tuple[Cell | str, ...]:
         Cell(f"{logged.resource:<12}"),
         Cell(f"{logged.event.value:>8}", right=True),
         Cell(event.identifier, Tone.FAINT),
-        Cell(logged.message, Tone.FAINT),
+        Cell(doing_words(event) or logged.message, Tone.FAINT),
     )

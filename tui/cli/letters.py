@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from datetime import UTC, datetime
 
+from meterdeck.core.model.event_changes import doing_words
 from meterdeck.core.model.ledger import LedgerEvent
 from meterdeck.core.model.windows import Window
 from meterdeck.tui.cli.arguments import count_of
@@ -53,5 +54,5 @@ def _row(event: LedgerEvent, windows: tuple[Window, ...], now: datetime) -> Row:
         Cell(line.event.value, right=True),
         Cell(closing_words(windows, now), Tone.FAINT),
         Cell(event.identifier, Tone.FAINT),
-        letter.reason if letter else "",
+        doing_words(event) or (letter.reason if letter else ""),
     )

@@ -8,7 +8,12 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
-from meterdeck.core.model.event_changes import CANCELS, EventChange, EventPlan
+from meterdeck.core.model.event_changes import (
+    CANCELS,
+    EventChange,
+    EventPlan,
+    begun_cancel,
+)
 from meterdeck.core.model.request_foresight import Foresight
 from meterdeck.core.model.text import visible
 from meterdeck.core.model.usage import Tenant
@@ -23,6 +28,7 @@ _WIDEST = 56
 _TITLES = {
     EventChange.REPLAY: ("Replay an event", "Replay"),
     EventChange.CANCEL: ("Cancel an event at Stripe", "Cancel event"),
+    EventChange.REBILL: ("Cancel an event at Stripe", "Cancel event"),
     EventChange.COMPENSATE: ("Compensate an event", "Compensate"),
     EventChange.COUNTED: ("Resolve an event", "Resolve"),
 }
@@ -62,19 +68,25 @@ class EventDialog(ChangeDialog):
 
     @property
     def _change(self) -> EventChange:
-        answers = _ANSWERS.get(self._plan.change)
+        answers = self._answers
         return answers[self.chosen("how")][1] if answers else self._plan.change
+
+    @property
+    def _answers(self) -> tuple[tuple[str, EventChange], ...]:
+        """What can be chosen; a cancellation that was begun goes on as it is."""
+        if begun_cancel(self._plan.event):
+            return ()
+        return _ANSWERS.get(self._plan.change, ())
 
     def fields(self) -> Iterator[tuple[str, Widget]]:
         line = self._plan.event.line
         yield "Event", _said(line.event.identifier)
-        if line.message:
-            yield "Said", _said(line.message)
+        if said := event_words.said(self._plan.event):
+            yield "Said", _said(said)
         yield "Window", _said(self._window())
-        answers = _ANSWERS.get(self._plan.change)
-        if answers:
+        if self._answers:
             label = "Units" if self._plan.change in CANCELS else "Stripe"
-            yield label, Choice([words for words, _ in answers], id="how")
+            yield label, Choice([words for words, _ in self._answers], id="how")
 
     def _window(self) -> str:
         now, windows = self.picture.now(), self._plan.windows

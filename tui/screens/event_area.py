@@ -8,7 +8,12 @@ from typing import ClassVar
 from textual.message import Message
 
 from meterdeck.core.errors import MeterdeckError
-from meterdeck.core.model.event_changes import EventChange, EventPlan
+from meterdeck.core.model.event_changes import (
+    CANCELS,
+    EventChange,
+    EventPlan,
+    begun_cancel,
+)
 from meterdeck.core.model.ledger import LedgerEvent
 from meterdeck.tui import event_words
 from meterdeck.tui.actions import Action
@@ -70,7 +75,7 @@ class EventArea(AreaScreen):
         if event is None:
             self.console.say("choose an event first", severity="warning")
             return
-        change, identifier = _CHANGES[action.id], event.line.event.identifier
+        change, identifier = _change(action, event), event.line.event.identifier
         future = self.console.runtime.submit(
             lambda engine: engine.event_changes.plan(change, identifier)
         )
@@ -93,3 +98,9 @@ class EventArea(AreaScreen):
             who = event_words.tenant_of(plan.event.line, picture)
             dialog = EventDialog(picture, who, plan)
             self.app.push_screen(dialog, self.console.perform)
+
+
+def _change(action: Action, event: LedgerEvent) -> EventChange:
+    """Return the change that an action is; a cancellation that was begun goes on."""
+    change = _CHANGES[action.id]
+    return begun_cancel(event) or change if change in CANCELS else change

@@ -74,7 +74,7 @@ class EventDetail(Panel):
         if picture is None:
             return []
         made = [self._title(picture), self._identity()]
-        if said := self._problem or self._event.line.message:
+        if said := self._problem or event_words.said(self._event):
             role = event_words.sign_of(self._event)[1]
             made.append(self._text(said, Role.HIGH if self._problem else role))
         if story is None:

@@ -284,7 +284,7 @@ class _Places:
 
 def _said(event: LedgerEvent) -> str:
     state = event_words.state_words(event)
-    said = event.line.message
+    said = event_words.said(event)
     if said:
         # An operator's own line begins with what was done.
         return said if said.startswith(state) else f"{state}: {said}"

@@ -92,11 +92,40 @@ def test_what_is_being_cancelled_is_not_compensated_besides(shop: Shop) -> None:
     assert away.code == 3
     assert (refused.code, refused.err) == (
         1,
-        f"meterdeck: {identifier} is being cancelled; cancel it again,"
-        " which ends that\n",
+        f"meterdeck: {identifier} is being cancelled, not to be billed again;"
+        " end that first: meterdeck cancel …\n",
     )
     assert (done.code, late.code) == (0, 1)
     assert shop.unsent() == 0
+
+
+@pytest.mark.parametrize("rebill", [False, True])
+def test_a_cancellation_is_ended_as_it_was_begun(shop: Shop, *, rebill: bool) -> None:
+    """The other wish is refused, with what ends it; what is listed says which it is."""
+    identifier = shop.bill(1250).event.identifier
+    begun, other = (("--rebill",), ()) if rebill else ((), ("--rebill",))
+    shop.cli("cancel", identifier, *begun, *WHY, *NO_STRIPE)
+
+    refused = [
+        shop.cli("cancel", identifier, *other, *WHY, *how)
+        for how in ((), ("--dry-run",), ("--operation-id", "b-1"))
+    ]
+    (listed,) = shop.cli("letters", "--json").json["letters"]
+    shown = [shop.cli(*words).out for words in (("letters",), ("event", identifier))]
+    done = shop.cli("cancel", identifier, *begun, *WHY)
+
+    words = f"being cancelled, {'' if rebill else 'not '}to be billed again"
+    assert {(each.code, each.err) for each in refused} == {
+        (
+            1,
+            f"meterdeck: {identifier} is {words}; end that first: meterdeck cancel …"
+            f"{' --rebill' if rebill else ''}\n",
+        )
+    }
+    assert listed["reason"] == words
+    assert all(words in each for each in shown)
+    assert (done.code, done.err) == (0, "")
+    assert shop.unsent() == (1250 if rebill else 0)
 
 
 def test_what_was_compensated_is_not_cancelled_besides(shop: Shop) -> None:
@@ -153,7 +182,7 @@ def test_a_cancellation_that_was_begun_is_ended_after_the_day(
     done = shop.cli("cancel", event.identifier, *WHY)
 
     assert refused.code == 1
-    assert "cancel it again" in refused.err
+    assert "end that first: meterdeck cancel …\n" in refused.err
     assert (done.code, done.err) == (0, "")
     assert shop.unsent() == 0
 
