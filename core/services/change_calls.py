@@ -22,7 +22,7 @@ from meterdeck.core.adapters.scripts import (
     moved,
 )
 from meterdeck.core.errors import BadInput, MeterdeckError, Refused
-from meterdeck.core.model.changes import Actor, AdjustKind, Adjustment
+from meterdeck.core.model.changes import Actor, AdjustKind, Adjustment, AuditEntry
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.names import check_id, name_bytes
 from meterdeck.core.model.periods import Period
@@ -57,6 +57,11 @@ class Signature:
             self.operation_id,
             self.undoes,
         ]
+
+    def is_of(self, entry: AuditEntry) -> bool:
+        """Tell whether an entry is of the same person, and for the same reason."""
+        name = self.actor.name[:_LONGEST_ACTOR]
+        return (entry.actor, entry.reason) == (name, self.reason)
 
     def naming(self, what: str) -> str:
         """Return what is being done, in words."""

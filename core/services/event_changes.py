@@ -9,7 +9,7 @@ from meterdeck.core.adapters.letter_calls import compensation_id
 from meterdeck.core.adapters.letter_fields import letter_of
 from meterdeck.core.adapters.redis_client import Redis, enter_write, server_time
 from meterdeck.core.errors import NotFound, Refused, Unreachable
-from meterdeck.core.model.changes import Actor
+from meterdeck.core.model.changes import Actor, AuditEntry
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.corrections import Corrected
 from meterdeck.core.model.delivery import EventState
@@ -24,6 +24,7 @@ from meterdeck.core.model.event_changes import (
 )
 from meterdeck.core.model.text import visible
 from meterdeck.core.model.usage import CounterId
+from meterdeck.core.services.audit import PAGE, AuditTrail
 from meterdeck.core.services.cancelling import Cancelling, cancel_letter
 from meterdeck.core.services.change_calls import Signature, check_change
 from meterdeck.core.services.delivery_log import DeliveryLog
@@ -63,6 +64,7 @@ class EventChanges:
         self._log = log
         self._letters = letters
         self._cancelling = cancelling
+        self._trail = AuditTrail(redis, context)
 
     async def plan(self, change: EventChange, identifier: str) -> EventPlan:
         """Say what a change of an event would do now; changes nothing.
@@ -121,12 +123,22 @@ class EventChanges:
             if plan.problem:
                 raise Refused(plan.problem) from refused
             raise
-        if not done.replayed or change is EventChange.COMPENSATE:
+        # A compensation that can be made, and was, has lost its line.
+        unnoted = change is EventChange.COMPENSATE and not plan.problem
+        if not done.replayed or unnoted:
             await self._note(plan, signature)
+        return done
+
+    async def _make(self, plan: EventPlan, signature: Signature) -> EventChanged:
+        """Do it; what was done before, by the same id, is told again."""
+        if plan.change is EventChange.COMPENSATE:
+            before = await self._compensated(plan, signature)
+            if before is not None:
+                return EventChanged(plan, before.id, replayed=True)
+        done = await self._write(plan, signature)
         return EventChanged(plan, done.audit_id, done.replayed)
 
-    async def _make(self, plan: EventPlan, signature: Signature) -> Corrected:
-        """Do it; what was done before, by the same id, is told again."""
+    async def _write(self, plan: EventPlan, signature: Signature) -> Corrected:
         event, change = plan.event, plan.change
         if change is EventChange.COMPENSATE:
             return await self._compensate(plan, signature)
@@ -156,6 +168,20 @@ class EventChanges:
         return await self._letters.compensate(
             counter, units, own, identifier=identifier
         )
+
+    async def _compensated(
+        self, plan: EventPlan, signature: Signature
+    ) -> AuditEntry | None:
+        """Return the entry of its compensation, which this one is a repeat of.
+
+        The trail knows it for longer than its operation id is kept, and not by the id
+        that was given: a repeat is by the same person, for the same reason.
+        """
+        own = compensation_id(plan.event.identifier)
+        for entry in await self._trail.newest(plan.event.line.tenant, count=PAGE):
+            if entry.operation_id == own:
+                return entry if not plan.problem or signature.is_of(entry) else None
+        return None
 
     async def _note(self, plan: EventPlan, signature: Signature) -> None:
         """Write a line of it; the change is made, whether that works or not."""

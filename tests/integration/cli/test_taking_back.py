@@ -200,3 +200,36 @@ def test_what_stripe_may_have_cancelled_is_looked_at_before_it_is_compensated(
     assert (refused.code, refused.out) == (1, "")
     assert "when Stripe was asked before, it may have cancelled it" in refused.err
     assert "see by meterdeck reconcile whether it counts it" in refused.err
+
+
+def test_a_compensation_that_is_repeated_is_answered_again(shop: Shop) -> None:
+    """By whoever made it, for the same reason; to others it is a second one."""
+    identifier = shop.bill(1250).event.identifier
+    words = ("compensate", identifier, "--operation-id", "a-1", "--json")
+
+    done, again = (shop.cli(*words, *WHY).json for _ in range(2))
+    other = shop.cli(*words, "--reason", "another")
+
+    assert (done["replayed"], again["replayed"]) == (False, True)
+    assert again["audit_id"] == done["audit_id"]
+    assert other.code == 1
+    assert "was cancelled or compensated before" in other.json["error"]["message"]
+    assert shop.unsent() == -1250
+
+
+def test_a_compensation_is_known_by_the_trail_when_all_else_has_forgotten_it(
+    shop: Shop,
+) -> None:
+    """Its line was never written, and its operation id is kept for a day."""
+    claim = shop.bill(1250)
+    shop.cli("compensate", claim.event.identifier, *WHY)
+    shop.age(claim, timedelta(hours=27))
+    for key in shop.store.scan_iter("meterdeck:op:*"):
+        shop.store.delete(key)
+
+    done = shop.cli("compensate", claim.event.identifier, *WHY, "--json").json
+
+    assert done["replayed"] is True
+    assert shop.unsent() == -1250
+    story = shop.cli("event", claim.event.identifier, "--json").json
+    assert story["event"]["state"] == "cancelled"

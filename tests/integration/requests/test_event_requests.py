@@ -13,6 +13,7 @@ from tests.support.raw import ask
 from tests.support.staff import staff
 
 from meterdeck.core.adapters.redis_client import Redis
+from meterdeck.core.adapters.request_calls import Step
 from meterdeck.core.errors import Asked, Refused
 from meterdeck.core.model.acl.roles import Role
 from meterdeck.core.model.change_requests import Verdict as Word
@@ -108,3 +109,41 @@ async def test_letters_are_replayed_resolved_and_compensated_by_request(
     await till.let_pass(timedelta(hours=1))
     claim = await till.claim()
     assert claim.units == 5 + 600 - 7
+
+
+async def test_a_compensation_whose_worker_died_before_it_answered_is_done(
+    valkey: Valkey, valkey_client: Redis
+) -> None:
+    """The next worker finds it in the trail, and says so; its units go back once."""
+    redis, context = valkey_client, redis_context(valkey.url)
+    till = await Till.open(redis, context)
+    identifier = (await till.deliver(7)).event.identifier
+
+    async with staff(redis, context, alice=Role.REQUESTER, office=Role.CLERK) as team:
+        alice, office = team["alice"], team["office"]
+        async with Engine(alice.context) as engine:
+            with pytest.raises(Asked):
+                await engine.event_changes.perform(
+                    EventChange.COMPENSATE, identifier, operation_id="back", **SIGNED
+                )
+        doomed = RequestServer(office.redis, office.context)
+        settle = doomed._calls.settle
+
+        async def settle_once(step: Step) -> bool:
+            if step.answer is not None:
+                raise KeyboardInterrupt
+            return await settle(step)
+
+        doomed._calls.settle = settle_once  # type: ignore[method-assign]  # a death
+        with pytest.raises(KeyboardInterrupt):
+            await doomed.serve()
+        server = RequestServer(office.redis, office.context)
+        while await server.serve():
+            pass
+        (answer,) = (await alice.desk.look()).answered
+
+    assert (answer.state, answer.result["replayed"]) == (RequestState.DONE, True)
+    (entry,) = await OperatorChanges(redis, context).audit("acme")
+    assert answer.result["audit_id"] == entry.id
+    await till.let_pass(timedelta(hours=1))
+    assert (await till.claim()).units == -7
