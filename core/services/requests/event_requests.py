@@ -52,13 +52,20 @@ class RequestedEventChanges(EventChanges):
         reason: str,
         operation_id: str,
     ) -> EventChanged:
-        """Ask for a change of an event; see `EventChanges.perform`."""
-        check_change(self._context, reason, operation_id)
+        """Ask for a change of an event; see `EventChanges.perform`.
+
+        A cancellation is made directly, by whoever may: Stripe is asked for it, with
+        the key of this context.
+        """
         if change in CANCELS:
-            raise Refused(
-                "a cancellation is not made by request: Stripe is asked for it, by"
-                " somebody whose Redis user is a lead's; or compensate the event"
+            return await super().perform(
+                change,
+                identifier,
+                actor=actor,
+                reason=reason,
+                operation_id=operation_id,
             )
+        check_change(self._context, reason, operation_id)
         plan = await self.plan(change, identifier)
         wish = EventWish(plan.event.line.tenant, change, plan.event.identifier, reason)
         answer = await Asking(self._redis, self._context).ask(

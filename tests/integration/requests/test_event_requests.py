@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,14 +11,15 @@ import pytest
 from tests.support.billing import Till
 from tests.support.contexts import redis_context
 from tests.support.raw import ask
-from tests.support.staff import staff
+from tests.support.staff import Member, staff
 
 from meterdeck.core.adapters.redis_client import Redis
 from meterdeck.core.adapters.request_calls import Step
-from meterdeck.core.errors import Asked, Refused
+from meterdeck.core.errors import Asked, NoRight, StripeUnreachable
 from meterdeck.core.model.acl.roles import Role
 from meterdeck.core.model.change_requests import Verdict as Word
 from meterdeck.core.model.changes import Actor
+from meterdeck.core.model.context import Secret, StripeOptions
 from meterdeck.core.model.delivery import Verdict
 from meterdeck.core.model.event_changes import EventChange
 from meterdeck.core.model.request_answers import RequestState
@@ -66,10 +68,6 @@ async def test_letters_are_replayed_resolved_and_compensated_by_request(
                 await wish(EventChange.REPLAY, "dead", "again.1")
             await wish(EventChange.NOT_COUNTED, "doubted", "not")
             await wish(EventChange.COMPENSATE, "billed", "back")
-            with pytest.raises(Refused, match="Stripe is asked for it"):
-                await changes.perform(
-                    EventChange.CANCEL, names["billed"], operation_id="c", **SIGNED
-                )
             form = {"v": 1, "id": "x", "op": "event", "tenant": "acme", "reason": "y"}
             event = {"change": "cancel", "identifier": names["billed"]}
             await ask(
@@ -109,6 +107,35 @@ async def test_letters_are_replayed_resolved_and_compensated_by_request(
     await till.let_pass(timedelta(hours=1))
     claim = await till.claim()
     assert claim.units == 5 + 600 - 7
+
+
+async def test_a_lead_cancels_directly_where_others_ask(
+    valkey: Valkey, valkey_client: Redis
+) -> None:
+    """Who may not is told so, by Redis and before Stripe is asked."""
+    stripe = StripeOptions(Secret("sk_test_x"), api_base="http://127.0.0.1:1")
+    context = replace(redis_context(valkey.url), stripe=stripe)
+    till = await Till.open(valkey_client, context)
+    identifier = (await till.deliver(7)).event.identifier
+
+    async def cancel(member: Member) -> None:
+        async with Engine(member.context) as engine:
+            await engine.event_changes.perform(
+                EventChange.CANCEL, identifier, operation_id="c", **SIGNED
+            )
+
+    async with staff(
+        valkey_client, context, alice=Role.REQUESTER, ada=Role.LEAD
+    ) as team:
+        with pytest.raises(NoRight, match="user alice has no right to do that"):
+            await cancel(team["alice"])
+        assert await ask(valkey_client, "EXISTS", "meterdeck:letters:acme") == 0
+        with pytest.raises(StripeUnreachable):
+            await cancel(team["ada"])
+
+    (entry,) = await OperatorChanges(valkey_client, context).audit("acme")
+    assert (entry.action, entry.operation_id) == ("event:cancel", "c")
+    assert await ask(valkey_client, "EXISTS", "meterdeck:requests:ada") == 0
 
 
 async def test_a_compensation_whose_worker_died_before_it_answered_is_done(
