@@ -89,13 +89,21 @@ def _not_taken_back(
 ) -> str:
     if event.state not in _COUNTED:
         return f"{_NOT_COUNTED[event.state]}; there is nothing to take back"
+    if begun_cancel(event):
+        return _while_cancelling(change, event)
+    if event.line.source is EventSource.TEST:
+        return _test_not_taken_back(change, windows, now)
+    return _use_not_taken_back(change, event, windows, now)
+
+
+def _use_not_taken_back(
+    change: EventChange, event: LedgerEvent, windows: Sequence[Window], now: datetime
+) -> str:
     if event.line.source not in _OURS or event.line.units is None:
         return (
             "was not sent by a worker, so no counter is billed by it;"
             " cancel it in Stripe's dashboard"
         )
-    if event.letter and event.letter.is_cancelling:
-        return _while_cancelling(change, event)
     if change is EventChange.COMPENSATE:
         return _not_compensated(event)
     if change is EventChange.REBILL and event.line.source is EventSource.QUEUE:
@@ -148,6 +156,16 @@ def _not_resolved(event: LedgerEvent) -> str:
     return f"is {STATE_WORDS[event.state]}; only an ambiguous event is resolved"
 
 
+def _test_not_taken_back(
+    change: EventChange, windows: Sequence[Window], now: datetime
+) -> str:
+    """Say why a test event stays counted: it bills no counter that makes up for it."""
+    if change is not EventChange.CANCEL:
+        return "was a test event, which can only be cancelled, and not billed again"
+    closed = _closed_cancel(windows, now)
+    return f"cannot be cancelled: {closed}" if closed else ""
+
+
 def _while_cancelling(change: EventChange, event: LedgerEvent) -> str:
     """Say how it has to be ended first: as it was begun, and that at any time."""
     begun = begun_cancel(event)
@@ -164,12 +182,14 @@ def _not_compensated(event: LedgerEvent) -> str:
 
 
 def _not_cancelled(windows: Sequence[Window], now: datetime) -> str:
+    closed = _closed_cancel(windows, now)
+    return f"cannot be cancelled: {closed}; compensate it instead" if closed else ""
+
+
+def _closed_cancel(windows: Sequence[Window], now: datetime) -> str:
     for window in windows:
         if window.kind is WindowKind.CANCEL and not window.is_open(now):
-            return (
-                f"cannot be cancelled: Stripe's 24 hours were over {ago(now, window)}"
-                " ago; compensate it instead"
-            )
+            return f"Stripe's 24 hours were over {ago(now, window)} ago"
     return ""
 
 

@@ -12,6 +12,8 @@ from meterdeck.core.model.context import Context
 from meterdeck.core.model.corrections import Corrected
 from meterdeck.core.model.delivery import CANCEL_WINDOW, EventState, Letter
 from meterdeck.core.model.event_changes import EventPlan
+from meterdeck.core.model.events import LoggedEvent
+from meterdeck.core.model.quantity import parse_quantity
 from meterdeck.core.model.windows import WindowKind
 from meterdeck.core.services.change_calls import Signature
 from meterdeck.core.services.letters import Letters
@@ -82,6 +84,17 @@ class Cancelling:
         return now.is_cancelling
 
 
+def _letter(line: LoggedEvent) -> Letter:
+    letter = letter_of(line, EventState.ACCEPTED)
+    if line.units is not None:
+        return letter
+    # Of a test event the log has the value alone.
+    value = line.event.value
+    scale = len(value.partition(".")[2])
+    units = parse_quantity(value, scale, signed=True)
+    return replace(letter, units=units, scale=scale)
+
+
 def _not_cancelled(asked: Cancellation, *, asked_before: bool) -> str:
     """Say what stays billed. After a day Stripe forgets what it has cancelled."""
     said = f"Stripe did not cancel it, and it stays billed: {asked.message}"
@@ -99,7 +112,7 @@ def cancel_letter(plan: EventPlan) -> Letter:
     Its time begins when Stripe received the event, as the plan's window says.
     """
     event = plan.event
-    letter = event.letter or letter_of(event.line, EventState.ACCEPTED)
+    letter = event.letter or _letter(event.line)
     for window in plan.windows:
         if window.kind is WindowKind.CANCEL:
             return replace(letter, first_sent_at=window.closes_at - CANCEL_WINDOW)

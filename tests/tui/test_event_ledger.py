@@ -13,6 +13,7 @@ from textual.widgets import Button
 from meterdeck.core.errors import NotFound, UnknownOutcome
 from meterdeck.core.model.context import Mode
 from meterdeck.core.model.delivery import EventState
+from meterdeck.core.model.events import EventSource
 from meterdeck.core.model.ledger import event_of_letter
 from meterdeck.core.model.ledger_sight import LedgerSight
 from meterdeck.tui.dialogs.event import EventDialog
@@ -174,6 +175,23 @@ async def test_a_cancellation_that_was_begun_is_shown_and_ended_as_it_was() -> N
         await operator.press("enter")
         await operator.sees("Sent as")
         assert "being cancelled, to be billed again" in operator.text()
+
+
+async def test_a_test_event_is_cancelled_and_there_is_nothing_to_bill_again() -> None:
+    """The dialog does not ask what is to become of its units."""
+    async with looking() as operator:
+        fired = replace(ledger.ACCEPTED, source=EventSource.TEST)
+        operator.engine.stories[ACCEPTED] = ledger.story(fired)
+        await operator.press("j", "x")
+
+        text = await operator.sees("Cancel an event at Stripe")
+        assert "bill them again" not in text
+        await operator.type("y")
+        await operator.press("ctrl+s")
+
+        assert [change[:2] for change in operator.engine.changed] == [
+            ("cancel", ACCEPTED)
+        ]
 
 
 async def test_all_letters_that_are_shown_are_replayed() -> None:

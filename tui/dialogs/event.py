@@ -14,6 +14,7 @@ from meterdeck.core.model.event_changes import (
     EventPlan,
     begun_cancel,
 )
+from meterdeck.core.model.events import EventSource
 from meterdeck.core.model.request_foresight import Foresight
 from meterdeck.core.model.text import visible
 from meterdeck.core.model.usage import Tenant
@@ -73,8 +74,12 @@ class EventDialog(ChangeDialog):
 
     @property
     def _answers(self) -> tuple[tuple[str, EventChange], ...]:
-        """What can be chosen; a cancellation that was begun goes on as it is."""
-        if begun_cancel(self._plan.event):
+        """What can be chosen; a cancellation that was begun goes on as it is.
+
+        What a test event has is no counter's, which could be billed again.
+        """
+        event = self._plan.event
+        if begun_cancel(event) or event.line.source is EventSource.TEST:
             return ()
         return _ANSWERS.get(self._plan.change, ())
 

@@ -32,7 +32,7 @@ if not units or not scale then return {'bad', 'units'} end
 if not not_negative(ARGV[OWN + 6]) then return {'bad', 'timestamp'} end
 if not first_sent or not window then return {'bad', 'age'} end
 local number = number_of(identifier)
--- An event of the queue has no counter: nothing beside it says what it billed.
+-- An event of the queue, or a test, has no counter: nothing beside it says what it billed.
 local queued = not number
 if queued and rebill == '1' then return {'bad', 'whether it is billed again'} end
 local done = unsigned('event:cancel', 11, 1)

@@ -96,7 +96,8 @@ local function too_large(record)
     or math.abs(record.parked) >= LARGEST
 end
 
--- The number of an event among those of its counter, which its identifier ends with.
+-- The number of an event among those of its counter, which its identifier ends with;
+-- nil where it is none of a counter's.
 local function number_of(identifier)
-  return not_negative(string.match(identifier, '%-(%d+)$') or '')
+  return not_negative(string.match(identifier, '^md1%-.*%-(%d+)$') or '')
 end

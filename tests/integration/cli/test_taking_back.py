@@ -233,3 +233,37 @@ def test_a_compensation_is_known_by_the_trail_when_all_else_has_forgotten_it(
     assert shop.unsent() == -1250
     story = shop.cli("event", claim.event.identifier, "--json").json
     assert story["event"]["state"] == "cancelled"
+
+
+def test_a_test_event_is_cancelled_and_compared_no_more(
+    shop: Shop, stripe_server: tuple[Seller, str]
+) -> None:
+    """With its entry in the trail; of the counter that it was sent for nothing changes,
+    though its identifier may end with a number, as those of a counter's events do."""
+    shop.bill(7)
+    fired = shop.cli("fire", "acme", "api_calls", "5", "--operation-id", "op-1")
+    identifier = "meterdeck-test-op-1"
+    words = ("cancel", identifier, *WHY)
+    before = shop.cli("reconcile", "--all", "--json").json["differences"]
+
+    refused = [
+        shop.cli(*each, *WHY)
+        for each in (("cancel", identifier, "--rebill"), ("compensate", identifier))
+    ]
+    done, again = (
+        shop.cli(*words, "--operation-id", "c-1", "--json").json for _ in range(2)
+    )
+    stripe_server[0].local.advance_by(timedelta(minutes=10))
+    after = shop.cli("reconcile", "--all", "--json").json["differences"]
+
+    assert fired.code == 0
+    assert [[each["cause"] for each in row["causes"]] for row in before] == [["test"]]
+    for each in refused:
+        assert "was a test event, which can only be cancelled" in each.err
+    assert (done["replayed"], again["replayed"]) == (False, True)
+    assert after == []
+    (entry, *_) = shop.cli("audit", "acme", "--json").json["entries"]
+    assert (entry["action"], entry["after"]) == ("event:cancel", "cancelled 5")
+    assert shop.unsent() == 0
+    story = shop.cli("event", identifier, "--json").json["event"]
+    assert (story["state"], story["source"]) == ("cancelled", "test")
