@@ -19,8 +19,6 @@ from meterdeck.core.model.reconciliation import (
 )
 
 MOST_TRIED = 10  # of which every combination is
-CANCELLING = "cancelling"
-"""What a letter is `doing` while Stripe is asked to cancel its event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +62,7 @@ def doubtful_of(facts: Facts) -> list[Doubtful]:
 
 def _of_letter(letter: Letter, facts: Facts) -> Doubtful | None:
     name, minute = letter.event.identifier, Minute.of(letter.event)
-    if letter.doing == CANCELLING:
+    if letter.is_cancelling:
         return Doubtful(name, -letter.units, Cause.LAG, minute)
     if letter.state is EventState.CANCELLED and letter.at > facts.now - SLOW_SUMMARY:
         return Doubtful(name, letter.units, Cause.LAG, minute)

@@ -158,7 +158,7 @@ class FactFinder:
             scale,
             now,
             stripe,
-            letters=tuple(each for each in letters if _is_of(each, subject)),
+            letters=tuple(each for each in letters if _concerns(each, subject)),
             sent=tuple(each for each in sent if each.identifier not in dropped),
             newest_sequence=max(newest, hold.number),
             taken=taken,
@@ -322,6 +322,20 @@ def standing_in(
 def _billing(record: BillingRecord) -> tuple[object, ...]:
     claim = record.claim.event.identifier if record.claim else ""
     return record.sequence, record.reported, record.parked, record.offset, claim
+
+
+def _concerns(letter: Letter, subject: Subject) -> bool:
+    """Tell whether Stripe counts a letter's event, if at all, for this counter.
+
+    A test event is of no counter.
+    """
+    if _is_of(letter, subject):
+        return True
+    mine = (letter.tenant, letter.resource) == (
+        subject.tenant.id,
+        subject.resource.name,
+    )
+    return mine and not letter.period and letter.event.timestamp in subject.period
 
 
 def _open_of(facts: Facts) -> list[Letter]:

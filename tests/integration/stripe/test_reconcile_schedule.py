@@ -10,6 +10,7 @@ from tests.support.billed import MONTHLY, Billed, wanted
 from tests.support.stripe_account import Clock
 from tests.support.stripe_side import running_stripe
 
+from meterdeck.core.adapters.letter_fields import letter_of
 from meterdeck.core.adapters.redis_client import Redis, server_time
 from meterdeck.core.adapters.stripe_gateway import StripeGateway
 from meterdeck.core.model.changes import Actor, AdjustKind, Adjustment, Bill
@@ -29,6 +30,8 @@ from meterdeck.core.model.reconciliation import Cause
 from meterdeck.core.model.usage import BilledBy, CounterId, ResourceName, TenantId
 from meterdeck.core.sandbox.valkey import Valkey
 from meterdeck.core.services.audit_view import AuditView
+from meterdeck.core.services.cancelling import Cancelling
+from meterdeck.core.services.change_calls import Signature
 from meterdeck.core.services.claim_guard import ClaimGuard, CounterMemory
 from meterdeck.core.services.delivery_log import DeliveryLog
 from meterdeck.core.services.event_queue import EventQueue
@@ -153,6 +156,27 @@ async def test_for_what_is_not_counted_something_newer_must_be_shown(
     world.clock.move(seconds=LAG_S + 1)
     assert (await reconcile_once(world.billed.all, world.scope())).settled == 1
     assert (await world.record("acme")).waiting == 5
+
+
+async def test_what_was_just_cancelled_is_nobody_elses_usage(world: World) -> None:
+    """Stripe takes it off a while later; taken off by a repair it would be twice."""
+    world.billed.ahead = timedelta(0)
+    subject = await world.billed.subject("acme")
+    await world.billed.bill(subject, 100)
+    await world.billed.bill(subject, 5)
+    world.clock.move(seconds=LAG_S + 1)
+    log = DeliveryLog(world.billed.redis, world.billed.context)
+    (line,) = [each for each in await log.latest(10) if each.units == 5]
+    letters, gateway = world.billed.all.letters, world.billed.gateway
+    cancelling = Cancelling(world.billed.context, gateway, letters)
+    letter = letter_of(line, EventState.ACCEPTED)
+    await cancelling.cancel(letter, Signature(ACTOR, "wrong", "op-1"), rebill=False)
+
+    causes = (await world.billed.causes())["acme"]
+    assert causes == {Cause.QUOTA_ONLY: 5, Cause.LAG: -5}
+    assert not (await reconcile_once(world.billed.all, world.scope())).drift
+    world.clock.move(seconds=LAG_S + 1)
+    assert await world.billed.causes() == {"acme": {Cause.QUOTA_ONLY: 5}}
 
 
 async def test_a_pass_settles_what_is_proven_and_only_alarms_of_the_rest(
