@@ -134,10 +134,19 @@ class _Seen:
         if len(order.limits) > most:
             return Foresight(f"it is about more than {counted(most, 'tenant')}")
         for tenant, units in order.limits:
-            found = self._foresee(self._limited(tenant, order.resource, units))
+            after = self._plan_limit(tenant, order.resource) if order.remove else units
+            found = self._foresee(self._limited(tenant, order.resource, after))
             if found.why:
                 return Foresight(f"{found.why}, of {visible(tenant, 40)}")
         return Foresight()
+
+    def _plan_limit(self, tenant: TenantId, resource: ResourceName) -> int | None:
+        """Return the limit that is left where an override is removed."""
+        fleet = self._picture.fleet
+        row = fleet.row_of(tenant)
+        if row is None:
+            return None  # what is made of it nobody knows here
+        return fleet.limit_without(row, fleet.column_of(resource)).units
 
     def _used(self, target: Target) -> int | None:
         fleet = self._picture.fleet

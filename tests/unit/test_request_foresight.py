@@ -68,6 +68,13 @@ def many(count: int) -> BulkOverride:
     return BulkOverride(order, "calls", BulkProgress(count))
 
 
+def removal(claimed: int) -> BulkOverride:
+    """Return the end of an override of 120,000 where the plan has 100,000."""
+    held = ((TenantId("blue_harbor_logistics"), claimed),)
+    order = BulkOrder(CALLS.name, held, None, "why", remove=True)
+    return BulkOverride(order, "calls", BulkProgress(1))
+
+
 @pytest.mark.parametrize(
     ("request_", "why"),
     [
@@ -80,6 +87,8 @@ def many(count: int) -> BulkOverride:
         (ClearOverride(TARGET, "why", ""), ""),
         (many(10), ""),
         (many(11), "it is about more than 10 tenants"),
+        (removal(100_000), ""),
+        (removal(0), ""),
         (ChangeEvent(TARGET, EventChange.REPLAY, "e", "why"), HALF),
     ],
 )

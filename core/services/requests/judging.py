@@ -194,8 +194,11 @@ class Judge:
             said = counted(rules.bulk_above, "tenant")
             return Judgement("", words, f"it is about more than {said}")
         for tenant, units in order.limits:
-            _, seen = await self._seen(tenant, order.resource)
-            why = needs_approval(self._limited(seen, units), rules)
+            who, seen = await self._seen(tenant, order.resource)
+            # What is removed leaves the plan's limit, whatever the order says.
+            plan = self._context.limit_of(who, resource.name).units
+            after = plan if order.remove else units
+            why = needs_approval(self._limited(seen, after), rules)
             if why:
                 return Judgement("", words, f"{why}, of {visible(tenant, 40)}")
         return Judgement("", words, "")
