@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 from uuid import uuid4
 
-from meterdeck.core.errors import Asked, NotFound, Refused
 from meterdeck.core.model.changes import Actor, Adjustment, Bill
 from meterdeck.core.model.event_changes import EventChange
 from meterdeck.core.model.events import EventOutcome
@@ -235,25 +234,20 @@ class ReplayAll:
     operation_id: str = field(default_factory=new_operation_id)
 
     async def perform(self, engine: Engine, actor: Actor) -> str:
-        done = asked = 0
-        for number, identifier in enumerate(self.identifiers, 1):
-            try:
-                await engine.event_changes.perform(
-                    EventChange.REPLAY,
-                    identifier,
-                    actor=actor,
-                    reason=self.reason,
-                    operation_id=f"{self.operation_id}.{number}",
-                )
-            except (Refused, NotFound):
-                continue
-            except Asked as error:
-                if not error.by_a_person:
-                    raise  # no worker answers: the others would wait as long
-                asked += 1
-            else:
-                done += 1
-        left = len(self.identifiers) - done - asked
-        said = f"{phrases.counted(done, 'letter')} replayed"
-        said += f", {asked:,} to be approved" if asked else ""
-        return f"{said}, {left:,} could not be" if left else said
+        from meterdeck.tui.replaying import Replaying  # noqa: PLC0415  # rare
+
+        replaying = Replaying(engine.event_changes, actor, self.reason)
+        found = [
+            await replaying.replay(identifier, f"{self.operation_id}.{number}")
+            for number, identifier in enumerate(self.identifiers, 1)
+        ]
+        asked = [each.asked for each in found if each.asked]
+        approval = sum(each.by_a_person for each in asked)
+        said = phrases.counted(sum(each.done is not None for each in found), "letter")
+        parts = (
+            (approval, "to be approved"),
+            (len(asked) - approval, "asked for"),
+            (sum(bool(each.problem) for each in found), "could not be"),
+        )
+        more = (f", {count:,} {what}" for count, what in parts if count)
+        return f"{said} replayed{''.join(more)}"

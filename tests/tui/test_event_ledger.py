@@ -10,7 +10,7 @@ from tests.tui.support import Operator, operating
 from tests.tui.test_hostile_text import control_bytes
 from textual.widgets import Button
 
-from meterdeck.core.errors import NotFound, UnknownOutcome
+from meterdeck.core.errors import Asked, NotFound, UnknownOutcome
 from meterdeck.core.model.context import Mode
 from meterdeck.core.model.delivery import EventState
 from meterdeck.core.model.events import EventSource
@@ -218,6 +218,27 @@ async def test_all_letters_that_are_shown_are_replayed() -> None:
 
         assert [change[:2] for change in operator.engine.changed] == [("replay", DEAD)]
         await operator.until(lambda: "1 letter replayed" in operator.notices())
+
+
+async def test_a_letter_that_no_worker_answers_keeps_no_other_back() -> None:
+    """How many are asked for stands in the notice, beside those that go out again."""
+    async with looking() as operator:
+        letters = [
+            ledger.letter(ledger.line(number), EventState.DEAD) for number in (21, 22)
+        ]
+        operator.engine.seen = LedgerSight([], letters)
+        operator.engine.stories = {
+            each.event.identifier: ledger.story(ledger.DEAD) for each in letters
+        }
+        await operator.press("l", "R")
+        await operator.sees("2 letters  →  sent again")
+        operator.engine.error = Asked("r-1", "a worker's answer")
+        await operator.press("y", "ctrl+s")
+
+        await operator.until(
+            lambda: "1 letter replayed, 1 asked for" in operator.notices()
+        )
+        assert len(operator.engine.changed) == 2
 
 
 async def test_what_cannot_be_done_is_one_sentence_and_no_dialog() -> None:

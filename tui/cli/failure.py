@@ -15,7 +15,7 @@ _LONGEST = 2000
 def report(error: MeterdeckError, *, as_json: bool) -> int:
     """Print the sentence, or with `--json` the error object, and return the code."""
     if as_json and isinstance(error, Asked):
-        print(json.dumps({"asked": _asked(error)}))
+        print(json.dumps({"asked": asked_form(error)}))
     elif as_json:
         print(json.dumps({"error": _form(error)}))
     else:
@@ -24,7 +24,8 @@ def report(error: MeterdeckError, *, as_json: bool) -> int:
     return error.exit_code
 
 
-def _asked(error: Asked) -> dict[str, object]:
+def asked_form(error: Asked) -> dict[str, object]:
+    """Return what was asked for and is not answered yet."""
     return {
         "request": error.request,
         "waiting_for": error.waiting_for,

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from meterdeck.core.model.change_requests import Change
+from collections import Counter
+from collections.abc import Sequence
+
+from meterdeck.core.model.change_requests import Change, EventWish
 from meterdeck.core.model.request_rules import Changes
+from meterdeck.core.model.wording import counted
 from meterdeck.tui.cli.call import Call
 from meterdeck.tui.cli.output import note
+
+_LOOKED_AT = 100
+"""Letters of which it is said: reading each takes as long as asking for it."""
 
 
 async def foretell(call: Call, change: Change) -> None:
@@ -15,3 +22,18 @@ async def foretell(call: Call, change: Change) -> None:
     found = await call.engine.requests.foresee(change)
     if found is not None:
         note(str(found))
+
+
+async def foretell_letters(call: Call, wishes: Sequence[EventWish]) -> None:
+    """Say it of letters that are asked for one by one: each sentence once."""
+    if call.context.changes is Changes.DIRECT:
+        return
+    said: Counter[str] = Counter()
+    for wish in wishes[:_LOOKED_AT]:
+        found = await call.engine.requests.foresee(wish)
+        if found is not None:
+            said[str(found)] += 1
+    for words, count in said.items():
+        note(words if len(wishes) == 1 else f"{counted(count, 'letter')}: {words}")
+    if len(wishes) > _LOOKED_AT:
+        note(f"of {counted(len(wishes) - _LOOKED_AT, 'more letter')} it is not known")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 from argparse import Namespace
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from meterdeck.core.errors import Asked, BadInput, NotFound, Refused
-from meterdeck.core.model.event_changes import EventChange, EventChanged, EventPlan
+from meterdeck.core.errors import Asked, BadInput
+from meterdeck.core.model.change_requests import EventWish
+from meterdeck.core.model.event_changes import EventChange, EventPlan
 from meterdeck.tui.cli.actor import current_actor
 from meterdeck.tui.cli.arguments import operation_id_of
 from meterdeck.tui.cli.call import Call, run_call
@@ -16,16 +17,24 @@ from meterdeck.tui.cli.event import identifier_of
 from meterdeck.tui.cli.event_form import plan_form
 from meterdeck.tui.cli.event_words import closing_words, state_cell
 from meterdeck.tui.cli.events import tenant_named
+from meterdeck.tui.cli.failure import asked_form
+from meterdeck.tui.cli.foresight import foretell_letters
 from meterdeck.tui.cli.json_form import context_form
 from meterdeck.tui.cli.output import Cell, Row, Tone, note
+from meterdeck.tui.replaying import Replayed, Replaying
 
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """What became of one letter; nothing was `done` in a dry run."""
+    """A letter, and what became of it; in a dry run what would."""
 
     plan: EventPlan
-    done: EventChanged | None = None
+    end: Replayed
+
+    @classmethod
+    def of(cls, plan: EventPlan) -> _Outcome:
+        """Return that nothing was done, and what keeps it from being done."""
+        return cls(plan, Replayed(problem=plan.problem))
 
 
 def run(args: Namespace) -> int:
@@ -38,11 +47,27 @@ async def _replay(call: Call) -> int:
     if call.args.yes:
         call.refuse_read_only()
     plans = await _plans(call)
+    await foretell_letters(call, _wishes(call, plans))
     if not call.args.yes:
-        return _tell(call, [_Outcome(plan) for plan in plans], operation_id=None)
+        return _tell(call, [_Outcome.of(plan) for plan in plans], operation_id=None)
     operation_id = operation_id_of(call.args)
-    outcomes = [await _perform(call, plan, operation_id) for plan in plans]
+    changes = call.engine.event_changes
+    replaying = Replaying(changes, current_actor(), call.args.reason)
+    outcomes = [await _perform(call, replaying, plan, operation_id) for plan in plans]
     return _tell(call, outcomes, operation_id=operation_id)
+
+
+def _wishes(call: Call, plans: Sequence[EventPlan]) -> list[EventWish]:
+    return [
+        EventWish(
+            plan.event.line.tenant,
+            EventChange.REPLAY,
+            plan.event.identifier,
+            call.args.reason,
+        )
+        for plan in plans
+        if not plan.problem
+    ]
 
 
 def _check(args: Namespace) -> None:
@@ -63,25 +88,14 @@ async def _plans(call: Call) -> Sequence[EventPlan]:
     return [await changes.plan(EventChange.REPLAY, name) for name in names]
 
 
-async def _perform(call: Call, plan: EventPlan, operation_id: str) -> _Outcome:
+async def _perform(
+    call: Call, replaying: Replaying, plan: EventPlan, operation_id: str
+) -> _Outcome:
     """Replay one letter; what cannot be is told, and keeps no other from it."""
     if plan.problem and call.args.operation_id is None:
-        return _Outcome(plan)
-    try:
-        done = await call.engine.event_changes.perform(
-            EventChange.REPLAY,
-            plan.event.identifier,
-            actor=current_actor(),
-            reason=call.args.reason,
-            operation_id=_own_id(operation_id, plan),
-        )
-    except Asked as asked:
-        if not (call.args.all and asked.by_a_person):
-            raise
-        return _Outcome(replace(plan, problem=str(asked)))
-    except (NotFound, Refused) as refused:
-        return _Outcome(replace(plan, problem=str(refused)))
-    return _Outcome(replace(plan, problem=""), done)
+        return _Outcome.of(plan)
+    own, name = _own_id(operation_id, plan), plan.event.identifier
+    return _Outcome(plan, await replaying.replay(name, own))
 
 
 def _own_id(operation_id: str, plan: EventPlan) -> str:
@@ -91,7 +105,6 @@ def _own_id(operation_id: str, plan: EventPlan) -> str:
 
 
 def _tell(call: Call, outcomes: list[_Outcome], *, operation_id: str | None) -> int:
-    wrong = [each for each in outcomes if each.plan.problem]
     if call.out.as_json:
         call.out.object(
             {
@@ -103,14 +116,19 @@ def _tell(call: Call, outcomes: list[_Outcome], *, operation_id: str | None) -> 
         )
     else:
         call.out.table([_row(each) for each in outcomes])
-        _note(outcomes, wrong, dry=operation_id is None)
+        _note(outcomes, dry=operation_id is None)
+    if any(each.end.asked for each in outcomes):
+        return Asked.exit_code
+    wrong = any(each.end.problem for each in outcomes)
     return 1 if wrong and not call.args.all else 0
 
 
 def _form(outcome: _Outcome) -> dict[str, object]:
-    done = outcome.done
+    done, asked = outcome.end.done, outcome.end.asked
     return {
         **plan_form(outcome.plan),
+        "problem": outcome.end.problem or None,
+        "asked": asked_form(asked) if asked else None,
         "done": done is not None,
         "audit_id": done.audit_id if done else None,
         "replayed": done.replayed if done else False,
@@ -119,7 +137,6 @@ def _form(outcome: _Outcome) -> dict[str, object]:
 
 def _row(outcome: _Outcome) -> Row:
     plan, line = outcome.plan, outcome.plan.event.line
-    what = plan.problem or ("goes out again" if outcome.done else "would go out again")
     return (
         state_cell(plan.event),
         line.tenant,
@@ -127,21 +144,33 @@ def _row(outcome: _Outcome) -> Row:
         Cell(line.event.value, right=True),
         Cell(closing_words(plan.windows, plan.now), Tone.FAINT),
         Cell(plan.event.identifier, Tone.FAINT),
-        Cell(what, Tone.HIGH if plan.problem else Tone.GOOD),
+        _what(outcome.end),
         Cell(plan.event.letter.reason if plan.event.letter else "", Tone.FAINT),
     )
 
 
-def _note(outcomes: list[_Outcome], wrong: list[_Outcome], *, dry: bool) -> None:
+def _what(end: Replayed) -> Cell:
+    """Return what became of a letter, or would."""
+    if end.problem:
+        return Cell(end.problem, Tone.HIGH)
+    if end.asked:
+        return Cell(str(end.asked), Tone.NEAR)
+    return Cell("goes out again" if end.done else "would go out again", Tone.GOOD)
+
+
+def _note(outcomes: list[_Outcome], *, dry: bool) -> None:
     if not outcomes:
         note("no letter that is dead or refused was asked for")
         return
-    good = len(outcomes) - len(wrong)
-    left = f", {len(wrong):,} cannot" if wrong else ""
+    wrong = sum(bool(each.end.problem) for each in outcomes)
+    asked = sum(each.end.asked is not None for each in outcomes)
+    good = len(outcomes) - wrong - asked
+    left = f", {wrong:,} cannot" if wrong else ""
     if dry:
         note(
             f"dry run: {good:,} would go out again{left}; nothing was changed;"
             " to do it add --yes --reason TEXT"
         )
     else:
-        note(f"{good:,} go out again{left}")
+        waits = f", {asked:,} asked for" if asked else ""
+        note(f"{good:,} go out again{waits}{left}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from meterdeck.core.adapters.redis_client import Redis
 from meterdeck.core.errors import Refused
 from meterdeck.core.model.change_requests import EventWish, request_id_of
@@ -77,4 +79,16 @@ class RequestedEventChanges(EventChanges):
         replayed = answer.result.get("replayed") is True
         return EventChanged(
             plan, audit_id if isinstance(audit_id, str) else "", replayed
+        )
+
+    def without_waiting(self) -> RequestedEventChanges:
+        """Return what asks as this does, and waits for no answer."""
+        rules = replace(self._context.requests, wait_s=0.0)
+        return RequestedEventChanges(
+            self._redis,
+            replace(self._context, requests=rules),
+            ledger=self._ledger,
+            log=self._log,
+            letters=self._letters,
+            cancelling=self._cancelling,
         )

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,7 +12,10 @@ from typing import Any, cast
 import pytest
 import redis
 from tests.integration.cli.conftest import CONFIG, CommandLine
+from tests.support.billing import Till
 
+from meterdeck.core.adapters.redis_client import open_redis
+from meterdeck.core.model.delivery import Verdict
 from meterdeck.core.services.engine import Engine
 from meterdeck.core.settings import load_context
 
@@ -153,6 +157,87 @@ def test_a_worker_answers_while_the_command_waits(
     assert (done.code, done.json["before"], done.json["after"]) == (0, 0, 5)
     assert (refused.code, refused.json["error"]["type"]) == (1, "Refused")
     assert (waits.code, waits.json["asked"]["waiting_for"]) == (4, "a worker's answer")
+
+
+def dead_letters(config: Path, **units: int) -> list[str]:
+    """Have an event of each tenant refused; return their identifiers."""
+    context = load_context(config=config, environ={})
+
+    async def fail() -> list[str]:
+        client, names = open_redis(context.redis), []
+        for tenant, count in units.items():
+            till = await Till.open(client, context, tenant)
+            await till.use(count)
+            claim = await till.claim()
+            await till.settle(claim, Verdict.DEAD)
+            names.append(claim.event.identifier)
+        await client.aclose()
+        return names
+
+    return asyncio.run(fail())
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_every_letter_is_asked_for_whoever_answers_the_first(
+    people: dict[str, CommandLine],
+    store: redis.Redis,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    waits: bool,
+) -> None:
+    """With all of them and named, also where no worker answers in time, which is
+    waited for once; what has to be approved keeps no other from being asked for."""
+    if waits:
+        monkeypatch.setenv("METERDECK_CONTEXTS__STAGING__REQUESTS__WAIT_SECONDS", "1")
+    alice, office = people["alice"], people["office"]
+    names = dead_letters(office.config, acme=900, bee=6, cow=7, doe=8, elk=9, fox=10)
+    sure = ("--yes", "--reason", "mended", *(() if waits else ("--no-wait",)))
+
+    began = time.monotonic()
+    named = alice("replay", *names, *sure, "--operation-id", "r", "--json")
+    took_s = time.monotonic() - began
+    office("requests", "serve", "--once")
+    again = alice("replay", "--all", *sure, "--operation-id", "r")
+    (left,) = alice("letters", "--json").json["letters"]
+
+    assert [each["asked"]["waiting_for"] for each in named.json["letters"]] == [
+        "a worker's answer"
+    ] * len(names)
+    assert took_s < len(names)
+    assert {each["problem"] for each in named.json["letters"]} == {None}
+    assert (named.code, left["tenant"]) == (4, "acme")
+    assert (again.code, again.err.splitlines()[-1]) == (
+        4,
+        "0 go out again, 1 asked for",
+    )
+    assert store.llen("meterdeck:requests:alice") == 1
+
+
+def test_letters_that_wait_and_letters_that_go_out_are_told_of_each(
+    people: dict[str, CommandLine],
+    store: redis.Redis,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is said first what will become of them, each sentence once; then what has;
+    and it ends with 4 though most of it is done."""
+    monkeypatch.setenv("METERDECK_CONTEXTS__STAGING__REQUESTS__WAIT_SECONDS", "30")
+    alice, office = people["alice"], people["office"]
+    dead_letters(office.config, acme=900, bee=6, cow=7)
+
+    with worker(office.config):
+        dry = alice("replay", "--all")
+        done = alice("replay", "--all", "--yes", "--reason", "mended")
+
+    foretold = {
+        "2 letters: This is asked for: a worker makes it at once.",
+        "1 letter: This is asked for: a second person has to approve it, as it changes"
+        " more than 50 % of what there is to use.",
+    }
+    assert set(dry.err.splitlines()[:2]) == set(done.err.splitlines()[:2]) == foretold
+    assert (dry.code, done.code) == (0, 4)
+    assert done.err.splitlines()[2:] == ["2 go out again, 1 asked for"]
+    assert done.out.count("goes out again") == 2
+    assert "waiting for another person's approval, because it changes" in done.out
 
 
 def test_where_changes_are_direct_nothing_is_asked_for(cli: CommandLine) -> None:
