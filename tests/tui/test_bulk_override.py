@@ -1,5 +1,6 @@
 """The limits of several tenants, changed from the table."""
 
+import pytest
 from tests.tui.pictures import context
 from tests.tui.support import Operator, fleet_update, operating
 
@@ -60,6 +61,23 @@ async def test_marked_tenants_get_other_limits_together() -> None:
         order, _ = operator.engine.bulk.orders[-1]
         assert order.remove
         assert dict(order.limits) == {TenantId("blue_harbor_logistics"): 100_000}
+
+
+@pytest.mark.parametrize("count", [26, 2_100])
+async def test_a_removal_that_is_taken_back_leaves_no_preview_of_it(count: int) -> None:
+    """Without a limit there is nothing to confirm, however many are marked: more than
+    are previewed anew each second, too."""
+    async with operating(fleet_update(count)) as operator:
+        await operator.press("asterisk", "o", "up", "right")
+        await operator.sees("1 lowered")
+        await operator.press("left")
+        await operator.sees("which limit? write units, ×1.5, +20% or unlimited")
+        assert "1 lowered" not in operator.text()
+        await operator.press("tab", "tab", "tab")
+        await operator.type("launch")
+        await operator.press("ctrl+s")
+
+        assert not operator.engine.bulk.orders
 
 
 async def test_a_lost_answer_is_asked_about_with_the_same_ids() -> None:

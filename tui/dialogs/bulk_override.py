@@ -111,7 +111,7 @@ class BulkOverrideDialog(ChangeDialog):
 
     def _preview_of(self, target: Target, *, remove: bool) -> Preview:
         text = "" if remove else self.text("limit")
-        key = (self._candidates_of(target), text)
+        key = (self._candidates_of(target), text, remove)
         if self._known is not None and self._known[0] == key:
             return self._known[1]
         self._known = None  # of what cannot be read there is no preview
