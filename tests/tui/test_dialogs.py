@@ -258,6 +258,22 @@ async def test_an_override_needs_an_expiry_where_the_context_wants_one() -> None
         await operator.sees("until when? write 12h, 7d, 2w or a date")
 
 
+async def test_the_last_day_of_all_is_no_end_and_the_one_before_is() -> None:
+    """It is what somebody types who means for ever: the dialog says what it takes."""
+    async with operating(fleet_update()) as operator:
+        await operator.press("o")
+        await operator.type("150000")
+        await fill(operator, "reason", "for ever")
+        until = dialog(operator).query_one("#until", Input)
+        until.value = "9999-12-31"
+        await operator.sees("“9999-12-31” is no expiry; write 12h, 7d, 2w or a date")
+        await operator.press("ctrl+s")
+        assert not operator.engine.overridden
+
+        until.value = "9999-12-30"
+        await operator.sees("100,000 (plan)  →  150,000 until 9999-12-31 00:00")
+
+
 async def test_an_override_can_be_removed() -> None:
     """What holds then is shown before it is done."""
     async with operating(fleet_update()) as operator:

@@ -85,7 +85,18 @@ def test_a_moment_in_the_past_is_read(text: str, moment: str) -> None:
     assert parse_since(text, NOW) == datetime.fromisoformat(moment)
 
 
-@pytest.mark.parametrize("text", ["", "friday", "tomorrow", "0d", "3"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "friday",
+        "tomorrow",
+        "0d",
+        "3",
+        "0001-01-01T00:00+23:59",
+        "9999-12-31T23:59-23:59",
+    ],
+)
 def test_what_is_no_moment_in_the_past_is_refused(text: str) -> None:
     """The sentence shows how to write one."""
     with pytest.raises(BadInput, match=r"write it like 2026-11-27, .*\(UTC\)"):

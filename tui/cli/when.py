@@ -114,9 +114,10 @@ def _written(text: str) -> datetime | None:
 def _written_time(text: str) -> datetime | None:
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        aware = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+        return aware.astimezone(UTC)
+    except (ValueError, OverflowError):  # a zone may put it before the first of all
         return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 
 def _start_of(day: date) -> datetime:

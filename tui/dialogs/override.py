@@ -46,12 +46,12 @@ def parse_expiry(text: str, now: datetime) -> datetime | None:
         return now + int(match[1]) * _UNITS[match[2]]
     try:
         day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
-    except ValueError:
+        end = day + timedelta(days=1)
+    except (ValueError, OverflowError):  # the last day of all has no end
         raise BadInput(
             f"“{visible(text, 20)}” is no expiry; write 12h, 7d, 2w or a date such as"
             f" {now + timedelta(days=7):%Y-%m-%d}"
         ) from None
-    end = day + timedelta(days=1)
     if end <= now:
         raise BadInput(f"{text} is over; write a day that is still to come")
     return end
