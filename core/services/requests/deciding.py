@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from meterdeck.core.adapters.request_calls import Head, RequestCalls, Step
+from meterdeck.core.adapters.request_calls import Head, Known, RequestCalls, Step
 from meterdeck.core.errors import Refused
 from meterdeck.core.model.change_requests import Decision, Verdict
 from meterdeck.core.model.context import Context
-from meterdeck.core.model.request_answers import Pending, RequestState
+from meterdeck.core.model.request_answers import Pending, RequestAnswer, RequestState
 from meterdeck.core.model.request_rules import Rank
 from meterdeck.core.model.text import visible
 from meterdeck.core.services.requests.replies import of_record
+
+_ENDS = {
+    # What was approved may have come to nothing all the same.
+    Verdict.APPROVE: (RequestState.DONE, RequestState.REFUSED, RequestState.UNKNOWN),
+    Verdict.REJECT: (RequestState.REJECTED,),
+    Verdict.WITHDRAW: (RequestState.WITHDRAWN,),
+}
+"""What a request ends as by a decision; another end is another's."""
 
 
 class Deciding:
@@ -26,12 +34,19 @@ class Deciding:
     ) -> Step | Pending:
         """Return the step that ends the request, or what is to be carried out.
 
+        One that its maker repeats is answered again, by what came of it.
+
         Raises:
             Refused: This person may not decide that, or there is nothing to decide.
             Unreachable: Redis does not answer.
         """
-        record = await self._record(decision)
-        who, verdict = head.person, decision.verdict
+        known = await self._calls.known(decision.person, decision.request)
+        record, who, verdict = known.pending, head.person, decision.verdict
+        if record is None:
+            if known.last is not None and _is_end_of(known.last, who, decision):
+                again = known.last.about(decision_id)
+                return Step(who, "", head, takes=True, answer=again)
+            raise _gone(decision, known)
         if record.state is not RequestState.WAITING:
             if record.by == who and verdict is Verdict.APPROVE:
                 return record  # a worker broke off after it was approved
@@ -48,15 +63,6 @@ class Deciding:
                 return approved
             raise Refused(f"{_named(record)} was decided at this moment by another")
         return self._ended(head, decision_id, record, decision)
-
-    async def _record(self, decision: Decision) -> Pending:
-        known = await self._calls.known(decision.person, decision.request)
-        name = f"{visible(decision.person, 64)}:{decision.request}"
-        if known.pending is not None:
-            return known.pending
-        if known.last is not None:
-            raise Refused(f"{name} does not wait any more: {known.last.says}")
-        raise Refused(f"no request {name} waits")
 
     def _check(self, who: str, record: Pending, decision: Decision) -> None:
         name = _named(record)
@@ -98,6 +104,19 @@ class Deciding:
             told=answer.about(decision_id),
             decider=who,
         )
+
+
+def _is_end_of(last: RequestAnswer, who: str, decision: Decision) -> bool:
+    """Tell whether a request has ended so by the same decision of the same person."""
+    same = (last.by, last.digest) == (who, decision.digest)
+    return same and last.state in _ENDS[decision.verdict]
+
+
+def _gone(decision: Decision, known: Known) -> Refused:
+    name = f"{visible(decision.person, 64)}:{decision.request}"
+    if known.last is not None:
+        return Refused(f"{name} does not wait any more: {known.last.says}")
+    return Refused(f"no request {name} waits")
 
 
 def _named(record: Pending) -> str:

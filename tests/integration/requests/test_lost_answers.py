@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,11 +13,16 @@ from tests.support.proxy import Proxy
 from tests.support.raw import ask
 
 from meterdeck.core.adapters.redis_client import Redis
-from meterdeck.core.errors import MeterdeckError, RedisUnreachable
+from meterdeck.core.errors import Asked, MeterdeckError, RedisUnreachable
 from meterdeck.core.model.bulk_override import BulkOrder
+from meterdeck.core.model.change_requests import Verdict
 from meterdeck.core.model.changes import Override
 from meterdeck.core.model.context import Context
-from meterdeck.core.model.request_answers import Pending, RequestState
+from meterdeck.core.model.request_answers import (
+    Pending,
+    RequestAnswer,
+    RequestState,
+)
 from meterdeck.core.model.usage import TenantId
 from meterdeck.core.services.operator_changes import OperatorChanges
 from meterdeck.core.services.requests.applying import Applier
@@ -56,6 +61,71 @@ async def test_a_repeat_by_whoever_lost_the_answer_is_answered_again(
         assert [each.state for each in seen.pending] == [RequestState.WAITING]
         assert {each.state for each in seen.answered} == {RequestState.DONE}
     assert await used(redis) == 50
+
+
+async def decided(
+    server: RequestServer, person: Person, record: Pending, verdict: Verdict, own: str
+) -> RequestAnswer:
+    """Decide about a request, and return the answer."""
+    with pytest.raises(Asked):
+        await person.desk.decide(record, verdict, "", own)
+    await server.serve()
+    return (await person.desk.look()).answered[0]
+
+
+async def test_a_decision_that_is_repeated_is_answered_again(
+    redis: Redis, server: RequestServer, alice: Person, bob: Person
+) -> None:
+    """By what came of it, whatever was decided; the other decision of what does not
+    wait any more is refused, and so is another person's."""
+    for name in ("one", "two", "three"):
+        await asked(alice, adding(600), name)
+    await server.serve()
+    one, two, three = (await bob.desk.look()).pending
+
+    for person, record, verdict, other in (
+        (bob, one, Verdict.APPROVE, Verdict.REJECT),
+        (bob, two, Verdict.REJECT, Verdict.APPROVE),
+        (alice, three, Verdict.WITHDRAW, Verdict.REJECT),
+    ):
+        own = f"own-{record.id}"
+        first = await decided(server, person, record, verdict, own)
+        again = await decided(server, person, record, verdict, own)
+        assert (first, first.id) == (again, own)
+        late = await decided(server, person, record, other, f"other-{record.id}")
+        theirs = await decided(
+            server, alice if person is bob else bob, record, verdict, f"b-{record.id}"
+        )
+        assert {late.state, theirs.state} == {RequestState.REFUSED}
+        assert "does not wait any more" in late.says
+        assert "does not wait any more" in theirs.says
+
+    assert await used(redis) == 600
+
+
+async def test_who_approved_is_told_of_what_another_worker_has_finished(
+    redis: Redis, server: RequestServer, alice: Person, bob: Person
+) -> None:
+    """The one that took the approval is gone, and it is in its list still."""
+    await asked(alice, adding(600), "big")
+    await server.serve()
+    (record,) = (await bob.desk.look()).pending
+    with pytest.raises(Asked):
+        await bob.desk.decide(record, Verdict.APPROVE, "", "own")
+    began = record.asked_at - timedelta(hours=1)
+    begun = replace(record, state=RequestState.APPLYING, began=began, by="bob")
+    await ask(redis, "HSET", "meterdeck:pending", record.name, begun.write())
+    await server.tidy()
+
+    await server.serve()
+
+    (told,) = (await bob.desk.look()).answered
+    assert (told.id, told.state, told.says) == (
+        "own",
+        RequestState.DONE,
+        "done: 0 → 600",
+    )
+    assert await used(redis) == 600
 
 
 async def test_an_answer_that_cannot_be_read_does_not_mean_that_nobody_was_asked(
