@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from meterdeck.core.adapters.redis_client import (
     Redis,
@@ -31,12 +31,15 @@ from meterdeck.core.model.changes import (
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.names import check_tenant
 from meterdeck.core.model.override_ends import FoundOverride
+from meterdeck.core.model.override_words import OverrideWords, read_override_words
 from meterdeck.core.model.quantity import LARGEST, group_quantity
 from meterdeck.core.model.text import visible
 from meterdeck.core.model.usage import Resource, ResourceName, TenantId
+from meterdeck.core.services.audit import AuditTrail
 from meterdeck.core.services.audit_proof import AuditProof
 from meterdeck.core.services.audit_view import AuditView
 from meterdeck.core.services.change_calls import (
+    OPERATION_KEPT_S,
     ChangeCalls,
     Signature,
     check_change,
@@ -46,6 +49,8 @@ from meterdeck.core.services.override_list import OverrideList, read_override
 from meterdeck.core.services.undoing import Undoing
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LOOKED_AT = 500
+"""Entries of a trail, the newest, among which one operation's is looked for."""
 
 
 class OperatorChanges:
@@ -63,11 +68,15 @@ class OperatorChanges:
         UnknownOutcome: Changed or not, nobody knows.
     """
 
+    REPEATED_FOR = timedelta(seconds=OPERATION_KEPT_S)
+    """So long an operation is known by its id; then the id is a new one's."""
+
     def __init__(self, redis: Redis, context: Context) -> None:
         self._context = context
         self._redis = redis
         self._calls = ChangeCalls(redis, context)
         self._undoing = Undoing(redis, context, self._calls)
+        self._trail = AuditTrail(redis, context)
         self._view = AuditView(redis, context)
         self._proof = AuditProof(redis, context)
         self._overrides = OverrideList(redis, context)
@@ -134,6 +143,25 @@ class OperatorChanges:
         _check_not_past(reply, expires_at)
         created = from_milliseconds(int(reply[3]))
         return Override(who, name, units, actor.name, reason, created, expires_at)
+
+    async def override_made(
+        self, tenant: str, resource: str, operation_id: str
+    ) -> OverrideWords | None:
+        """Return the limit and end that an operation has set; None: none that is known.
+
+        Whoever repeats it may have said them by the moment, as `+20%` for `3d`: said
+        again that is another limit, and another end.
+
+        Raises:
+            RedisUnreachable, RedisRefused: It could not be read.
+        """
+        who = check_tenant(tenant, tagged=self._context.redis.layout.tagged)
+        left_by = self.trail_id(operation_id), self._context.resource(resource).name
+        since = await self._calls.now() - self.REPEATED_FOR
+        for entry in await self._trail.newest(who, count=_LOOKED_AT):
+            if (entry.operation_id, entry.resource) == left_by and entry.at > since:
+                return read_override_words(entry.after)
+        return None
 
     async def clear_override(
         self,

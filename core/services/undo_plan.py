@@ -7,7 +7,6 @@ where nothing has changed it since.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +17,7 @@ from meterdeck.core.errors import Refused
 from meterdeck.core.model.changes import AdjustKind, Adjustment, AuditEntry, Bill
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.names import name_text
+from meterdeck.core.model.override_words import read_override_words
 from meterdeck.core.model.quantity import parse_counter
 from meterdeck.core.model.text import visible
 from meterdeck.core.model.usage import Resource, TenantId
@@ -26,8 +26,6 @@ from meterdeck.core.services.change_calls import ChangeCalls
 
 NO_OVERRIDE = "none"
 """How the trail writes that there is no override."""
-
-_OVERRIDE = re.compile(r"(?P<units>unlimited|[0-9]{1,16})(?: until (?P<end>\S+Z))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,17 +162,10 @@ def _changed_by(entry: AuditEntry, later: Sequence[AuditEntry]) -> AuditEntry | 
 
 
 def _limit(entry: AuditEntry, resource: Resource) -> PutBack:
-    match = _OVERRIDE.fullmatch(entry.before)
-    if match is None:
+    limit = read_override_words(entry.before)
+    if limit is None:
         raise _no_limit(entry)
-    units = None if match["units"] == "unlimited" else int(match["units"])
-    expires_at = None
-    if match["end"]:
-        try:
-            expires_at = datetime.fromisoformat(match["end"])
-        except ValueError as error:
-            raise _no_limit(entry) from error
-    return PutBack(resource, entry.before, units, expires_at)
+    return PutBack(resource, entry.before, limit.units, limit.expires_at)
 
 
 def _no_limit(entry: AuditEntry) -> Refused:

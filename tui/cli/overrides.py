@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from meterdeck.core.errors import BadInput, NotFound
 from meterdeck.core.model.bulk_override import LimitChange, parse_limit_change
 from meterdeck.core.model.change_requests import ClearLimit, SetLimit
+from meterdeck.core.model.override_words import OverrideWords
 from meterdeck.core.model.usage import (
     Limit,
     LimitSource,
@@ -28,7 +29,7 @@ from meterdeck.tui.cli.json_form import (
 )
 from meterdeck.tui.cli.output import note
 from meterdeck.tui.cli.override_listing import list_overrides
-from meterdeck.tui.cli.when import parse_until, show_moment
+from meterdeck.tui.cli.when import counts_from_now, parse_until, show_moment
 from meterdeck.tui.cli.words import limit_words
 
 
@@ -76,7 +77,14 @@ async def _set(call: Call) -> int:
     expires_at = _expiry(call)
     tenant = await call.tenant(counted=True)
     before = (await call.usage_of(tenant, resource.name)).limit
-    limit = Limit(_units(wanted, before, tenant), LimitSource.OVERRIDE)
+    made = await _made(call, tenant, resource)
+    if made and made.expires_at and _ends_from_now(call):
+        expires_at = made.expires_at
+    if made is None or wanted.factor is None:
+        units = _units(wanted, before, tenant)
+    else:
+        units = made.units
+    limit = Limit(units, LimitSource.OVERRIDE)
     change = _Change(tenant, resource, before, limit, expires_at)
     wish = SetLimit(tenant.id, resource.name, limit.units, expires_at, call.args.reason)
     await foretell(call, wish)
@@ -123,6 +131,19 @@ async def _clear(call: Call) -> int:
     return _tell(call, change, operation_id=operation_id)
 
 
+async def _made(call: Call, tenant: Tenant, resource: Resource) -> OverrideWords | None:
+    """Return what the operation that is repeated has set, or asked for, if any has."""
+    given: str | None = call.args.operation_id
+    if given is None:
+        return None
+    return await call.engine.changes.override_made(tenant.id, resource.name, given)
+
+
+def _ends_from_now(call: Call) -> bool:
+    """Tell whether the end that is written is another one at another time."""
+    return call.args.until is not None and counts_from_now(call.args.until)
+
+
 def _units(wanted: LimitChange, before: Limit, tenant: Tenant) -> int | None:
     if wanted.factor is None:
         return wanted.units
@@ -133,7 +154,7 @@ def _units(wanted: LimitChange, before: Limit, tenant: Tenant) -> int | None:
 
 def _expiry(call: Call) -> datetime | None:
     if call.args.until is not None:
-        return parse_until(call.args.until, datetime.now(UTC))
+        return parse_until(call.args.until, datetime.now(UTC).replace(microsecond=0))
     if call.context.override_needs_expiry:
         raise BadInput(
             f"in context {call.context.name} an override must end;"

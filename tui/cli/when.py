@@ -48,6 +48,11 @@ def parse_until(text: str, now: datetime) -> datetime:
     return moment
 
 
+def counts_from_now(text: str) -> bool:
+    """Tell whether `parse_until` makes another moment of it at another time."""
+    return _written(text.strip()) is None
+
+
 def parse_since(text: str, now: datetime) -> datetime:
     """Return the moment in the past that `text` names, seen from `now`.
 

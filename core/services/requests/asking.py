@@ -9,7 +9,13 @@ from datetime import timedelta
 
 from meterdeck.core.adapters.redis_client import Redis, server_time
 from meterdeck.core.adapters.request_calls import RequestCalls
-from meterdeck.core.errors import Asked, BadInput, Refused, Unreachable
+from meterdeck.core.errors import (
+    Asked,
+    BadInput,
+    RedisRefused,
+    Refused,
+    Unreachable,
+)
 from meterdeck.core.model.change_requests import (
     LARGEST_REQUEST,
     ChangeRequest,
@@ -23,9 +29,12 @@ from meterdeck.core.model.request_answers import (
     RequestState,
     refusal_of,
 )
+from meterdeck.core.model.request_reading import read_request
+from meterdeck.core.model.request_sight import wish_of
 
 STANDS = timedelta(hours=1)
 """So long a request that no worker reads is wanted."""
+_UNREAD = 100
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.03, 0.5
 
 APPROVAL = "another person's approval"
@@ -69,6 +78,37 @@ class Asking:
         place = await self._calls.last_place(self.person)
         await self._calls.append(self.person, text, request_id)
         return _checked(await self._answer(request_id, place), request_id)
+
+    async def asked(self, request_id: str) -> Wish | None:
+        """Return what is asked for under an id and not answered for good, if anything.
+
+        Raises:
+            RedisUnreachable, RedisRefused: It could not be read.
+        """
+        # In this order: what a worker reads meanwhile is found where it has gone.
+        unread = await self.unread()
+        known = await self._calls.known(self.person, request_id)
+        if known.pending is not None:
+            return wish_of(known.pending)
+        return next((each.wish for each in unread if each.id == request_id), None)
+
+    async def unread(self) -> list[ChangeRequest]:
+        """Return the person's own requests that no worker has read, oldest first.
+
+        Raises:
+            RedisUnreachable: They could not be read.
+        """
+        try:
+            raw = await self._calls.unread(self.person, _UNREAD)
+        except RedisRefused:
+            return []  # a person may be let append and not read
+        found = []
+        for text in raw:
+            try:
+                found.append(read_request(text))
+            except BadInput:
+                continue  # the worker will say what is wrong
+        return found
 
     async def _answer(self, request_id: str, place: str) -> RequestAnswer | None:
         until, pause_s = time.monotonic() + self._rules.wait_s, _FIRST_PAUSE_S

@@ -7,13 +7,7 @@ from uuid import uuid4
 
 from meterdeck.core.adapters.redis_client import Redis
 from meterdeck.core.adapters.request_calls import RequestCalls
-from meterdeck.core.errors import (
-    BadInput,
-    MeterdeckError,
-    NotFound,
-    RedisRefused,
-    Refused,
-)
+from meterdeck.core.errors import MeterdeckError, NotFound, Refused
 from meterdeck.core.model.change_requests import (
     Change,
     ChangeRequest,
@@ -24,15 +18,12 @@ from meterdeck.core.model.change_requests import (
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.request_answers import Pending, RequestAnswer, RequestState
 from meterdeck.core.model.request_foresight import SILENT_S, Foresight
-from meterdeck.core.model.request_reading import read_request
 from meterdeck.core.model.request_rules import Changes, Rank
 from meterdeck.core.model.request_sight import SeenRequest, sight_of
 from meterdeck.core.model.text import visible
 from meterdeck.core.services.operator_changes import OperatorChanges
 from meterdeck.core.services.requests.asking import Asking
 from meterdeck.core.services.requests.judging import Judge
-
-_UNREAD = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +69,7 @@ class RequestDesk:
             return Requests(self.person, (), (), ())
         return Requests(
             self.person,
-            tuple(await self._unread()),
+            tuple(await self._asking.unread()),
             tuple(await self._calls.pending()),
             tuple(
                 each
@@ -86,19 +77,6 @@ class RequestDesk:
                 if each.state.final
             ),
         )
-
-    async def _unread(self) -> list[ChangeRequest]:
-        try:
-            raw = await self._calls.unread(self.person, _UNREAD)
-        except RedisRefused:
-            return []  # a person may be let append and not read
-        found = []
-        for text in raw:
-            try:
-                found.append(read_request(text))
-            except BadInput:
-                continue  # the worker will say what is wrong
-        return found
 
     async def answers_after(self, place: str) -> list[tuple[str, RequestAnswer]]:
         """Return the answers after a place, oldest first, each with its own.

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from meterdeck.core.adapters.redis_client import Redis
+from meterdeck.core.adapters.request_calls import LAST_ANSWER_KEPT_S
 from meterdeck.core.errors import Refused
 from meterdeck.core.model.bulk_override import BulkDone, BulkOrder
 from meterdeck.core.model.change_requests import (
@@ -18,9 +19,9 @@ from meterdeck.core.model.change_requests import (
 from meterdeck.core.model.changes import Actor, Adjusted, Adjustment, Override, Undone
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.moments import moment_at
+from meterdeck.core.model.override_words import OverrideWords
 from meterdeck.core.model.request_answers import RequestAnswer, RequestState
 from meterdeck.core.model.usage import TenantId
-from meterdeck.core.services.audit import AuditTrail
 from meterdeck.core.services.operator_changes import OperatorChanges
 from meterdeck.core.services.requests.asking import Asking
 
@@ -34,10 +35,11 @@ class RequestedChanges(OperatorChanges):
     raises, besides what it would if made directly, `Asked`: it may still be done.
     """
 
+    REPEATED_FOR = timedelta(seconds=LAST_ANSWER_KEPT_S)
+
     def __init__(self, redis: Redis, context: Context) -> None:
         super().__init__(redis, context)
         self._asking = Asking(redis, context)
-        self._trail = AuditTrail(redis, context)
 
     def trail_id(self, operation_id: str) -> str:
         """Return the operation id that a change has in the audit trail."""
@@ -83,6 +85,19 @@ class RequestedChanges(OperatorChanges):
         created = _read(answer, lambda found: moment_at(_whole(found, "created_ms")))
         person = self._asking.person
         return Override(who, name, units, person, reason, created, expires_at)
+
+    async def override_made(
+        self, tenant: str, resource: str, operation_id: str
+    ) -> OverrideWords | None:
+        """Return what was set, or is asked for; see `OperatorChanges.override_made`."""
+        wish = await self._asking.asked(operation_id)
+        name = self._context.resource(resource).name
+        if isinstance(wish, SetLimit) and (wish.tenant, wish.resource) == (
+            tenant,
+            name,
+        ):
+            return OverrideWords(wish.units, wish.expires_at)
+        return await super().override_made(tenant, resource, operation_id)
 
     async def clear_override(
         self,

@@ -159,6 +159,36 @@ def test_a_worker_answers_while_the_command_waits(
     assert (waits.code, waits.json["asked"]["waiting_for"]) == (4, "a worker's answer")
 
 
+REPEATED = ("--reason", "launch", "--operation-id", "r-1")
+
+
+@pytest.mark.parametrize("limit", ["1200", "+20%"])
+def test_an_override_from_now_on_is_answered_again_as_it_was_asked_for(
+    people: dict[str, CommandLine], store: redis.Redis, limit: str
+) -> None:
+    """Its limit and its end are the first one's, also while no worker has read it,
+    while it waits, and once it is done."""
+    alice, bob, office = (people[name] for name in ("alice", "bob", "office"))
+    store.hset("meterdeck:tenant:acme", "name", "Acme")
+    change = ("override", "set", "acme", "api_calls", limit, "--until", "3d", *REPEATED)
+    large = (*change[:4], "x2", *change[5:-1], "r-2")
+
+    codes = [alice(*change).code, alice(*large).code]
+    codes += [alice(*change).code, alice(*large).code]
+    office("requests", "serve", "--once")
+    codes += [alice(*change).code, alice(*large).code]
+    bob("requests", "approve", "r-2")
+    office("requests", "serve", "--once")
+    codes += [alice(*large).code, alice(*change).code]
+    office("requests", "serve", "--once")
+
+    assert codes == [4] * 8
+    seen = alice("requests", "list", "-n", "20", "--json").json
+    assert {each["state"] for each in seen["answered"]} == {"done"}
+    assert store.hget("meterdeck:override:acme:api_calls", "units") == b"2000"
+    assert store.xlen("meterdeck:audit:acme") == 2
+
+
 def dead_letters(config: Path, **units: int) -> list[str]:
     """Have an event of each tenant refused; return their identifiers."""
     context = load_context(config=config, environ={})
