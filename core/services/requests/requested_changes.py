@@ -99,6 +99,18 @@ class RequestedChanges(OperatorChanges):
             return OverrideWords(wish.units, wish.expires_at)
         return await super().override_made(tenant, resource, operation_id)
 
+    async def preview_undo(
+        self, tenant: str, audit_id: str | None = None, *, operation_id: str = ""
+    ) -> Undone:
+        """Say what an undo would do now; see `OperatorChanges.preview_undo`."""
+        if not operation_id:
+            return await super().preview_undo(tenant, audit_id)
+        wish = await self._asking.asked(operation_id)
+        if isinstance(wish, TakeBack) and wish.tenant == tenant:
+            audit_id = audit_id or wish.audit_id
+        own = self.trail_id(operation_id)
+        return await super().preview_undo(tenant, audit_id, operation_id=own)
+
     async def clear_override(
         self,
         tenant: str,

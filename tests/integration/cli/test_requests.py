@@ -189,6 +189,36 @@ def test_an_override_from_now_on_is_answered_again_as_it_was_asked_for(
     assert store.xlen("meterdeck:audit:acme") == 2
 
 
+@pytest.mark.parametrize("units", [7, 900])
+def test_an_undo_that_is_repeated_is_answered_again(
+    people: dict[str, CommandLine], cli: CommandLine, store: redis.Redis, units: int
+) -> None:
+    """With the entry named or not, while it waits and once it is done: no older entry
+    is undone, and none that came later."""
+    alice, bob, office = (people[name] for name in ("alice", "bob", "office"))
+    store.hset("meterdeck:tenant:acme", "name", "Acme")
+    for amount in (5, units):
+        cli("adjust", "acme", "api_calls", f"+{amount}", "--reason", "why")
+    (entry,) = cli("audit", "acme", "-n", "1", "--json").json["entries"]
+    undo = ("undo", "acme", *REPEATED)
+    named = ("undo", "acme", entry["id"], *REPEATED)
+
+    codes = [alice(*undo).code]
+    cli("adjust", "acme", "api_calls", "+1", "--reason", "later")
+    codes += [alice(*undo).code]
+    office("requests", "serve", "--once")
+    codes += [alice(*undo).code, alice(*named).code]
+    bob("requests", "approve", "r-1")
+    office("requests", "serve", "--once")
+    codes += [alice(*undo).code, alice(*named).code]
+    office("requests", "serve", "--once")
+
+    assert codes == [4] * 6
+    seen = alice("requests", "list", "-n", "20", "--json").json
+    assert {each["state"] for each in seen["answered"]} == {"done"}
+    assert cli("usage", "acme", "--json").json["usage"][0]["used"] == 6
+
+
 def dead_letters(config: Path, **units: int) -> list[str]:
     """Have an event of each tenant refused; return their identifiers."""
     context = load_context(config=config, environ={})
