@@ -7,7 +7,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from meterdeck.core.errors import Asked, BadInput
+from meterdeck.core.errors import Asked, BadInput, UnknownOutcome
 from meterdeck.core.model.change_requests import EventWish
 from meterdeck.core.model.event_changes import EventChange, EventPlan
 from meterdeck.tui.cli.actor import current_actor
@@ -95,7 +95,11 @@ async def _perform(
     if plan.problem and call.args.operation_id is None:
         return _Outcome.of(plan)
     own, name = _own_id(operation_id, plan), plan.event.identifier
-    return _Outcome(plan, await replaying.replay(name, own))
+    try:
+        return _Outcome(plan, await replaying.replay(name, own))
+    except UnknownOutcome as lost:
+        # Repeated under the letter's own id, the letters would have others than before.
+        raise UnknownOutcome("a replay", operation_id) from lost
 
 
 def _own_id(operation_id: str, plan: EventPlan) -> str:

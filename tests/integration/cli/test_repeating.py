@@ -1,11 +1,16 @@
 """Changes that are repeated with their operation id, as a lost answer asks for."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import pytest
 import redis
 from tests.integration.cli.conftest import CommandLine
+from tests.integration.cli.test_requests import dead_letters
+from tests.support.proxy import Proxy
+
+from meterdeck.core.settings import load_context
 
 SIGNED = ("--reason", "launch", "--operation-id", "op-1")
 
@@ -61,3 +66,22 @@ def test_an_id_is_free_again_once_its_operation_is_forgotten(
     again = cli(*words, "--json")
 
     assert again.json["after"]["limit"] == 144_000
+
+
+async def test_a_replay_whose_answer_was_lost_is_repeated_under_the_id_it_names(
+    cli: CommandLine, store: redis.Redis
+) -> None:
+    """Which is the whole command's: no letter is refused that was sent again."""
+    names = await asyncio.to_thread(dead_letters, cli.config, acme=5, bee=6)
+    words = ("replay", *names, "--yes", "--reason", "mended", "--json")
+    url = load_context(config=cli.config, environ={}).redis.url
+    async with Proxy(url) as proxy:
+        proxy.lose(b"mended")
+        lost = await asyncio.to_thread(cli, *words, "--redis-url", proxy.url)
+    given = lost.json["error"]["operation_id"]
+
+    again = await asyncio.to_thread(cli, *words, "--operation-id", given)
+
+    assert (lost.code, again.code) == (3, 0)
+    assert [each["replayed"] for each in again.json["letters"]] == [True, False]
+    assert store.xlen("meterdeck:audit:acme") == store.xlen("meterdeck:audit:bee") == 1
