@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from typing import NoReturn
+import re
+from typing import Any, NoReturn
 
 from meterdeck.core.errors import BadInput
 from meterdeck.core.version import VERSION
@@ -54,7 +55,16 @@ _SANDBOX = {
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser that raises `BadInput` in place of ending the program."""
+    """An argument parser that raises `BadInput` in place of ending the program.
+
+    What begins with a minus and a digit is never an option: -1,500 is a change, and
+    -1001234 the id of a chat.
+    """
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        # argparse's own, as newer Pythons have it; older ones know -1500 and -1.5 only.
+        self._negative_number_matcher = re.compile(r"-\.?\d")
 
     def error(self, message: str) -> NoReturn:
         """Raise the complaint, with where the help is.

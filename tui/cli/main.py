@@ -62,10 +62,7 @@ def _run(arguments: list[str], parser: ArgumentParser | None) -> int:
 
     try:
         parser = parser or build_parser(arguments)
-        parsed = parser.parse_args(map(_positional, arguments))
-        for name, value in vars(parsed).items():
-            if isinstance(value, str) and value.startswith(" -"):
-                setattr(parsed, name, value[1:])
+        parsed = parser.parse_args(arguments)
         return _dispatch(parsed.handler, parsed)
     except MeterdeckError as error:
         return _report(error, as_json="--json" in arguments)
@@ -77,12 +74,6 @@ def _complete() -> int:
 
     answer(os.environ.get("COMP_LINE", ""))
     return 1  # not reached: the answer ends the process
-
-
-def _positional(argument: str) -> str:
-    """Put a blank before -1,500, which argparse would take for an option."""
-    negative = argument[:1] == "-" and argument[1:2].isdecimal()
-    return f" {argument}" if negative else argument
 
 
 def _dispatch(handler: object, parsed: object) -> int:

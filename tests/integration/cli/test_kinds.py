@@ -77,6 +77,18 @@ def test_unique_add_counts_members_once_and_ends_with_1_at_the_limit(
     assert third.json["resources"][0]["reason"] == "over_limit"
 
 
+def test_a_member_is_counted_by_the_very_text_of_it(
+    cli: CommandLine, store: redis.Redis
+) -> None:
+    """Chats' ids begin with a minus; a blank before one makes it somebody else."""
+    words = ("unique", "add", "acme", "active_users")
+    first = cli(*words, "-1001234", "--json")
+    others = cli(*words, " -1001234", "-1001234", "-7,5", "--json")
+
+    assert first.json["resources"][0]["current"] == 1
+    assert others.json["resources"][0]["current"] == 3
+
+
 def test_a_command_for_another_kind_says_which_one_is_right(
     cli: CommandLine, store: redis.Redis
 ) -> None:
