@@ -201,10 +201,12 @@ class UnknownOutcome(Unreachable):
     """A write was sent and its answer was lost: repeat it with the same operation id.
 
     Attributes:
+        what: The write, in words.
         operation_id: The id that makes the repeat safe; empty where there was none.
     """
 
     def __init__(self, what: str, operation_id: str) -> None:
+        self.what = what
         self.operation_id = operation_id
         repeating = "it had no id, so that repeating it may do it twice"
         if operation_id:
@@ -212,3 +214,10 @@ class UnknownOutcome(Unreachable):
                 f"repeating it with operation id {operation_id} does it at most once"
             )
         super().__init__(f"{what} was sent and the answer was lost; {repeating}")
+
+    def under(self, operation_id: str) -> UnknownOutcome:
+        """Return the same for whoever asked for more than this one write.
+
+        A part of an operation has an id of its own, which its caller cannot repeat.
+        """
+        return UnknownOutcome(self.what, operation_id)

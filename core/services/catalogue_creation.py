@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from meterdeck.core.errors import UnknownOutcome
 from meterdeck.core.model.catalogue import PriceSpec, ProductSpec
 from meterdeck.core.model.prices import PriceInfo
 from meterdeck.core.services.catalogue import CatalogueService
@@ -23,6 +24,9 @@ async def create_price_and_product(
         ReadOnly, StripeRefused, StripeUnreachable, UnknownOutcome: As of the service.
     """
     if isinstance(product, ProductSpec):
-        made = await service.create_product(product, f"{operation_id}.product")
+        try:
+            made = await service.create_product(product, f"{operation_id}.product")
+        except UnknownOutcome as lost:
+            raise lost.under(operation_id) from lost
         product = made.id
     return await service.create_price(spec, product, meter_id, operation_id)

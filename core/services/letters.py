@@ -9,7 +9,13 @@ from datetime import datetime, timedelta
 from meterdeck.core.adapters.letter_calls import LetterCalls, is_queued
 from meterdeck.core.adapters.redis_client import Argument, Redis, to_milliseconds
 from meterdeck.core.adapters.scripts import Reply
-from meterdeck.core.errors import BadInput, Conflict, NotFound, Refused
+from meterdeck.core.errors import (
+    BadInput,
+    Conflict,
+    NotFound,
+    Refused,
+    UnknownOutcome,
+)
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.corrections import Corrected
 from meterdeck.core.model.delivery import EventState, Letter, LetterSource
@@ -131,13 +137,16 @@ class Letters(LetterReading):
         self._check(signature)
         step = "end" if cancelled else "give_up"
         own = replace(signature, operation_id=signature.operation_id + _ENDING[step])
-        reply = await self._calls.cancel(
-            letter,
-            step,
-            rebill=False,  # the beginning has said
-            signature=own.arguments(),
-            operation_id=own.operation_id,
-        )
+        try:
+            reply = await self._calls.cancel(
+                letter,
+                step,
+                rebill=False,  # the beginning has said
+                signature=own.arguments(),
+                operation_id=own.operation_id,
+            )
+        except UnknownOutcome as lost:
+            raise lost.under(signature.operation_id) from lost
         _check(reply, letter)
         return _corrected(reply)
 

@@ -99,7 +99,7 @@ async def _perform(
         return _Outcome(plan, await replaying.replay(name, own))
     except UnknownOutcome as lost:
         # Repeated under the letter's own id, the letters would have others than before.
-        raise UnknownOutcome("a replay", operation_id) from lost
+        raise lost.under(operation_id) from lost
 
 
 def _own_id(operation_id: str, plan: EventPlan) -> str:

@@ -8,14 +8,16 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 import redis
 from tests.integration.cli.shop import Shop
+from tests.support.proxy import Proxy
 from tests.support.schemas import problems
 from tests.support.stripe_account import Seller
 
@@ -60,6 +62,8 @@ STRIPE = """
 api_key = {{ env = "STRIPE_KEY" }}
 api_base = "{stripe}"
 """
+
+T = TypeVar("T")
 
 
 @cache
@@ -127,17 +131,16 @@ def store(valkey_server: Valkey) -> Iterator[redis.Redis]:
         yield client
 
 
-@pytest.fixture
-def stripe_server() -> Iterator[tuple[Seller, str]]:
-    """A local Stripe in a thread of its own, and its address."""
-    local = LocalStripe(api_key=API_KEY, seed=7)
-    started, address = threading.Event(), []
+@contextmanager
+def in_a_thread(server: AbstractAsyncContextManager[T]) -> Iterator[T]:
+    """Run a server in a thread of its own: commands have this one's event loop."""
+    started, running = threading.Event(), []
     loop = asyncio.new_event_loop()
     end = asyncio.Event()
 
     async def serve() -> None:
-        async with LocalStripeServer(local) as server:
-            address.append(server.base_url)
+        async with server as entered:
+            running.append(entered)
             started.set()
             await end.wait()
 
@@ -145,11 +148,40 @@ def stripe_server() -> Iterator[tuple[Seller, str]]:
     thread.start()
     assert started.wait(30)
     try:
-        yield Seller(local), address[0]
+        yield running[0]
     finally:
         loop.call_soon_threadsafe(end.set)
         thread.join(30)
         loop.close()
+
+
+@pytest.fixture
+def stripe_server() -> Iterator[tuple[Seller, str]]:
+    """A local Stripe, and its address."""
+    local = LocalStripe(api_key=API_KEY, seed=7)
+    with in_a_thread(LocalStripeServer(local)) as server:
+        yield Seller(local), server.base_url
+
+
+@pytest.fixture
+def redis_link(cli: CommandLine, valkey_server: Valkey) -> Iterator[Proxy]:
+    """What loses answers of Redis: every command's way there."""
+    with in_a_thread(Proxy(valkey_server.url)) as proxy:
+        text = cli.config.read_text()
+        cli.config.write_text(text.replace(valkey_server.url, proxy.url))
+        yield proxy
+
+
+@pytest.fixture
+def stripe_link(
+    stripe_cli: CommandLine, stripe_server: tuple[Seller, str]
+) -> Iterator[Proxy]:
+    """What loses requests to Stripe: every command's way there."""
+    with in_a_thread(Proxy(stripe_server[1])) as proxy:
+        text = stripe_cli.config.read_text()
+        own = proxy.url.removesuffix("/0")
+        stripe_cli.config.write_text(text.replace(stripe_server[1], own))
+        yield proxy
 
 
 @pytest.fixture

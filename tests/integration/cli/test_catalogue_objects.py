@@ -2,6 +2,7 @@
 
 import pytest
 from tests.integration.cli.conftest import CommandLine
+from tests.support.proxy import Proxy
 from tests.support.stripe_account import Seller
 
 METER = ("catalogue", "meter")
@@ -34,6 +35,21 @@ def test_a_meter_and_its_price_are_created_once_and_printed_as_tables(
         + sold[0]["toml"].replace(made[0]["toml"], "")
     )  # fmt: skip
     assert stripe_cli("catalogue", "plan").code == 0
+
+
+def test_a_price_whose_product_was_lost_is_repeated_by_the_id_that_is_named(
+    stripe_cli: CommandLine, stripe_link: Proxy
+) -> None:
+    """It is the operation's, not that of the product's part of it."""
+    price = (*PRICE, "create", "seats", "--new-product", "The AI", "--unit", "1 USD")
+
+    stripe_link.lose(b"POST /v1/products", before=True)
+    lost = stripe_cli(*price, *ONCE)
+    again = stripe_cli(*price, *ONCE)
+
+    assert (lost.code, lost.json["error"]["operation_id"]) == (3, "op-1")
+    assert again.code == 0
+    assert again.json["price"]["product"] == "prod_the_ai"
 
 
 def test_what_is_ended_says_what_follows_and_is_taken_back(

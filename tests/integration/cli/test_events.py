@@ -2,7 +2,9 @@
 
 from datetime import UTC, datetime
 
+import pytest
 from tests.integration.cli.shop import Shop
+from tests.support.proxy import Proxy
 
 from meterdeck.core.model.delivery import Verdict
 
@@ -70,6 +72,44 @@ def test_letters_are_replayed_dry_run_first(shop: Shop) -> None:
     assert shop.cli("letters", "--json").json["letters"] == []
     assert refused.code == 1
     assert "does not wait any more" in refused.out
+
+
+@pytest.mark.parametrize("given", [(), ("--operation-id", "op-1")])
+def test_a_replay_whose_answer_was_lost_is_repeated_by_the_id_that_is_named(
+    shop: Shop, redis_link: Proxy, given: tuple[str, ...]
+) -> None:
+    """It is the operation's, not that of the letter's part of it."""
+    dead = shop.fail(70, Verdict.DEAD)
+    words = ("replay", dead, "--yes", *WHY, "--json")
+
+    redis_link.lose(b"again", dead.encode())
+    lost = shop.cli(*words, *given)
+    named = lost.json["error"]["operation_id"]
+    again = shop.cli(*words, "--operation-id", named)
+
+    assert (lost.code, redis_link.faults) == (3, 1)
+    assert f"operation id {named} does it" in lost.json["error"]["message"]
+    assert named == "op-1" or not given
+    assert again.code == 0
+    assert [each["replayed"] for each in again.json["letters"]] == [True]
+    assert shop.unsent() == 70
+
+
+def test_a_cancellation_whose_end_was_lost_is_repeated_by_the_id_that_is_named(
+    shop: Shop, redis_link: Proxy
+) -> None:
+    """The end has an id of its own; the operation's is the one that can be given."""
+    event = shop.bill(1250).event
+    words = ("cancel", event.identifier, *WHY, "--operation-id")
+
+    redis_link.lose(b"c-1.end")
+    lost = shop.cli(*words, "c-1", "--json")
+    again = shop.cli(*words, lost.json["error"]["operation_id"], "--json")
+
+    assert (lost.code, redis_link.faults) == (3, 1)
+    assert lost.json["error"]["operation_id"] == "c-1"
+    assert (again.code, again.json["replayed"]) == (0, True)
+    assert shop.unsent() == 0
 
 
 def test_an_ambiguous_event_is_resolved(shop: Shop) -> None:
