@@ -107,6 +107,7 @@ class Proxy:
         self._numbers = count()
         self._wanted: tuple[bytes, ...] = ()
         self._before = False
+        self._silent = False
         self._doomed: set[int] = set()
 
     @property
@@ -131,13 +132,13 @@ class Proxy:
         self._fault = fault
         self._left = times
 
-    def lose(self, *needles: bytes, before: bool = False) -> None:
+    def lose(self, *needles: bytes, before: bool = False, silent: bool = False) -> None:
         """Lose one request that has all of these in it, or else its answer.
 
-        Its connection is reset. That a script is not known is no answer: it is sent
-        again.
+        Its connection is reset, or `silent` from then on. That a script is not known
+        is no answer: it is sent again.
         """
-        self._wanted, self._before = needles, before
+        self._wanted, self._before, self._silent = needles, before, silent
 
     def _is_wanted(self, data: bytes) -> bool:
         return bool(self._wanted) and all(each in data for each in self._wanted)
@@ -212,6 +213,8 @@ class Proxy:
             if number in self._doomed and not data.startswith(b"-NOSCRIPT"):
                 self._wanted = ()
                 self.faults += 1
+                if self._silent:
+                    continue
                 _reset(writer)
                 return
             if self._fault is Fault.NONE or self._passing > 0:

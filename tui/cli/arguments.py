@@ -33,9 +33,26 @@ def output_of(args: Namespace) -> Output:
 
 
 def operation_id_of(args: Namespace) -> str:
-    """Return the id given with `--operation-id`, or a new one."""
+    """Return the id given with `--operation-id`, or a new one; the change begins.
+
+    Whoever interrupts it from here on is told by which id it is repeated.
+    """
     given: str | None = args.operation_id
-    return uuid4().hex if given is None else given
+    args.begun = uuid4().hex if given is None else given
+    return str(args.begun)
+
+
+def call_id_of(args: Namespace) -> str | None:
+    """Return the id given with `--call-id`, if there is one; counting begins."""
+    given: str | None = args.call_id
+    args.begun = given or ""
+    return given
+
+
+def begun_by(args: Namespace) -> str | None:
+    """Return the id of the change that was begun, empty for none; else None."""
+    begun: str | None = getattr(args, "begun", None)
+    return begun
 
 
 def count_of(args: Namespace) -> int:

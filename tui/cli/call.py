@@ -14,7 +14,8 @@ from meterdeck.core.model.text import visible
 from meterdeck.core.model.usage import Tenant, TenantId, Usage
 from meterdeck.core.services.engine import Engine
 from meterdeck.core.settings import load_context
-from meterdeck.tui.cli.arguments import config_of, flags_of, output_of
+from meterdeck.tui.cli.arguments import begun_by, config_of, flags_of, output_of
+from meterdeck.tui.cli.failure import interrupted
 from meterdeck.tui.cli.output import Output, note
 
 
@@ -123,7 +124,13 @@ async def _work(
     async with Engine(context) as engine:
         if _writes(args) and not context.read_only:
             await engine.contract.enter()
-        return await work(Call(args, context, engine, output_of(args)))
+        out = output_of(args)
+        try:
+            return await work(Call(args, context, engine, out))
+        except asyncio.CancelledError:  # Ctrl-C
+            if (operation_id := begun_by(args)) is not None:
+                interrupted(operation_id, as_json=out.as_json)
+            raise
 
 
 def context_of(args: Namespace, *, with_stripe: bool = True) -> Context:

@@ -10,6 +10,7 @@ from meterdeck.core.model.quantity import group_quantity, parse_quantity
 from meterdeck.core.model.usage import ResourceKind
 from meterdeck.core.services.kinds import check_kind
 from meterdeck.core.services.usage import Decision, ResourceDecision
+from meterdeck.tui.cli.arguments import call_id_of
 from meterdeck.tui.cli.call import Call, run_call
 from meterdeck.tui.cli.confirm import confirm
 from meterdeck.tui.cli.json_form import context_form, limit_form, period_form
@@ -30,7 +31,7 @@ async def _consume(call: Call) -> int:
         return await foresee(call, tenant, amounts)
     confirm(call, f"count {', '.join(call.args.amounts)} for {tenant}")
     decision = await call.engine.usage.consume(
-        tenant, amounts, call_id=call.args.call_id
+        tenant, amounts, call_id=call_id_of(call.args)
     )
     return tell(call, tenant, decision)
 

@@ -24,6 +24,11 @@ def report(error: MeterdeckError, *, as_json: bool) -> int:
     return error.exit_code
 
 
+def interrupted(operation_id: str, *, as_json: bool) -> None:
+    """Tell of a change that was sent, and not waited for: it may have been done."""
+    report(UnknownOutcome("the interrupted change", operation_id), as_json=as_json)
+
+
 def asked_form(error: Asked) -> dict[str, object]:
     """Return what was asked for and is not answered yet."""
     return {

@@ -9,6 +9,7 @@ from meterdeck.core.errors import BadInput
 from meterdeck.core.model.decisions import Decision, GaugeReading
 from meterdeck.core.model.quantity import group_quantity, parse_quantity
 from meterdeck.core.model.usage import Resource
+from meterdeck.tui.cli.arguments import call_id_of
 from meterdeck.tui.cli.call import Call, run_call
 from meterdeck.tui.cli.confirm import confirm
 from meterdeck.tui.cli.consume import tell, tenant_of
@@ -38,7 +39,7 @@ async def _set_gauge(call: Call) -> int:
     shown = f"{group_quantity(level, resource.scale)} {resource.unit}".strip()
     confirm(call, f"set {resource.label} of {tenant} to {shown}")
     reading = await call.engine.usage.set_gauge(
-        tenant, resource.name, level, measured_at=at, call_id=call.args.call_id
+        tenant, resource.name, level, measured_at=at, call_id=call_id_of(call.args)
     )
     if call.out.as_json:
         call.out.object({**context_form(call.context), **_form(tenant, reading)})
@@ -93,6 +94,6 @@ async def _add_members(call: Call) -> int:
     members: list[str] = call.args.members
     confirm(call, f"count {len(members)} of {resource.label} for {tenant}")
     decision: Decision = await call.engine.usage.count_unique(
-        tenant, resource.name, members, call_id=call.args.call_id
+        tenant, resource.name, members, call_id=call_id_of(call.args)
     )
     return tell(call, tenant, decision)

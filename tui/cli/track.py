@@ -10,6 +10,7 @@ from meterdeck.core.errors import BadInput
 from meterdeck.core.model.quantity import group_quantity, parse_quantity
 from meterdeck.core.services.kinds import OneCall
 from meterdeck.core.services.tracking import TrackedCall
+from meterdeck.tui.cli.arguments import call_id_of
 from meterdeck.tui.cli.call import Call, run_call
 from meterdeck.tui.cli.confirm import confirm
 from meterdeck.tui.cli.consume import foresee, tell, tenant_of
@@ -44,7 +45,7 @@ async def _track(call: Call) -> int:
         units,
         dimensions=wanted.dimensions,
         timestamp=wanted.timestamp,
-        call_id=args.call_id,
+        call_id=call_id_of(args),
     )
     return tell(call, tenant, decision)
 
