@@ -29,7 +29,9 @@ def flags_of(args: Namespace) -> Mapping[str, str]:
 
 def output_of(args: Namespace) -> Output:
     """Return where the answer goes, in the form that was asked for."""
-    return Output(as_json=getattr(args, "as_json", False))
+    out = Output(as_json=getattr(args, "as_json", False))
+    args.out = out
+    return out
 
 
 def operation_id_of(args: Namespace) -> str:

@@ -43,10 +43,11 @@ async def _show(call: Call) -> int:
     _print_each(call, found)
     # Lines that came between the two looks are told once.
     told = {event.line.id for event in found}
-    while True:
+    while call.out.lost is None:  # somebody reads
         changed, last = await call.engine.ledger.after(last, wanted, _BATCH)
         _print_each(call, [event for event in changed if event.line.id not in told])
         await asyncio.sleep(call.context.poll_s)
+    return 0
 
 
 async def _filter(call: Call) -> EventFilter | None:

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from meterdeck.core.version import VERSION
+from meterdeck.tui.cli.streams import abandon, open_closed
 
 TYPE_CHECKING = False  # typing takes 2 ms
 if TYPE_CHECKING:
@@ -32,18 +33,17 @@ def main(
     Args:
         parser: What `build_parser` returned before, for a process of many commands.
     """
+    open_closed()
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         code = _run(arguments, parser)
-        sys.stdout.flush()
     except KeyboardInterrupt:
-        return INTERRUPTED
+        code = INTERRUPTED
     except BrokenPipeError:
-        _abandon_stdout()
-        return 0
+        code = 0
     except Exception as error:  # the last line: a trace may hold what is secret
-        return _fault(error)
-    return code
+        code = _fault(error)
+    return _handed_on(code)
 
 
 def _run(arguments: list[str], parser: ArgumentParser | None) -> int:
@@ -63,7 +63,7 @@ def _run(arguments: list[str], parser: ArgumentParser | None) -> int:
     try:
         parser = parser or build_parser(arguments)
         parsed = parser.parse_args(arguments)
-        return _dispatch(parsed.handler, parsed)
+        return _handed_on(_dispatch(parsed.handler, parsed), parsed)
     except MeterdeckError as error:
         return _report(error, as_json="--json" in arguments)
 
@@ -100,11 +100,25 @@ def _fault(error: Exception) -> int:
     return fault(error)
 
 
-def _abandon_stdout() -> None:
-    """Let Python's own flush at exit go nowhere: the reader (`| head`) has left."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
+def _handed_on(code: int, parsed: object = None) -> int:
+    """Hand on what was printed; return the code, which that does not change.
+
+    Of 0 alone becomes 3, where the answer is lost and no reader (`| head`) has left.
+    """
+    out = getattr(parsed, "out", None)
+    lost: OSError | None = out.lost if out else None
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        lost = lost or error
+    if lost is None:
+        return code
+    abandon(sys.stdout)
+    if isinstance(lost, BrokenPipeError):
+        return code
+    from meterdeck.tui.cli.failure import unheard  # noqa: PLC0415 - rare
+
+    return unheard(lost, code, getattr(parsed, "begun", None))
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from typing import TextIO
 from unicodedata import combining, east_asian_width
 
 from meterdeck.core.model.text import visible
+from meterdeck.tui.cli.streams import abandon
 
 _BAR_CELLS = 20
 _LEAST_BAR = 8
@@ -62,10 +63,17 @@ class Output:
     """Where a command's answer goes.
 
     Colour is used on a terminal only, and never with NO_COLOR or TERM=dumb.
+
+    What cannot be written stops nothing: a change that was begun is brought to its end,
+    whoever has left meanwhile.
+
+    Attributes:
+        lost: Why something could not be written; nothing is written after it.
     """
 
     def __init__(self, *, as_json: bool, stream: TextIO | None = None) -> None:
         self.as_json = as_json
+        self.lost: OSError | None = None
         self._stream = sys.stdout if stream is None else stream
         self._colour = self._stream.isatty() and not _colourless()
         self._unicode = _takes_unicode(self._stream)
@@ -85,7 +93,7 @@ class Output:
         """
         if not self._unicode:
             text = "".join(c if c.isascii() else f"\\U{ord(c):08X}" for c in text)
-        self._stream.write(text)
+        self._put(text)
 
     def table(self, rows: Sequence[Row], *, indent: int = 0) -> None:
         """Print rows with their columns aligned, two blanks between them.
@@ -134,7 +142,7 @@ class Output:
 
     def flush(self) -> None:
         """Hand on what was printed, to a reader that waits for it."""
-        self._stream.flush()
+        self._put("", flush=True)
 
     def _padded(self, cell: Cell, width: int) -> str:
         text = _shown(cell)
@@ -157,12 +165,25 @@ class Output:
     def _write(self, text: str) -> None:
         if not self._unicode:
             text = text.encode("ascii", "replace").decode()
-        self._stream.write(text + "\n")
+        self._put(text + "\n")
+
+    def _put(self, text: str, *, flush: bool = False) -> None:
+        if self.lost is not None:
+            return
+        try:
+            self._stream.write(text)
+            if flush:
+                self._stream.flush()
+        except OSError as error:
+            self.lost = error
 
 
 def note(text: str) -> None:
-    """Tell the person something that is not part of the answer."""
-    sys.stderr.write(visible(text, _LONGEST) + "\n")
+    """Tell the person something that is not part of the answer, if anybody listens."""
+    try:
+        sys.stderr.write(visible(text, _LONGEST) + "\n")
+    except OSError:
+        abandon(sys.stderr)
 
 
 def tone_of(percent: int) -> Tone:
