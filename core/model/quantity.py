@@ -18,6 +18,7 @@ LARGEST = 2**53
 _NUMBER = re.compile(
     r"(?P<sign>[+-]?)(?P<whole>[0-9]{1,16})(?:\.(?P<part>[0-9]{1,9}))?"
 )
+_THOUSANDS = re.compile(r"(?<![0-9,_.])[0-9]{1,3}(?:[,_][0-9]{3})+(?![,_]?[0-9])")
 _DECIMAL = re.compile(r"[0-9]{1,40}(?:\.[0-9]{1,40})?")
 _FINEST = Decimal("1e-40")  # anything finer is too fine whatever the scale
 _COUNTER = re.compile(rb"(0|-?[1-9][0-9]{0,18})")
@@ -26,15 +27,16 @@ _COUNTER = re.compile(rb"(0|-?[1-9][0-9]{0,18})")
 def parse_quantity(text: str, scale: int = 0, *, signed: bool = False) -> int:
     """Read a quantity a person typed, in the smallest unit.
 
-    Accepts ASCII digits with `,` or `_` between them, and up to `scale` decimals.
+    Accepts ASCII digits with `,` or `_` between thousands, and up to `scale` decimals.
 
     Raises:
         BadInput: Not a number, too many decimals, negative, or above `LARGEST`.
     """
-    cleaned = re.sub(r"(?<=[0-9])[,_](?=[0-9])", "", text.strip())
-    match = _NUMBER.fullmatch(cleaned)
+    match = _NUMBER.fullmatch(ungrouped(text.strip()))
     if match is None:
-        raise BadInput(f"{text!r} is not a quantity; write a number such as 1500")
+        raise BadInput(
+            f"{text!r} is not a quantity; write a number such as {_right(text, scale)}"
+        )
     part = match["part"] or ""
     if len(part) > scale:
         allowed = f"at most {scale} decimals" if scale else "whole numbers"
@@ -47,6 +49,20 @@ def parse_quantity(text: str, scale: int = 0, *, signed: bool = False) -> int:
             raise BadInput(f"{text!r} is negative; write a quantity of 0 or more")
         return -value
     return value
+
+
+def _right(text: str, scale: int) -> str:
+    if "," not in text and "_" not in text:
+        return "1500"
+    return "12,500 or 1.5" if scale else "12,500"
+
+
+def ungrouped(text: str) -> str:
+    """Return a text without the `,` or `_` between the thousands of its numbers.
+
+    One that stands elsewhere is left: in `1,5` it may be meant for a point.
+    """
+    return _THOUSANDS.sub(lambda number: re.sub("[,_]", "", number[0]), text)
 
 
 def exact_units(amount: str | int | Decimal, scale: int = 0) -> int:

@@ -126,6 +126,7 @@ ENTRIES = [
         ("tenant:acme,init", [0, 2]),
         ("units>1000", [0]),
         ("units<=900", [1]),
+        ("units<12,501", [0, 1]),
         ("at>=2026-11", [0, 1]),
         ("at < 2026-11-20", [2]),
         ('units=""', [2]),
@@ -150,6 +151,7 @@ def test_records_are_found_by_words_and_fields(text: str, rows: list[int]) -> No
     [
         ("tenent:x", "no field tenent; did you mean tenant? valid are: tenant, action"),
         ("units>many", "units>many: neither a number nor a day"),
+        ("units>1,5", 'units>"1,5": neither a number nor a day'),
     ],
 )
 def test_a_field_that_is_not_there_is_told_from_those_that_are(

@@ -297,6 +297,8 @@ def test_only_filters_of_what_moves_have_to_see_it_move() -> None:
         ("a status:pastdue", "status has no value pastdue; did you mean past_due?"),
         ("plan:prp", "plan has no value prp; did you mean pro? valid are: pro, none"),
         ("api_calls>many", "not a quantity; write a quantity such as api_calls>1500"),
+        ("api_calls>1,5", "not a quantity; write a quantity such as api_calls>1500"),
+        ("api_calls>1,5%", "not a percent; write a percent, for example"),
         ("api_calls>8x%", "not a percent; write a percent, for example api_calls>90%"),
         ("eta<2", "not a length of time; write for example eta<2h"),
         ("eta:2h", "no moment is hit exactly; write for example eta<2h"),

@@ -32,7 +32,7 @@ def test_what_is_written_reads_back(value: int, scale: int) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "", " ", "-5", "1e3", "0x10", "NaN", "inf", "٣", "1.5", "--1", "1,,0",
+        "", " ", "-5", "1e3", "0x10", "NaN", "inf", "٣", "1.5", "--1", "1,,0", ",100",
         str(LARGEST + 1), "9" * 30,
     ],
 )  # fmt: skip
@@ -43,8 +43,20 @@ def test_what_is_no_quantity_is_refused(text: str) -> None:
 
 
 def test_separators_a_person_types_are_accepted() -> None:
-    """Commas and underscores between digits are read over."""
+    """Commas and underscores between thousands are read over."""
     assert parse_quantity(" 1,000_000 ") == 1_000_000
+    assert parse_quantity("-12,500.25", 2, signed=True) == -1_250_025
+
+
+@pytest.mark.parametrize(
+    "text", ["1,5", "1_5", "12,50", "1,5,0.5", "1234,567", "1,0000", "0.500,000"]
+)
+def test_a_comma_that_may_be_meant_for_a_point_is_not_read_over(text: str) -> None:
+    """`1,5` is no fifteen: it is refused, with what would be right."""
+    with pytest.raises(BadInput, match=r"write a number such as 12,500 or 1\.5"):
+        parse_quantity(text, 9)
+    with pytest.raises(BadInput, match=r"write a number such as 12,500$"):
+        parse_quantity(text)
 
 
 def test_a_scaled_quantity_counts_in_its_smallest_unit() -> None:

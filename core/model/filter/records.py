@@ -26,10 +26,11 @@ from meterdeck.core.model.filter.words import (
     letters_in_order,
     plain,
 )
+from meterdeck.core.model.quantity import ungrouped
 
 T = TypeVar("T")
 Fields = Mapping[str, Callable[[T], str]]
-_NUMBER = re.compile(r"[+-]?[0-9][0-9,_]*(?:\.[0-9]+)?")
+_NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?+(?![,_]?[0-9])")
 _MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}")
 _NOTHING_LOOSE: frozenset[str] = frozenset()
 
@@ -161,7 +162,5 @@ def _comparable(text: str) -> Decimal | str | None:
     text = text.strip()
     if _MOMENT.match(text):
         return text
-    number = _NUMBER.match(text)
-    if number is None:
-        return None
-    return Decimal(number[0].replace(",", "").replace("_", ""))
+    number = _NUMBER.match(ungrouped(text))
+    return Decimal(number[0]) if number else None

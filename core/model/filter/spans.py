@@ -8,11 +8,11 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from meterdeck.core.model.filter.complaints import wrong_value
 from meterdeck.core.model.filter.tree import Clause, Op
+from meterdeck.core.model.quantity import ungrouped
 
 LOWEST = -(2**63)
 HIGHEST = 2**63
 _NUMBER = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,9})?)([kMG]?)")
-_SEPARATED = re.compile(r"(?<=[0-9])[,_](?=[0-9])")
 _TIMES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}
 _TIME = re.compile(r"(?:[0-9]{1,6}[smhdw])+")
 _TIME_PART = re.compile(r"([0-9]+)([smhdw])")
@@ -92,5 +92,5 @@ def time_span(clause: Clause) -> Span:
 
 
 def _number(text: str) -> Decimal | None:
-    found = _NUMBER.fullmatch(_SEPARATED.sub("", text.strip()))
+    found = _NUMBER.fullmatch(ungrouped(text.strip()))
     return Decimal(found[1]) * _TIMES[found[2]] if found else None
