@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from meterdeck.core.model.decisions import Beyond, Refusal
 from meterdeck.core.model.limit_rules import PLAIN, Enforcement, LimitRule
+from meterdeck.core.model.quantity import LARGEST
 from meterdeck.core.model.usage import Broken, Usage
 
 
@@ -56,6 +58,50 @@ class Standing:
         if hours is None or passed_at is None:
             return None
         return passed_at + timedelta(hours=hours)
+
+    def verdict(self, amount: int, now: datetime) -> Refusal | Beyond | None:
+        """Return what a call of so many units would be told at `now`, as in rules.lua.
+
+        None where it stays within the limit, or there is none.
+        """
+        used, limit = self.usage.used, self.usage.limit.units
+        if limit is None or isinstance(used, Broken):
+            return None
+        if self.rule.enforcement is Enforcement.SHADOW:
+            # A hard limit would not have counted what it refused.
+            used -= min(max(0, self.beyond.shadow_units), max(0, used))
+            return Beyond.SHADOW if used + amount > limit else None
+        if used + amount <= limit:
+            return None
+        return self._past(used, amount, limit, now)
+
+    def _past(
+        self, used: int, amount: int, limit: int, now: datetime
+    ) -> Refusal | Beyond:
+        """Return what a call is told that a limit without shadow has no room for."""
+        if limit == 0:
+            return Refusal.BLOCKED
+        if self.rule.enforcement is Enforcement.SOFT:
+            return Beyond.OVER
+        most = self._with_grace(limit)
+        fits = used + amount <= most
+        if fits and self._grace_lasts(now, within=used <= limit):
+            return Beyond.OVER
+        bound = limit if fits else most
+        return Refusal.LARGER_THAN_LIMIT if amount > bound else Refusal.OVER_LIMIT
+
+    def _with_grace(self, limit: int) -> int:
+        percent = self.rule.grace_percent
+        if percent is not None:
+            return min(limit + limit * percent // 100, LARGEST)
+        return limit if self.rule.grace_hours is None else LARGEST
+
+    def _grace_lasts(self, now: datetime, *, within: bool) -> bool:
+        """Tell whether grace has not ended; `within`: the limit is not passed yet."""
+        ends = self.grace_ends_at
+        if ends is None or (self.usage.period.endless and within):
+            return self.rule.grace_hours != 0  # it begins with this call
+        return now < ends
 
 
 def lets_pass(rule: LimitRule, used: int, limit: int) -> bool:

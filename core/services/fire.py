@@ -13,9 +13,11 @@ from meterdeck.core.model.events import STATE_OF, EventSource, LoggedEvent, Mete
 from meterdeck.core.model.names import check_id
 from meterdeck.core.model.quantity import LARGEST, format_quantity
 from meterdeck.core.model.text import visible
-from meterdeck.core.model.usage import Resource, Tenant
+from meterdeck.core.model.usage import Resource, ResourceKind, Tenant
 from meterdeck.core.services.delivery_log import DeliveryLog, line_time
-from meterdeck.core.services.usage import UsageService
+from meterdeck.core.services.kinds import check_kind
+from meterdeck.core.services.standings import Standings
+from meterdeck.core.services.usage import Decision, UsageService
 
 IDENTIFIER_PREFIX = "meterdeck-test-"
 _LONGEST_IDENTIFIER = 100  # Stripe's limit
@@ -38,6 +40,7 @@ class TestEvents:
         self._gateway = gateway
         self._log = log
         self._usage = UsageService(redis, context)
+        self._standings = Standings(redis, context)
 
     async def fire(
         self,
@@ -93,6 +96,32 @@ class TestEvents:
         line = await self._log.append(logged)
         return replace(logged, id=line, at=line_time(line))
 
+    async def foresee(
+        self,
+        tenant: Tenant,
+        resource: str,
+        quantity: int,
+        *,
+        count: bool = False,
+        operation_id: str,
+    ) -> MeterEvent:
+        """Return the event that `fire` would send now; sends and counts nothing.
+
+        Raises:
+            As `fire`, but for what only Stripe's or a script's answer tells.
+        """
+        self._allowed()
+        wanted = self._context.resource(resource)
+        now = await server_time(self._redis)
+        event = _event(tenant, wanted, quantity, operation_id, now)
+        if count:
+            check_kind(wanted, ResourceKind.COUNTER, ResourceKind.GAUGE)
+            foreseen = await self._standings.foresee(
+                tenant.id, {wanted.name: quantity}, call_id=event.identifier
+            )
+            _check_counted(foreseen, tenant, wanted)
+        return event
+
     def _allowed(self) -> StripeGateway:
         context = self._context
         context.check_writable()
@@ -110,11 +139,15 @@ class TestEvents:
         decision = await self._usage.consume(
             tenant.id, {resource.name: quantity}, call_id=call_id
         )
-        if not decision.allowed:
-            raise Refused(
-                f"{visible(tenant.name)} has reached its limit of {resource.label};"
-                " nothing was counted or sent"
-            )
+        _check_counted(decision, tenant, resource)
+
+
+def _check_counted(decision: Decision, tenant: Tenant, resource: Resource) -> None:
+    if not decision.allowed:
+        raise Refused(
+            f"{visible(tenant.name)} has reached its limit of {resource.label};"
+            " nothing was counted or sent"
+        )
 
 
 def _event(

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from meterdeck.core.adapters.redis_client import (
     Redis,
     from_milliseconds,
     redis_errors,
 )
+from meterdeck.core.errors import Refused
+from meterdeck.core.model.amounts import check_amounts
 from meterdeck.core.model.context import Context
+from meterdeck.core.model.decisions import (
+    Beyond,
+    Decision,
+    Refusal,
+    ResourceDecision,
+)
 from meterdeck.core.model.limit_rules import PLAIN
-from meterdeck.core.model.quantity import parse_counter
+from meterdeck.core.model.names import check_id
+from meterdeck.core.model.quantity import LARGEST, parse_counter
 from meterdeck.core.model.standing import NOTHING_BEYOND, Standing, UseBeyond
-from meterdeck.core.model.usage import Tenant, Usage
+from meterdeck.core.model.text import visible
+from meterdeck.core.model.usage import Broken, Tenant, Usage
 from meterdeck.core.services.usage_reading import UsageReader
 
 _FIELDS = ("passed_at", "shadow_calls", "shadow_units")
@@ -34,7 +45,40 @@ class Standings:
         Raises:
             RedisUnreachable, RedisRefused: It could not be read.
         """
-        usage = await self._reader.read(tenant)
+        return await self._stand(tenant, await self._reader.read(tenant))
+
+    async def foresee(
+        self, tenant: str, amounts: Mapping[str, int], *, call_id: str | None = None
+    ) -> Decision:
+        """Return what a call would be told now; it may be told otherwise later.
+
+        Counters are as they are, before the call. A counter that holds no number is
+        left out, and refuses the call.
+
+        Raises:
+            BadInput, NotFound: An argument is wrong.
+            Refused: A counter would pass 2^53.
+            RedisUnreachable, RedisRefused: It could not be read.
+        """
+        check_amounts(amounts)
+        if call_id is not None:
+            check_id("call id", call_id)
+        look = await self._reader.look(tenant)
+        standings = await self._stand(look.tenant, look.usage)
+        by_name = {each.usage.resource: each for each in standings}
+        resources = []
+        for name, units in amounts.items():
+            standing = by_name[self._context.resource(name).name]
+            used = standing.usage.used
+            if not isinstance(used, Broken):
+                resources.append(_foreseen(standing, used, units, look.now))
+        refused = any(each.refused for each in resources)
+        allowed = len(resources) == len(amounts) and not refused
+        return Decision(allowed, tuple(resources), "", replayed=False)
+
+    async def _stand(
+        self, tenant: Tenant, usage: Sequence[Usage]
+    ) -> tuple[Standing, ...]:
         rules = [self._context.rule_of(tenant, each.resource) for each in usage]
         # What is beyond a plain limit was not let pass by a rule.
         ruled = [each for each, rule in zip(usage, rules, strict=True) if rule != PLAIN]
@@ -60,6 +104,28 @@ class Standings:
             each.resource: _read(reply)
             for each, reply in zip(usage, replies, strict=True)
         }
+
+
+def _foreseen(
+    standing: Standing, used: int, units: int, now: datetime
+) -> ResourceDecision:
+    usage, told = standing.usage, standing.verdict(units, now)
+    reason = told if isinstance(told, Refusal) else None
+    if reason is None and used > LARGEST - units:
+        raise Refused(
+            f"the counter of {visible(usage.resource)} would pass 2^53,"
+            " beyond which counting is not exact"
+        )
+    return ResourceDecision(
+        resource=usage.resource,
+        current=used,
+        limit=usage.limit,
+        remaining=usage.remaining,
+        period=usage.period,
+        refused=reason is not None,
+        reason=reason,
+        beyond=told if isinstance(told, Beyond) else None,
+    )
 
 
 def _read(reply: object) -> UseBeyond:

@@ -15,6 +15,7 @@ from meterdeck.core.adapters.redis_client import (
 )
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.holding import holding
+from meterdeck.core.model.limit_rules import LimitRule, read_rule
 from meterdeck.core.model.names import check_tenant, name_text
 from meterdeck.core.model.periods import Cycle, Period, current_period
 from meterdeck.core.model.quantity import LARGEST, parse_counter
@@ -30,7 +31,7 @@ from meterdeck.core.model.usage import (
 )
 from meterdeck.core.services.current_periods import CYCLE_FIELDS, read_cycle
 
-_LIMIT = b"limit:"
+_LIMIT, _RULE = b"limit", b"rule"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,15 @@ _BAD_OVERRIDE = Broken("an override that is not a whole number")
 _BAD_LIMIT = Broken("a plan's limit that is not a whole number")
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One tenant's usage, the server's time at it, and the entry it is read by."""
+
+    now: datetime
+    tenant: Tenant
+    usage: tuple[Usage, ...]
+
+
 class UsageReader:
     """Reads the usage of one context's tenants."""
 
@@ -74,15 +84,23 @@ class UsageReader:
             BadInput: The name cannot be a tenant's.
             RedisUnreachable, RedisRefused: It could not be read.
         """
-        if isinstance(tenant, Tenant):
-            now, _ = await self._clock_and_entry(tenant.id)
-            known, wrong = tenant, frozenset[ResourceName]()
-        else:
-            who = check_tenant(tenant, tagged=self._layout.tagged)
-            now, entry = await self._clock_and_entry(who)
-            known, wrong = _tenant(who, entry)
-        (found,) = await self._read([known], now, wrong)
+        if not isinstance(tenant, Tenant):
+            return (await self.look(tenant)).usage
+        now, _ = await self._clock_and_entry(tenant.id)
+        (found,) = await self._read([tenant], now)
         return found
+
+    async def look(self, tenant: str) -> Look:
+        """Return what `read` does of a tenant given by name, and what it is read by.
+
+        Raises:
+            BadInput, RedisUnreachable, RedisRefused: As `read`.
+        """
+        who = check_tenant(tenant, tagged=self._layout.tagged)
+        now, entry = await self._clock_and_entry(who)
+        known, wrong = _tenant(who, entry)
+        (found,) = await self._read([known], now, wrong)
+        return Look(now, known, found)
 
     async def read_many(self, tenants: Sequence[Tenant]) -> list[tuple[Usage, ...]]:
         """Return what `read` does of each tenant, all of them in one round trip.
@@ -226,18 +244,23 @@ def _tenant(
     tenant: TenantId, entry: Mapping[bytes, bytes]
 ) -> tuple[Tenant, frozenset[ResourceName]]:
     limits: dict[ResourceName, int | None] = {}
+    rules: dict[ResourceName, LimitRule] = {}
     wrong = set()
     for field, value in entry.items():
-        if not field.startswith(_LIMIT):
+        kind, _, name = field.partition(b":")
+        resource = ResourceName(name_text(name))
+        if kind == _RULE and (rule := read_rule(name_text(value))):
+            rules[resource] = rule
+        if kind != _LIMIT:
             continue
-        resource = ResourceName(name_text(field[len(_LIMIT) :]))
         known, units = _units(value)
         if known:
             limits[resource] = units
         else:
             wrong.add(resource)
     cycle = read_cycle([entry.get(field.encode()) for field in CYCLE_FIELDS])
-    return Tenant(tenant, tenant, limits=limits, cycle=cycle), frozenset(wrong)
+    found = Tenant(tenant, tenant, limits=limits, rules=rules, cycle=cycle)
+    return found, frozenset(wrong)
 
 
 def _units(text: bytes) -> tuple[bool, int | None]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from meterdeck.core.errors import BadInput, BrokenCounter, Conflict, Refused
 from meterdeck.core.model.changes import Adjusted, AdjustKind, Adjustment, Bill
-from meterdeck.core.model.quantity import parse_quantity
+from meterdeck.core.model.quantity import LARGEST, parse_quantity
 from meterdeck.core.model.usage import Broken, Resource, Usage
 from meterdeck.tui.cli.actor import current_actor
 from meterdeck.tui.cli.arguments import operation_id_of
@@ -71,7 +71,7 @@ def _foresee(wanted: Adjustment, before: int, seen: Usage) -> Adjusted:
 
     Raises:
         Conflict: The counter is not what is expected.
-        Refused: It would fall below 0.
+        Refused: It would fall below 0, or pass 2^53.
     """
     after = wanted.result(before)
     if wanted.expected is not None and wanted.expected != before:
@@ -79,6 +79,11 @@ def _foresee(wanted: Adjustment, before: int, seen: Usage) -> Adjusted:
     if after < 0:
         raise Refused(
             f"{seen.resource} of {seen.tenant} is {before:,}; it cannot fall below 0"
+        )
+    if after > max(before, LARGEST):
+        raise Refused(
+            f"{seen.resource} of {seen.tenant} would pass 2^53,"
+            " beyond which counting is not exact"
         )
     return Adjusted(before, after, seen.period.label, audit_id="", replayed=False)
 

@@ -63,26 +63,9 @@ def _amounts(call: Call, texts: Sequence[str]) -> dict[str, int]:
 
 async def foresee(call: Call, tenant: str, amounts: dict[str, int]) -> int:
     """Say what a call would be told now; it may be told otherwise a moment later."""
-    resources = []
-    for usage in await call.engine.usage.usage(tenant):
-        if usage.resource in amounts and isinstance(usage.used, int):
-            short = (
-                usage.remaining is not None
-                and amounts[usage.resource] > usage.remaining
-            )
-            resources.append(
-                ResourceDecision(
-                    resource=usage.resource,
-                    current=usage.used,
-                    limit=usage.limit,
-                    remaining=usage.remaining,
-                    period=usage.period,
-                    refused=short,
-                )
-            )
-    allowed = not any(each.refused for each in resources)
-    whole = len(resources) == len(amounts)
-    foreseen = Decision(allowed and whole, tuple(resources), "", replayed=False)
+    foreseen = await call.engine.standings.foresee(
+        tenant, amounts, call_id=call.args.call_id
+    )
     return tell(call, tenant, foreseen)
 
 
@@ -136,6 +119,4 @@ def _row(call: Call, each: ResourceDecision) -> tuple[Cell | str, ...]:
 def _verdict(each: ResourceDecision) -> str:
     if each.reason:
         return REFUSAL_WORDS[each.reason]
-    if each.beyond:
-        return BEYOND_WORDS[each.beyond]
-    return "over the limit" if each.refused else ""  # foreseen, not decided
+    return BEYOND_WORDS[each.beyond] if each.beyond else ""

@@ -18,7 +18,7 @@ from meterdeck.tui.cli.call import Call, run_call
 from meterdeck.tui.cli.confirm import confirm
 from meterdeck.tui.cli.event import identifier_of
 from meterdeck.tui.cli.event_form import plan_form
-from meterdeck.tui.cli.foresight import foretell
+from meterdeck.tui.cli.foresight import check_signed, foretell
 from meterdeck.tui.cli.json_form import context_form
 from meterdeck.tui.cli.output import Cell, Tone, note
 from meterdeck.tui.phrases import EVENT_EFFECTS
@@ -56,7 +56,7 @@ async def _compensate(call: Call) -> int:
 
 
 async def _change(call: Call, change: EventChange) -> int:
-    call.refuse_read_only()
+    check_signed(call)
     changes = call.engine.event_changes
     plan = await changes.plan(change, identifier_of(call.args.identifier))
     # What was done under a given id is told again, though it cannot be done now.

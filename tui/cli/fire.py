@@ -5,8 +5,8 @@ from __future__ import annotations
 from argparse import Namespace
 
 from meterdeck.core.errors import NotFound
-from meterdeck.core.model.events import EventOutcome, LoggedEvent
-from meterdeck.core.model.quantity import format_quantity, parse_quantity
+from meterdeck.core.model.events import EventOutcome, LoggedEvent, MeterEvent
+from meterdeck.core.model.quantity import parse_quantity
 from meterdeck.core.model.usage import Resource, Tenant
 from meterdeck.tui.cli.arguments import operation_id_of
 from meterdeck.tui.cli.call import Call, run_call
@@ -42,9 +42,16 @@ async def _fire(call: Call) -> int:
     resource = call.context.resource(call.args.resource)
     quantity = parse_quantity(call.args.quantity, resource.scale)
     tenant = await _tenant(call)
-    if call.args.dry_run:
-        return _foresee(call, tenant, resource, quantity)
     operation_id = operation_id_of(call.args)
+    if call.args.dry_run:
+        event = await call.engine.test_events.foresee(
+            tenant,
+            resource.name,
+            quantity,
+            count=call.args.count,
+            operation_id=operation_id,
+        )
+        return _foresee(call, tenant, resource, event)
     logged = await call.engine.test_events.fire(
         tenant,
         resource.name,
@@ -66,22 +73,23 @@ async def _tenant(call: Call) -> Tenant:
         return await call.tenant()
 
 
-def _foresee(call: Call, tenant: Tenant, resource: Resource, quantity: int) -> int:
-    value = format_quantity(quantity, resource.scale)
+def _foresee(call: Call, tenant: Tenant, resource: Resource, event: MeterEvent) -> int:
     if call.out.as_json:
         call.out.object(
             {
                 **context_form(call.context),
                 "tenant": tenant.id,
                 "resource": resource.name,
-                "event_name": resource.meter,
-                "customer": tenant.customer,
-                "value": value,
+                "event_name": event.event_name,
+                "customer": event.customer,
+                "value": event.value,
                 "dry_run": True,
             }
         )
     else:
-        call.out.line(f"{resource.meter} {value} for {tenant.customer} ({tenant.id})")
+        call.out.line(
+            f"{event.event_name} {event.value} for {event.customer} ({tenant.id})"
+        )
         note("dry run: nothing was sent")
     return 0
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from meterdeck.core.errors import BadInput, NotFound
-from meterdeck.core.model.bulk_override import LimitChange, parse_limit_change
+from meterdeck.core.model.bulk_override import BEYOND, LimitChange, parse_limit_change
 from meterdeck.core.model.change_requests import ClearLimit, SetLimit
 from meterdeck.core.model.override_words import OverrideWords
+from meterdeck.core.model.quantity import LARGEST
 from meterdeck.core.model.usage import (
     Limit,
     LimitSource,
@@ -149,7 +150,10 @@ def _units(wanted: LimitChange, before: Limit, tenant: Tenant) -> int | None:
         return wanted.units
     if before.units is None:
         raise BadInput(f"{tenant.id} is unlimited, which is not multiplied")
-    return wanted.of(before.units)
+    units = wanted.of(before.units)
+    if units is not None and units > LARGEST:
+        raise BadInput(f"{tenant.id}: that is {BEYOND}, {LARGEST:,}")
+    return units
 
 
 def _expiry(call: Call) -> datetime | None:

@@ -54,6 +54,23 @@ def test_track_counts_and_queues_once_an_id_and_ends_with_1_at_the_limit(
     assert json.loads(event[b"dimensions"]) == {"size": "xl", "zone": "eu"}
 
 
+def test_a_dry_run_of_track_lets_pass_what_the_limits_rule_does(
+    cli: CommandLine, store: redis.Redis, acme: str
+) -> None:
+    """A soft limit is told to be passed, and nothing is counted or queued."""
+    text = cli.config.read_text()
+    cli.config.write_text(text.replace(RENDERS, f'{RENDERS}enforcement = "soft"\n'))
+    store.hset("meterdeck:tenant:acme", "limit:renders", "200")
+
+    dry = cli("track", "acme", "renders", "3", "--dry-run")
+    counted, done = queued(store), cli("track", "acme", "renders", "3")
+
+    assert (dry.code, done.code, counted) == (0, 0, [])
+    for each in (dry, done):
+        assert each.out.startswith("allowed  acme")
+        assert "over the limit, and allowed" in each.out
+
+
 def test_what_track_cannot_do_is_said_in_a_sentence_and_writes_nothing(
     cli: CommandLine, store: redis.Redis
 ) -> None:

@@ -113,17 +113,6 @@ def test_a_dry_run_changes_nothing(
     assert sorted(store.keys()) == keys
 
 
-def test_a_dry_run_foresees_a_refusal(cli: CommandLine, counter: str) -> None:
-    """Below 0, over the limit, or another value than expected."""
-    for words in (
-        ("adjust", "acme", "api_calls", "-501", "--reason", "x"),
-        ("adjust", "acme", "api_calls", "=1", "--reason", "x", "--expect", "3"),
-        ("override", "clear", "acme", "api_calls", "--reason", "x"),
-        ("consume", "acme", "api_calls=99501"),
-    ):
-        assert cli(*words, "--dry-run").code == 1, words
-
-
 def test_a_counter_that_moved_is_a_conflict(
     cli: CommandLine, store: redis.Redis, counter: str
 ) -> None:
