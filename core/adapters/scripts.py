@@ -204,8 +204,10 @@ def problem(reply: Reply, script: str) -> MeterdeckError | None:
                 " beyond which counting is not exact; nothing was changed"
             )
         case b"reused":
+            # When it was used is a part of what track is asked.
+            or_when = ", or for this one at another moment" if script == "track" else ""
             return Refused(
-                "this operation id was used for another change before;"
+                f"this operation id was used for another change before{or_when};"
                 " nothing was changed"
             )
         case b"bad":

@@ -108,6 +108,7 @@ class Proxy:
         self._wanted: tuple[bytes, ...] = ()
         self._before = False
         self._silent = False
+        self._more = 0
         self._doomed: set[int] = set()
 
     @property
@@ -132,16 +133,28 @@ class Proxy:
         self._fault = fault
         self._left = times
 
-    def lose(self, *needles: bytes, before: bool = False, silent: bool = False) -> None:
+    def lose(
+        self,
+        *needles: bytes,
+        before: bool = False,
+        times: int = 1,
+        silent: bool = False,
+    ) -> None:
         """Lose one request that has all of these in it, or else its answer.
 
         Its connection is reset, or `silent` from then on. That a script is not known
-        is no answer: it is sent again.
+        is no answer: it is sent again. `times` of them, each on its own connection.
         """
-        self._wanted, self._before, self._silent = needles, before, silent
+        self._wanted, self._before = needles, before
+        self._more, self._silent = times - 1, silent
 
     def _is_wanted(self, data: bytes) -> bool:
         return bool(self._wanted) and all(each in data for each in self._wanted)
+
+    def _lose_one(self) -> None:
+        self.faults += 1
+        self._wanted = self._wanted if self._more else ()
+        self._more -= 1
 
     def replace(self, old: bytes, new: bytes) -> None:
         """Have the server say something else; as long, for lengths are sent, too."""
@@ -211,8 +224,7 @@ class Proxy:
             if self.slow_s:
                 await asyncio.sleep(self.slow_s)
             if number in self._doomed and not data.startswith(b"-NOSCRIPT"):
-                self._wanted = ()
-                self.faults += 1
+                self._lose_one()
                 if self._silent:
                     continue
                 _reset(writer)
@@ -257,8 +269,7 @@ class Proxy:
                 break
             if self._is_wanted(data):
                 if self._before:
-                    self._wanted = ()
-                    self.faults += 1
+                    self._lose_one()
                     _reset(client)
                     server.close()
                     return

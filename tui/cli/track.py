@@ -6,10 +6,11 @@ from argparse import Namespace
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from meterdeck.core.errors import BadInput
+from meterdeck.core.errors import BadInput, UnknownOutcome
 from meterdeck.core.model.quantity import group_quantity, parse_quantity
 from meterdeck.core.services.kinds import OneCall
 from meterdeck.core.services.tracking import TrackedCall
+from meterdeck.core.services.usage import Decision
 from meterdeck.tui.cli.arguments import call_id_of
 from meterdeck.tui.cli.call import Call, run_call
 from meterdeck.tui.cli.confirm import confirm
@@ -39,15 +40,32 @@ async def _track(call: Call) -> int:
         return await foresee(call, tenant, {resource.name: units})
     shown = f"{group_quantity(units, resource.scale)} {resource.unit}".strip()
     confirm(call, f"count {shown} of {resource.label} for {tenant}, and bill it")
-    decision = await call.engine.usage.track(
-        tenant,
-        resource.name,
-        units,
-        dimensions=wanted.dimensions,
-        timestamp=wanted.timestamp,
-        call_id=call_id_of(args),
-    )
-    return tell(call, tenant, decision)
+    return tell(call, tenant, await _counted(call, wanted))
+
+
+async def _counted(call: Call, wanted: TrackedCall) -> Decision:
+    """Count and queue it.
+
+    Raises:
+        UnknownOutcome: It names the moment, which a repeat must give: `10m` would be
+            another one then, and the call another call.
+    """
+    at = wanted.timestamp
+    try:
+        return await call.engine.usage.track(
+            wanted.call.tenant,
+            wanted.call.resource,
+            wanted.units,
+            dimensions=wanted.dimensions,
+            timestamp=at,
+            call_id=call_id_of(call.args),
+        )
+    except UnknownOutcome as lost:
+        if at is None:
+            raise
+        moment = f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        what = f"tracking the use with --at {moment}"
+        raise UnknownOutcome(what, lost.operation_id) from lost
 
 
 def _dimensions(texts: Sequence[str]) -> dict[str, str]:

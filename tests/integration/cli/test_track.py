@@ -1,10 +1,15 @@
 """`meterdeck track`: use that is billed by an event of its own."""
 
+import asyncio
 import json
+import re
 
 import pytest
 import redis
-from tests.integration.cli.conftest import CommandLine
+from tests.integration.cli.conftest import CommandLine, Done
+from tests.support.proxy import Proxy
+
+from meterdeck.core.sandbox.valkey import Valkey
 
 RENDERS = """
 [resources.renders]
@@ -69,6 +74,33 @@ def test_a_dry_run_of_track_lets_pass_what_the_limits_rule_does(
     for each in (dry, done):
         assert each.out.startswith("allowed  acme")
         assert "over the limit, and allowed" in each.out
+
+
+def test_a_lost_answer_names_the_moment_that_a_repeat_needs(
+    cli: CommandLine, store: redis.Redis, valkey_server: Valkey
+) -> None:
+    """By then `--at 10m` is another one, and refused; that of the sentence is not."""
+    words = ("track", "acme", "renders", "3", "--call-id", "job-1")
+    text = cli.config.read_text()
+
+    async def robbed() -> Done:
+        async with Proxy(valkey_server.url) as proxy:
+            proxy.lose(b"job-1", times=2)  # it is asked for once more
+            cli.config.write_text(text.replace(valkey_server.url, proxy.url))
+            return await asyncio.to_thread(cli, *words, "--at", "10m", "--json")
+
+    lost = asyncio.run(robbed())
+    cli.config.write_text(text)
+    error = lost.json["error"]
+    found = re.search(r"with --at (\S+) was sent and the answer", error["message"])
+    assert found
+    other = cli(*words, "--at", "20m")
+    again = cli(*words, "--at", found[1], "--json")
+
+    assert (lost.code, error["operation_id"]) == (3, "job-1")
+    assert (other.code, again.code, again.json["replayed"]) == (1, 0, True)
+    assert "or for this one at another moment; nothing was changed" in other.err
+    assert [each[b"tenant"] for each in queued(store)] == [b"acme"]
 
 
 def test_what_track_cannot_do_is_said_in_a_sentence_and_writes_nothing(

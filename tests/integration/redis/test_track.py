@@ -194,7 +194,7 @@ async def test_a_repeated_id_is_counted_and_queued_once(
     """Another use under the same id is refused, also one of another call."""
     first = await usage.track("acme", RENDERS, 2, call_id="r-1")
     again = await usage.track("acme", RENDERS, 2, call_id="r-1")
-    with pytest.raises(Refused, match="used for another change before"):
+    with pytest.raises(Refused, match="used for another change before, or for this"):
         await usage.track("acme", RENDERS, 2, dimensions={"a": "b"}, call_id="r-1")
     with pytest.raises(Refused, match="used for another change before"):
         await usage.consume("acme", {CALLS: 2}, call_id="r-1")
