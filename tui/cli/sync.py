@@ -6,13 +6,14 @@ import asyncio
 import logging
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from meterdeck.core.errors import BadInput
 from meterdeck.core.model.context import Context
 from meterdeck.core.settings import find_config
+from meterdeck.tui import phrases
 from meterdeck.tui.cli.arguments import config_of, output_of
 from meterdeck.tui.cli.call import context_of
 from meterdeck.tui.cli.exposure import tell_exposed
@@ -23,19 +24,20 @@ if TYPE_CHECKING:
     from meterdeck.core.services.sync.metrics import Metrics
     from meterdeck.core.services.sync.worker import Worker
 
+# After "7 counters: ", and after "1 counter: ".
 _LEFT = {
-    "no_customer": "of tenants that are no customer in Stripe",
-    "meter_unknown": "whose meter Stripe does not have",
-    "meter_inactive": "whose meter is deactivated",
-    "formula": "whose meter does not add up (or, of a gauge, does)",
-    "window": "whose meter counts only the last event of each hour or day",
-    "period": "with a period that is none of the tenant's",
-    "negative": "with more taken back than was unsent",
-    "held": "whose last event was refused; they are tried again later",
-    "too_old": "of a period that ended too long ago for Stripe",
-    "gone": "that are gone, though not all that was billed was taken back",
-    "large": "whose level has more digits than Stripe takes",
-    "broken": "that hold something else than a number",
+    "no_customer": "the tenant is no customer in Stripe",
+    "meter_unknown": "Stripe does not have the meter",
+    "meter_inactive": "the meter is deactivated",
+    "formula": "the meter does not add up (or, of a gauge, does)",
+    "window": "the meter counts only the last event of each hour or day",
+    "period": "the period is none of the tenant's",
+    "negative": "more was taken back than was unsent",
+    "held": "the last event was refused; it is tried again later",
+    "too_old": "the period ended too long ago for Stripe",
+    "gone": "it is gone, though not all that was billed was taken back",
+    "large": "the level has more digits than Stripe takes",
+    "broken": "it holds something else than a number",
 }
 _PORT = 65_535
 
@@ -133,25 +135,28 @@ def _report(out: Output, context: Context, worker: Worker) -> int:
     counters, queued = worker.counters.tally, worker.queued.tally
     unfinished = worker.unfinished
     left = dict(counters.left + queued.left)
+    sent = counters.delivered + queued.delivered
     form: Form = {
         **context_form(context),
-        "delivered": counters.delivered + queued.delivered,
+        "delivered": sent,
         "dead": counters.dead + queued.dead,
         "ambiguous": counters.ambiguous + queued.ambiguous,
         "unfinished": unfinished,
         "left": left,
     }
+    bad = bool(form["dead"] or form["ambiguous"] or unfinished or left)
     if out.as_json:
         out.object(form)
     else:
-        _tell(out, form, left)
-    bad = form["dead"] or form["ambiguous"] or unfinished or left
+        nothing = "nothing was delivered" if bad else "nothing was unsent"
+        out.line(f"{phrases.counted(sent, 'event')} delivered" if sent else nothing)
+        _tell(out, form)
+        _tell_left(out, "counter", counters.left)
+        _tell_left(out, "queued event", queued.left)
     return 1 if bad else 0
 
 
-def _tell(out: Output, form: Form, left: dict[str, int]) -> None:
-    sent = form["delivered"]
-    out.line(f"{sent:,} events delivered" if sent else "nothing was unsent")
+def _tell(out: Output, form: Form) -> None:
     for name, words in (
         ("dead", "refused: see meterdeck letters"),
         ("ambiguous", "ambiguous: see meterdeck letters"),
@@ -159,8 +164,12 @@ def _tell(out: Output, form: Form, left: dict[str, int]) -> None:
     ):
         if form[name]:
             out.line(Cell(f"{form[name]:,} {words}", Tone.HIGH))
+
+
+def _tell_left(out: Output, what: str, left: Mapping[str, int]) -> None:
     for why, count in sorted(left.items()):
-        out.line(Cell(f"{count:,} counters {_LEFT.get(why, why)}", Tone.NEAR))
+        counted = phrases.counted(count, what)
+        out.line(Cell(f"{counted}: {_LEFT.get(why, why)}", Tone.NEAR))
 
 
 @contextmanager

@@ -54,10 +54,43 @@ def test_once_delivers_and_says_what_is_left_and_why(
         1,
         {"no_customer": 1},
     )
-    assert "nothing was unsent" in second.out
-    assert "1 counters of tenants that are no customer in Stripe" in second.out
+    assert second.code == 1
+    assert second.out.splitlines() == [
+        "nothing was delivered",
+        "1 counter: the tenant is no customer in Stripe",
+    ]
     (event,) = received
     assert (event.customer, event.value, event.accepted) == (used, "12", True)
+
+
+def test_once_tells_counters_from_events_of_their_own(
+    stripe_cli: CommandLine, used: str
+) -> None:
+    """A stranger's counter is left, and so is what strangers tracked."""
+    text = stripe_cli.config.read_text()
+    renders = '[resources.renders]\nmeter = "api_requests"\nbilled_by = "events"\n'
+    stripe_cli.config.write_text(text + renders)
+    for tenant in ("stranger", "nobody"):
+        assert stripe_cli("track", tenant, "renders").code == 0
+    done = stripe_cli("sync", "--once")
+
+    assert done.code == 1
+    assert done.out.splitlines() == [
+        "1 event delivered",
+        "1 counter: the tenant is no customer in Stripe",
+        "2 queued events: the tenant is no customer in Stripe",
+    ]
+
+
+def test_once_says_that_nothing_was_unsent_only_where_nothing_is(
+    stripe_cli: CommandLine, used: str, store: redis.Redis
+) -> None:
+    """Once the stranger's use is taken away, all is delivered."""
+    store.delete(f"usage:stranger:api_calls:{month(store)}")
+    first, second = stripe_cli("sync", "--once"), stripe_cli("sync", "--once")
+
+    assert (first.code, first.out) == (0, "1 event delivered\n")
+    assert (second.code, second.out) == (0, "nothing was unsent\n")
 
 
 @pytest.fixture
