@@ -209,6 +209,22 @@ def test_every_trail_is_verified(
     assert f"globex: entry {wrong['entry_id']}: it does" in cli("audit", "--verify").out
 
 
+def test_the_trail_of_a_name_that_nobody_has_is_not_called_sound(
+    cli: CommandLine, store: redis.Redis, counter: str
+) -> None:
+    """A slip of the pen proves nothing; a trail outlives its tenant."""
+    adjust(cli, "+1")
+    store.hset("meterdeck:tenant:globex", mapping={"name": "Globex"})
+    slip = cli("audit", "acmee", "--verify")
+    unchanged = cli("audit", "globex", "--verify")
+    store.delete("meterdeck:tenant:acme", counter)
+    outlived = cli("audit", "acme", "--verify")
+
+    assert (slip.code, slip.out) == (1, "")
+    assert "context staging has no tenant acmee" in slip.err
+    assert (unchanged.code, outlived.code) == (0, 0)
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
