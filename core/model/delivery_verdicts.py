@@ -96,7 +96,7 @@ def restored(since: datetime | None) -> Verdict:
         f"Redis began to run at {minute(since)}, long after the last event in its log:"
         " it may be older than it was, and was not all compared with Stripe since",
         "was a backup put back? docs/runbooks/redis-lost.md; if not, a worker compares"
-        " everything within delivery.reconcile_minutes",
+        " everything within delivery.reconcile_minutes and five more",
     )
 
 

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -247,7 +247,9 @@ class Sandbox:
         # It takes a while to import, and nobody waits for it: the fleet is ready.
         from meterdeck.core.services.sync.worker import Worker  # noqa: PLC0415
 
-        async with Worker(self.context) as worker:
+        # Summaries of this Stripe are late where that was asked for, and else never.
+        lag = timedelta(seconds=self._stripe.panel.faults.summary_lag_s)
+        async with Worker(self.context, summary_lag=lag) as worker:
             await worker.run()
 
     async def _keep_directory(self) -> None:

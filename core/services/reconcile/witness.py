@@ -7,15 +7,15 @@ nothing in it says so. Stripe has them: more than this Redis ever sent.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from meterdeck.core.adapters.redis_client import Redis
-from meterdeck.core.errors import NotFound, Refused
+from meterdeck.core.errors import NotFound, Refused, Unreachable
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.drift import LastPass
 from meterdeck.core.model.periods import Period
-from meterdeck.core.model.reconciliation import Cause, Finding
+from meterdeck.core.model.reconciliation import SUMMARY_LAG, Cause, Finding
 from meterdeck.core.model.usage import CounterId, Tenant, TenantId
 from meterdeck.core.model.wording import minute
 from meterdeck.core.services.reconcile.kept_pass import KeptPass
@@ -23,6 +23,8 @@ from meterdeck.core.services.reconcile.lives import Life
 from meterdeck.core.services.reconcile.reconciliation import Reconciliation
 from meterdeck.core.services.reconcile.subjects import Subject, is_reconciled
 from meterdeck.core.services.sync import journal
+
+_MINUTE = timedelta(minutes=1)
 
 
 class Witness:
@@ -33,6 +35,8 @@ class Witness:
 
     Args:
         tenant: Returns who has that id; None: nobody.
+        summary_lag: For so long after a server began to run Stripe's summaries may lack
+            what was sent before it did, and that they agree proves nothing.
     """
 
     def __init__(
@@ -41,11 +45,13 @@ class Witness:
         context: Context,
         reconciliation: Reconciliation,
         tenant: Callable[[TenantId], Tenant | None],
+        summary_lag: timedelta = SUMMARY_LAG,
     ) -> None:
         self._context = context
         self._all = reconciliation
         self._reconciler = reconciliation.reconciler()
         self._tenant = tenant
+        self._lag = summary_lag
         self._lives = reconciliation.lives
         self._kept = KeptPass(redis, context.redis.layout)
         self._life = Life()
@@ -62,14 +68,21 @@ class Witness:
         if life.may_be_older and life.name != self._life.name:
             self._known = known_surplus(await self._kept.read())
             self._fine.clear()
+            assert life.began is not None
+            shown = minute(life.began + self._lag)
             journal.error(
                 "redis_may_be_older",
                 began=life.began,
                 last_event_before=life.ends,
-                therefore="each counter is compared with Stripe before it is billed",
+                therefore="each counter is compared with Stripe before it is billed,"
+                f" once it shows all that was sent before, at {shown}",
             )
         self._life = life
         return life
+
+    def blind_s(self, at: datetime) -> float:
+        """Return for how many seconds more Stripe may lack what was sent before."""
+        return _blind_s(self._life, at, self._lag)
 
     def doubts(self, counter: CounterId) -> bool:
         """Tell whether a counter has to be compared before anything of it is claimed.
@@ -99,9 +112,15 @@ class Witness:
         """Compare a counter, and hold it if it must not be billed; tell whether it may.
 
         Raises:
-            Unreachable: Nobody knows: claim nothing of it.
+            Unreachable: Nobody knows, or nobody can know yet, see `blind_s`: claim
+                nothing of it.
             UnknownOutcome: It may be done again.
         """
+        if self.blind_s(await self._all.now()):
+            raise Unreachable(
+                "Stripe's summaries may lack what was sent in the last"
+                f" {self._lag / _MINUTE:.0f} minutes before Redis began to run"
+            )
         reason = await self._objection(counter, period)
         if not reason:
             self._fine.add(counter)
@@ -144,13 +163,17 @@ class Witness:
         await self._all.holds.hold(counter, subject.period, reason)
         tell_held(counter, reason)
 
-    async def compared(self, life: Life) -> None:
+    async def compared(self, life: Life, *, since: datetime) -> None:
         """Note that everything was compared in a life, and what must be is held.
+
+        Args:
+            since: When the comparing began; too soon, see `blind_s`, is not at all.
 
         Raises:
             RedisUnreachable, UnknownOutcome: It may be done again.
         """
-        await self._lives.compared(life)
+        if not _blind_s(life, since, self._lag):
+            await self._lives.compared(life)
 
 
 def tell_held(counter: CounterId, reason: str) -> None:
@@ -172,6 +195,12 @@ def known_surplus(last: LastPass | None) -> dict[CounterId, Decimal]:
         for share in row.shares
         if share.cause is Cause.FOREIGN
     }
+
+
+def _blind_s(life: Life, at: datetime, lag: timedelta) -> float:
+    if life.began is None:
+        return 0.0
+    return max(0.0, (life.began + lag - at).total_seconds())
 
 
 def _surplus(finding: Finding) -> Decimal:

@@ -217,12 +217,14 @@ class CounterFlow:
 
         Raises nothing; while a server is away it is tried again later.
         """
+        witness = self._own.witness
         try:
-            clear = await self._own.witness.clear(counter, period)
+            clear = await witness.clear(counter, period)
         except MeterdeckError as error:
             self._complaints.complain("comparing_before_billing", error)
             self._landed(counter)
-            self._put_back(counter, since, self._own.lease_s)
+            wait_s = witness.blind_s(self._clock()) or self._own.lease_s
+            self._put_back(counter, since, wait_s)
             return
         self._complaints.fine("comparing_before_billing")
         self._landed(counter)

@@ -175,7 +175,7 @@ class Duties:
         for subject, reason in forgotten:
             await self._witness.hold(subject, reason)
         if everything and not found.passing:
-            await self._witness.compared(life)
+            await self._witness.compared(life, since=began)
         await self.alerts.reconciled()
         self.found.drift = found
         ended = self._clock()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from meterdeck.core.adapters.billing_calls import BillingRecords
 from meterdeck.core.adapters.billing_holds import BillingHolds
@@ -13,6 +13,7 @@ from meterdeck.core.adapters.stripe_gateway import StripeGateway
 from meterdeck.core.adapters.stripe_sinks import open_sink
 from meterdeck.core.errors import ConfigError, ReadOnly
 from meterdeck.core.model.context import Context, StripeOptions
+from meterdeck.core.model.reconciliation import SUMMARY_LAG
 from meterdeck.core.services.audit_view import AuditView
 from meterdeck.core.services.claim_guard import ClaimGuard
 from meterdeck.core.services.contract_door import ContractDoor
@@ -55,7 +56,12 @@ class Equipment:
     """
 
     def __init__(
-        self, context: Context, name: str = "", observer: Observer | None = None
+        self,
+        context: Context,
+        name: str = "",
+        observer: Observer | None = None,
+        *,
+        summary_lag: timedelta = SUMMARY_LAG,
     ) -> None:
         stripe = _required_stripe(context)
         options, layout = context.delivery, context.redis.layout
@@ -79,7 +85,11 @@ class Equipment:
             self.redis, context, self.gateway, now=self._now
         )
         self.witness = Witness(
-            self.redis, context, self.reconciliation, self.billables.tenant
+            self.redis,
+            context,
+            self.reconciliation,
+            self.billables.tenant,
+            summary_lag,
         )
         self.guard = ClaimGuard(
             DeliveryLog(self.redis, context),

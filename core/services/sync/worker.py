@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from datetime import timedelta
 from functools import partial
 from types import TracebackType
 from typing import Any, Self
@@ -20,6 +21,7 @@ from meterdeck.core.errors import (
     Unreachable,
 )
 from meterdeck.core.model.context import Context
+from meterdeck.core.model.reconciliation import SUMMARY_LAG
 from meterdeck.core.services.directory import Directory
 from meterdeck.core.services.sync import journal
 from meterdeck.core.services.sync.counter_flow import CounterFlow
@@ -52,6 +54,7 @@ class Worker:
     Args:
         observer: Is told what happens.
         hasty: Do not wait for flush intervals.
+        summary_lag: As of `Witness`.
 
     Raises:
         ConfigError: The context has no Stripe.
@@ -65,8 +68,9 @@ class Worker:
         name: str = "",
         observer: Observer | None = None,
         hasty: bool = False,
+        summary_lag: timedelta = SUMMARY_LAG,
     ) -> None:
-        own = self._own = Equipment(context, name, observer)
+        own = self._own = Equipment(context, name, observer, summary_lag=summary_lag)
         self.context = context
         self.name = own.name
         self.share = own.share

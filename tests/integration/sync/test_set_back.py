@@ -26,6 +26,8 @@ from meterdeck.core.services.sync.worker import Worker
 from meterdeck.core.services.usage import UsageService
 
 LONG_AGO = timedelta(hours=6)
+NOT_LATE = timedelta(0)
+"""Stripe's summaries show what was sent before a server began to run."""
 _MOVES = 9
 """More than a comparison has patience with."""
 _PLACES = 12
@@ -33,9 +35,9 @@ _PLACES = 12
 Copy = dict[bytes | str, bytes]
 
 
-async def work(bench: Bench) -> Worker:
+async def work(bench: Bench, summary_lag: timedelta = NOT_LATE) -> Worker:
     """Send all that is unsent by a worker that has just begun; return it, ended."""
-    async with Worker(bench.context, hasty=True) as worker:
+    async with Worker(bench.context, hasty=True, summary_lag=summary_lag) as worker:
         await worker.run_once(lambda text: None)
     return worker
 
@@ -90,7 +92,7 @@ async def test_a_copy_that_was_put_back_bills_nothing_twice(
         await bench.use(tenant, 100)
     await work(bench)
     await foreign(bench, customers["odd"], 9)
-    async with Worker(bench.context) as worker:
+    async with Worker(bench.context, summary_lag=NOT_LATE) as worker:
         await worker.prepare()
         await worker.duties.reconcile(everything=True)
     await bench.use("acme", 30)
@@ -122,7 +124,7 @@ async def test_everything_is_compared_once_in_each_life_of_the_server(
     customer = bench.stripe.subscribed("acme")
     await bench.use("acme", 10)
     await work(bench)
-    async with Worker(bench.context) as worker:
+    async with Worker(bench.context, summary_lag=NOT_LATE) as worker:
         await worker.prepare()
         await worker.duties.reconcile()
         assert (await Lives(bench.redis, bench.context).look()).is_compared
@@ -131,7 +133,8 @@ async def test_everything_is_compared_once_in_each_life_of_the_server(
     await work(bench)
     await put_back(bench, copy)
 
-    async with Engine(bench.context) as engine, Worker(bench.context) as worker:
+    last = Worker(bench.context, summary_lag=NOT_LATE)
+    async with Engine(bench.context) as engine, last as worker:
         comparison = Comparison()
         await engine.drift().compare(comparison)
         await worker.prepare()
@@ -152,6 +155,51 @@ async def test_everything_is_compared_once_in_each_life_of_the_server(
     await bench.use("acme", 5)
     assert (await work(bench)).counters.tally.units == 5
     assert await bench.billed(customer) == 10 + 4 + 5
+
+
+async def lag_until(bench: Bench, seconds: float) -> timedelta:
+    """Return how late summaries are that show all in so many seconds from now."""
+    life = await Lives(bench.redis, bench.context).look()
+    assert life.began is not None
+    return await bench.now() + timedelta(seconds=seconds) - life.began
+
+
+async def test_a_copy_is_compared_once_summaries_show_what_was_sent_before_it_came_back(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    """That they agree before proves nothing: its units would be billed twice."""
+    customer = bench.stripe.subscribed("acme")
+    await bench.use("acme", 100)
+    await work(bench)
+    await bench.use("acme", 30)
+    copy = await copy_of(bench)
+    bench.stripe.local.panel.change({"summary_lag_s": 2.0})
+    await work(bench)  # sends the 30, which the summaries do not show yet
+    await put_back(bench, copy)
+
+    caplog.clear()
+    worker = await work(bench, await lag_until(bench, 3))
+
+    assert [each.message for each in caplog.records] == [
+        "redis_may_be_older",
+        "comparing_before_billing_waits",
+        "counter_held",
+    ]
+    assert worker.counters.tally.left["held"] == 1
+    assert await bench.billed(customer) == 130
+
+
+async def test_a_pass_that_begins_before_summaries_show_all_has_not_compared_all(
+    bench: Bench,
+) -> None:
+    """The next one compares everything again."""
+    lives = Lives(bench.redis, bench.context)
+
+    for lag, compared in ((await lag_until(bench, 3_600), False), (NOT_LATE, True)):
+        async with Worker(bench.context, summary_lag=lag) as worker:
+            await worker.prepare()
+            await worker.duties.reconcile()
+        assert (await lives.look()).is_compared is compared
 
 
 async def queued_ago(bench: Bench, hours: dict[str, int]) -> None:
@@ -279,7 +327,7 @@ async def test_what_was_compared_is_billed_before_more_is_compared(
     context = bench.context
     slow = replace(context, delivery=replace(context.delivery, at_once=1))
 
-    async with Worker(slow, hasty=True) as worker:
+    async with Worker(slow, hasty=True, summary_lag=NOT_LATE) as worker:
         await worker.run_once(lambda text: None)
 
     first = bench.stripe.requests.index("POST /v1/billing/meter_events")
@@ -320,7 +368,7 @@ async def test_an_event_of_a_copy_that_stripe_may_have_forgotten_is_not_sent_aga
     (letter,) = await Letters(bench.redis, bench.context).of(TenantId("waits"))
     assert "it may have been sent before" in letter.reason
     assert [await bench.billed(each) for each in customers] == [8, 1, 8]
-    async with Worker(bench.context) as worker:
+    async with Worker(bench.context, summary_lag=NOT_LATE) as worker:
         await worker.prepare()
         await worker.duties.reconcile()
     await work(bench)
