@@ -8,21 +8,23 @@ is compared once.
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from meterdeck.core.adapters.redis_client import (
     Redis,
     execute_write,
+    from_milliseconds,
     redis_errors,
     server_time,
+    to_milliseconds,
 )
 from meterdeck.core.adapters.server_facts import read_infos
 from meterdeck.core.errors import RedisRefused
 from meterdeck.core.model.context import Context
 from meterdeck.core.services.delivery_log import DeliveryLog
 
-_FIELD = "compared_in"
+_COMPARED_IN, _OLDER_IN, _OLDER_SINCE = "compared_in", "older_in", "older_since"
 
 AWAY = timedelta(minutes=2)
 """So long a server may have been away before its data may be older than it was."""
@@ -37,12 +39,15 @@ class Life:
         began: When it began, to about a second.
         compared_in: The life in which everything was compared last; empty: never.
         ends: When the last event was noted before it began; None: none is known.
+        noted: When it began, where a worker has noted that its data may be older: the
+            log forgets what was before.
     """
 
     name: str = ""
     began: datetime | None = None
     compared_in: str = ""
     ends: datetime | None = None
+    noted: datetime | None = None
 
     @property
     def is_compared(self) -> bool:
@@ -50,15 +55,20 @@ class Life:
         return not self.name or self.name == self.compared_in
 
     @property
-    def older_since(self) -> datetime | None:
+    def began_older(self) -> datetime | None:
         """When it began with data that may be older than they were; None: they are not.
 
         That is a copy that was put back; a server that was stopped while nothing was
         sent looks the same.
         """
-        if self.is_compared or self.began is None or self.ends is None:
-            return None
+        if self.noted is not None or self.began is None or self.ends is None:
+            return self.noted
         return self.began if self.began - self.ends > AWAY else None
+
+    @property
+    def older_since(self) -> datetime | None:
+        """The same, until everything was compared."""
+        return None if self.is_compared else self.began_older
 
     @property
     def may_be_older(self) -> bool:
@@ -88,15 +98,37 @@ class Lives:
         names = sorted(str(each.get("run_id", "")) for each in infos.values())
         if not all(names):
             return Life()
-        with redis_errors():
-            raw = await self._redis.hget(self._key, _FIELD)
-        life = Life(",".join(names), compared_in=_text(raw))
+        life = await self._known(",".join(names))
         if life.is_compared:
             return life
         up_s = min(int(each.get("uptime_in_seconds", 0)) for each in infos.values())
         began = await server_time(self._redis) - timedelta(seconds=up_s)
         ends = await self._log.newest_before(began)
-        return Life(life.name, began, life.compared_in, ends)
+        return replace(life, began=began, ends=ends)
+
+    async def _known(self, name: str) -> Life:
+        """Return what is written down of a life."""
+        with redis_errors():
+            raw = await self._redis.hmget(
+                self._key, [_COMPARED_IN, _OLDER_IN, _OLDER_SINCE]
+            )
+        compared_in, older_in, older_since = map(_text, raw)
+        noted = _moment(older_since) if older_in == name else None
+        return Life(name, compared_in=compared_in, noted=noted)
+
+    async def note_older(self, life: Life) -> None:
+        """Note that a life began with data that may be older, for as long as it lasts.
+
+        Raises:
+            RedisUnreachable, UnknownOutcome: It may be done again.
+        """
+        since = life.older_since
+        if since is None or life.noted is not None:
+            return
+        await self._write(
+            *(_OLDER_IN, life.name, _OLDER_SINCE, to_milliseconds(since)),
+            what="in which life of Redis its data may be older",
+        )
 
     async def compared(self, life: Life) -> None:
         """Note that everything was compared in it.
@@ -104,15 +136,27 @@ class Lives:
         Raises:
             RedisUnreachable, UnknownOutcome: It may be done again.
         """
-        if life.is_compared:
-            return
+        if not life.is_compared:
+            await self._write(
+                *(_COMPARED_IN, life.name),
+                what="in which life of Redis everything was compared",
+            )
+
+    async def _write(self, *fields: str | int, what: str) -> None:
         with suppress(RedisRefused):
             await execute_write(
                 self._redis,
-                *("HSET", self._key, _FIELD, life.name),
-                what="in which life of Redis everything was compared",
-                operation_id=_FIELD,
+                *("HSET", self._key, *fields),
+                what=what,
+                operation_id=str(fields[0]),
             )
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        return from_milliseconds(int(text))
+    except (OverflowError, ValueError):  # anybody may write something else there
+        return None
 
 
 def _text(raw: object) -> str:

@@ -13,6 +13,7 @@ from decimal import Decimal
 from meterdeck.core.adapters.redis_client import Redis
 from meterdeck.core.errors import NotFound, Refused, Unreachable
 from meterdeck.core.model.context import Context
+from meterdeck.core.model.delivery import Claim
 from meterdeck.core.model.drift import LastPass
 from meterdeck.core.model.periods import Period
 from meterdeck.core.model.reconciliation import SUMMARY_LAG, Cause, Finding
@@ -63,8 +64,10 @@ class Witness:
 
         Raises:
             RedisUnreachable, RedisRefused: As in `redis_errors`.
+            UnknownOutcome: It may be done again.
         """
         life = await self._lives.look()
+        await self._lives.note_older(life)
         if life.may_be_older and life.name != self._life.name:
             self._known = known_surplus(await self._kept.read())
             self._fine.clear()
@@ -94,19 +97,29 @@ class Witness:
             return False
         return is_reconciled(self._context.resource(counter.resource))
 
-    def doubt_of_queued(self, queued_at: datetime) -> str:
-        """Return why an event that waits in the queue may have been sent; empty: no.
+    def doubt_of_event(self, made_at: datetime) -> str:
+        """Return why an event that waits since then may have been sent; empty: no.
 
-        In a copy that was put back it waits again. Stripe counts it once while it knows
-        its identifier.
+        In a copy that was put back it waits again, whatever was compared since. Stripe
+        counts it once while it knows its identifier.
         """
-        older_since = self._life.older_since
-        if older_since is None or queued_at >= older_since:
+        older = self._life.began_older
+        if older is None or made_at >= older:
             return ""
         return (
-            f"Redis began at {minute(older_since)} with data that may be older: it may"
+            f"Redis began at {minute(older)} with data that may be older: it may"
             " have been sent before, and Stripe knows an identifier for a day"
         )
+
+    def doubt_of_claim(self, claim: Claim) -> str:
+        """Return why an event that was in flight may have been sent; empty: no.
+
+        An old level that is sent again replaces no newer one.
+        """
+        resource = self._context.resource(claim.counter.resource)
+        if claim.fresh or not is_reconciled(resource):
+            return ""
+        return self.doubt_of_event(claim.event.timestamp)
 
     async def clear(self, counter: CounterId, period: Period) -> bool:
         """Compare a counter, and hold it if it must not be billed; tell whether it may.

@@ -23,12 +23,12 @@ from meterdeck.core.model.periods import Period
 from meterdeck.core.model.usage import CounterId
 from meterdeck.core.services.sync import journal
 from meterdeck.core.services.sync.billable import NotBilled
+from meterdeck.core.services.sync.claim_sending import ClaimSending
 from meterdeck.core.services.sync.due import DueCounters
 from meterdeck.core.services.sync.equipment import Equipment
 from meterdeck.core.services.sync.flow import Places, Settling
 from meterdeck.core.services.sync.repeating import Complaints
 from meterdeck.core.services.sync.unbilled import Unbilled
-from meterdeck.core.services.sync.verdicts import pause_s, send_until, verdict_of
 
 BATCH = 64
 """Counters of one script call."""
@@ -76,6 +76,7 @@ class CounterFlow:
         self._hasty = hasty
         self._places = Places(own.on_the_way)
         self._least_free = max(1, min(BATCH, own.on_the_way // 2))
+        self._sending = ClaimSending(own)
         self._settling: Settling[_Done] = Settling(self._settle, BATCH)
         self._claiming = 0
         self._took = asyncio.Event()
@@ -272,7 +273,7 @@ class CounterFlow:
 
     async def _deliver(self, claim: Claim, period: Period, since: float) -> None:
         try:
-            settlement = await self._sent(claim, period)
+            settlement = await self._sending.sent(claim, period)
         except BaseException:
             self._landed(claim.counter)
             self._put_back(claim.counter, since, self._own.lease_s)
@@ -282,32 +283,6 @@ class CounterFlow:
             self.tally.left["held"] += 1
         else:
             self._settling.add(_Done(settlement, since))
-
-    async def _sent(self, claim: Claim, period: Period) -> Settlement | None:
-        """Send an event and return how it is to be settled; None: it is held back."""
-        try:
-            held = await self._own.guard.check(claim, period)
-        except MeterdeckError as error:
-            # Nobody knows whether it may be sent: it is claimed again, by anybody.
-            self._complaints.complain("claim_check", error)
-            wait_s = self._own.lease_s
-            return Settlement(claim, Verdict.LATER, attempts=0, again_after_s=wait_s)
-        self._complaints.fine("claim_check")
-        if held is not None and held.withdrawn:
-            return None
-        delivery = await self._own.sender.deliver(
-            claim.event, until=send_until(claim.claimed_at)
-        )
-        last = delivery.last
-        verdict = verdict_of(delivery, maybe_sent=claim.maybe_sent)
-        return Settlement(
-            claim,
-            verdict,
-            last,
-            attempts=len(delivery.attempts),
-            again_after_s=pause_s(last) if verdict is Verdict.LATER else 0.0,
-            earlier=tuple(delivery.attempts[:-1]),
-        )
 
     # -- settling ------------------------------------------------------------------
 

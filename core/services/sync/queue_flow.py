@@ -63,7 +63,7 @@ class QueueFlow:
             self._settling.add(QueuedResult(queued, Verdict.LATER, None, 0))
             return  # stays pending until the tenant is a customer
         now, attempt = self._clock(), None
-        if doubt := self._own.witness.doubt_of_queued(queued.queued_at):
+        if doubt := self._own.witness.doubt_of_event(queued.queued_at):
             queued = replace(queued, maybe_sent=True, first_sent_at=queued.queued_at)
             attempt = Attempt(Answer.UNKNOWN, now, doubt, "check_restored")
         sent_before = queued.maybe_sent

@@ -4,64 +4,26 @@ import asyncio
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from tests.support.contexts import CALLS
 from tests.support.delivering import Bench
+from tests.support.set_back import NOT_LATE, copy_of, put_back, work
 
-from meterdeck.core.adapters.redis_client import to_milliseconds
 from meterdeck.core.model.changes import Actor
-from meterdeck.core.model.context import Context
 from meterdeck.core.model.events import EventOutcome, MeterEvent
-from meterdeck.core.model.usage import BilledBy, TenantId
 from meterdeck.core.services.engine import Engine
-from meterdeck.core.services.letters import Letters
 from meterdeck.core.services.reconcile.desk import Comparison
 from meterdeck.core.services.reconcile.kept_pass import KeptPass
 from meterdeck.core.services.reconcile.lives import Lives
 from meterdeck.core.services.reconcile.repair_plan import Choices, Foreign, plan_of
 from meterdeck.core.services.reconcile.subjects import Compared
 from meterdeck.core.services.sync.worker import Worker
-from meterdeck.core.services.usage import UsageService
 
-LONG_AGO = timedelta(hours=6)
-NOT_LATE = timedelta(0)
-"""Stripe's summaries show what was sent before a server began to run."""
 _MOVES = 9
 """More than a comparison has patience with."""
 _PLACES = 12
 """Events on their way, of a worker that makes one request at a time."""
-Copy = dict[bytes | str, bytes]
-
-
-async def work(bench: Bench, summary_lag: timedelta = NOT_LATE) -> Worker:
-    """Send all that is unsent by a worker that has just begun; return it, ended."""
-    async with Worker(bench.context, hasty=True, summary_lag=summary_lag) as worker:
-        await worker.run_once(lambda text: None)
-    return worker
-
-
-async def copy_of(bench: Bench) -> Copy:
-    """Take a backup."""
-    keys = await bench.redis.keys("*")
-    found = {key: await bench.redis.dump(key) for key in keys}
-    return {key: value for key, value in found.items() if value is not None}
-
-
-async def put_back(bench: Bench, copy: Copy) -> None:
-    """Have nothing but the copy: of long ago, in a life of its own."""
-    layout = bench.context.redis.layout
-    await bench.redis.flushall()
-    for key, value in copy.items():
-        await bench.redis.restore(key, 0, value)
-    lines = await bench.redis.xrange(layout.events()) or []
-    await bench.redis.delete(layout.events())
-    at = to_milliseconds(await bench.now() - LONG_AGO)
-    for number, (_, fields) in enumerate(lines, 1):
-        line: dict[Any, Any] = {**(fields or {})}
-        await bench.redis.xadd(layout.events(), line, id=f"{at}-{number}")
-    await bench.redis.hset(layout.syncing().decode(), "compared_in", "another life")
 
 
 async def foreign(bench: Bench, customer: str, units: int) -> None:
@@ -202,27 +164,6 @@ async def test_a_pass_that_begins_before_summaries_show_all_has_not_compared_all
         assert (await lives.look()).is_compared is compared
 
 
-async def queued_ago(bench: Bench, hours: dict[str, int]) -> None:
-    """Let each tenant's event have waited in the queue for so many hours."""
-    queue = bench.context.redis.layout.queue("")
-    entries = await bench.redis.xrange(queue) or []
-    await bench.redis.delete(queue)
-    lines = {(fields or {})[b"tenant"]: fields for _, fields in entries}
-    for tenant, ago in sorted(hours.items(), key=lambda each: -each[1]):
-        at = to_milliseconds(await bench.now() - timedelta(hours=ago))
-        line: dict[Any, Any] = {**(lines[tenant.encode()] or {})}
-        await bench.redis.xadd(queue, line, id=f"{at}-0")
-
-
-def by_events(context: Context) -> Context:
-    """Return the same, whose calls are billed by events of their own."""
-    resources = tuple(
-        replace(each, billed_by=BilledBy.EVENTS) if each.name == CALLS else each
-        for each in context.resources
-    )
-    return replace(context, resources=resources)
-
-
 def asked_for_summaries(bench: Bench) -> int:
     """Count the requests for what Stripe has of a customer."""
     return sum("event_summaries" in each for each in bench.stripe.requests)
@@ -334,42 +275,3 @@ async def test_what_was_compared_is_billed_before_more_is_compared(
     before = bench.stripe.requests[:first]
     assert sum("event_summaries" in each for each in before) <= _PLACES
     assert bench.sent == 40
-
-
-async def test_an_event_of_a_copy_that_stripe_may_have_forgotten_is_not_sent_again(
-    bench: Bench,
-) -> None:
-    """It is ambiguous until a pass has seen in Stripe's summaries what became of it.
-
-    Stripe knows an identifier for a day: what waited in an older copy's queue would be
-    billed twice. One of a younger copy is sent, and counted once.
-    """
-    bench = replace(bench, context=by_events(bench.context))
-    names = ("sent", "waits", "young")
-    customers = [bench.stripe.subscribed(each) for each in names]
-    usage = UsageService(bench.redis, bench.context)
-    for tenant, customer in zip(names, customers, strict=True):
-        key = bench.context.redis.layout.tenant(tenant)
-        await bench.redis.hset(key, "customer", customer)
-        await usage.track(tenant, CALLS, 1)
-    await work(bench)
-    for tenant in ("sent", "young"):
-        await usage.track(tenant, CALLS, 7)
-    copy = await copy_of(bench)
-    await work(bench)
-    await put_back(bench, copy)
-    await usage.track("waits", CALLS, 7)
-    await queued_ago(bench, {"sent": 30, "waits": 29, "young": 6})
-    del bench.stripe.requests[:]
-
-    worker = await work(bench)
-
-    assert (worker.queued.tally.ambiguous, bench.sent) == (2, 1)
-    (letter,) = await Letters(bench.redis, bench.context).of(TenantId("waits"))
-    assert "it may have been sent before" in letter.reason
-    assert [await bench.billed(each) for each in customers] == [8, 1, 8]
-    async with Worker(bench.context, summary_lag=NOT_LATE) as worker:
-        await worker.prepare()
-        await worker.duties.reconcile()
-    await work(bench)
-    assert [await bench.billed(each) for each in customers] == [8, 8, 8]

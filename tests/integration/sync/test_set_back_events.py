@@ -1,0 +1,160 @@
+"""Events that wait in an older copy: Stripe may have forgotten that they were sent."""
+
+from dataclasses import replace
+
+import pytest
+from tests.support.contexts import CALLS
+from tests.support.delivering import Bench
+from tests.support.set_back import (
+    NOT_LATE,
+    by_events,
+    copy_of,
+    put_back,
+    queued_ago,
+    work,
+)
+
+from meterdeck.core.model.usage import TenantId
+from meterdeck.core.services.letters import Letters
+from meterdeck.core.services.reconcile.lives import Lives
+from meterdeck.core.services.sync.worker import Worker
+from meterdeck.core.services.usage import UsageService
+
+
+async def test_an_event_of_a_copy_that_stripe_may_have_forgotten_is_not_sent_again(
+    bench: Bench,
+) -> None:
+    """It is ambiguous until a pass has seen in Stripe's summaries what became of it.
+
+    Stripe knows an identifier for a day: what waited in an older copy's queue would be
+    billed twice. One of a younger copy is sent, and counted once.
+    """
+    bench = replace(bench, context=by_events(bench.context))
+    names = ("sent", "waits", "young")
+    customers = [bench.stripe.subscribed(each) for each in names]
+    usage = UsageService(bench.redis, bench.context)
+    for tenant, customer in zip(names, customers, strict=True):
+        key = bench.context.redis.layout.tenant(tenant)
+        await bench.redis.hset(key, "customer", customer)
+        await usage.track(tenant, CALLS, 1)
+    await work(bench)
+    for tenant in ("sent", "young"):
+        await usage.track(tenant, CALLS, 7)
+    copy = await copy_of(bench)
+    await work(bench)
+    await put_back(bench, copy)
+    await usage.track("waits", CALLS, 7)
+    await queued_ago(bench, {"sent": 30, "waits": 29, "young": 6})
+    del bench.stripe.requests[:]
+
+    worker = await work(bench)
+
+    assert (worker.queued.tally.ambiguous, bench.sent) == (2, 1)
+    (letter,) = await Letters(bench.redis, bench.context).of(TenantId("waits"))
+    assert "it may have been sent before" in letter.reason
+    assert [await bench.billed(each) for each in customers] == [8, 1, 8]
+    async with Worker(bench.context, summary_lag=NOT_LATE) as worker:
+        await worker.prepare()
+        await worker.duties.reconcile()
+    await work(bench)
+    assert [await bench.billed(each) for each in customers] == [8, 8, 8]
+
+
+async def compare_everything(bench: Bench) -> None:
+    """Let a worker compare what the copy has with Stripe, and send nothing."""
+    async with Worker(bench.context, summary_lag=NOT_LATE) as worker:
+        await worker.prepare()
+        await worker.duties.reconcile(everything=True)
+    assert (await Lives(bench.redis, bench.context).look()).is_compared
+
+
+async def test_that_counters_were_compared_says_nothing_of_an_older_copys_queue(
+    bench: Bench,
+) -> None:
+    """Nor does the log, which by then may have forgotten what was before."""
+    bench = replace(bench, context=by_events(bench.context))
+    customer = bench.stripe.subscribed("acme")
+    key = bench.context.redis.layout.tenant("acme")
+    await bench.redis.hset(key, "customer", customer)
+    usage = UsageService(bench.redis, bench.context)
+    await usage.track("acme", CALLS, 1)
+    await work(bench)
+    await usage.track("acme", CALLS, 7)
+    copy = await copy_of(bench)
+    await work(bench)  # sends the 7
+    await put_back(bench, copy)
+    await queued_ago(bench, {"acme": 30})
+    await compare_everything(bench)
+    await bench.redis.delete(bench.context.redis.layout.events())
+    del bench.stripe.requests[:]
+
+    worker = await work(bench)
+
+    assert (worker.queued.tally.ambiguous, bench.sent) == (1, 0)
+
+
+async def test_a_worker_has_noted_what_the_log_forgets(bench: Bench) -> None:
+    """Its newest lines are of the life that began with older data; it stays older."""
+    bench.stripe.subscribed("acme")
+    await bench.use("acme", 1)
+    await work(bench)
+    await put_back(bench, await copy_of(bench))
+    await work(bench)
+    await bench.redis.delete(bench.context.redis.layout.events())
+
+    life = await Lives(bench.redis, bench.context).look()
+
+    assert life.ends is None
+    assert life.may_be_older
+
+
+async def in_flight_ago(bench: Bench, tenant: str, hours: int) -> None:
+    """Let a tenant's event in flight be of so many hours ago, and nobody's now."""
+    layout = bench.context.redis.layout
+    key = layout.billing(tenant, CALLS, (await bench.month()).label).decode()
+    for name in ("claimed_at", "sent_at"):
+        await bench.redis.hincrby(key, name, -hours * 3_600_000)
+    await bench.redis.hincrby(key, "timestamp", -hours * 3_600)
+    await nobodys(bench, tenant)
+
+
+async def nobodys(bench: Bench, tenant: str) -> None:
+    """End the pause after which a tenant's event is sent again."""
+    layout = bench.context.redis.layout
+    key = layout.billing(tenant, CALLS, (await bench.month()).label).decode()
+    await bench.redis.hset(key, "leased_until", "1")
+    await bench.redis.zadd(layout.unsettled().decode(), {key: 1})
+
+
+@pytest.mark.parametrize("compared", [False, True])
+async def test_an_event_that_was_in_flight_in_a_copy_is_not_sent_after_its_day(
+    bench: Bench, *, compared: bool
+) -> None:
+    """Though the copy says that Stripe was busy and surely did not have it.
+
+    The lost Redis delivered it since. Of a younger copy it is sent, and counted once.
+    """
+    customers = {x: bench.stripe.subscribed(x) for x in ("acme", "young")}
+    for tenant in customers:
+        await bench.use(tenant, 30)
+    panel = bench.stripe.local.panel
+    panel.change({"429": 1.0, "paths": "meter_events"})
+    await work(bench)
+    panel.change({"429": 0.0})
+    copy = await copy_of(bench)
+    for tenant in customers:
+        await nobodys(bench, tenant)
+    await work(bench)  # sends both
+    await put_back(bench, copy)
+    await in_flight_ago(bench, "acme", 30)
+    await in_flight_ago(bench, "young", 6)
+    if compared:
+        await compare_everything(bench)
+    del bench.stripe.requests[:]
+
+    worker = await work(bench)
+
+    assert (worker.counters.tally.ambiguous, bench.sent) == (1, 1)
+    (letter,) = await Letters(bench.redis, bench.context).of(TenantId("acme"))
+    assert "it may have been sent before" in letter.reason
+    assert [await bench.billed(each) for each in customers.values()] == [30, 30]
