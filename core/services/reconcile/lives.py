@@ -7,9 +7,11 @@ is compared once.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from meterdeck.core.adapters.redis_client import (
     Redis,
@@ -26,6 +28,8 @@ from meterdeck.core.services.delivery_log import DeliveryLog
 
 _COMPARED_IN, _OLDER_IN, _OLDER_SINCE = "compared_in", "older_in", "older_since"
 
+_SECOND = 1_000_000  # microseconds, which INFO tells
+
 AWAY = timedelta(minutes=2)
 """So long a server may have been away before its data may be older than it was."""
 
@@ -36,7 +40,7 @@ class Life:
 
     Attributes:
         name: Empty where the server does not say which it is.
-        began: When it began, to about a second.
+        began: The second in which it began; never after it.
         compared_in: The life in which everything was compared last; empty: never.
         ends: When the last event was noted before it began; None: none is known.
         noted: When it began, where a worker has noted that its data may be older: the
@@ -101,10 +105,22 @@ class Lives:
         life = await self._known(",".join(names))
         if life.is_compared:
             return life
-        up_s = min(int(each.get("uptime_in_seconds", 0)) for each in infos.values())
-        began = await server_time(self._redis) - timedelta(seconds=up_s)
+        began = max([await self._start(each) for each in infos.values()])
         ends = await self._log.newest_before(began)
         return replace(life, began=began, ends=ends)
+
+    async def _start(self, info: Mapping[str, Any]) -> datetime:
+        """Return the start of the second in which a server began to run.
+
+        An event that it noted a moment after may not pass for one of before: the server
+        counts its seconds from a whole one to a whole one, by the clock it tells.
+        """
+        up = timedelta(seconds=int(info.get("uptime_in_seconds", 0)))
+        if "server_time_usec" in info:
+            return from_milliseconds(info["server_time_usec"] // _SECOND * 1_000) - up
+        # Asked a moment later: it may be the next second.
+        asked = (await server_time(self._redis)).replace(microsecond=0)
+        return asked - up - timedelta(seconds=1)
 
     async def _known(self, name: str) -> Life:
         """Return what is written down of a life."""

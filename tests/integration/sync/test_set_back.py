@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from tests.support.contexts import CALLS
 from tests.support.delivering import Bench
-from tests.support.set_back import NOT_LATE, copy_of, put_back, work
+from tests.support.set_back import LONG_AGO, NOT_LATE, copy_of, put_back, work
 
 from meterdeck.core.model.changes import Actor
 from meterdeck.core.model.events import EventOutcome, MeterEvent
@@ -24,6 +24,24 @@ _MOVES = 9
 """More than a comparison has patience with."""
 _PLACES = 12
 """Events on their way, of a worker that makes one request at a time."""
+
+
+async def test_an_event_of_a_servers_first_second_is_none_of_before(
+    bench: Bench,
+) -> None:
+    """Else the last one before would not be long ago, and the data no older."""
+    info = await bench.redis.info("server")
+    began = info["server_time_usec"] // 1_000_000 - info["uptime_in_seconds"]
+    log = bench.context.redis.layout.events()
+    ages_ago = began - int(LONG_AGO.total_seconds())
+    for at in (ages_ago * 1_000, began * 1_000 + 1):
+        await bench.redis.xadd(log, {"source": "worker"}, id=f"{at}-0")
+
+    life = await Lives(bench.redis, bench.context).look()
+
+    assert life.may_be_older
+    assert life.ends is not None
+    assert life.ends.timestamp() == ages_ago
 
 
 async def foreign(bench: Bench, customer: str, units: int) -> None:
