@@ -124,7 +124,7 @@ class CounterFlow:
     @property
     def on_the_way(self) -> int:
         """Events that are claimed and not settled by this worker."""
-        return self._places.taken + self._claiming
+        return self._places.taken + self._claiming + self._settling.waiting
 
     # -- claiming ------------------------------------------------------------------
 

@@ -29,6 +29,11 @@ class Settling(Generic[Item]):
         self._idle = asyncio.Event()
         self._idle.set()
 
+    @property
+    def waiting(self) -> int:
+        """How many were added and are not settled."""
+        return len(self._items)
+
     def add(self, item: Item) -> None:
         """Settle an item soon."""
         self._items.append(item)

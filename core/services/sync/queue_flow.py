@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from meterdeck.core.errors import Refused, Unreachable
 from meterdeck.core.model.delivery import Answer, Attempt, Verdict
@@ -18,6 +19,7 @@ from meterdeck.core.services.sync.verdicts import verdict_of
 
 _BATCH = 100
 _TRY_AGAIN_S = 0.5
+_MOST_NAMED = 100_000
 
 
 class QueueFlow:
@@ -34,12 +36,27 @@ class QueueFlow:
         self._places = Places(own.on_the_way)
         self._settling: Settling[QueuedResult] = Settling(self._settle, _BATCH)
         self.tally = Tally()
+        self._no_customer: set[tuple[str, str]] = set()
         self._complaints = Complaints()
 
     @property
     def on_the_way(self) -> int:
         """Events that were taken and not settled."""
-        return self._places.taken
+        return self._places.taken + self._settling.waiting
+
+    async def unsettled(self, before: datetime) -> int:
+        """Return how many events are not settled, where some were queued before then.
+
+        Those that other workers have, too; not those whose tenant is no customer yet.
+
+        Raises:
+            RedisUnreachable, RedisRefused: As in `redis_errors`.
+        """
+        oldest = await self._own.queue.oldest()
+        if oldest is None or oldest >= before:
+            return 0
+        length = await self._own.queue.length()
+        return max(0, length - len(self._no_customer))
 
     async def run(self) -> None:
         """Settle what comes back, until cancelled; see `take_some`."""
@@ -58,10 +75,14 @@ class QueueFlow:
         return bool(taken)
 
     async def _deliver(self, queued: QueuedEvent) -> None:
+        name = queued.tenant, queued.id
         if not queued.event.customer:
-            self.tally.left["no_customer"] += 1
+            if name not in self._no_customer and len(self._no_customer) < _MOST_NAMED:
+                self._no_customer.add(name)
+                self.tally.left["no_customer"] += 1
             self._settling.add(QueuedResult(queued, Verdict.LATER, None, 0))
             return  # stays pending until the tenant is a customer
+        self._no_customer.discard(name)
         now, attempt = self._clock(), None
         if doubt := self._own.witness.doubt_of_event(queued.queued_at):
             queued = replace(queued, maybe_sent=True, first_sent_at=queued.queued_at)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from types import TracebackType
 from typing import Any, Self
@@ -84,6 +84,7 @@ class Worker:
         self._complaints = Complaints()
         self._since: int | None = None
         self._mine = 0
+        self._queued = 0
         self.ready = asyncio.Event()
         """Set once tenants and meters are known."""
         self._repeating = Repeating(self._complaints, self.ready)
@@ -204,10 +205,14 @@ class Worker:
         Raises:
             Unreachable: Redis does not answer.
         """
+        began = self._own.now()
         async with self._settling():
-            await self._until_nothing_is_unsent(progress)
+            await self._until_nothing_is_unsent(progress, began)
+        self._queued = await self.queued.unsettled(began)
 
-    async def _until_nothing_is_unsent(self, progress: Callable[[str], None]) -> None:
+    async def _until_nothing_is_unsent(
+        self, progress: Callable[[str], None], began: datetime
+    ) -> None:
         loop = asyncio.get_running_loop()
         patience_s = self.context.delivery.takeover_s + 2 * _DRAIN_S
         done, told = self._progress(), loop.time()
@@ -223,14 +228,18 @@ class Worker:
                 progress(f"{done[0]:,} events delivered, {self.unfinished:,} to go")
             if busy:
                 continue
+            self._queued = await self.queued.unsettled(began)
             if not self.unfinished or loop.time() > patient_until:
                 return
             await asyncio.sleep(IDLE_S)
 
     @property
     def unfinished(self) -> int:
-        """Counters that are due, and events that are claimed and not settled."""
-        flying = self.counters.on_the_way + self.queued.on_the_way
+        """Counters that are due, and events that are not settled.
+
+        Of `track()` also those that wait in the queue, as of the last look.
+        """
+        flying = self.counters.on_the_way + max(self.queued.on_the_way, self._queued)
         return len(self.counters.due) + flying
 
     def _progress(self) -> tuple[int, int]:

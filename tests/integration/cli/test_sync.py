@@ -15,6 +15,7 @@ from tests.integration.cli.conftest import CommandLine
 from tests.support.stripe_account import Seller
 
 from meterdeck.core.local_stripe.ingested import ReceivedMeterEvent
+from meterdeck.core.services.sync import worker
 
 Stripe = tuple[Seller, str]
 
@@ -91,6 +92,25 @@ def test_once_says_that_nothing_was_unsent_only_where_nothing_is(
 
     assert (first.code, first.out) == (0, "1 event delivered\n")
     assert (second.code, second.out) == (0, "nothing was unsent\n")
+
+
+def test_once_says_that_stripe_was_too_busy(
+    stripe_cli: CommandLine,
+    used: str,
+    stripe_server: Stripe,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What it has not delivered was not unsent: it ends with 1."""
+    monkeypatch.setattr(worker, "_DRAIN_S", 0.5)
+    stripe_server[0].local.panel.change({"429": 1.0, "paths": "meter_events"})
+    text = stripe_cli.config.read_text()
+    options = "[contexts.billed.delivery]\ntakeover_seconds = 1\n"
+    stripe_cli.config.write_text(text + options)
+
+    done = stripe_cli("sync", "--once")
+
+    assert done.code == 1
+    assert "nothing was delivered\n1 not finished" in done.out
 
 
 @pytest.fixture

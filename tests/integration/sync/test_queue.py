@@ -1,5 +1,6 @@
 """What the application tracked is at Stripe, once: by way of the queue and a worker."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -10,6 +11,7 @@ from meterdeck.core.adapters.redis_client import Redis
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.usage import BilledBy
 from meterdeck.core.services.event_queue import EventQueue
+from meterdeck.core.services.sync import worker as worker_module
 from meterdeck.core.services.sync.worker import Worker
 from meterdeck.core.services.usage import UsageService
 
@@ -67,3 +69,50 @@ async def test_an_event_waits_for_its_tenant_to_become_a_customer(
 
     assert int(await bench.billed(customer)) == 7
     assert await bench.redis.exists("meterdeck:letters:acme") == 0
+
+
+def quiet(text: str) -> None:
+    """Take progress and do nothing with it."""
+
+
+async def test_once_ends_when_the_queues_events_are_settled(bench: Bench) -> None:
+    """Also those that Stripe was too busy for, and those that a dead worker had.
+
+    What was queued since it began, and whose tenant is no customer, is not waited for.
+    """
+    customer = bench.stripe.subscribed("acme")
+    await bench.redis.hset("meterdeck:tenant:acme", "customer", customer)
+    usage = UsageService(bench.redis, bench.context)
+    await usage.track("nobody", CALLS, 1)
+    await usage.track("acme", CALLS, 20)
+    await usage.track("acme", CALLS, 300)
+    assert len(await EventQueue(bench.redis, bench.context, "dead").take(4)) == 2
+    panel = bench.stripe.local.panel
+    panel.change({"429": 1.0, "paths": "meter_events"})
+
+    async with Worker(bench.context, hasty=True) as worker:
+        run = asyncio.create_task(worker.run_once(quiet))
+        await until(lambda: worker.queued.tally.later >= 2, "they are put off")
+        began = await bench.now()
+        panel.change({"429": 0.0})
+        await run
+        assert await worker.queued.unsettled(began) == 0
+
+    assert (worker.unfinished, worker.queued.tally.left) == (0, {"no_customer": 1})
+    assert int(await bench.billed(customer)) == 320
+
+
+async def test_once_tells_how_many_events_of_the_queue_it_has_not_settled(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where Stripe is too busy for longer than it has patience."""
+    monkeypatch.setattr(worker_module, "_DRAIN_S", 1.0)
+    customer = bench.stripe.subscribed("acme")
+    await bench.redis.hset("meterdeck:tenant:acme", "customer", customer)
+    await UsageService(bench.redis, bench.context).track("acme", CALLS, 7)
+    bench.stripe.local.panel.change({"429": 1.0, "paths": "meter_events"})
+
+    async with Worker(bench.context, hasty=True) as worker:
+        await worker.run_once(quiet)
+
+    assert (worker.unfinished, worker.queued.tally.delivered) == (1, 0)

@@ -1,5 +1,6 @@
 """The worker: what was used is at Stripe, once."""
 
+import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import replace
@@ -41,6 +42,24 @@ async def test_once_delivers_what_plain_incr_counted_and_then_nothing_more(
             range(100, 120)
         )
     assert bench.sent == 20
+
+
+async def test_once_waits_for_its_own_next_try(bench: Bench) -> None:
+    """An event that Stripe was too busy for is not left to another run."""
+    customer = bench.stripe.subscribed("acme")
+    panel = bench.stripe.local.panel
+    panel.change({"429": 1.0, "paths": "meter_events"})
+    for _ in range(3):
+        await bench.use("acme", 7)
+        async with Worker(bench.context, hasty=True) as worker:
+            run = asyncio.create_task(worker.run_once(quiet))
+            await until(lambda: worker.counters.tally.later == 1, "it is put off")
+            panel.change({"429": 0.0})
+            await run
+        panel.change({"429": 1.0})
+        assert (worker.counters.tally.delivered, worker.unfinished) == (1, 0)
+
+    assert int(await bench.billed(customer)) == 21
 
 
 async def test_use_is_seen_at_once_and_many_calls_go_in_one_event(
