@@ -6,7 +6,7 @@ nothing in it says so. Stripe has them: more than this Redis ever sent.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -24,6 +24,7 @@ from meterdeck.core.services.reconcile.lives import Life
 from meterdeck.core.services.reconcile.reconciliation import Reconciliation
 from meterdeck.core.services.reconcile.subjects import Subject, is_reconciled
 from meterdeck.core.services.sync import journal
+from meterdeck.core.services.sync.verdicts import send_until
 
 _MINUTE = timedelta(minutes=1)
 
@@ -82,6 +83,18 @@ class Witness:
             )
         self._life = life
         return life
+
+    async def look_for(self, made: Iterable[datetime]) -> None:
+        """Look again where an event is so old that Stripe may have forgotten it.
+
+        Since the last look the server may have begun anew, and given it out again.
+
+        Raises:
+            RedisUnreachable, RedisRefused, UnknownOutcome: As `look`.
+        """
+        at = await self._all.now()
+        if any(send_until(each) <= at for each in made):
+            await self.look()
 
     def blind_s(self, at: datetime) -> float:
         """Return for how many seconds more Stripe may lack what was sent before."""

@@ -23,6 +23,8 @@ class ClaimSending:
         """Send an event and return how it is to be settled; None: it is held back."""
         try:
             held = await self._own.guard.check(claim, period)
+            if not claim.fresh:
+                await self._own.witness.look_for([claim.event.timestamp])
         except MeterdeckError as error:
             # Nobody knows whether it may be sent: it is claimed again, by anybody.
             self._complaints.complain("claim_check", error)

@@ -66,10 +66,11 @@ class QueueFlow:
         """Take some events and send them; tell whether there were any.
 
         Raises:
-            RedisUnreachable, RedisRefused: Nothing was taken.
+            RedisUnreachable, RedisRefused: What was taken is given again later.
         """
         await self._places.wait_free()
         taken = await self._own.queue.take(min(_BATCH, self._places.free))
+        await self._own.witness.look_for(each.queued_at for each in taken)
         for each in taken:
             self._places.begin(self._deliver(each))
         return bool(taken)

@@ -1,12 +1,14 @@
 """Events that wait in an older copy: Stripe may have forgotten that they were sent."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
 from tests.support.contexts import CALLS
-from tests.support.delivering import Bench
+from tests.support.delivering import Bench, until
 from tests.support.set_back import (
     NOT_LATE,
+    Copy,
     by_events,
     copy_of,
     put_back,
@@ -68,11 +70,8 @@ async def compare_everything(bench: Bench) -> None:
     assert (await Lives(bench.redis, bench.context).look()).is_compared
 
 
-async def test_that_counters_were_compared_says_nothing_of_an_older_copys_queue(
-    bench: Bench,
-) -> None:
-    """Nor does the log, which by then may have forgotten what was before."""
-    bench = replace(bench, context=by_events(bench.context))
+async def tracked_since_the_copy(bench: Bench) -> Copy:
+    """Return a copy in whose queue an event waits that was sent since."""
     customer = bench.stripe.subscribed("acme")
     key = bench.context.redis.layout.tenant("acme")
     await bench.redis.hset(key, "customer", customer)
@@ -82,6 +81,31 @@ async def test_that_counters_were_compared_says_nothing_of_an_older_copys_queue(
     await usage.track("acme", CALLS, 7)
     copy = await copy_of(bench)
     await work(bench)  # sends the 7
+    return copy
+
+
+async def test_a_worker_that_goes_on_looks_again_before_it_sends_what_is_a_day_old(
+    bench: Bench,
+) -> None:
+    """Redis may have begun anew, with older data, since it looked last."""
+    bench = replace(bench, context=by_events(bench.context))
+    copy = await tracked_since_the_copy(bench)
+    async with Worker(bench.context, hasty=True, summary_lag=NOT_LATE) as worker:
+        await worker.prepare()
+        await put_back(bench, copy)
+        await queued_ago(bench, {"acme": 30})
+        del bench.stripe.requests[:]
+        await worker.deliver_all(lambda text: None)
+
+    assert (worker.queued.tally.ambiguous, bench.sent) == (1, 0)
+
+
+async def test_that_counters_were_compared_says_nothing_of_an_older_copys_queue(
+    bench: Bench,
+) -> None:
+    """Nor does the log, which by then may have forgotten what was before."""
+    bench = replace(bench, context=by_events(bench.context))
+    copy = await tracked_since_the_copy(bench)
     await put_back(bench, copy)
     await queued_ago(bench, {"acme": 30})
     await compare_everything(bench)
@@ -109,20 +133,17 @@ async def test_a_worker_has_noted_what_the_log_forgets(bench: Bench) -> None:
 
 
 async def in_flight_ago(bench: Bench, tenant: str, hours: int) -> None:
-    """Let a tenant's event in flight be of so many hours ago, and nobody's now."""
+    """Let a tenant's event in flight be of so many hours ago, and nobody's now.
+
+    By what it says Stripe was too busy for it.
+    """
     layout = bench.context.redis.layout
     key = layout.billing(tenant, CALLS, (await bench.month()).label).decode()
     for name in ("claimed_at", "sent_at"):
         await bench.redis.hincrby(key, name, -hours * 3_600_000)
     await bench.redis.hincrby(key, "timestamp", -hours * 3_600)
-    await nobodys(bench, tenant)
-
-
-async def nobodys(bench: Bench, tenant: str) -> None:
-    """End the pause after which a tenant's event is sent again."""
-    layout = bench.context.redis.layout
-    key = layout.billing(tenant, CALLS, (await bench.month()).label).decode()
-    await bench.redis.hset(key, "leased_until", "1")
+    nobodys = {"worker": "", "maybe_sent": "0", "leased_until": "1"}
+    await bench.redis.hset(key, mapping=nobodys)  # type: ignore[arg-type]
     await bench.redis.zadd(layout.unsettled().decode(), {key: 1})
 
 
@@ -139,12 +160,12 @@ async def test_an_event_that_was_in_flight_in_a_copy_is_not_sent_after_its_day(
         await bench.use(tenant, 30)
     panel = bench.stripe.local.panel
     panel.change({"429": 1.0, "paths": "meter_events"})
-    await work(bench)
-    panel.change({"429": 0.0})
-    copy = await copy_of(bench)
-    for tenant in customers:
-        await nobodys(bench, tenant)
-    await work(bench)  # sends both
+    async with Worker(bench.context, hasty=True, summary_lag=NOT_LATE) as worker:
+        run = asyncio.create_task(worker.run_once(lambda text: None))
+        await until(lambda: worker.counters.tally.later >= 2, "both are put off")
+        copy = await copy_of(bench)
+        panel.change({"429": 0.0})
+        await run  # sends both
     await put_back(bench, copy)
     await in_flight_ago(bench, "acme", 30)
     await in_flight_ago(bench, "young", 6)
