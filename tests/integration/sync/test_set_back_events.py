@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pytest
 from tests.support.contexts import CALLS
@@ -16,9 +17,13 @@ from tests.support.set_back import (
     work,
 )
 
-from meterdeck.core.model.usage import TenantId
+from meterdeck.core.adapters.stripe_gateway import StripeGateway
+from meterdeck.core.model.usage import Tenant, TenantId
 from meterdeck.core.services.letters import Letters
 from meterdeck.core.services.reconcile.lives import Lives
+from meterdeck.core.services.reconcile.once import reconcile_once
+from meterdeck.core.services.reconcile.reconciler import Scope
+from meterdeck.core.services.reconcile.reconciliation import Reconciliation
 from meterdeck.core.services.sync.worker import Worker
 from meterdeck.core.services.usage import UsageService
 
@@ -55,11 +60,29 @@ async def test_an_event_of_a_copy_that_stripe_may_have_forgotten_is_not_sent_aga
     (letter,) = await Letters(bench.redis, bench.context).of(TenantId("waits"))
     assert "it may have been sent before" in letter.reason
     assert [await bench.billed(each) for each in customers] == [8, 1, 8]
-    async with Worker(bench.context, summary_lag=NOT_LATE) as worker:
-        await worker.prepare()
-        await worker.duties.reconcile()
+    tenants = [
+        Tenant(TenantId(name), name, customer=customer)
+        for name, customer in zip(names, customers, strict=True)
+    ]
+    assert await settled_after(bench, timedelta(0), tenants) == 1  # Stripe has it
+    assert await settled_after(bench, timedelta(hours=7), tenants) == 1
     await work(bench)
     assert [await bench.billed(each) for each in customers] == [8, 8, 8]
+
+
+async def settled_after(bench: Bench, time: timedelta, tenants: list[Tenant]) -> int:
+    """Let a worker's pass come so much later; return how many letters it settles."""
+    context = bench.context
+    assert context.stripe is not None
+
+    async def later() -> datetime:
+        return await bench.now() + time
+
+    gateway = StripeGateway(context.stripe, context.mode)
+    passing = Reconciliation(bench.redis, context, gateway, now=later)
+    found = await reconcile_once(passing, Scope(tenants, context.resources))
+    await gateway.close()
+    return found.settled
 
 
 async def compare_everything(bench: Bench) -> None:
