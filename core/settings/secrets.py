@@ -33,7 +33,8 @@ class Vault:
         if source.env is not None:
             text = self._from_environment(source.env, where)
         elif source.file is not None:
-            text = read_private(self._path(source.file), where)
+            path = self._path(source.file)
+            text = read_private(path, where, credential=self._is_credential(path))
         elif source.command is not None:
             text = _from_command(source.command, where)
         else:
@@ -55,7 +56,8 @@ class Vault:
                 "leave it out and set it in the file or the environment",
             )
         if not where.startswith("environment ") and self.config is not None:
-            check_private(self.config.stat(), self.config, where)
+            credential = self._is_credential(self.config)
+            check_private(self.config.stat(), self.config, where, credential=credential)
 
     def _from_environment(self, name: str, where: str) -> str:
         text = self.environ.get(name, "")
@@ -68,6 +70,11 @@ class Vault:
     def _path(self, file: str) -> Path:
         path = Path(file).expanduser()
         return path if self.config is None else self.config.parent / path
+
+    def _is_credential(self, path: Path) -> bool:
+        """Tell whether a file is where systemd puts those of this service alone."""
+        folder = self.environ.get("CREDENTIALS_DIRECTORY", "")
+        return bool(folder) and path.parent == Path(folder)
 
 
 def secret_where(origins: Origins, path: Path_) -> str:

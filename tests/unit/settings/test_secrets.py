@@ -1,10 +1,12 @@
 """Secrets: fetched when needed, from places that nobody else can read, never shown."""
 
 import os
+import struct
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -14,6 +16,8 @@ from meterdeck.core.settings import load_context, secrets
 from meterdeck.core.settings.explain import explain
 
 SECRET = "hunter2-hunter2"
+SERVICE = 64_123
+"""The user that systemd makes up for a service."""
 Load = Callable[..., Context]
 
 
@@ -21,7 +25,9 @@ Load = Callable[..., Context]
 def load(tmp_path: Path) -> Load:
     """Load a context whose Redis password is written as given."""
 
-    def load(password: str, *, mode: int = 0o644, url: str = "redis://h") -> Context:
+    def load(
+        password: str, *, mode: int = 0o644, url: str = "redis://h", **environ: str
+    ) -> Context:
         path = tmp_path / "meterdeck.toml"
         path.write_text(
             f'[contexts.a]\nmode = "test"\n[contexts.a.redis]\nurl = "{url}"\n'
@@ -30,7 +36,7 @@ def load(tmp_path: Path) -> Load:
             'password = { command = ["/no/such/program"] }\n'
         )
         path.chmod(mode)
-        return load_context(config=path, context="a", environ={"PW": SECRET})
+        return load_context(config=path, context="a", environ={"PW": SECRET, **environ})
 
     return load
 
@@ -96,6 +102,94 @@ def test_a_file_of_another_user_is_refused(load: Load, tmp_path: Path) -> None:
 
     with pytest.raises(ConfigError, match=r"belongs to user 12345; run: chown 0 "):
         load('{ file = "pw" }')
+
+
+@pytest.fixture
+def credentials() -> Iterator[Path]:
+    """Be a service of systemd's, whose configuration and password are credentials.
+
+    Both files are root's, and readable by the service's user by an access list.
+    """
+    with TemporaryDirectory() as name:  # tmp_path is root's alone
+        folder = Path(name)
+        config = (
+            '[contexts.a]\nmode = "test"\n[contexts.a.redis]\nurl = "redis://h"\n'
+            f'password = {{ file = "{folder}/password" }}\n'
+            f'[contexts.b]\nmode = "test"\n[contexts.b.redis]\nurl = "redis://b"\n'
+            f'password = "{SECRET}"\n'
+        )
+        for path, text in (
+            (folder / "config.toml", config),
+            (folder / "password", SECRET),
+        ):
+            lend(private(path, text, 0o400), SERVICE)
+        folder.chmod(0o755)
+        os.seteuid(SERVICE)
+        try:
+            yield folder
+        finally:
+            os.seteuid(0)
+
+
+def lend(path: Path, user: int) -> None:
+    """Let a user read a file by an access list, as systemd does since version 254."""
+    nobody, owner, named, group, mask, others = 0xFFFFFFFF, 1, 2, 4, 16, 32
+    entries = (
+        (owner, 4, nobody),
+        (named, 4, user),
+        (group, 0, nobody),
+        (mask, 4, nobody),
+        (others, 0, nobody),
+    )
+    packed = b"".join(struct.pack("<HHI", *entry) for entry in entries)
+    try:
+        os.setxattr(path, "system.posix_acl_access", struct.pack("<I", 2) + packed)
+    except OSError:
+        pytest.skip("this file system has no access lists")
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or os.geteuid() != 0, reason="only root can be a service"
+)
+@pytest.mark.parametrize("context", ["a", "b"])
+def test_a_credential_of_systemds_is_a_private_file(
+    credentials: Path, context: str
+) -> None:
+    """Both as a file of its own, and as the configuration that the secret stands in."""
+    environ = {"CREDENTIALS_DIRECTORY": str(credentials)}
+    config = credentials / "config.toml"
+
+    found = load_context(config=config, context=context, environ=environ)
+
+    assert revealed(found) == SECRET
+    with pytest.raises(ConfigError, match=f"to user 0; run: chown {SERVICE} "):
+        load_context(config=config, context=context, environ={})
+
+
+@pytest.mark.parametrize(
+    ("file", "mode", "accepted"),
+    [
+        ("own/pw", 0o440, True),
+        ("own/pw", 0o444, False),
+        ("own/pw", 0o460, False),
+        ("own/below/pw", 0o440, False),
+        ("other/pw", 0o440, False),
+    ],
+)
+def test_what_the_group_may_is_a_mask_in_the_folder_of_credentials_alone(
+    load: Load, tmp_path: Path, file: str, mode: int, *, accepted: bool
+) -> None:
+    """To read, and nothing more; anywhere else it is a group."""
+    path = tmp_path / file
+    path.parent.mkdir(parents=True)
+    private(path, SECRET, mode)
+    environ = {"CREDENTIALS_DIRECTORY": str(tmp_path / "own")}
+
+    if accepted:
+        assert revealed(load(f'{{ file = "{file}" }}', **environ)) == SECRET
+        return
+    with pytest.raises(ConfigError, match=rf"others may use it \(mode {mode:04o}\)"):
+        load(f'{{ file = "{file}" }}', **environ)
 
 
 def test_a_pipe_in_place_of_a_file_is_refused_at_once(
