@@ -50,18 +50,19 @@ class _Redis:
         layout = self._layout()
         cluster = self._cluster(address)
         self._check_tls(address)
+        password, tls_key = self._password(address), self._secret("tls_key_password")
         try:
             return RedisOptions(
                 url=address.url,
                 username=found.username or address.username,
-                password=self._password(address),
+                password=password,
                 timeout_s=found.timeout_seconds,
                 layout=layout,
                 retention_days=found.retention_days,
                 sentinel=sentinel,
                 cluster=cluster,
                 tls_verify=found.tls_verify,
-                tls_key_password=self._secret("tls_key_password"),
+                tls_key_password=tls_key,
             )
         except ConfigError as error:
             raise self._placed(error) from None

@@ -269,11 +269,12 @@ def test_a_stronger_layer_replaces_the_whole_secret(tmp_path: Path) -> None:
 def test_a_secret_that_is_not_there_is_one_sentence(
     load: Load, source: str, problem: str
 ) -> None:
-    """It names the setting, and what was tried."""
+    """It names the setting, once, and what was tried."""
     with pytest.raises(ConfigError, match=r"contexts\.a\.redis\.password") as caught:
         load(source)
 
     assert problem in str(caught.value)
+    assert str(caught.value).count("contexts.a.redis") == 1
 
 
 def test_a_program_that_does_not_end_is_given_up(
