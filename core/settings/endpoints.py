@@ -18,7 +18,8 @@ from meterdeck.core.model.text import visible
 from meterdeck.core.settings.nearest import suggest
 
 _SCHEMES = ("redis", "rediss", "unix")
-_OPTIONS = ("db", "ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile")
+OPTIONS = ("db", "ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile")
+"""Of the URL of a Redis; none of them is a secret."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +54,7 @@ def redis_address(url: str, where: str, *, hostless: bool = False) -> RedisAddre
     database = parts.path.removeprefix("/")
     if parts.scheme != "unix" and database and not database.isdecimal():
         raise ConfigError(where, "the part after the host must be a database number")
-    for name, _ in parse_qsl(parts.query, keep_blank_values=True):
-        if name not in _OPTIONS:
-            near = suggest(name, _OPTIONS)
-            raise ConfigError(where, f"there is no option {name!r} in a URL", near)
+    _check_options(parts, where)
     bare = unsplit(parts, parts.netloc.rpartition("@")[2])
     password = unquote(parts.password) if parts.password else ""
     return RedisAddress(
@@ -66,15 +64,30 @@ def redis_address(url: str, where: str, *, hostless: bool = False) -> RedisAddre
     )
 
 
+def _check_options(parts: SplitResult, where: str) -> None:
+    options = parse_qsl(parts.query, keep_blank_values=True)
+    unknown = [name for name, _ in options if name not in OPTIONS]
+    if "@" in parts.fragment or (unknown and "@" in parts.query):
+        # A password's own ? or # ended the host, and this is the rest of the password.
+        problem = "has an @ behind a ? or #"
+        raise ConfigError(where, problem, "in a password write %3F and %23")
+    for name in unknown:
+        near = suggest(name, OPTIONS)
+        raise ConfigError(where, f"there is no option {name!r} in a URL", near)
+
+
 def host_port(text: str, where: str, default_port: int) -> HostPort:
     """Read `host`, `host:port` or `[IPv6]:port`.
 
     Raises:
-        ConfigError: It is none of these.
+        ConfigError: It is none of these; it is not quoted where it may hold a password.
     """
     example = f"localhost:{default_port}"
+    if "@" in text:
+        problem = "holds a user or password"
+        raise ConfigError(where, problem, f"write the host and port: {example}")
     parts = _split(f"//{text}", where, example)
-    if not parts.hostname or parts.netloc != text or "@" in text or text[-1:] == ":":
+    if not parts.hostname or parts.netloc != text or text[-1:] == ":":
         problem = f"{visible(text)} is not an address"
         raise ConfigError(where, problem, f"write it like {example}")
     return HostPort(parts.hostname, parts.port or default_port)

@@ -6,13 +6,11 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel
 
 from meterdeck.core.model.context import Mode
 from meterdeck.core.model.secret import HIDDEN
-from meterdeck.core.settings.endpoints import unsplit
 from meterdeck.core.settings.layers import Path_
 from meterdeck.core.settings.loading import Loaded, layered
 from meterdeck.core.settings.location import (
@@ -23,6 +21,17 @@ from meterdeck.core.settings.location import (
 )
 from meterdeck.core.settings.problems import Origins
 from meterdeck.core.settings.schema import RedisSettings, SecretFrom
+from meterdeck.core.settings.shown_address import (
+    shown_address,
+    shown_host,
+    shown_node,
+)
+
+_ADDRESSES = (
+    ("redis", "url"),
+    ("stripe", "api_base"),
+    ("stripe", "meter_events_base"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,13 +142,15 @@ def _of_value(path: Path_, value: object, origins: Origins) -> Iterable[Explaine
 
 
 def _shown(path: Path_, value: object) -> str:
-    if path[-1] in ("url", "api_base", "meter_events_base"):
-        return _without_password(str(value))
+    if path[-2:] in _ADDRESSES:
+        return shown_address(str(value))
     if path[-1] == "webhook_url":
-        return _host_alone(str(value))
+        return shown_host(str(value))
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, tuple):
+        if path[-1] in ("sentinels", "cluster_nodes"):
+            value = tuple(shown_node(node) for node in value)
         return ", ".join(_inline(part) for part in value)
     return str(value)
 
@@ -168,24 +179,7 @@ def _secret_origin(path: Path_, origins: Origins) -> str:
     return "default"
 
 
-def _without_password(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return HIDDEN
-    host = parts.netloc.rpartition("@")[2]
-    hidden = f"{HIDDEN}@{host}" if "@" in parts.netloc else host
-    return unsplit(parts, hidden)
-
-
-def _host_alone(url: str) -> str:
-    """Return an address without its path, which may be all that keeps it secret."""
-    parts = urlsplit(url)
-    shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
-    return f"{shown}/{HIDDEN}" if url.removeprefix(shown).strip("/") else url
-
-
 def _address(found: RedisSettings) -> str:
     if found.sentinels:
-        return f"{found.master_name} of {', '.join(found.sentinels)}"
-    return _without_password(found.url)
+        return f"{found.master_name} of {', '.join(map(shown_node, found.sentinels))}"
+    return shown_address(found.url)

@@ -128,3 +128,16 @@ def test_neither_the_address_nor_the_secret_is_shown(tmp_path: Path) -> None:
     shown = explain(config=tmp_path / "meterdeck.toml", environ=ENVIRON, flags={})
     assert "https://h.example/••••" in [each.value for each in shown]
     assert ENVIRON["HOOK"] not in str(shown)
+
+
+@pytest.mark.parametrize("address", ["https://[::1/x", "https://ops:pw/token@h/"])
+def test_an_address_that_cannot_be_taken_apart_is_hidden_whole(
+    tmp_path: Path, address: str
+) -> None:
+    """`config show` is for finding what is wrong in it: it does not end."""
+    with pytest.raises(ConfigError, match="webhook_url: is not an address"):
+        load(tmp_path, webhook=f'webhook_url = "{address}"\n{SECRET}')
+
+    shown = explain(config=tmp_path / "meterdeck.toml", environ=ENVIRON, flags={})
+    found = {each.key: each.value for each in shown}
+    assert found["contexts.only.alerts.webhook_url"] == "••••"
