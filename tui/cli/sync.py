@@ -21,7 +21,7 @@ from meterdeck.tui.cli.json_form import Form, context_form
 from meterdeck.tui.cli.output import Cell, Output, Tone, note
 
 if TYPE_CHECKING:
-    from meterdeck.core.services.sync.metrics import Metrics
+    from meterdeck.core.services.sync.metrics import Facts, Metrics
     from meterdeck.core.services.sync.worker import Worker
 
 # After "7 counters: ", and after "1 counter: ".
@@ -72,7 +72,10 @@ def _progress(*, as_json: bool) -> Callable[[str], None]:
 
 
 async def _for_ever(context: Context, port: int) -> int:
-    from meterdeck.core.services.sync.metrics import Metrics  # noqa: PLC0415
+    from meterdeck.core.services.sync.metrics import (  # noqa: PLC0415
+        Metrics,
+        gathered_in_loop,
+    )
     from meterdeck.core.services.sync.worker import Worker  # noqa: PLC0415
     from meterdeck.tui.cli.ending import until_ended  # noqa: PLC0415
 
@@ -80,7 +83,7 @@ async def _for_ever(context: Context, port: int) -> int:
     async with Worker(context, observer=metrics) as worker:
         with ExitStack() as stack:
             if port:
-                _ask(metrics, worker)
+                _ask(metrics, gathered_in_loop(worker.facts))
                 host = context.delivery.metrics_host
                 stack.callback(metrics.serve(host, port))
             await until_ended(_watched(worker))
@@ -109,16 +112,10 @@ async def _watched(worker: Worker) -> None:
     await work
 
 
-def _ask(metrics: Metrics, worker: Worker) -> None:
-    def fact(name: str) -> Callable[[], float]:
-        def value() -> float:
-            found = worker.facts()[name]
-            assert isinstance(found, int | float)
-            return float(found)
+def _ask(metrics: Metrics, facts: Facts) -> None:
+    from meterdeck.core.services.sync.metrics import Asked  # noqa: PLC0415
 
-        return value
-
-    for name, fact_name, text in (
+    gauges = (
         ("due_counters", "due", "Counters that may have unsent units."),
         ("unbilled_counters", "unbilled", "Counters that cannot be billed as it is."),
         ("on_the_way", "on_the_way", "Events that were claimed and are not settled."),
@@ -127,8 +124,10 @@ def _ask(metrics: Metrics, worker: Worker) -> None:
         ("letters", "letters", "Events that need somebody."),
         ("closing_counters", "closing", "Counters unsent of periods that end soon."),
         ("stopped", "stopped", "1 while Stripe does not accept the key."),
-    ):
-        metrics.ask(f"meterdeck_{name}", text, fact(fact_name))
+    )
+    metrics.ask(
+        (Asked(f"meterdeck_{name}", fact, text) for name, fact, text in gauges), facts
+    )
 
 
 def _report(out: Output, context: Context, worker: Worker) -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 
 from prometheus_client import (
@@ -12,6 +14,8 @@ from prometheus_client import (
     Histogram,
     start_http_server,
 )
+from prometheus_client.metrics_core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 from meterdeck.core.errors import ConfigError
 from meterdeck.core.model.delivery import Answer, NotClaimed, Verdict
@@ -22,6 +26,41 @@ _LAGS_S = (0.5, 1.0, 2.0, 5.0, 15.0, 30.0, 60.0, 90.0, 120.0, 300.0, 900.0, 3600
 MOST_CODES = 100
 """Labels are for ever, and what a code is, somebody else says."""
 _LONGEST_CODE = 64
+_PATIENCE_S = 5.0
+"""Prometheus itself waits for 10 seconds."""
+
+Facts = Callable[[], Mapping[str, object]]
+"""Gathers what is so now, each fact under its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A gauge that has a fact's value."""
+
+    name: str
+    fact: str
+    text: str
+
+
+def gathered_in_loop(facts: Facts) -> Facts:
+    """Return `facts` for other threads: it runs in this loop, which changes them.
+
+    Raises there:
+        TimeoutError: The loop has not answered within 5 seconds.
+    """
+    loop = asyncio.get_running_loop()
+
+    async def gather() -> Mapping[str, object]:
+        return facts()
+
+    def wait() -> Mapping[str, object]:
+        gathering = asyncio.run_coroutine_threadsafe(gather(), loop)
+        try:
+            return gathering.result(_PATIENCE_S)
+        finally:
+            gathering.cancel()  # who gave up wants it no more
+
+    return wait
 
 
 class Metrics:
@@ -132,9 +171,13 @@ class Metrics:
                 self._drift.labels(cause.value).set(float(drift.get(cause, 0)))
         self._oldest_unexplained.set(oldest_s)
 
-    def ask(self, name: str, text: str, value: Callable[[], float]) -> None:
-        """Add a gauge that is asked whenever somebody looks."""
-        Gauge(name, text, registry=self.registry).set_function(value)
+    def ask(self, gauges: Iterable[Asked], facts: Facts) -> None:
+        """Add gauges whose facts are gathered, once, whenever somebody looks.
+
+        Args:
+            facts: Is called in a thread of its own; see `gathered_in_loop`.
+        """
+        self.registry.register(_Gauges(tuple(gauges), facts))
 
     def serve(self, host: str, port: int) -> Callable[[], None]:
         """Answer at `http://host:port/metrics`; return what ends it.
@@ -158,3 +201,24 @@ class Metrics:
             thread.join(timeout=1.0)
 
         return end
+
+
+@dataclass(frozen=True, slots=True, eq=False)  # the registry holds it by identity
+class _Gauges(Collector):
+    gauges: tuple[Asked, ...]
+    facts: Facts
+
+    def describe(self) -> Iterable[GaugeMetricFamily]:
+        return [GaugeMetricFamily(each.name, each.text) for each in self.gauges]
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        facts = self.facts()
+        return [
+            GaugeMetricFamily(each.name, each.text, value=_number(facts[each.fact]))
+            for each in self.gauges
+        ]
+
+
+def _number(fact: object) -> float:
+    assert isinstance(fact, int | float)
+    return float(fact)
