@@ -156,8 +156,10 @@ class Charging:
         callables are not hurried.
         """
         try:
-            resource = await _ask(self._rules.resource, exchange)
-            tenant = await _ask(self._rules.tenant, exchange) if resource else None
+            resource = _name(await _ask(self._rules.resource, exchange))
+            tenant = (
+                _name(await _ask(self._rules.tenant, exchange)) if resource else None
+            )
         except Exception as error:  # the application's own code
             self._faults.rule_failed("tenant or resource", error)
             self._tally.faults += 1
@@ -264,6 +266,19 @@ def check_cost(cost: int) -> None:
 async def _ask(rule: Rule[_T], exchange: Exchange) -> _T:
     answer = rule(exchange)
     return await answer if isawaitable(answer) else answer
+
+
+def _name(given: str | None) -> str | None:
+    """Return the name that a rule gave; None for none.
+
+    Raises:
+        BadInput: It is none, such as a number or a UUID.
+    """
+    if not given:
+        return None
+    if not isinstance(given, str):
+        raise BadInput(f"a name is a str, not a {type(given).__name__}")
+    return given
 
 
 def _is_tenant(name: str) -> bool:

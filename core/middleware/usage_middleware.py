@@ -105,6 +105,12 @@ class UsageMiddleware:
             )
         if give_back_from is not None:
             _check_give_back(give_back_from, mode, usage)
+        _check_whole("count_below", count_below)
+        _check_whole("retry_after_s", retry_after_s)
+        _check_seconds("deadline_s", deadline_s)
+        if isinstance(exempt_methods, str):
+            fix = f"write ({visible(exempt_methods)!r},)"
+            raise _wrong("exempt_methods", "are one text", fix)
         if not (challenge.isascii() and challenge.isprintable()):
             raise _wrong("challenge", "is no header's value", "write it in ASCII")
         self._app = app
@@ -200,6 +206,18 @@ def _check_give_back(
             "needs a usage that can release",
             "give a MeterClient or an engine's usage",
         )
+
+
+def _check_whole(name: str, given: object) -> None:
+    if not isinstance(given, int) or isinstance(given, bool) or given < 0:
+        problem = f"is {visible(repr(given))}"
+        raise _wrong(name, problem, "it is a whole number, 0 or more")
+
+
+def _check_seconds(name: str, given: object) -> None:
+    if not isinstance(given, int | float) or isinstance(given, bool) or not given > 0:
+        problem = f"is {visible(repr(given))}"
+        raise _wrong(name, problem, "it is more than 0 seconds")
 
 
 def _check_choice(name: str, given: str, choices: object) -> None:

@@ -1,6 +1,8 @@
 """Who is charged, for what, how much, and under which id: the callables."""
 
 import asyncio
+from typing import Literal
+from uuid import UUID
 
 import pytest
 from tests.integration.middleware.applications import (
@@ -144,3 +146,45 @@ async def test_callables_may_be_async(
         await client.get("/")
 
     assert await counted(valkey_client, "looked-up") == 4
+
+
+@pytest.mark.parametrize("mode", ["check", "count"])
+@pytest.mark.parametrize(
+    ("rule", "given"),
+    [
+        ("tenant", 42),
+        ("tenant", UUID(int=5)),
+        ("tenant", b"acme"),
+        ("resource", [CALLS]),
+        ("resource", True),
+    ],
+)
+async def test_a_name_that_is_no_text_is_a_fault_and_no_500(
+    usage: UsageService,
+    valkey_client: Redis,
+    rule: str,
+    given: object,
+    mode: Literal["check", "count"],
+) -> None:
+    """It is told as if the callable had raised; nothing is counted."""
+    tally = Tally()
+    app = checking(usage, mode=mode, tally=tally, **{rule: lambda exchange: given})
+    async with client_of(app) as client:
+        answer = await client.get("/")
+
+    assert answer.status_code == 200
+    assert await valkey_client.keys("usage:*") == []
+    assert (tally.rule_errors, tally.faults) == (1, 1)
+
+
+@pytest.mark.parametrize("given", [None, "", False, 0])
+async def test_no_name_is_nobody_however_it_is_written(
+    usage: UsageService, given: object
+) -> None:
+    """As an application writes `user and user.name`."""
+    tally = Tally()
+    app = checking(usage, tally=tally, tenant=lambda exchange: given)
+    async with client_of(app) as client:
+        await client.get("/")
+
+    assert (tally.no_tenant, tally.rule_errors) == (1, 0)
