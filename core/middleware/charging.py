@@ -94,6 +94,8 @@ class Uncounted(Enum):
     """The client allowed it and will have it counted."""
     UNAVAILABLE = "unavailable"
     """The client refused it for a fault, as the resource's settings say."""
+    UNCLEAR = "unclear"
+    """As UNAVAILABLE, and it may have been counted all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,8 +187,8 @@ class Charging:
         own = uuid4().hex if self._returnable and call_id is None else ""
         answer = await self._answer(tenant, amounts, call_id or own or None, deadline_s)
         if isinstance(answer, Uncounted):
-            taken = answer in (Uncounted.SPOOLED, Uncounted.LOST)
             certain = answer is Uncounted.SPOOLED
+            taken = certain or answer in (Uncounted.LOST, Uncounted.UNCLEAR)
             charge = Charge(tenant, own, certain) if own and taken else None
             return Asked(answer, charge)
         charge = Charge(tenant, own, True) if own and answer.allowed else None
@@ -216,8 +218,10 @@ class Charging:
             self._tally.spooled += 1
             return Uncounted.SPOOLED
         self._tally.faults += 1
-        self._tally.unknown += answer.counting is Counting.UNKNOWN
-        return Uncounted.UNAVAILABLE
+        if answer.counting is not Counting.UNKNOWN:
+            return Uncounted.UNAVAILABLE
+        self._tally.unknown += 1
+        return Uncounted.UNCLEAR
 
     async def _consume(
         self, tenant: str, amounts: Mapping[str, int], call_id: str | None

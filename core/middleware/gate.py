@@ -66,7 +66,11 @@ class Gate:
         asked = await self._charging.settle(exchange, self._rules.deadline_s)
         verdict = self._judge(asked.outcome)
         if isinstance(verdict, Answer):
-            await verdict.give(send, method=exchange.method)
+            answering = verdict.give(send, method=exchange.method)
+            if self._refunds is None or asked.charge is None:
+                await answering
+            else:
+                await self._refunds.beside(answering, asked.charge)
             return
         scope, send = exchange.scope, _adding(verdict, send) if verdict else send
         if self._refunds is None or asked.charge is None:
@@ -82,7 +86,7 @@ class Gate:
                 return no_tenant(self._rules.challenge)
             case Uncounted.FAULT | Uncounted.LOST if self._rules.on_fault == "refuse":
                 return cannot_count(self._rules.retry_after_s)
-            case Uncounted.UNAVAILABLE:
+            case Uncounted.UNAVAILABLE | Uncounted.UNCLEAR:
                 return cannot_count(self._rules.retry_after_s)
             case _:
                 return ()

@@ -1,9 +1,9 @@
-"""After the application: give back what a request took whose work failed."""
+"""Give back what a request took whose work failed, or was not begun."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from meterdeck.core.errors import BadInput, NotFound
 from meterdeck.core.middleware.asgi import App, Message, Receive, Scope, Send
@@ -69,6 +69,17 @@ class Refunds:
             if giving is not None:
                 # A request that is cancelled has failed all the same.
                 await asyncio.shield(giving)
+
+    async def beside(self, answering: Awaitable[None], charge: Charge) -> None:
+        """Answer in the application's place, which was not asked: its work is not done.
+
+        Ends as `serve` does.
+        """
+        giving = self._begin(charge)
+        try:
+            await answering
+        finally:
+            await asyncio.shield(giving)
 
     def _begin(self, charge: Charge) -> asyncio.Task[None]:
         task = asyncio.create_task(self._give_back(charge))

@@ -17,8 +17,8 @@ class Tally:
         spooled: Requests or answers that a client keeps on disk, to be counted once.
         no_tenant: Requests without a tenant, or with a name that can be none.
         faults: Requests that were not counted and will not be, by a fault.
-        given_back: Requests whose units were given back as their work failed, or are
-            on a client's disk to be given back (`check`).
+        given_back: Requests whose units were given back as their work failed or was
+            not begun, or are on a client's disk to be given back (`check`).
         not_given_back: Requests whose units should have been, and a fault prevented it.
         unknown: Those of `faults` that may have been counted, and those of
             `not_given_back` that may have been given back.

@@ -64,7 +64,8 @@ class UsageMiddleware:
         deadline_s: Longest wait for the counter before a request, and for giving back
             after it (`check`), seconds.
         give_back_from: First status of an answer after which what the request took is
-            given back, as after an application that raises (`check`); None for never.
+            given back, as after an application that raises, and with a 503 of this
+            middleware's own if it took any (`check`); None for never.
         tally: Kept current; give your own to read it.
         clock: Current time, for the seconds until a period ends.
 

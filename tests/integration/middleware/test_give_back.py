@@ -367,7 +367,72 @@ async def test_a_request_that_may_have_been_counted_is_given_back_if_it_was(
     assert (tally.given_back, tally.not_given_back) == (given_back, 0)
 
 
+@pytest.mark.parametrize("first", [500, 599])
+@pytest.mark.parametrize(("was_counted", "given_back"), [(True, 1), (False, 0)])
+async def test_a_request_refused_as_its_answer_was_lost_is_given_back_if_it_was_counted(
+    far: UsageService,
+    proxy: Proxy,
+    valkey_client: Redis,
+    *,
+    was_counted: bool,
+    given_back: int,
+    first: int,
+) -> None:
+    """The 503 says that it was not carried out: that is so whatever `first` is."""
+    tally = Tally()
+    if was_counted:
+        proxy.lose_next_answer(times=2)
+    usage = far if was_counted else GivesUp(far)
+    app = refunding(plain_app(), usage, tally, on_fault="refuse", give_back_from=first)
+    async with client_of(app) as client:
+        answer = await client.get("/")
+
+    assert answer.status_code == 503
+    assert await counted(valkey_client) == 0
+    assert (tally.faults, tally.unknown) == (1, 1)
+    assert (tally.given_back, tally.not_given_back) == (given_back, 0)
+
+
+async def test_no_byte_of_a_refusal_waits_for_a_release(
+    far: UsageService, proxy: Proxy
+) -> None:
+    """Redis stays silent: the 503 is out before the deadline of giving back is over."""
+    tally = Tally()
+    given_up_at: list[int] = []
+
+    async def send(message: Message) -> None:
+        given_up_at.append(tally.not_given_back)
+
+    proxy.lose_next_answer(Fault.SILENCE, times=2)
+    app = refunding(plain_app(), far, tally, on_fault="refuse", deadline_s=0.5)
+    await app(dict(SCOPE), silent_receive, send)
+
+    assert given_up_at == [0, 0]
+    assert (tally.faults, tally.not_given_back, tally.unknown) == (1, 1, 2)
+
+
 # -- a MeterClient -------------------------------------------------------------
+
+
+async def test_what_a_client_refuses_as_the_answer_was_lost_is_given_back(
+    proxy: Proxy, context: Context, valkey_client: Redis
+) -> None:
+    """It fails closed; Redis counted, and the client's own repeat was lost too."""
+    tally = Tally()
+    options = replace(context.redis, url=proxy.url)
+    library = replace(context.library, call_timeout_s=PATIENT_S / 2)
+    async with MeterClient.open(
+        replace(context, redis=options, library=library)
+    ) as meter:
+        await meter.consume("somebody", {CALLS: 1})
+        proxy.lose_next_answer(times=2)
+        async with client_of(refunding(plain_app(), meter, tally)) as client:
+            answer = await client.get("/")
+
+    assert answer.status_code == 503
+    assert proxy.faults == 2
+    assert await counted(valkey_client) == 0
+    assert (tally.faults, tally.unknown, tally.given_back) == (1, 1, 1)
 
 
 async def test_a_client_gives_back_too(context: Context, valkey_client: Redis) -> None:
