@@ -193,6 +193,8 @@ class ConsoleApp(NoticeApp):
                     screen.take(self.picture, change)
                 else:
                     screen.behind = True
+                    if change.gone:
+                        screen.renumber()
         self.runtime.taken()
 
     def _look_around(self) -> None:

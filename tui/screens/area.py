@@ -114,6 +114,13 @@ class AreaScreen(Screen[None]):
         """Show all that came while another screen was on top."""
         self.frame(picture)
 
+    def renumber(self) -> None:
+        """Look up rows anew behind another screen: tenants went, rows are others'.
+
+        This does not wait until the screen is in front: its rows are read before, too,
+        by a resize or by a dialog that goes.
+        """
+
     def changed(self, tenant: TenantId) -> None:
         """Look again: an action on a tenant was answered."""
 

@@ -110,6 +110,9 @@ class FleetScreen(FindingScreen, TableScreen):
         self._detail()
         self.query_one(EventLog).show(picture)
 
+    def renumber(self) -> None:
+        self.query_one(TenantTable).catch_up()
+
     def _give_room(self, picture: Picture) -> None:
         """Make the lower part as high as the counters need, within reason."""
         wanted = 2 * len(picture.fleet.resources) + 4
@@ -188,7 +191,9 @@ class FleetScreen(FindingScreen, TableScreen):
         self.query_one(FilterBar).count(shown)
 
     def watch_tenants(self) -> None:
-        self.console.focus_on(self.query_one(TenantTable).shown_tenants())
+        # Behind a dialog, too, but a screen in front has tenants of its own.
+        if self.console.areas()[-1:] == [self]:
+            self.console.focus_on(self.query_one(TenantTable).shown_tenants())
 
     def show_note(self) -> None:
         table = self.query_one(TenantTable)
