@@ -14,6 +14,7 @@ from meterdeck.tui.picture import Picture
 from meterdeck.tui.pulse import Pulse
 from meterdeck.tui.screens.pulse import PulseScreen
 from meterdeck.tui.widgets.line_view import LineView
+from meterdeck.tui.widgets.pulse_map import PulseMap
 
 
 def test_rates_are_of_all_tenants_and_a_new_period_counts_for_nothing() -> None:
@@ -74,6 +75,23 @@ async def test_the_fleet_is_on_one_screen_at_every_size_and_stands_still(
         await operator.until(lambda: "no worker is alive" in operator.text())
         await operator.press("escape")
         assert not isinstance(operator.app.screen, PulseScreen)
+
+
+async def test_more_tenants_than_cells_are_shown_however_low_the_terminal() -> None:
+    """Where the picture has one line, that is cells; the words below them go first."""
+    async with operating(fleet_update(600), size=(80, 24)) as operator:
+        await operator.press("p")
+        await operator.sees("a cell stands for")
+        picture, seen = operator.app.screen.query_one(PulseMap), set[int]()
+
+        for height in range(23, 15, -1):
+            await operator.pilot.resize_terminal(80, height)
+            await operator.pilot.pause()
+            assert operator.app.crash is None
+            assert len(picture.lines()) == picture.size.height
+            seen.add(picture.size.height)
+
+        assert seen >= {1, 2, 3}, seen
 
 
 def _painted(operator: Operator) -> list[object]:

@@ -107,11 +107,13 @@ class PulseMap(Panel):
 
     def _cells(self, pulse: Pulse, rows: int) -> list[Strip]:
         total, across = sum(pulse.bands), self.size.width - 2
-        if not total:
+        if not total or rows < 1 or across < 1:
             return []
         for wide in _CELLS:
             if across // wide * rows >= total:
                 return self._rows(pulse.bands, rows, across // wide, wide)
+        if rows < 2:  # none to spare for words
+            return self._rows(pulse.bands, rows, across, 1)
         # One line says how many tenants a cell stands for.
         many = total / ((rows - 1) * across)
         said = self._said(f"a cell stands for {many:.1f} tenants")
