@@ -1,7 +1,10 @@
 """The drift screen: what the workers found, a comparison of one's own, a repair."""
 
+from dataclasses import replace
+from datetime import timedelta
+
 from tests.tui.drift_pictures import closing, missing, passed
-from tests.tui.pictures import believable, context
+from tests.tui.pictures import NOW, believable, context
 from tests.tui.support import fleet_update, operating
 from textual.widgets import Button
 
@@ -71,6 +74,32 @@ async def test_of_many_that_differ_the_worst_are_kept_and_the_rest_is_counted() 
         assert operator.app.picture is not None
         assert operator.app.picture.comparing is not None
         assert len(operator.app.picture.comparing.wrong()) == MOST_WRONG
+
+
+async def test_what_the_workers_find_after_a_counter_was_compared_anew_is_shown() -> (
+    None
+):
+    """What whoever repairs has seen holds until a later pass, not for ever."""
+    async with operating(fleet_update()) as operator:
+        drift = operator.engine.drifting
+        drift.passed = passed([missing(ACME, 30), missing(BETA, 7)])
+        drift.wrong = [missing(BETA, 8)]
+        await operator.press("D")
+        await operator.sees("+30")
+
+        await operator.press("R")
+        await operator.until(lambda: isinstance(operator.app.screen, RepairDialog))
+        await operator.press("escape")
+        await operator.until(lambda: ACME.name not in operator.text())
+        assert "+8" in operator.line_with(BETA.name)
+
+        later = [missing(ACME, 99), missing(BETA, 9)]
+        drift.passed = replace(passed(later), at=NOW + timedelta(minutes=10))
+        screen = operator.app.screen
+        assert isinstance(screen, DriftScreen)
+        screen.ask_engine()
+        await operator.sees("+99")
+        assert "+9" in operator.line_with(BETA.name)
 
 
 async def test_marks_choose_what_is_repaired_and_tab_shows_what_ends_soon() -> None:

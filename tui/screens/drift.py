@@ -105,7 +105,9 @@ class DriftScreen(DriftRepairing):
         if picture is None:
             return
         comparing, drift = picture.comparing, self._list
-        rows = self.renewed(rows_of(comparing, self._last))
+        # A comparison of one's own forgets what was fresh when it begins.
+        at = self._last.at if self._last is not None and comparing is None else None
+        rows = self.renewed(rows_of(comparing, self._last), at)
         said = source_words(comparing, self._last, picture.now())
         problem = comparing.comparison.problem if comparing else ""
         drift.marked &= {row.counter for row in rows}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import datetime
 
 from textual.message import Message
 
@@ -23,11 +25,24 @@ MOST_REPAIRED = 200
 """Counters of one plan: each is compared anew first."""
 
 
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """How a counter was found when it was compared anew.
+
+    Attributes:
+        at: When that was asked for.
+        row: What differs; None: nothing by now.
+    """
+
+    at: datetime
+    row: Drifted | None
+
+
 class DriftRepairing(ListScreen[LastPass | None]):
     """Plans are made from what Stripe says now, never from what was found before.
 
     Attributes:
-        fresh: Counters that were compared anew, None where they agree by now.
+        fresh: Counters that were compared anew, by whoever is here.
     """
 
     class Anew(Message):
@@ -37,16 +52,18 @@ class DriftRepairing(ListScreen[LastPass | None]):
             self,
             counters: frozenset[CounterId],
             action: Action | None,
+            at: datetime,
             future: Future[tuple[Result, ...]],
         ) -> None:
             self.counters = counters
             self.action = action
+            self.at = at
             self.future = future
             super().__init__()
 
     def __init__(self) -> None:
         super().__init__()
-        self.fresh: dict[CounterId, Drifted | None] = {}
+        self.fresh: dict[CounterId, Fresh] = {}
 
     @abstractmethod
     def chosen(self, action: Action) -> frozenset[CounterId]:
@@ -56,10 +73,18 @@ class DriftRepairing(ListScreen[LastPass | None]):
     def show_rows(self) -> None:
         """Show what differs."""
 
-    def renewed(self, rows: Iterable[Drifted]) -> list[Drifted]:
-        """Return rows as they were found last; those that agree by now are gone."""
-        found = (self.fresh.get(row.counter, row) for row in rows)
-        return [row for row in found if row is not None]
+    def renewed(self, rows: Iterable[Drifted], at: datetime | None) -> list[Drifted]:
+        """Return rows as they were found last; those that agree by now are gone.
+
+        Args:
+            at: When the rows were found; None: before all that was compared anew.
+        """
+        found = [(row, self.fresh.get(row.counter)) for row in rows]
+        newest = [
+            row if fresh is None or (at is not None and fresh.at < at) else fresh.row
+            for row, fresh in found
+        ]
+        return [row for row in newest if row is not None]
 
     def ask(self, action: Action) -> None:
         counters = self.chosen(action)
@@ -78,10 +103,11 @@ class DriftRepairing(ListScreen[LastPass | None]):
             self._look_anew(counters, None)
 
     def _look_anew(self, counters: frozenset[CounterId], action: Action | None) -> None:
+        at = self.console.now()
         future = self.console.runtime.submit(
             lambda engine: engine.drift().compared(counters)
         )
-        tell(self, future, lambda done: self.Anew(counters, action, done))
+        tell(self, future, lambda done: self.Anew(counters, action, at, done))
 
     def on_drift_repairing_anew(self, message: Anew) -> None:
         error = message.future.exception()
@@ -94,10 +120,12 @@ class DriftRepairing(ListScreen[LastPass | None]):
         unasked = {each.counter for each in results if isinstance(each, Unasked)}
         compared = [each for each in results if isinstance(each, Compared)]
         wrong = [each for each in compared if not each.finding.agreed]
-        self.fresh |= dict.fromkeys(message.counters - unasked)
+        agrees = Fresh(message.at, None)
+        self.fresh |= dict.fromkeys(message.counters - unasked, agrees)
         for each in wrong:
             counter = each.subject.counter
-            self.fresh[counter] = drifted(counter, each.finding)
+            row = drifted(counter, each.finding)
+            self.fresh[counter] = Fresh(message.at, row)
         self.show_rows()
         if message.action is not None:
             self._open_dialog(message.action, wrong, results)
