@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from tests.tui.pictures import NOW
 
+from meterdeck.core.errors import RedisUnreachable
 from meterdeck.core.model.changes import Actor
 from meterdeck.core.model.delivery import BillingRecord
 from meterdeck.core.model.drift import Drifted, LastPass, drifted
@@ -56,6 +57,7 @@ class ScriptedDrift:
         passed: What the workers found last.
         wrong: What Stripe does not have now.
         compares: How often everything was compared.
+        away: Why what ends soon cannot be read; "" while it can.
     """
 
     passed: LastPass | None = None
@@ -63,6 +65,7 @@ class ScriptedDrift:
     ending: list[Closing] = field(default_factory=list)
     compares: list[bool] = field(default_factory=list)
     repaired: list[tuple[Step, str]] = field(default_factory=list)
+    away: str = ""
 
     async def last(self) -> LastPass | None:
         return self.passed
@@ -87,6 +90,8 @@ class ScriptedDrift:
         return [Repaired(step) for step in steps]
 
     async def closing(self) -> tuple[tuple[Closing, ...], int]:
+        if self.away:
+            raise RedisUnreachable(self.away)
         return tuple(self.ending), 0
 
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 from tests.tui.drift_pictures import closing, missing, passed
-from tests.tui.pictures import NOW, believable, context
-from tests.tui.support import fleet_update, operating
+from tests.tui.pictures import NOW, believable, context, update
+from tests.tui.support import Operator, fleet_update, operating
 from textual.widgets import Button
 
 from meterdeck.core.model.context import Mode
@@ -15,6 +15,13 @@ from meterdeck.tui.screens.drift import DriftScreen
 from meterdeck.tui.widgets.drift_list import ClosingList
 
 ACME, BETA, GAMMA = believable(3)
+
+
+def screen(operator: Operator) -> DriftScreen:
+    """Return the screen in front."""
+    found = operator.app.screen
+    assert isinstance(found, DriftScreen)
+    return found
 
 
 async def test_drift_is_shown_compared_filtered_repaired_and_gone() -> None:
@@ -95,11 +102,50 @@ async def test_what_the_workers_find_after_a_counter_was_compared_anew_is_shown(
 
         later = [missing(ACME, 99), missing(BETA, 9)]
         drift.passed = replace(passed(later), at=NOW + timedelta(minutes=10))
-        screen = operator.app.screen
-        assert isinstance(screen, DriftScreen)
-        screen.ask_engine()
+        screen(operator).ask_engine()
         await operator.sees("+99")
         assert "+9" in operator.line_with(BETA.name)
+
+
+async def test_that_nothing_is_unsent_is_said_when_it_was_read() -> None:
+    """While Redis does not answer that stands there; what was known stays."""
+    nothing = "nothing is unsent of periods that end soon"
+    async with operating(fleet_update()) as operator:
+        drift = operator.engine.drifting
+        drift.away = "Redis does not answer: timed out"
+        await operator.press("D", "tab")
+        await operator.sees(f"  {drift.away}")
+        assert nothing not in operator.text()
+
+        drift.away = ""
+        screen(operator).read_endings()
+        await operator.sees(nothing)
+
+        drift.ending = [closing(BETA, 9)]
+        screen(operator).read_endings()
+        await operator.sees("9 waiting")
+        drift.away = "Redis does not answer: timed out"
+        screen(operator).read_endings()
+        assert "9 waiting" in await operator.sees(drift.away)
+
+
+async def test_what_ends_soon_is_read_again_and_its_time_runs() -> None:
+    """Every half minute, and when whoever was elsewhere comes back."""
+    async with operating(fleet_update()) as operator:
+        drift = operator.engine.drifting
+        drift.ending = [closing(BETA, 9)]
+        await operator.press("D", "tab")
+        await operator.sees("in 1h 59m")
+
+        await operator.push(update(NOW + timedelta(hours=1)))
+        screen(operator).tick()
+        await operator.sees("in 59m")
+
+        await operator.press("question_mark")
+        drift.ending = [closing(ACME, 77)]
+        await operator.push(update(NOW + timedelta(hours=1)))
+        await operator.press("escape")
+        await operator.sees("77 waiting")
 
 
 async def test_marks_choose_what_is_repaired_and_tab_shows_what_ends_soon() -> None:

@@ -18,7 +18,6 @@ from meterdeck.core.model.text import visible
 from meterdeck.core.model.usage import CounterId, TenantId
 from meterdeck.core.services.close_guard import Closing
 from meterdeck.core.services.engine import Engine
-from meterdeck.tui import phrases
 from meterdeck.tui.actions import Action, Area, bindings
 from meterdeck.tui.comparing import Comparing, rows_of, source_words
 from meterdeck.tui.picture import Picture
@@ -43,6 +42,8 @@ class DriftScreen(DriftRepairing):
     AREA = Area.DRIFT
     AUTO_FOCUS = "DriftList"
     EVERY_S = 10.0
+    CLOSING_S = 30.0
+    """Seconds between two looks at what ends soon: on some days it is every counter."""
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Area.DRIFT)]
 
     class Closings(Message):
@@ -56,6 +57,7 @@ class DriftScreen(DriftRepairing):
         super().__init__()
         self._last: LastPass | None = None
         self._problem = ""
+        self._reading_endings = False
 
     def compose(self) -> ComposeResult:
         yield StatusHeader()
@@ -68,6 +70,7 @@ class DriftScreen(DriftRepairing):
 
     def on_mount(self) -> None:
         self.query_one(ClosingList).display = False
+        self.set_interval(self.CLOSING_S, self.read_endings)
 
     @property
     def _list(self) -> DriftList:
@@ -99,6 +102,15 @@ class DriftScreen(DriftRepairing):
         super().tick()
         if self.on_top:
             self.show_rows()
+            self._endings.repaint()  # times left
+
+    def catch_up(self, picture: Picture) -> None:
+        super().catch_up(picture)
+        self.read_endings()
+
+    def changed(self, tenant: TenantId) -> None:
+        super().changed(tenant)
+        self.read_endings()
 
     def show_rows(self) -> None:
         picture = self.console.picture
@@ -189,24 +201,26 @@ class DriftScreen(DriftRepairing):
         self._list.display = self.query_one(DriftDetail).display = not shows
         (self._endings if shows else self._list).focus()
         if shows:
-            self._endings.note = "reading …"
-            future = self.console.runtime.submit(
-                lambda engine: engine.drift().closing()
-            )
-            tell(self, future, self.Closings)
+            self._endings.note = self._endings.empty = "reading …"
+            self.read_endings()
+
+    def read_endings(self) -> None:
+        """Read what ends soon where that is shown, unless it is on its way already."""
+        if self._reading_endings or not self._endings.display or not self.on_top:
+            return
+        self._reading_endings = True
+        future = self.console.runtime.submit(lambda engine: engine.drift().closing())
+        tell(self, future, self.Closings)
 
     def on_drift_screen_closings(self, message: Closings) -> None:
+        self._reading_endings = False
         error = message.future.exception()
         if isinstance(error, MeterdeckError):
-            self._endings.note = visible(str(error), 160)
-            self._endings.repaint()
-            return
-        if error is not None:
+            self._endings.fail(str(error))
+        elif error is not None:
             raise error
-        found, more = message.future.result()
-        shown = phrases.counted(len(found), "counter")
-        self._endings.note = f"{shown}, {more:,} more" if more else shown
-        self._endings.show(found)
+        else:
+            self._endings.read(*message.future.result())
 
     # -- going on ----------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 
 from textual.strip import Strip
@@ -22,6 +22,7 @@ from meterdeck.tui.widgets.line_view import Panel
 from meterdeck.tui.widgets.record_list import Field, RecordList
 
 _UNITS = 14
+_NOTHING_ENDS = "nothing is unsent of periods that end soon"
 
 
 class _Names:
@@ -219,8 +220,20 @@ class ClosingList(RecordList[Closing]):
                 Field("UNSENT", 16, self._unsent, Role.NEAR, grows=True),
             ),
             key=lambda each: each.counter,
-            empty="nothing is unsent of periods that end soon",
+            empty="reading …",
         )
+
+    def read(self, found: Sequence[Closing], more: int) -> None:
+        """Show what was read; of so many `more` there is no room."""
+        shown = phrases.counted(len(found), "counter")
+        self.note = f"{shown}, {more:,} more" if more else shown
+        self.empty = _NOTHING_ENDS
+        self.show(found)
+
+    def fail(self, problem: str) -> None:
+        """Say why it could not be read; what was known stays."""
+        self.note = self.empty = visible(problem, 160)
+        self.repaint()
 
     def _tenant(self, each: Closing) -> str:
         return each.tenant.name
