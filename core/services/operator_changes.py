@@ -194,13 +194,15 @@ class OperatorChanges:
         """
         return await self._overrides.read(tenant)
 
-    async def overrides_found(self) -> tuple[FoundOverride, ...]:
-        """Return every override of the fleet, also those that are over or broken.
+    async def overrides_found(
+        self, tenant: str | None = None
+    ) -> tuple[FoundOverride, ...]:
+        """Return every override, also those that are over or broken; as `overrides`.
 
         Raises:
             RedisUnreachable, RedisRefused: They could not be read.
         """
-        return await self._overrides.found()
+        return await self._overrides.found(tenant)
 
     async def undo(
         self,

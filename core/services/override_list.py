@@ -40,26 +40,28 @@ class OverrideList:
             BadInput: The name cannot be a tenant's.
             RedisUnreachable, RedisRefused: They could not be read.
         """
-        if tenant is not None:
-            tenants = [check_tenant(tenant, tagged=self._layout.tagged)]
-        else:
-            tenants = await self._overridden()
-        return await self.of(tenants)
+        return await self.of(await self._meant(tenant))
 
     async def of(self, tenants: Sequence[TenantId]) -> tuple[Override, ...]:
         """Return the overrides in force of these tenants, in their order; as `read`."""
         found = await self._found(tenants)
         return tuple(each.override for each in found if each.override and each.in_force)
 
-    async def found(self) -> tuple[FoundOverride, ...]:
-        """Return every override of the fleet, ordered by tenant and resource.
+    async def found(self, tenant: str | None = None) -> tuple[FoundOverride, ...]:
+        """Return every override, ordered by tenant and resource.
 
         Also those that are over and still there, and what is no override.
 
         Raises:
+            BadInput: The name cannot be a tenant's.
             RedisUnreachable, RedisRefused: They could not be read.
         """
-        return tuple(await self._found(await self._overridden()))
+        return tuple(await self._found(await self._meant(tenant)))
+
+    async def _meant(self, tenant: str | None) -> list[TenantId]:
+        if tenant is not None:
+            return [check_tenant(tenant, tagged=self._layout.tagged)]
+        return await self._overridden()
 
     async def _overridden(self) -> list[TenantId]:
         with redis_errors():

@@ -20,7 +20,7 @@ from tests.tui.scripted_services import (
     ScriptedPanel,
 )
 
-from meterdeck.core.errors import MeterdeckError, NotFound
+from meterdeck.core.errors import MeterdeckError, NotFound, RedisUnreachable
 from meterdeck.core.model.audit import (
     AuditPage,
     AuditPlace,
@@ -62,6 +62,7 @@ class ScriptedEngine:
     Attributes:
         error: Raised by the next change, once.
         before: The value a change finds.
+        overrides_away: Why a tenant's overrides cannot be read; "" while they can.
     """
 
     before: int = 93_000
@@ -71,6 +72,7 @@ class ScriptedEngine:
     cleared: list[tuple[str, str]] = field(default_factory=list)
     fired: list[tuple[str, int, bool]] = field(default_factory=list)
     found_overrides: tuple[FoundOverride, ...] = ()
+    overrides_away: str = ""
     trail: tuple[AuditEntry, ...] = ()
     audited: list[AuditQuery] = field(default_factory=list)
     broken: tuple[BrokenChain, ...] = ()
@@ -230,9 +232,15 @@ class ScriptedEngine:
             if each.override is not None and tenant in (None, each.tenant)
         )
 
-    async def overrides_found(self) -> tuple[FoundOverride, ...]:
-        self._raise()
-        return self.found_overrides
+    async def overrides_found(
+        self, tenant: str | None = None
+    ) -> tuple[FoundOverride, ...]:
+        if tenant is None:
+            self._raise()
+        elif self.overrides_away:
+            raise RedisUnreachable(self.overrides_away)
+        found = self.found_overrides
+        return tuple(each for each in found if tenant in (None, each.tenant))
 
     async def gather_handoff(self, since: datetime, seen: Seen) -> Gathered:
         self._raise()

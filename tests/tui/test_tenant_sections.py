@@ -27,6 +27,7 @@ from meterdeck.core.model.usage import (
     TenantStatus,
     Usage,
 )
+from meterdeck.tui.screens.tenant import TenantScreen
 
 NOVEMBER = calendar_month(NOW)
 CALLS = ResourceName("api_calls")
@@ -101,3 +102,26 @@ async def test_one_walks_through_the_sections_of_a_tenant() -> None:
         assert "Meter events" not in await operator.sees("Audit trail")
         await operator.press("escape", "escape")
         await operator.sees("TENANT · worst")
+
+
+async def test_that_a_tenant_has_no_override_is_said_when_that_was_read() -> None:
+    """Else why it could not be; what is broken is no override, and is not hidden."""
+    (who,) = believable(1)
+    none = "none: the plan's limits hold"
+    async with operating(first_picture([who])) as operator:
+        operator.engine.overrides_away = "Redis does not answer: timed out"
+        await operator.press("enter", "h", "right_square_bracket", "tab")
+        await operator.sees("! Redis does not answer: timed out")
+        assert none not in operator.text()
+
+        operator.engine.overrides_away = ""
+        screen = operator.app.screen
+        assert isinstance(screen, TenantScreen)
+        screen.read_records()
+        assert "does not answer" not in await operator.sees(none)
+
+        why = "its limit is many: calls that need it fail"
+        broken = FoundOverride(who.id, CALLS, None, problem=why)
+        operator.engine.found_overrides = (broken,)
+        screen.read_records()
+        assert none not in await operator.sees(f"! API calls: {why}")

@@ -10,9 +10,10 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Vertical
 
-from meterdeck.core.model.changes import AuditEntry, Override
+from meterdeck.core.model.changes import AuditEntry
 from meterdeck.core.model.costs import TenantCost
 from meterdeck.core.model.decisions import RefusalRecord
+from meterdeck.core.model.override_ends import FoundOverride
 from meterdeck.core.model.seen_readings import SeenReadings
 from meterdeck.core.model.tenant_history import TenantHistory
 from meterdeck.core.model.usage import TenantId
@@ -223,8 +224,11 @@ class TenantScreen(TenantReading):
         if self.console.picture is not None:
             self.query_one(RefusalLog).show(refusals, self.console.picture)
 
-    def show_overrides(self, overrides: Sequence[Override]) -> None:
-        self.query_one(SubscriptionPanel).overridden(overrides)
+    def show_overrides(self, found: Sequence[FoundOverride]) -> None:
+        self.query_one(SubscriptionPanel).overridden(found)
+
+    def fail_overrides(self, problem: str) -> None:
+        self.query_one(SubscriptionPanel).fail_overrides(problem)
 
     def show_cost(self, cost: TenantCost) -> None:
         if self.console.picture is not None:

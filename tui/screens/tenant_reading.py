@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from textual.message import Message
 
 from meterdeck.core.errors import MeterdeckError
-from meterdeck.core.model.changes import AuditEntry, Override
+from meterdeck.core.model.changes import AuditEntry
 from meterdeck.core.model.costs import TenantCost
 from meterdeck.core.model.decisions import RefusalRecord
+from meterdeck.core.model.override_ends import FoundOverride
 from meterdeck.core.model.tenant_history import TenantHistory
 from meterdeck.core.model.usage import Tenant, TenantId
 from meterdeck.tui.picture import Picture
@@ -110,8 +111,9 @@ class TenantReading(AreaScreen):
         )
         self._ask(
             "overrides",
-            lambda engine: engine.changes.overrides(tenant),
+            lambda engine: engine.changes.overrides_found(tenant),
             self.show_overrides,
+            self.fail_overrides,
         )
 
     def reckon(self) -> None:
@@ -181,8 +183,12 @@ class TenantReading(AreaScreen):
         """Show the latest refusals."""
 
     @abstractmethod
-    def show_overrides(self, overrides: Sequence[Override]) -> None:
-        """Show the overrides in force."""
+    def show_overrides(self, found: Sequence[FoundOverride]) -> None:
+        """Show the overrides, also what is none that could be read."""
+
+    @abstractmethod
+    def fail_overrides(self, problem: str) -> None:
+        """Say why they cannot be read."""
 
     @abstractmethod
     def show_cost(self, cost: TenantCost) -> None:

@@ -11,7 +11,7 @@ from meterdeck.core.model.billed import BilledItem, BilledSubscription, LatestIn
 from meterdeck.core.model.changes import Override
 from meterdeck.core.model.costs import TenantCost
 from meterdeck.core.model.money import Money
-from meterdeck.core.model.override_ends import FoundOverride, ending_words
+from meterdeck.core.model.override_ends import Ending, FoundOverride, ending_words
 from meterdeck.core.model.quantity import group_quantity
 from meterdeck.core.model.text import visible
 from meterdeck.core.model.usage import Tenant, TenantId, TenantStatus
@@ -45,8 +45,8 @@ class SubscriptionPanel(Panel):
         self._tenant: TenantId | None = None
         self._picture: Picture | None = None
         self._cost: TenantCost | None = None
-        self._overrides: Sequence[Override] = ()
-        self._problem = ""
+        self._found: Sequence[FoundOverride] | None = None
+        self._problem = self._not_found = ""
 
     def show(self, picture: Picture, tenant: TenantId) -> None:
         """Show a tenant as it stands in the picture."""
@@ -59,9 +59,14 @@ class SubscriptionPanel(Panel):
         self._cost, self._problem = cost, ""
         self.repaint()
 
-    def overridden(self, overrides: Sequence[Override]) -> None:
+    def overridden(self, found: Sequence[FoundOverride]) -> None:
         """Show the tenant's overrides, too."""
-        self._overrides = overrides
+        self._found, self._not_found = found, ""
+        self.repaint()
+
+    def fail_overrides(self, problem: str) -> None:
+        """Say why they could not be read; what was known stays."""
+        self._not_found = problem
         self.repaint()
 
     def fail(self, problem: str) -> None:
@@ -131,23 +136,22 @@ class SubscriptionPanel(Panel):
 
     def _overridden(self, sheet: Sheet, picture: Picture) -> list[Strip]:
         ends, now = OverrideEnds(picture.context, picture.fleet), picture.now()
-        note = "" if self._overrides else "none: the plan's limits hold"
+        shown = [each for each in self._found or () if not each.ended]
+        note = ""
+        if self._found is None and not self._not_found:
+            note = "reading …"
+        elif not shown and not self._not_found:
+            note = "none: the plan's limits hold"
         made = [sheet.blank(), sheet.heading("Overrides", note)]
-        for each in self._overrides:
-            ending = ends.ending(FoundOverride(each.tenant, each.resource, each))
-            assert ending is not None
-            resource = ending.fallback.resource
-            limit = "unlimited"
-            if each.units is not None:
-                limit = group_quantity(each.units, resource.scale)
-            who = f"by {each.actor}, {phrases.day(each.created_at, now)}: {each.reason}"
-            made.append(sheet.text(f"  {resource.label}: {limit}, {who}"))
-            end = "does not end"
-            if each.expires_at is not None:
-                end = f"ends {phrases.moment(each.expires_at)}"
-                end += f" in {phrases.span(each.expires_at - now)}"
-            words = f"    {end}; then {ending_words(ending, now)}"
-            made.append(sheet.text(words, Role.NEAR if ending.tight else Role.MUTED))
+        if self._not_found:
+            made.append(sheet.warning(self._not_found))
+        for each in shown:
+            ending = ends.ending(each)
+            if ending is None:
+                label = ends.fallback(each.tenant, each.resource).resource.label
+                made.append(sheet.warning(f"{label}: {each.problem}"))
+            elif each.override is not None:
+                made += _override(sheet, each.override, ending, now)
         return made
 
     def _payment(
@@ -162,6 +166,25 @@ class SubscriptionPanel(Panel):
         if billed.discounted:
             made.append(sheet.pair("discount", "lowers its invoices"))
         return made
+
+
+def _override(
+    sheet: Sheet, override: Override, ending: Ending, now: datetime
+) -> list[Strip]:
+    resource, limit = ending.fallback.resource, "unlimited"
+    if override.units is not None:
+        limit = group_quantity(override.units, resource.scale)
+    made = phrases.day(override.created_at, now)
+    who = f"by {override.actor}, {made}: {override.reason}"
+    end = "does not end"
+    if override.expires_at is not None:
+        end = f"ends {phrases.moment(override.expires_at)}"
+        end += f" in {phrases.span(override.expires_at - now)}"
+    words = f"    {end}; then {ending_words(ending, now)}"
+    return [
+        sheet.text(f"  {resource.label}: {limit}, {who}"),
+        sheet.text(words, Role.NEAR if ending.tight else Role.MUTED),
+    ]
 
 
 def _currency(billed: BilledSubscription) -> str:

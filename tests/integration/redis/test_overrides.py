@@ -244,6 +244,7 @@ async def test_overrides_that_are_over_or_broken_are_found_and_not_in_force(
 
     told = {str(each.tenant): each for each in await changes.overrides_found()}
 
+    assert await changes.overrides_found("umbra") == (told["umbra"],)
     assert list(told) == ["acme", "globex", "initech", "umbra"]
     assert [each.in_force for each in told.values()] == [True, False, False, False]
     assert told["globex"].ended
