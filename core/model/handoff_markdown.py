@@ -62,11 +62,19 @@ def _head(handoff: Handoff) -> Lines:
         "",
         f"{minute(handoff.at)} UTC by {who}, for the {length}"
         f" since {minute(handoff.since)} UTC.",
-        f"{handoff.tenants:,} tenants: {handoff.at_limit:,} at a limit,"
-        f" {handoff.over90:,} over 90 %.",
+        _totals(handoff),
         "",
         _summary(handoff),
     ]
+
+
+def _totals(handoff: Handoff) -> str:
+    if Part.RISK in handoff.unread:
+        return "How many tenants are at a limit was not read."
+    return (
+        f"{handoff.tenants:,} tenants: {handoff.at_limit:,} at a limit,"
+        f" {handoff.over90:,} over 90 %."
+    )
 
 
 def _summary(handoff: Handoff) -> str:

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from meterdeck.core.services.health import Seen
 
 MOST_CHANGES = 200
+_COUNTED = (Part.RISK, Part.OVERRIDES)
+"""Told from counters: what the end of an override means depends on them, too."""
 
 
 @dataclass(slots=True)
@@ -125,10 +127,16 @@ async def _read_health(engine: Engine, found: Gathered, seen: Seen | None) -> No
 
 
 def handoff_of(
-    gathered: Gathered, fleet: Fleet, context: Context, by: Actor
+    gathered: Gathered, fleet: Fleet, context: Context, by: Actor, *, unread: str = ""
 ) -> Handoff:
-    """Put together what was gathered and the fleet; belongs to the fleet's thread."""
-    risks, more = at_risk(fleet, MOST_LINES)
+    """Put together what was gathered and the fleet; belongs to the fleet's thread.
+
+    Args:
+        unread: Why the fleet has no counters, or old ones: parts that are told from
+            them say so; "" where it has those of now.
+    """
+    not_read = dict.fromkeys(_COUNTED, unread) if unread else {}
+    risks, more = at_risk(fleet, MOST_LINES) if not unread else ((), 0)
     totals = fleet.totals()
     return Handoff(
         context=context.name,
@@ -146,7 +154,7 @@ def handoff_of(
         alert_rules=gathered.alerts.rules if gathered.alerts else 0,
         alerts_watched=bool(gathered.alerts and gathered.alerts.watched),
         last_pass=gathered.last_pass,
-        overrides=_ending(gathered, fleet, context),
+        overrides=_ending(gathered, fleet, context) if not unread else (),
         broken_overrides=sum(not each.in_force for each in gathered.overrides),
         letters=gathered.letters,
         closing=tuple(map(_unsent, gathered.closing)),
@@ -155,7 +163,7 @@ def handoff_of(
         more_changes=gathered.more_changes,
         scales={each.name: each.scale for each in fleet.resources},
         health=gathered.health,
-        unread=gathered.unread,
+        unread={**not_read, **gathered.unread},
     )
 
 

@@ -4,12 +4,15 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from tests.tui.pictures import NOW, context, first_picture
+from tests.tui.pictures import NOW, context, first_picture, update
 from tests.tui.support import operating
 from tests.tui.test_audit_screen import TENANTS, entry
+from tests.tui.test_fleet_screen import AWAY
 from tests.tui.test_overrides_screen import GONE, SOON
 
 from meterdeck.core.errors import RedisUnreachable
+from meterdeck.core.model.fleet_update import WatchUpdate
+from meterdeck.core.model.markdown import escaped
 from meterdeck.tui.picture import Picture
 from meterdeck.tui.screens.handoff import HandoffScreen, shift_start
 
@@ -59,6 +62,39 @@ async def test_without_redis_nothing_is_written_and_that_is_said(
         await operator.press("M")
         await operator.sees("nothing was written: Redis is away")
     assert not notes(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("seen", "why"),
+    [
+        ((), "the console had not read the counters yet"),
+        (
+            (first_picture(TENANTS), update(NOW + timedelta(minutes=5), redis=AWAY)),
+            "Redis did not answer: the console has counters of 2026-11-22 14:02 UTC",
+        ),
+    ],
+)
+async def test_nobody_is_said_to_be_safe_by_counters_that_were_not_read(
+    seen: tuple[WatchUpdate, ...],
+    why: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is told from counters says why it is not there; other parts are."""
+    monkeypatch.chdir(tmp_path)
+    async with operating(*seen) as operator:
+        operator.engine.found_overrides = (SOON,)
+        operator.engine.trail = (entry(5),)
+        await operator.press("M")
+        await operator.until(lambda: len(notes(tmp_path)) == 1)
+
+    note = notes(tmp_path)[0].read_text()
+    not_read = f"\n\n**Not read:** {escaped(why)}\n"
+    assert f"## At risk{not_read}" in note
+    assert f"## Overrides that end within 12 h{not_read}" in note
+    assert "How many tenants are at a limit was not read." in note
+    assert "**Look at:** 2 parts that were not read." in note
+    assert f"`{entry(5).tenant}`" in note
 
 
 @pytest.mark.parametrize(("open_h", "shift_h"), [(0, 8), (10, 10), (300, 24)])

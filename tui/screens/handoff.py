@@ -13,6 +13,7 @@ from textual.message import Message
 
 from meterdeck.core.errors import MeterdeckError, Refused
 from meterdeck.core.model.handoff_markdown import handoff_markdown
+from meterdeck.core.model.wording import minute
 from meterdeck.core.services.handoff import Gathered, handoff_of
 from meterdeck.core.settings import state_dir
 from meterdeck.tui.actions import Area, bindings
@@ -112,7 +113,9 @@ class HandoffScreen(AreaScreen):
         if error is not None or picture is None:
             raise error or AssertionError("gathered before there was a picture")
         gathered, actor = message.future.result(), self.console.actor()
-        handoff = handoff_of(gathered, picture.fleet, picture.context, actor)
+        handoff = handoff_of(
+            gathered, picture.fleet, picture.context, actor, unread=_unread(picture)
+        )
         self.markdown = handoff_markdown(handoff)
         self._write(stem_of(handoff.context, "handoff", handoff.at))
 
@@ -130,6 +133,16 @@ class HandoffScreen(AreaScreen):
 
     def action_scroll(self, lines: int) -> None:
         self.query_one(HandoffView).scroll_by(lines)
+
+
+def _unread(picture: Picture) -> str:
+    """Return why a picture does not say how counters are now; "" where it does."""
+    if picture.counters_at is None:
+        return "the console had not read the counters yet"
+    if picture.stale:
+        newest = minute(picture.counters_at)
+        return f"Redis did not answer: the console has counters of {newest} UTC"
+    return ""
 
 
 def shift_start(picture: Picture) -> datetime:
