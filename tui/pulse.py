@@ -46,9 +46,11 @@ class Pulse:
         """Take in how things stand now."""
         fleet, now = picture.fleet, self._clock()
         self.bands = band_counts(fleet.severity.worst)
+        if not picture.loaded:  # what has not been read yet would seem to move
+            return
         if not self._totals or now - self._totals[-1][0] >= _TOTALS_S:
             self._totals.append((now, fleet.totals()))
-        if now >= self._next and picture.loaded:
+        if now >= self._next:
             late = now - self._next > SAMPLE_S  # nobody looked for a while
             self._next = now + SAMPLE_S
             self._sample(fleet, again=not late)

@@ -39,6 +39,34 @@ def test_rates_are_of_all_tenants_and_a_new_period_counts_for_nothing() -> None:
     assert [picture.fleet.worst(row) for row in pulse.nearest[:2]] == [97, 97]
 
 
+async def test_what_moved_is_told_from_counters_that_were_read_and_over_how_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A fleet that comes in after the screen was opened has not moved."""
+    monkeypatch.setattr(ConsoleApp, "opens", "pulse")
+    async with operating(update(counters_at=None)) as operator:
+        screen, now = operator.app.screen, 0.0
+        assert isinstance(screen, PulseScreen)
+        screen._pulse = Pulse(lambda: now)
+        screen.tick()
+        await operator.push(fleet_update())
+        screen.tick()
+        await operator.sees("█ at limit 2")
+
+        now = 31.0
+        screen.tick()
+        assert "▲" not in operator.text()
+
+        batch = counters(0, {each.id: 10**9 for each in believable()[:8]})
+        await operator.push(update(counters=(batch,)))
+        now = 125.0
+        screen.tick()
+        await operator.sees("▲ 6 in 2 min")
+        now = 625.0
+        screen.tick()
+        await operator.sees("▲ 6 in 10 min")
+
+
 async def test_the_fleet_is_on_one_screen_at_every_size_and_stands_still(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -78,18 +78,19 @@ class PulseFigures(Panel):
 
 def _figures(picture: Picture, pulse: Pulse) -> list[_Figure]:
     now, before = picture.fleet.totals(), pulse.moved(picture.fleet)
+    over = f"in {max(round(pulse.span_s / 60), 1)} min"
 
     def counted(label: str, name: str, role: Role) -> _Figure:
         value = int(getattr(now, name))
         text = short_quantity(value)
-        below = _moved(value, before, name)
+        below = _moved(value, before, name, over)
         return _Figure(label, text, role if value else Role.FAINT, below)
 
     figures = [
         counted("AT LIMIT", "at_limit", Role.HIGH),
         counted("OVER 90 %", "over90", Role.HIGH),
         counted("NEAR", "near", Role.NEAR),
-        _tenants(now, before),
+        _tenants(now, before, over),
     ]
     sending = _sending(picture)
     figures += [sending] if sending is not None else []
@@ -103,8 +104,8 @@ def _figures(picture: Picture, pulse: Pulse) -> list[_Figure]:
     return figures
 
 
-def _tenants(now: FleetTotals, before: FleetTotals | None) -> _Figure:
-    below = _moved(now.tenants, before, "tenants")
+def _tenants(now: FleetTotals, before: FleetTotals | None, over: str) -> _Figure:
+    below = _moved(now.tenants, before, "tenants", over)
     return _Figure("TENANTS", short_quantity(now.tenants), Role.BRIGHT, below)
 
 
@@ -122,8 +123,8 @@ def _sending(picture: Picture) -> _Figure | None:
     return _Figure(label, short_quantity(sending.unsent), role, oldest)
 
 
-def _moved(value: int, before: FleetTotals | None, name: str) -> str:
+def _moved(value: int, before: FleetTotals | None, name: str, over: str) -> str:
     change = value - int(getattr(before, name)) if before is not None else 0
     if not change:
         return ""
-    return f"{'▲' if change > 0 else '▼'} {abs(change):,} in 10 min"
+    return f"{'▲' if change > 0 else '▼'} {abs(change):,} {over}"
