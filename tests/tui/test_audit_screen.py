@@ -9,6 +9,7 @@ from tests.tui.pictures import API, NOW, believable
 from tests.tui.support import Operator, fleet_update, operating
 from textual.widgets import Input
 
+from meterdeck.core.errors import RedisUnreachable
 from meterdeck.core.model.audit import AuditPage, BrokenChain
 from meterdeck.core.model.changes import AuditEntry, Bill, Undone
 from meterdeck.core.model.usage import TenantId
@@ -67,6 +68,21 @@ async def test_the_trail_follows_on_top_and_reads_on_at_its_end() -> None:
         screen(operator).ask_engine()
         await operator.sees(f"{2 * PAGE + 1:,} · that is all")
         assert screen(operator).entry == chosen
+
+
+async def test_that_redis_does_not_answer_is_said_for_as_long_as_that_is_so() -> None:
+    """The next answer takes its place, also where nothing was changed meanwhile."""
+    async with operating(fleet_update()) as operator:
+        operator.engine.trail = (entry(1), entry(2))
+        await operator.press("A")
+        await operator.sees("2 · that is all")
+
+        operator.engine.error = RedisUnreachable("Redis does not answer: timed out")
+        screen(operator).ask_engine()
+        await operator.sees("Redis does not answer: timed out")
+
+        screen(operator).ask_engine()
+        assert "does not answer" not in await operator.sees("2 · that is all")
 
 
 async def test_the_chosen_entry_is_undone_and_its_tenant_opened() -> None:

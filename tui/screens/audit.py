@@ -118,6 +118,8 @@ class AuditScreen(Proving, ListScreen[tuple[AuditQuery, AuditPage]]):
         self._list.empty = _NOTHING if self.filter_text else _EMPTY
         if self._window.take_newest(page) or not self._list.shown:
             self._show()
+        else:
+            self._say()  # in place of why there was no answer
 
     def _show(self) -> None:
         """Show what is in the window; who is on top stays on top."""
