@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
@@ -68,6 +68,7 @@ class LastPass:
         rows: Counters that differ, the worst first, `MOST_ROWS` at most.
         more: How many more there are.
         since: Since when, at the latest, something is unexplained.
+        drift: Units of each cause that needs somebody, of all counters, as positive.
     """
 
     at: datetime
@@ -81,6 +82,7 @@ class LastPass:
     rows: tuple[Drifted, ...] = ()
     more: int = 0
     since: datetime | None = None
+    drift: Mapping[Cause, Decimal] = field(default_factory=dict)
 
     @property
     def differing(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from dataclasses import asdict, replace
 from datetime import datetime
+from decimal import Decimal
 
 from meterdeck.core.errors import MeterdeckError
 from meterdeck.core.model.context import Context, Mode
@@ -116,4 +117,6 @@ def _plain(value: object) -> object:
         return {name: _plain(each) for name, each in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(each) for each in value]
+    if isinstance(value, Decimal):
+        return str(value)
     return moment(value) if isinstance(value, datetime) else value

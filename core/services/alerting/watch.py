@@ -70,6 +70,7 @@ class AlertWatch:
         self._usage = UsageReader(redis, context)
         self._noticed: dict[TenantId, None] = {}
         self._live: set[TenantId] = set()
+        self._alerting: set[TenantId] = set()
         self._overridden: set[TenantId] = set()
         self.calls = AlertCalls(
             redis, context.redis.layout, context.redis.retention_days
@@ -89,8 +90,8 @@ class AlertWatch:
         return bool(self._lag_rules) or NOBODY in self._live
 
     def has_alerts(self, tenant: TenantId) -> bool:
-        """Tell whether a tenant of this worker had an alert that is not over."""
-        return tenant in self._live
+        """Tell whether a tenant, whoever looks after it, had an alert not over yet."""
+        return tenant in self._alerting
 
     def notice(self, tenants: Iterable[TenantId]) -> None:
         """Look at tenants soon: their use or their limit may be another."""
@@ -104,6 +105,7 @@ class AlertWatch:
             RedisUnreachable, RedisRefused: As in `redis_errors`.
         """
         live, _ = await self.calls.alerting(_MOST_LIVE)
+        self._alerting = set(live)
         self._live = {each for each in live if self._is_mine(each)}
         with redis_errors():
             names = await self._redis.smembers(self._context.redis.layout.overridden())
@@ -204,6 +206,7 @@ class AlertWatch:
             live = any(each.after.live for each in changes)
             if live:
                 self._live.add(book.tenant)
+                self._alerting.add(book.tenant)
 
     async def _write(
         self, tenant: TenantId, entries: Sequence[Entry], now: datetime

@@ -16,7 +16,7 @@ from meterdeck.core.adapters.redis_client import (
     redis_errors,
     to_milliseconds,
 )
-from meterdeck.core.model.drift import Drifted, LastPass
+from meterdeck.core.model.drift import Drifted, LastPass, causes_of
 from meterdeck.core.model.keys import KeyLayout
 from meterdeck.core.model.reconciliation import Cause, Share
 from meterdeck.core.model.usage import CounterId, ResourceName, TenantId
@@ -78,6 +78,7 @@ def _form(found: LastPass) -> dict[str, object]:
         "more": found.more,
         "since": None if found.since is None else to_milliseconds(found.since),
         "rows": [_row_form(each) for each in found.rows],
+        "drift": [[cause.value, str(units)] for cause, units in found.drift.items()],
     }
 
 
@@ -94,6 +95,9 @@ def _row_form(row: Drifted) -> list[object]:
 
 def _read(said: Mapping[str, Any]) -> LastPass:
     since = said["since"]
+    rows = tuple(_row(each) for each in said["rows"])
+    # A worker of an earlier version does not write the sums: the worst rows' are told.
+    sums = said.get("drift")
     return LastPass(
         at=from_milliseconds(int(said["at"])),
         by=str(said["by"]),
@@ -103,14 +107,19 @@ def _read(said: Mapping[str, Any]) -> LastPass:
         unchanged=int(said["unchanged"]),
         unasked=int(said["not_compared"]),
         settled=int(said["settled"]),
-        rows=tuple(_row(each) for each in said["rows"]),
+        rows=rows,
         more=int(said["more"]),
         since=_moment(since),
+        drift=causes_of(rows) if sums is None else _sums(sums),
     )
 
 
 def _moment(value: Any) -> datetime | None:
     return None if value is None else from_milliseconds(int(value))
+
+
+def _sums(said: list[Any]) -> dict[Cause, Decimal]:
+    return {Cause(cause): _exact(units) for cause, units in said}
 
 
 def _row(said: list[Any]) -> Drifted:

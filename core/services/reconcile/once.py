@@ -64,6 +64,7 @@ class Pass:
             self.rows.rows,
             self.rows.more,
             self.since,
+            dict(self.drift),
         )
 
 

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from meterdeck.core.adapters.late_error_calls import LateErrorCalls
 from meterdeck.core.model.destinations import Notification
+from meterdeck.core.model.drift import LastPass
 from meterdeck.core.services.close_guard import CloseGuard
 from meterdeck.core.services.error_reports import ErrorReports, Handled
 from meterdeck.core.services.letters import Letters
@@ -161,6 +162,9 @@ class Duties:
         """
         life = await self._witness.look()
         everything = everything or not life.is_compared
+        # A pass serves the tenants of all workers, and what agrees may not be compared
+        # again for a day: whose alerts may end is learned before.
+        await self.alerts.watch.learn()
         tenants = self._billables.all_tenants()
         scope = Scope(tenants, self._context.resources, everything)
         began = self._clock()
@@ -180,13 +184,9 @@ class Duties:
         self.found.drift = found
         ended = self._clock()
         took_s = max(0.0, (ended - began).total_seconds())
-        await self._kept.keep(
-            found.kept(ended, by=self._name, took_s=took_s, everything=everything)
-        )
-        age_s = 0.0
-        if found.since is not None:
-            age_s = max(0.0, (self._clock() - found.since).total_seconds())
-        self._observer.drifted(found.drift, age_s)
+        last = found.kept(ended, by=self._name, took_s=took_s, everything=everything)
+        await self._kept.keep(last)
+        self._tell_drift(last)
         journal.info(
             "reconciled",
             compared=found.compared,
@@ -197,6 +197,12 @@ class Duties:
         )
         return found
 
+    def _tell_drift(self, last: LastPass) -> None:
+        age_s = 0.0
+        if last.since is not None:
+            age_s = max(0.0, (self._clock() - last.since).total_seconds())
+        self._observer.drifted(last.drift, age_s)
+
     async def _is_my_turn(self, what: str, every_s: float) -> bool:
         """Take the turn of this stretch of time; False where another worker has it."""
         return await self._turns.take_turn(what, self._turn(every_s))
@@ -205,13 +211,17 @@ class Duties:
         return int(self._clock().timestamp() // every_s)
 
     async def measure(self) -> None:
-        """Look how much waits that is no counter's.
+        """Look how much waits that is no counter's, and what the last pass found.
+
+        A pass is made by one worker; each tells of it, or one would tell of an old one.
 
         Raises:
             RedisUnreachable, RedisRefused: As in `redis_errors`.
         """
         self.found.queue_length = await self._queue.length()
         self.found.letters = await self._letters.count()
+        if (last := await self._kept.read()) is not None:
+            self._tell_drift(last)
 
     async def guard_closing(self) -> None:
         """Count what is unsent of periods that end soon, of this worker's tenants.

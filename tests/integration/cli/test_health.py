@@ -1,5 +1,8 @@
 """`meterdeck health`: what is well and what is not, with an exit code."""
 
+import json
+
+import redis
 from tests.integration.cli.conftest import CommandLine
 
 
@@ -19,3 +22,18 @@ def test_health_ends_with_1_where_nobody_delivers_and_with_0_where_all_is_well(
     assert told.code == 1
     assert "none was ever here" in told.out
     assert "start a worker: meterdeck sync" in told.out
+
+
+def test_health_tells_programs_what_the_last_reconciliation_found(
+    stripe_cli: CommandLine, store: redis.Redis
+) -> None:
+    """Units of each cause as exact text; the counters themselves are left out."""
+    counts = {"compared": 3, "unchanged": 0, "not_compared": 0, "settled": 0, "more": 2}
+    told = {"at": 1, "by": "one", "took_s": 1.0, "everything": True, "since": None}
+    sums = {"rows": [], "drift": [["foreign", "7.5"]]}
+    store.hset("meterdeck:syncing", "last_pass", json.dumps({**counts, **told, **sums}))
+
+    last = stripe_cli("health", "--json").json["facts"]["waiting"]["last_pass"]
+
+    assert (last["by"], last["compared"], last["more"]) == ("one", 3, 2)
+    assert (last["rows"], last["drift"]) == ([], {"foreign": "7.5"})

@@ -7,7 +7,9 @@ from tests.support.contexts import CALLS
 from tests.support.delivering import Bench, at_work, until
 
 from meterdeck.core.adapters.redis_client import server_time, to_milliseconds
-from meterdeck.core.model.reconciliation import Cause
+from meterdeck.core.model.drift import Drifted, LastPass
+from meterdeck.core.model.reconciliation import Cause, Share
+from meterdeck.core.model.usage import CounterId, TenantId
 from meterdeck.core.services.engine import Engine
 from meterdeck.core.services.reconcile.desk import Comparison
 from meterdeck.core.services.reconcile.kept_pass import KeptPass
@@ -81,6 +83,30 @@ async def test_what_a_reconciliation_found_is_kept_for_whoever_looks(
     assert row.difference == sum(each.units for each in row.shares) == 30
     assert [each.cause for each in row.faults] == [Cause.UNEXPLAINED]
     assert (found.by, found.everything, found.differing) == ("one", True, 1)
+    assert found.drift == {Cause.UNEXPLAINED: 25}, "the other 5 are on their way"
+
+
+async def test_a_pass_that_an_earlier_version_kept_tells_the_drift_of_its_rows(
+    bench: Bench,
+) -> None:
+    """Its workers write no sums, and may run beside this one for a while."""
+    key = bench.context.redis.layout.syncing()
+    counter = CounterId(TenantId("acme"), CALLS, "2026-11")
+    share = Share(Cause.FOREIGN, Decimal(-7))
+    row = Drifted(counter, 5, 5, Decimal(12), (share,))
+    kept = KeptPass(bench.redis, bench.context.redis.layout)
+    now = await bench.now()
+    await kept.keep(LastPass(now, "one", 1.0, False, 3, 9, 0, 0, (row,), 2))
+    raw = await bench.redis.hget(key, "last_pass")
+    assert raw is not None
+    form = json.loads(raw)
+    del form["drift"]
+    await bench.redis.hset(key, "last_pass", json.dumps(form))
+
+    found = await kept.read()
+
+    assert found is not None
+    assert found.drift == {Cause.FOREIGN: 7}
 
 
 async def test_somebody_compares_with_stripe_and_compares_a_few_anew(
