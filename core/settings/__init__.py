@@ -48,6 +48,7 @@ def load_context(
     environ: Mapping[str, str] | None = None,
     flags: Mapping[str, str] = _NO_FLAGS,
     with_stripe: bool = True,
+    with_key: bool = True,
 ) -> Context:
     """Return the context to work in, its secrets fetched from where they are kept.
 
@@ -59,7 +60,9 @@ def load_context(
         flags: Single values that win over everything: `redis_url`,
             `stripe_api_base`, `read_only`.
         with_stripe: False leaves Stripe out and its key where it is: an application
-            that only counts need not hold it.
+            that only counts need not hold it. Secrets of webhooks are left, too.
+        with_key: False leaves Stripe out as well, but its settings are checked, and
+            every other secret is fetched.
 
     Raises:
         ConfigError: Anything is missing or wrong; one sentence says what and where.
@@ -72,8 +75,9 @@ def load_context(
         )
 
         sandbox = context_of_sandbox(environ, flags)
-        return sandbox if with_stripe else replace(sandbox, stripe=None)
+        left_out = not (with_stripe and with_key)
+        return replace(sandbox, stripe=None) if left_out else sandbox
     # pydantic-settings costs 0.3 s; the console paints first.
     from meterdeck.core.settings.loading import load  # noqa: PLC0415
 
-    return load(chosen, environ, flags, with_stripe=with_stripe)
+    return load(chosen, environ, flags, with_stripe=with_stripe, with_key=with_key)

@@ -36,12 +36,13 @@ def load(
     flags: Mapping[str, str],
     *,
     with_stripe: bool,
+    with_key: bool,
 ) -> Context:
     """Return a context of the file; see `meterdeck.core.settings.load_context`."""
     loaded = layered(chosen, environ, flags)
     vault = Vault(environ, chosen.path)
     resolver = Resolver(loaded.settings, loaded.origins, vault)
-    return resolver.context(chosen.context, with_stripe=with_stripe)
+    return resolver.context(chosen.context, with_stripe=with_stripe, with_key=with_key)
 
 
 def layered(

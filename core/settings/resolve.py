@@ -50,7 +50,9 @@ class Resolver:
     origins: Origins
     vault: Vault
 
-    def context(self, name: str, *, with_stripe: bool = True) -> Context:
+    def context(
+        self, name: str, *, with_stripe: bool = True, with_key: bool = True
+    ) -> Context:
         """Resolve one context; the secrets of no other are touched.
 
         Raises:
@@ -72,7 +74,7 @@ class Resolver:
             read_only=chosen.read_only,
             arm_minutes=chosen.arm_minutes,
             redis=resolve_redis(name, chosen.redis, self.origins, self.vault),
-            stripe=self._stripe(name, chosen) if with_stripe else None,
+            stripe=self._stripe(name, chosen, with_key) if with_stripe else None,
             resources=self.resources(),
             plans=plans,
             plan_rules=self._rules(),
@@ -229,7 +231,9 @@ class Resolver:
             webhook_secret=secret,
         )
 
-    def _stripe(self, name: str, chosen: ContextSettings) -> StripeOptions | None:
+    def _stripe(
+        self, name: str, chosen: ContextSettings, with_key: bool
+    ) -> StripeOptions | None:
         found = chosen.stripe
         if found is None:
             return None
@@ -237,12 +241,15 @@ class Resolver:
         where = secret_where(self.origins, (*path, "api_key"))
         base_where = self.origins.where((*path, "api_base"))
         api_base = stripe_base(found.api_base, chosen.mode, base_where)
+        meter_events_base = self._meter_events(path, found, chosen.mode)
+        if not with_key:
+            return None
         api_key = self.vault.fetch(found.api_key, where)
         check_key(api_key, chosen.mode, where)
         return StripeOptions(
             api_key=api_key,
             api_base=api_base,
-            meter_events_base=self._meter_events(path, found, chosen.mode),
+            meter_events_base=meter_events_base,
             poll_s=found.poll_seconds,
             timeout_s=found.timeout_seconds,
             tenant_metadata_key=found.tenant_metadata_key,

@@ -133,17 +133,21 @@ async def _work(
             raise
 
 
-def context_of(args: Namespace, *, with_stripe: bool = True) -> Context:
+def context_of(
+    args: Namespace, *, with_stripe: bool = True, with_key: bool = True
+) -> Context:
     """Return the context that the flags, the environment and the file agree on.
 
     Args:
         with_stripe: False leaves Stripe out, and its key where it is.
+        with_key: False as well, and checks all the rest; see `load_context`.
     """
     context = load_context(
         config=config_of(args),
         context=getattr(args, "context", None),
         flags=flags_of(args),
         with_stripe=with_stripe,
+        with_key=with_key,
     )
     if said := unverified(context):
         note(f"meterdeck: {said}")

@@ -66,8 +66,8 @@ def _context(args: Namespace) -> tuple[Context, str]:
     try:
         return context_of(args), ""
     except ConfigError as error:
-        # Where leaving Stripe out mends it, it is a finding like another.
-        return context_of(args, with_stripe=False), str(error)
+        # Where leaving the key out mends it, it is a finding like another.
+        return context_of(args, with_key=False), str(error)
 
 
 async def _examine(call: Call, key_problem: str) -> int:

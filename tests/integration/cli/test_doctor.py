@@ -185,6 +185,28 @@ def test_a_key_that_cannot_be_used_is_a_finding_and_the_rest_is_looked_at(
     assert found["memory"]["result"] == "ok"
 
 
+def test_another_secret_or_address_that_is_wrong_is_not_told_of_the_key(
+    stripe_cli: CommandLine,
+) -> None:
+    """Nothing is looked at: the configuration is wrong, as for any command."""
+    whole = stripe_cli.config.read_text()
+    webhooks = (
+        'alerts]\nwebhook_url = "https://example.com/a"\nwebhook_secret',
+        "delivery]\nwebhook_port = 8080\nwebhook_secret",
+    )
+    for webhook in webhooks:
+        table = f"\n[contexts.billed.{webhook} = {{ file = 'not-there' }}\n"
+        stripe_cli.config.write_text(whole + table)
+        done = stripe_cli("doctor")
+        assert (done.code, done.out) == (2, "")
+        assert "webhook_secret" in done.err
+        assert "not-there cannot be read" in done.err
+    stripe_cli.config.write_text(whole)
+    done = stripe_cli("doctor", "--stripe-api-base", "http://example.com")
+    assert (done.code, done.out) == (2, "")
+    assert "--stripe-api-base" in done.err
+
+
 def test_a_stripe_that_does_not_answer_ends_with_three(
     stripe_cli: CommandLine,
 ) -> None:
