@@ -106,5 +106,5 @@ class Places:
         self._freed.set()
         if not task.cancelled() and (error := task.exception()) is not None:
             task.get_loop().call_exception_handler(
-                {"message": "an event's delivery failed", "exception": error}
+                {"message": "delivery_failed", "exception": error}
             )

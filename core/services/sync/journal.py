@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import traceback
 from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
 
 from meterdeck.core.model.secret import without_secrets
 from meterdeck.core.model.text import visible
@@ -14,6 +17,7 @@ _log = logging.getLogger(NAME)
 # The terminal belongs to whoever runs the worker; a handler of theirs may listen.
 _log.addHandler(logging.NullHandler())
 _LONGEST = 500
+_FRAMES = 4
 
 
 def say(level: int, event: str, **facts: object) -> None:
@@ -73,10 +77,24 @@ def _parts(record: logging.LogRecord) -> tuple[str, dict[str, object]]:
     facts = getattr(record, "facts", None)
     said = without_secrets(record.getMessage())
     if isinstance(facts, dict):
-        return said, facts
+        return said, facts | _raised(record)
     # Other modules write the event's name and key=value in one text.
     event, _, rest = said.partition(" ")
-    return event, {"text": rest} if rest else {}
+    return event, ({"text": rest} if rest else {}) | _raised(record)
+
+
+def _raised(record: logging.LogRecord) -> dict[str, object]:
+    """Return the exception that a record has with it, and where it was raised."""
+    error = record.exc_info[1] if record.exc_info else None
+    if error is None:
+        return {}
+    return {"error": repr(error), "trace": _places(error.__traceback__)}
+
+
+def _places(trace: TracebackType | None) -> str:
+    """Name the innermost places, the last one first: a long fact loses its end."""
+    frames = reversed(traceback.extract_tb(trace, -_FRAMES))
+    return ", ".join(f"{Path(x.filename).name}:{x.lineno} {x.name}" for x in frames)
 
 
 def _plain(value: object) -> str:
