@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -32,14 +33,14 @@ def find_config(
     """Return the configuration file: flag, METERDECK_CONFIG, here, then home.
 
     Raises:
-        ConfigError: A file that was named does not exist.
+        ConfigError: A file that was named does not exist, or cannot be looked for.
     """
     environ = os.environ if environ is None else environ
     if config is not None:
         return _must_exist(config, "--config")
     if named := environ.get("METERDECK_CONFIG"):
         return _must_exist(Path(named).expanduser(), "METERDECK_CONFIG")
-    return next((path for path in _places(environ) if path.is_file()), None)
+    return next((path for path in _places(environ) if _is_there(path)), None)
 
 
 def _places(environ: Mapping[str, str]) -> tuple[Path, Path]:
@@ -48,8 +49,32 @@ def _places(environ: Mapping[str, str]) -> tuple[Path, Path]:
     return Path(FILE_NAME), base / "meterdeck" / "config.toml"
 
 
+def _is_there(path: Path) -> bool:
+    """Tell whether there is a file that nobody named, as far as we can look.
+
+    `sudo -u` leaves a program in a working directory that it may not enter.
+    """
+    try:
+        return _is_file(path)
+    except OSError:
+        return False
+
+
+def _is_file(path: Path) -> bool:
+    # Path.is_file() raises or not for what cannot be looked at, as the Python is.
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
 def _must_exist(path: Path, where: str) -> Path:
-    if not path.is_file():
+    try:
+        found = _is_file(path)
+    except OSError as error:
+        problem = f"{path} cannot be looked for: {error.strerror}"
+        raise ConfigError(where, problem) from error
+    if not found:
         raise ConfigError(
             where, f"there is no file {path}", "write one with: meterdeck init"
         )

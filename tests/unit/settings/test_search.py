@@ -40,6 +40,20 @@ def test_a_named_file_must_exist(tmp_path: Path) -> None:
         find_config(None, {"METERDECK_CONFIG": str(tmp_path / "none.toml")})
 
 
+def test_where_nobody_can_look_there_is_nothing_but_for_a_named_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder that may not be entered, or as here a name that no disk takes."""
+    monkeypatch.chdir(tmp_path)
+    beyond = tmp_path / ("x" * 300) / "a.toml"
+
+    assert find_config(None, {"XDG_CONFIG_HOME": str(beyond)}) is None
+    with pytest.raises(ConfigError, match=r"--config: .* cannot be looked for: File"):
+        find_config(beyond, {})
+    with pytest.raises(ConfigError, match=r"METERDECK_CONFIG: .* cannot be looked"):
+        find_config(None, {"METERDECK_CONFIG": str(beyond)})
+
+
 def test_without_any_configuration_the_way_in_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
