@@ -86,7 +86,7 @@ def replication(server: ServerHealth, mode: Mode) -> Verdict:
     if role.role != "master":
         return fault(
             f"this server is a replica of {role.master or 'another'}",
-            "name the master in redis.url, or the Sentinels in redis.sentinel",
+            "name the master in redis.url, or the Sentinels in redis.sentinels",
         )
     wanted = role.wanted or 0
     if wanted > role.good:

@@ -41,7 +41,7 @@ def _judge(
     if fullest * 100 >= most * _FULL_PERCENT:
         return fault(
             f"full, {fullest * 100 // most} % of what a process may keep: {waiting}",
-            "bring Redis back; a larger library.spool_bytes buys time",
+            "bring Redis back; a larger library.spool_megabytes buys time",
         )
     if damaged:
         return fault(f"{damaged:,} bytes cannot be read back: {waiting}", _LIST)
