@@ -176,3 +176,28 @@ def test_no_error_carries_a_traceback_of_values(config: Write) -> None:
 
     assert caught.value.__cause__ is None
     assert not re.search("hunter2", str(caught.value))
+
+
+@pytest.mark.parametrize(
+    ("line", "always"),
+    [
+        ("poll_seconds = 0", True),
+        ('default_plan = "gold"', False),
+        ("redis.tls_verify = false", False),
+        ("redis.cluster = true", False),
+    ],
+)
+def test_what_has_to_fit_together_is_checked_of_the_context_in_use(
+    config: Write, line: str, always: bool
+) -> None:
+    """Names, types and ranges are of every context, whichever is used."""
+    text = PLAIN.replace("[contexts.eu-1]\n", f"[contexts.eu-1]\n{line}\n")
+    found = config(text.replace("[contexts.eu-1.redis]\nurl", "redis.url"))
+
+    with pytest.raises(ConfigError, match=r"contexts\.eu-1\."):
+        found.load("eu-1")
+    if always:
+        with pytest.raises(ConfigError, match=r"contexts\.eu-1\."):
+            found.load("staging")
+    else:
+        assert found.load("staging").name == "staging"
