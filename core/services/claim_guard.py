@@ -34,20 +34,24 @@ class Seen:
     Attributes:
         number: Of the newest one.
         at: When it was claimed.
+        identifier: Its own.
         recent: When events were claimed a moment ago, and what they billed.
     """
 
     number: int
     at: datetime
+    identifier: str = ""
     recent: tuple[tuple[datetime, int], ...] = ()
 
-    def after(self, number: int, at: datetime, units: int) -> Seen:
-        """Return what is remembered once another event was seen."""
+    def after(self, number: int, at: datetime, units: int, identifier: str) -> Seen:
+        """Return what is remembered once another event was seen, or the same again."""
+        if number <= self.number:
+            return self
         horizon = at - GIVING_BACK
         young = tuple(each for each in self.recent if each[0] >= horizon)
         if units > 0:
             young = (*young, (at, units))
-        return Seen(max(number, self.number), max(at, self.at), young)
+        return Seen(number, max(at, self.at), identifier, young)
 
     def given_back(self, now: datetime) -> int:
         """Return the most units that released calls may have taken back by now."""
@@ -69,10 +73,17 @@ class CounterMemory:
         """Return what is remembered of a counter."""
         return self._seen.get(counter)
 
-    def note(self, counter: CounterId, number: int, at: datetime, units: int) -> None:
+    def note(
+        self,
+        counter: CounterId,
+        number: int,
+        at: datetime,
+        units: int,
+        identifier: str = "",
+    ) -> None:
         """Remember an event."""
         before = self._seen.pop(counter, None) or Seen(0, at)
-        self._seen[counter] = before.after(number, at, units)
+        self._seen[counter] = before.after(number, at, units, identifier)
         if len(self._seen) > self._most:
             self._seen.popitem(last=False)
 
@@ -137,8 +148,13 @@ class ClaimGuard:
         if claim.fresh or await self._is_unchecked(claim):
             reason = await self._suspicion(claim)
         if not reason:
-            counter, number = claim.counter, claim.sequence
-            self._memory.note(counter, number, claim.claimed_at, claim.units)
+            self._memory.note(
+                claim.counter,
+                claim.sequence,
+                claim.claimed_at,
+                claim.units,
+                claim.event.identifier,
+            )
             return None
         seen = self._memory.seen(claim.counter)
         withdrawn = await self._holds.hold(
@@ -159,12 +175,16 @@ class ClaimGuard:
         return not self._is_known(claim)
 
     def _is_known(self, claim: Claim) -> bool:
+        """Tell whether it is the newest event itself; its number alone says nothing.
+
+        An older record gives a number once more, to another event.
+        """
         seen = self._memory.seen(claim.counter)
-        return seen is not None and claim.sequence <= seen.number
+        return seen is not None and claim.event.identifier == seen.identifier
 
     async def _suspicion(self, claim: Claim) -> str:
         seen = self._memory.seen(claim.counter)
-        if seen is not None and self._is_known(claim):
+        if seen is not None and claim.sequence <= seen.number:
             return (
                 f"its billing record went back: it says event {claim.sequence},"
                 f" and event {seen.number} was sent before"
@@ -192,5 +212,5 @@ class ClaimGuard:
         at = line.first_sent_at or line.at
         known = self._memory.seen(counter)
         if known is None or line.sequence > known.number:
-            units = line.units or 0
-            self._memory.note(counter, line.sequence, at, units)
+            units, identifier = line.units or 0, line.event.identifier
+            self._memory.note(counter, line.sequence, at, units, identifier)

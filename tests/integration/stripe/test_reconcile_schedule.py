@@ -260,6 +260,39 @@ async def test_a_redis_that_went_back_bills_nothing_twice(world: World) -> None:
     assert await billed.causes() == {}
 
 
+@pytest.mark.parametrize("since", [1, 2])
+async def test_what_an_older_record_put_in_flight_is_held_when_it_is_claimed_again(
+    world: World, since: int
+) -> None:
+    """Its counter could not be held at once: a number that is known is another event's.
+
+    Whether the record lacks the last event that was sent, or more of them.
+    """
+    billed, guard = world.billed, world.guard()
+    subject = await billed.subject("acme")
+    await billed.use(subject, 100)
+    assert isinstance(await world.guarded(guard, subject), Claim)
+    older = {
+        key: value
+        for key in (billed.key(subject), billed.record_key(subject))
+        if (value := await billed.redis.dump(key))
+    }
+    for _ in range(since):
+        await billed.use(subject, 30)
+        assert isinstance(await world.guarded(guard, subject), Claim)
+    for key, value in older.items():
+        await billed.redis.restore(key, 0, value, replace=True)
+    await billed.use(subject, 29)
+    unchecked = await billed.claim(subject)
+    later = Settlement(unchecked, Verdict.LATER, attempts=0)
+    assert await billed.records.settle([later]) == [True]
+
+    reason = await world.guarded(guard, subject)
+
+    assert "billing record went back: it says event 2" in str(reason)
+    assert (await world.record("acme")).claim is None
+
+
 async def test_a_lower_counter_is_held_until_somebody_says_that_it_is_right(
     world: World,
 ) -> None:
