@@ -1,0 +1,169 @@
+"""What is held before it is sent: a claim of a counter or a record that went back."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from tests.support.billed import MONTHLY, wanted
+from tests.support.late_stripe import ACTOR, LAG_S, World
+
+from meterdeck.core.adapters.redis_client import server_time
+from meterdeck.core.model.changes import AdjustKind, Adjustment, Bill
+from meterdeck.core.model.delivery import (
+    Claim,
+    NoClaim,
+    NotClaimed,
+    Settlement,
+    Verdict,
+)
+from meterdeck.core.model.reconciliation import Cause
+from meterdeck.core.model.usage import CounterId, TenantId
+from meterdeck.core.services.claim_guard import CounterMemory
+
+
+async def test_a_redis_that_went_back_bills_nothing_twice(world: World) -> None:
+    """Counter, record and log are older: held before the next event, then mended."""
+    billed, guard = world.billed, world.guard()
+    subject = await billed.subject("acme")
+    await billed.use(subject, 100)
+    assert isinstance(await world.guarded(guard, subject), Claim)
+    keys = await billed.redis.keys("*")
+    older = {key: await billed.redis.dump(key) for key in keys}
+    await billed.use(subject, 30)
+    assert isinstance(await world.guarded(guard, subject), Claim)
+    await billed.redis.flushall()
+    for key, value in older.items():
+        assert value
+        await billed.redis.restore(key, 0, value)
+    await billed.use(subject, 4)  # goes on counting
+
+    reason = await world.guarded(guard, subject)
+
+    assert "billing record went back" in str(reason)
+    (answer,) = await billed.records.claim([wanted(subject)])
+    assert isinstance(answer, NoClaim)
+    assert answer.why is NotClaimed.HELD
+    world.clock.move(seconds=LAG_S + 1)
+    assert await billed.causes() == {"acme": {Cause.WAITING: 4, Cause.RESTORED: -30}}
+    assert await world.repair() == []
+    world.clock.move(seconds=LAG_S + 1)
+    assert await billed.causes() == {}
+    assert (await world.record("acme")).used == 130
+    await billed.use(subject, 7)
+    assert isinstance(await world.guarded(guard, subject), Claim)
+    world.clock.move(seconds=LAG_S + 1)
+    assert await billed.causes() == {}
+
+
+@pytest.mark.parametrize("since", [1, 2])
+async def test_what_an_older_record_put_in_flight_is_held_when_it_is_claimed_again(
+    world: World, since: int
+) -> None:
+    """Its counter could not be held at once: a number that is known is another event's.
+
+    Whether the record lacks the last event that was sent, or more of them.
+    """
+    billed, guard = world.billed, world.guard()
+    subject = await billed.subject("acme")
+    await billed.use(subject, 100)
+    assert isinstance(await world.guarded(guard, subject), Claim)
+    older = {
+        key: value
+        for key in (billed.key(subject), billed.record_key(subject))
+        if (value := await billed.redis.dump(key))
+    }
+    for _ in range(since):
+        await billed.use(subject, 30)
+        assert isinstance(await world.guarded(guard, subject), Claim)
+    for key, value in older.items():
+        await billed.redis.restore(key, 0, value, replace=True)
+    await billed.use(subject, 29)
+    unchecked = await billed.claim(subject)
+    later = Settlement(unchecked, Verdict.LATER, attempts=0)
+    assert await billed.records.settle([later]) == [True]
+
+    reason = await world.guarded(guard, subject)
+
+    assert "billing record went back: it says event 2" in str(reason)
+    assert (await world.record("acme")).claim is None
+
+
+async def test_a_lower_counter_is_held_until_somebody_says_that_it_is_right(
+    world: World,
+) -> None:
+    """Nobody took the units back: it may be lost. An operator may know better."""
+    billed = world.billed
+    subject = await billed.subject("acme")
+    before = await billed.bill(subject, 100)
+    old = CounterMemory()
+    old.note(subject.counter, 1, before.claimed_at - timedelta(hours=1), 100)
+    guard = world.guard(old)
+    await billed.redis.set(billed.key(subject), 40)
+
+    assert "counter went back" in str(await world.guarded(guard, subject))
+    world.clock.move(seconds=LAG_S + 1)
+    assert await billed.causes() == {"acme": {Cause.COUNTER_LOST: -60}}
+    assert await world.repair(lower=True) == []
+
+    claim = await world.guarded(guard, subject)
+    assert isinstance(claim, Claim)
+    assert claim.units == -60
+    world.clock.move(seconds=LAG_S + 1)
+    assert await billed.causes() == {}
+
+
+async def test_an_event_that_could_not_be_checked_is_checked_before_it_is_sent(
+    world: World,
+) -> None:
+    """It waited unsent, and is no fresh claim any more; nor is it one to trust."""
+    billed = world.billed
+    subject = await billed.subject("acme")
+    before = await billed.bill(subject, 100)
+    old = CounterMemory()
+    old.note(subject.counter, 1, before.claimed_at - timedelta(hours=1), 100)
+    await billed.redis.set(billed.key(subject), 40)
+    unchecked = await billed.claim(subject)
+    later = Settlement(unchecked, Verdict.LATER, attempts=0)
+    assert await billed.records.settle([later]) == [True]
+
+    reason = await world.guarded(world.guard(old), subject)
+
+    assert "counter went back" in str(reason)
+    assert (await world.record("acme")).claim is None
+
+
+async def test_what_was_taken_back_is_billed_back_unheld(world: World) -> None:
+    """By an operator with the bill, or by a release of what was just billed."""
+    billed, guard = world.billed, world.guard()
+    subject = await billed.subject("acme")
+    await billed.bill(subject, 100)
+    await guard.learn()
+    await billed.use(subject, -30)  # released
+    assert isinstance(await world.guarded(guard, subject), Claim)
+    forgetful = CounterMemory()
+    forgetful.note(subject.counter, 2, await server_time(billed.redis), -30)
+    wish = Adjustment(
+        subject.tenant.id,
+        MONTHLY.name,
+        AdjustKind.SUBTRACT,
+        50,
+        None,
+        Bill.QUOTA_AND_BILL,
+        "wrong",
+    )
+    await billed.all.changes.adjust(wish, actor=ACTOR, operation_id="take-50")
+
+    claim = await world.guarded(world.guard(forgetful), subject)
+
+    assert isinstance(claim, Claim)
+    assert claim.units == -50
+
+
+def test_memory_forgets_who_was_not_seen_for_longest() -> None:
+    """It is bounded: the third counter takes the place of the first."""
+    memory = CounterMemory(2)
+    a, b, c = (CounterId(TenantId(x), MONTHLY.name, "2026-11") for x in "abc")
+    for counter in (a, b, c):
+        memory.note(counter, 5, datetime(2026, 11, 20, tzinfo=UTC), 1)
+
+    assert memory.seen(a) is None
+    assert memory.seen(c) is not None
