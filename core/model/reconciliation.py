@@ -118,8 +118,8 @@ class Facts:
         after: The same of the period after.
         minutes: The minute of an ambiguous event → what Stripe has in it, less all that
             the log knows of it; only where every other event of it is surely shown.
-        given_back: Units that operators took off counter and bill since the last
-            claim.
+        given_back: By how many units operators lowered what is to be billed since
+            the last claim.
         negative: Whether negative events are sent.
         slow: Whether Stripe shows nothing of this meter that was accepted later than
             the newest event of this counter.

@@ -1,11 +1,13 @@
 """What is held before it is sent: a claim of a counter or a record that went back."""
 
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from tests.support.billed import MONTHLY, wanted
 from tests.support.late_stripe import ACTOR, LAG_S, World
 
+from meterdeck.core.adapters.letter_fields import letter_of
 from meterdeck.core.adapters.redis_client import server_time
 from meterdeck.core.model.changes import AdjustKind, Adjustment, Bill
 from meterdeck.core.model.delivery import (
@@ -15,9 +17,16 @@ from meterdeck.core.model.delivery import (
     Settlement,
     Verdict,
 )
+from meterdeck.core.model.event_life import EventState
+from meterdeck.core.model.event_lines import line_of
+from meterdeck.core.model.events import MeterEvent
 from meterdeck.core.model.reconciliation import Cause
 from meterdeck.core.model.usage import CounterId, TenantId
+from meterdeck.core.services.change_calls import Signature
 from meterdeck.core.services.claim_guard import CounterMemory
+from meterdeck.core.services.letters import Letters
+from meterdeck.core.services.reconcile.repair_plan import Choices, Foreign, plan_of
+from meterdeck.core.services.reconcile.subjects import Subject
 
 
 async def test_a_redis_that_went_back_bills_nothing_twice(world: World) -> None:
@@ -156,6 +165,111 @@ async def test_what_was_taken_back_is_billed_back_unheld(world: World) -> None:
 
     assert isinstance(claim, Claim)
     assert claim.units == -50
+
+
+async def compensate(world: World, subject: Subject) -> None:
+    """Take what was billed back, long after."""
+    letters = Letters(world.billed.redis, world.billed.context)
+    await letters.compensate(subject.counter, 60, Signature(ACTOR, "wrong", "x-1"))
+
+
+async def take_off_what_is_not_ours(world: World, subject: Subject) -> None:
+    """Repair what Stripe has more than was ever sent."""
+    billed = world.billed
+    now, customer = await server_time(billed.redis), subject.tenant.customer
+    await billed.send(MeterEvent(MONTHLY.meter, "somebody", customer, "60", now))
+    world.clock.move(seconds=LAG_S + 1)
+    found = await billed.found(everything=True)
+    plan = plan_of(found, Choices(Foreign.COMPENSATE))
+    done = await billed.all.repairs().apply(plan, ACTOR, "not ours")
+    assert [each.problem for each in done] == [""]
+
+
+async def replay(world: World, subject: Subject) -> None:
+    """Send a negative event once more that Stripe had refused."""
+    await world.billed.use(subject, -60)
+    claim = await world.billed.claim(subject)
+    await world.billed.settle(claim, Verdict.DEAD)
+    letters = Letters(world.billed.redis, world.billed.context)
+    (letter,) = await letters.of(subject.tenant.id)
+    await letters.replay(letter, Signature(ACTOR, "mended", "x-1"))
+
+
+async def resolve(world: World, subject: Subject) -> None:
+    """Say of a negative event that Stripe did not count it."""
+    await world.billed.use(subject, -60)
+    claim = await world.billed.claim(subject)
+    await world.billed.settle(claim, Verdict.AMBIGUOUS)
+    letters = Letters(world.billed.redis, world.billed.context)
+    (letter,) = await letters.of(subject.tenant.id)
+    signature = Signature(ACTOR, "not there", "x-1")
+    await letters.resolve(letter, counted=False, signature=signature)
+
+
+async def rebill(world: World, subject: Subject) -> None:
+    """Have Stripe not count a negative event, and send it anew."""
+    await world.billed.use(subject, -60)
+    claim = await world.billed.bill(subject)
+    letters = Letters(world.billed.redis, world.billed.context)
+    letter = letter_of(
+        line_of(Settlement(claim, Verdict.DELIVERED)), EventState.ACCEPTED
+    )
+    signature = Signature(ACTOR, "of a wrong minute", "x-1")
+    await letters.begin_cancel(letter, rebill=True, signature=signature)
+    await letters.end_cancel(letter, cancelled=True, signature=signature)
+
+
+@pytest.mark.parametrize(
+    "sign", [compensate, take_off_what_is_not_ours, replay, resolve, rebill]
+)
+async def test_what_an_operator_signed_is_taken_back_unheld(
+    world: World, sign: Callable[[World, Subject], Awaitable[None]]
+) -> None:
+    """However long ago it was billed, and whatever it is called in the trail."""
+    billed = world.billed
+    subject = await billed.subject("acme")
+    before = await billed.bill(subject, 100)
+    old = CounterMemory()
+    # Above all numbers of the log, where what was billed is not an hour old.
+    old.note(subject.counter, 9, before.claimed_at - timedelta(hours=1), 100)
+    await sign(world, subject)
+    await billed.redis.hset(billed.record_key(subject), "seq", 9)
+    (record,) = await billed.records.read([subject.counter])
+    assert record.waiting == -60
+    world.clock.move(seconds=LAG_S + 1)
+    assert (await billed.causes())["acme"][Cause.WAITING] == -60
+
+    claim = await world.guarded(world.guard(old), subject)
+
+    assert isinstance(claim, Claim)
+    assert claim.units == -60
+
+
+async def test_what_was_put_on_the_bill_meanwhile_is_no_reason_for_less(
+    world: World,
+) -> None:
+    """Taken off and added again comes to nothing: a lower counter is still found."""
+    billed = world.billed
+    subject = await billed.subject("acme")
+    before = await billed.bill(subject, 100)
+    old = CounterMemory()
+    old.note(subject.counter, 1, before.claimed_at - timedelta(hours=1), 100)
+    for kind in (AdjustKind.SUBTRACT, AdjustKind.ADD):
+        wish = Adjustment(
+            subject.tenant.id,
+            MONTHLY.name,
+            kind,
+            60,
+            None,
+            Bill.QUOTA_AND_BILL,
+            "wrong",
+        )
+        await billed.all.changes.adjust(wish, actor=ACTOR, operation_id=kind.value)
+    await billed.use(subject, -50)
+
+    reason = await world.guarded(world.guard(old), subject)
+
+    assert "of which nobody took back 50" in str(reason)
 
 
 def test_memory_forgets_who_was_not_seen_for_longest() -> None:

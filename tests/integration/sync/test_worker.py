@@ -4,19 +4,23 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from tests.support.contexts import CALLS
 from tests.support.delivering import Bench, at_work, delivering, until
 
 from meterdeck.core.adapters.billing_calls import BillingRecords
-from meterdeck.core.adapters.redis_client import Redis
+from meterdeck.core.adapters.redis_client import Redis, to_milliseconds
 from meterdeck.core.adapters.script_loading import missing_scripts
 from meterdeck.core.errors import ConfigError, ReadOnly, RedisUnreachable
+from meterdeck.core.model.changes import Actor
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.delivery import Claim, Wanted
+from meterdeck.core.model.event_changes import EventChange
 from meterdeck.core.model.usage import CounterId, TenantId
 from meterdeck.core.sandbox.valkey import Valkey
+from meterdeck.core.services.engine import Engine
 from meterdeck.core.services.sync.repeating import survived
 from meterdeck.core.services.sync.worker import Worker
 from meterdeck.core.services.usage import UsageService
@@ -178,6 +182,48 @@ async def test_units_that_were_taken_back_are_taken_back_at_stripe(
     async with Worker(bench.context, hasty=True) as worker:
         await worker.run_once(quiet)
     assert int(await bench.billed(customer)) == 6
+
+
+async def test_an_event_that_is_compensated_late_is_taken_back_and_billing_goes_on(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An operator's word is enough, when no call can be released any more."""
+    customer = bench.stripe.subscribed("acme")
+    await bench.use("acme", 100)
+    async with Worker(bench.context, hasty=True) as worker:
+        await worker.run_once(quiet)
+    (identifier,) = await sent_an_hour_ago(bench)
+    async with Engine(bench.context) as engine:
+        await engine.event_changes.perform(
+            EventChange.COMPENSATE,
+            identifier,
+            actor=Actor("ada", "local"),
+            reason="billed by mistake",
+            operation_id="take-it-back",
+        )
+
+    billed = []
+    for units in (0, 500):
+        await bench.use("acme", units)
+        async with Worker(bench.context, hasty=True) as worker:
+            await worker.run_once(quiet)
+        billed.append(int(await bench.billed(customer)))
+
+    assert billed == [0, 500]
+    assert "counter_held" not in [each.message for each in caplog.records]
+
+
+async def sent_an_hour_ago(bench: Bench) -> list[str]:
+    """Make all that was sent an hour older in the log; return its identifiers."""
+    key, identifiers = bench.context.redis.layout.events(), []
+    lines = await bench.redis.xrange(key) or []
+    await bench.redis.delete(key)
+    at = to_milliseconds(await bench.now()) - 3_600_000
+    for number, (_, fields) in enumerate(lines, 1):
+        line: dict[Any, Any] = {**(fields or {}), b"first_sent_at": at}
+        identifiers.append(line[b"identifier"].decode())
+        await bench.redis.xadd(key, line, id=f"{at}-{number}")
+    return identifiers
 
 
 async def test_what_cannot_be_billed_waits_and_is_named(bench: Bench) -> None:
