@@ -151,7 +151,7 @@ def _lost(facts: Facts) -> int:
     # Otherwise it is billed back within a flush interval: what is still to be can only
     # be what operators took off since the last claim, and calls that were just billed.
     # Of a counter that is held somebody has found that this is not so.
-    horizon = facts.now if facts.held else facts.now - GIVING_BACK
+    horizon = facts.now if facts.held else facts.now - facts.flush - GIVING_BACK
     young = sum(e.units for e in facts.sent if e.accepted_at >= horizon and e.units > 0)
     lost = below + facts.given_back + young
     return below + facts.given_back if lost < 0 else 0

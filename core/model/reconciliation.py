@@ -129,6 +129,7 @@ class Facts:
         lower: Whether an operator said that the counter is right, though it is lower
             than what was billed.
         held: Why the counter is not billed until it is reconciled; empty where it is.
+        flush: At least so long passes between two events of the counter.
     """
 
     record: BillingRecord
@@ -152,6 +153,7 @@ class Facts:
     covered: bool = True
     lower: bool = False
     held: str = ""
+    flush: timedelta = timedelta(0)
 
     @property
     def used(self) -> int:

@@ -8,8 +8,8 @@ take them off the bill. It is found before that event is sent.
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from meterdeck.core.adapters.billing_holds import BillingHolds
 from meterdeck.core.model.delivery import Claim
@@ -25,6 +25,7 @@ REMEMBERED = 100_000
 """Counters whose newest events are remembered."""
 
 _BATCH = 1000
+_WORKERS = (EventSource.WORKER, EventSource.QUEUE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +36,15 @@ class Seen:
         number: Of the newest one.
         at: When it was claimed.
         identifier: Its own.
-        recent: When events were claimed a moment ago, and what they billed.
+        settled_at: Until when it was on its way, as far as that is known.
+        recent: When events were claimed, at most a quarter of an hour before it, and
+            what they billed.
     """
 
     number: int
     at: datetime
     identifier: str = ""
+    settled_at: datetime | None = None
     recent: tuple[tuple[datetime, int], ...] = ()
 
     def after(self, number: int, at: datetime, units: int, identifier: str) -> Seen:
@@ -51,11 +55,15 @@ class Seen:
         young = tuple(each for each in self.recent if each[0] >= horizon)
         if units > 0:
             young = (*young, (at, units))
-        return Seen(number, max(at, self.at), identifier, young)
+        return Seen(number, max(at, self.at), identifier, recent=young)
 
-    def given_back(self, now: datetime) -> int:
-        """Return the most units that released calls may have taken back by now."""
-        return sum(units for at, units in self.recent if at >= now - GIVING_BACK)
+    def given_back(self, since: datetime) -> int:
+        """Return the most units that calls released since a moment can have taken."""
+        return sum(units for at, units in self.recent if at >= since - GIVING_BACK)
+
+    def closed_for(self, flush_s: int) -> timedelta:
+        """Return how long after it no claim was possible."""
+        return max(timedelta(seconds=flush_s), (self.settled_at or self.at) - self.at)
 
 
 class CounterMemory:
@@ -87,6 +95,12 @@ class CounterMemory:
         if len(self._seen) > self._most:
             self._seen.popitem(last=False)
 
+    def note_settled(self, counter: CounterId, identifier: str, at: datetime) -> None:
+        """Remember until when an event was on its way, if it is the newest one."""
+        seen = self._seen.get(counter)
+        if seen is not None and seen.identifier == identifier:
+            self._seen[counter] = replace(seen, settled_at=at)
+
 
 @dataclass(frozen=True, slots=True)
 class Held:
@@ -106,8 +120,9 @@ class ClaimGuard:
 
     What is in order costs nothing. A number that falls shows an older billing record;
     `learn` makes that so for a worker that has just begun, as far as the delivery log
-    goes. Negative units are in order where operators took them off, or where calls that
-    were billed a moment ago may have been released; else the counter is an older one.
+    goes. Negative units are in order where operators took them off, or where calls may
+    have been released that were billed a moment ago, or a moment before a time in which
+    nothing could be claimed; else the counter is an older one.
     """
 
     def __init__(
@@ -122,6 +137,20 @@ class ClaimGuard:
         self._holds = holds
         self._memory = memory or CounterMemory()
         self._last = ""
+        self._sent_at: datetime | None = None
+        # No worker may have been there before it began, since one last sent something.
+        self._away_since: datetime | None = None
+        self._began: datetime | None = None
+
+    async def begin(self, now: datetime) -> None:
+        """Learn what was sent before, by whoever was there until now.
+
+        Raises:
+            RedisUnreachable, RedisRefused: The next call goes on where this one ended.
+        """
+        await self.learn()
+        if self._began is None:
+            self._began, self._away_since = now, self._sent_at
 
     async def learn(self) -> None:
         """Read what was added to the delivery log, also by other workers.
@@ -136,17 +165,22 @@ class ClaimGuard:
             if len(lines) < _BATCH:
                 return
 
-    async def check(self, claim: Claim, period: Period) -> Held | None:
+    async def check(
+        self, claim: Claim, period: Period, flush_s: int = 0
+    ) -> Held | None:
         """Return None where a claim may be sent; else hold its counter.
 
         To be called with every claim, before it is sent.
+
+        Args:
+            flush_s: At least so long workers wait between two claims of the counter.
 
         Raises:
             Unreachable: Do not send it; the same event is claimed again.
         """
         reason = ""
         if claim.fresh or await self._is_unchecked(claim):
-            reason = await self._suspicion(claim)
+            reason = await self._suspicion(claim, flush_s)
         if not reason:
             self._memory.note(
                 claim.counter,
@@ -182,7 +216,7 @@ class ClaimGuard:
         seen = self._memory.seen(claim.counter)
         return seen is not None and claim.event.identifier == seen.identifier
 
-    async def _suspicion(self, claim: Claim) -> str:
+    async def _suspicion(self, claim: Claim, flush_s: int) -> str:
         seen = self._memory.seen(claim.counter)
         if seen is not None and claim.sequence <= seen.number:
             return (
@@ -196,7 +230,8 @@ class ClaimGuard:
         if seen is None:
             return ""
         corrected = await self._corrections.given_back(claim.counter, seen.at)
-        unexplained = -claim.units - corrected - seen.given_back(claim.claimed_at)
+        released = seen.given_back(self._unclaimed_since(claim, seen, flush_s))
+        unexplained = -claim.units - corrected - released
         hold = await self._holds.read(claim.counter)
         if unexplained <= 0 or hold.allows_lower(claim.claimed_at):
             return ""
@@ -205,7 +240,19 @@ class ClaimGuard:
             f" which nobody took back {unexplained}"
         )
 
+    def _unclaimed_since(self, claim: Claim, seen: Seen, flush_s: int) -> datetime:
+        """Return since when calls may have been released that this claim takes back.
+
+        Others would have been taken back by a claim before it: one was possible.
+        """
+        since = claim.claimed_at
+        if self._began and self._away_since and since < self._began + GIVING_BACK:
+            since = min(since, self._away_since)
+        return since - seen.closed_for(flush_s)
+
     def _learn(self, line: LoggedEvent) -> None:
+        if line.source in _WORKERS and line.attempts:
+            self._sent_at = line.at
         if line.source is not EventSource.WORKER or not line.period:
             return
         counter = CounterId(line.tenant, line.resource, line.period)
@@ -214,3 +261,5 @@ class ClaimGuard:
         if known is None or line.sequence > known.number:
             units, identifier = line.units or 0, line.event.identifier
             self._memory.note(counter, line.sequence, at, units, identifier)
+        if line.attempts:  # else it says what an operator did
+            self._memory.note_settled(counter, line.event.identifier, line.at)

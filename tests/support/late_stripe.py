@@ -45,10 +45,12 @@ class World:
         corrections = Corrections(AuditView(redis, context))
         return ClaimGuard(log, corrections, self.billed.all.holds, memory)
 
-    async def guarded(self, guard: ClaimGuard, subject: Subject) -> Claim | str:
+    async def guarded(
+        self, guard: ClaimGuard, subject: Subject, flush_s: int = 0
+    ) -> Claim | str:
         """Claim, and bill it if the guard allows; else return why not."""
         claim = await self.billed.claim(subject)
-        if held := await guard.check(claim, subject.period):
+        if held := await guard.check(claim, subject.period, flush_s):
             assert held.withdrawn
             return held.reason
         await self.billed.send(claim.event)

@@ -300,6 +300,15 @@ def test_a_release_of_what_was_just_billed_is_no_lost_counter() -> None:
     }
 
 
+def test_a_release_waits_until_the_next_event_may_go_out() -> None:
+    """It was in time; only then it can be billed back."""
+    facts = replace(with_record(used=80), sent=YOUNG, flush=timedelta(hours=2))
+
+    for hours, cause in ((2, Cause.WAITING), (3, Cause.COUNTER_LOST)):
+        later = replace(facts, now=NOW + timedelta(hours=hours))
+        assert causes(explain(later)) == {cause: -20}
+
+
 def test_of_a_held_counter_nothing_is_taken_for_released() -> None:
     """A repair that was cut short leaves it lower: it is lost, however young."""
     facts = replace(with_record(used=80), sent=YOUNG, held="it is being repaired")

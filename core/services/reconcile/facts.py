@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from meterdeck.core.adapters.billing_calls import BillingRecords
@@ -166,6 +166,7 @@ class FactFinder:
             negative=subject.resource.negative_events,
             lower=hold.allows_lower(now),
             held=hold.reason,
+            flush=timedelta(seconds=subject.resource.flush_s),
         )
 
     async def _more(

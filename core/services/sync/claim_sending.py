@@ -22,7 +22,8 @@ class ClaimSending:
     async def sent(self, claim: Claim, period: Period) -> Settlement | None:
         """Send an event and return how it is to be settled; None: it is held back."""
         try:
-            held = await self._own.guard.check(claim, period)
+            flush_s = self._own.context.resource(claim.counter.resource).flush_s
+            held = await self._own.guard.check(claim, period, flush_s)
             if not claim.fresh:
                 await self._own.witness.look_for([claim.event.timestamp])
         except MeterdeckError as error:

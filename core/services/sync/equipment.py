@@ -129,7 +129,7 @@ class Equipment:
             RedisUnreachable, RedisRefused: The next call goes on where this one ended.
         """
         await self.witness.look()
-        await self.guard.learn()
+        await self.guard.begin(self.now())
 
     async def _now(self) -> datetime:
         return self.now()

@@ -167,6 +167,41 @@ async def test_what_was_taken_back_is_billed_back_unheld(world: World) -> None:
     assert claim.units == -50
 
 
+@pytest.mark.parametrize(("flush_s", "unheld"), [(2_000, False), (3_000, True)])
+async def test_a_release_is_billed_back_when_the_next_event_may_go_out(
+    world: World, flush_s: int, unheld: bool
+) -> None:
+    """It was in time, a moment after an event of an hour ago: none could go since."""
+    billed = world.billed
+    subject = await billed.subject("acme")
+    before = await billed.bill(subject, 100)
+    old = CounterMemory()
+    old.note(subject.counter, 1, before.claimed_at - timedelta(hours=1), 100)
+    await billed.use(subject, -100)
+
+    done = await world.guarded(world.guard(old), subject, flush_s)
+
+    assert isinstance(done, Claim) is unheld
+
+
+async def test_a_release_is_billed_back_when_the_event_before_has_arrived(
+    world: World,
+) -> None:
+    """Stripe was away for an hour, and took it a moment ago, as the log says."""
+    billed = world.billed
+    subject = await billed.subject("acme")
+    before = await billed.bill(subject, 100)
+    old = CounterMemory()
+    an_hour_ago = before.claimed_at - timedelta(hours=1)
+    old.note(subject.counter, 1, an_hour_ago, 100, before.event.identifier)
+    await billed.use(subject, -100)
+
+    claim = await world.guarded(world.guard(old), subject)
+
+    assert isinstance(claim, Claim)
+    assert claim.units == -100
+
+
 async def compensate(world: World, subject: Subject) -> None:
     """Take what was billed back, long after."""
     letters = Letters(world.billed.redis, world.billed.context)

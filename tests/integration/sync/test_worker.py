@@ -21,6 +21,7 @@ from meterdeck.core.model.event_changes import EventChange
 from meterdeck.core.model.usage import CounterId, TenantId
 from meterdeck.core.sandbox.valkey import Valkey
 from meterdeck.core.services.engine import Engine
+from meterdeck.core.services.reconcile.lives import Lives
 from meterdeck.core.services.sync.repeating import survived
 from meterdeck.core.services.sync.worker import Worker
 from meterdeck.core.services.usage import UsageService
@@ -28,6 +29,22 @@ from meterdeck.core.services.usage import UsageService
 
 def quiet(text: str) -> None:
     """Take progress and do nothing with it."""
+
+
+async def sent_an_hour_ago(bench: Bench) -> list[str]:
+    """Make all that was sent an hour older in the log; return its identifiers."""
+    key, identifiers = bench.context.redis.layout.events(), []
+    lines = await bench.redis.xrange(key) or []
+    await bench.redis.delete(key)
+    at = to_milliseconds(await bench.now()) - 3_600_000
+    for number, (_, fields) in enumerate(lines, 1):
+        line: dict[Any, Any] = {**(fields or {}), b"first_sent_at": at}
+        identifiers.append(line[b"identifier"].decode())
+        await bench.redis.xadd(key, line, id=f"{at}-{number}")
+    # Else it would look like an older copy that was put back.
+    lives = Lives(bench.redis, bench.context)
+    await lives.compared(await lives.look())
+    return identifiers
 
 
 async def test_once_delivers_what_plain_incr_counted_and_then_nothing_more(
@@ -184,6 +201,35 @@ async def test_units_that_were_taken_back_are_taken_back_at_stripe(
     assert int(await bench.billed(customer)) == 6
 
 
+@pytest.mark.parametrize("others", [False, True])
+async def test_what_was_released_while_no_worker_was_there_is_billed_back(
+    bench: Bench, others: bool
+) -> None:
+    """An hour after it was billed, by the next run of `--once`.
+
+    Where another worker sent something meanwhile, it would have billed it back: the
+    counter is held.
+    """
+    customer = bench.stripe.subscribed("acme")
+    usage = UsageService(bench.redis, bench.context)
+    await usage.consume("acme", {CALLS: 100}, call_id="job-1")
+    async with Worker(bench.context, hasty=True) as worker:
+        await worker.run_once(quiet)
+    await sent_an_hour_ago(bench)
+    if others:
+        bench.stripe.subscribed("beta")
+        await bench.use("beta", 1)
+        async with Worker(bench.context, hasty=True) as worker:
+            await worker.run_once(quiet)
+    await usage.release("acme", "job-1")
+
+    async with Worker(bench.context, hasty=True) as worker:
+        await worker.run_once(quiet)
+
+    assert int(await bench.billed(customer)) == (100 if others else 0)
+    assert worker.counters.tally.left == ({"held": 1} if others else {})
+
+
 async def test_an_event_that_is_compensated_late_is_taken_back_and_billing_goes_on(
     bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -211,19 +257,6 @@ async def test_an_event_that_is_compensated_late_is_taken_back_and_billing_goes_
 
     assert billed == [0, 500]
     assert "counter_held" not in [each.message for each in caplog.records]
-
-
-async def sent_an_hour_ago(bench: Bench) -> list[str]:
-    """Make all that was sent an hour older in the log; return its identifiers."""
-    key, identifiers = bench.context.redis.layout.events(), []
-    lines = await bench.redis.xrange(key) or []
-    await bench.redis.delete(key)
-    at = to_milliseconds(await bench.now()) - 3_600_000
-    for number, (_, fields) in enumerate(lines, 1):
-        line: dict[Any, Any] = {**(fields or {}), b"first_sent_at": at}
-        identifiers.append(line[b"identifier"].decode())
-        await bench.redis.xadd(key, line, id=f"{at}-{number}")
-    return identifiers
 
 
 async def test_what_cannot_be_billed_waits_and_is_named(bench: Bench) -> None:
