@@ -105,16 +105,18 @@ def _use_not_taken_back(
             " cancel it in Stripe's dashboard"
         )
     if change is EventChange.COMPENSATE:
-        return _not_compensated(event)
+        return _not_compensated(event, windows, now)
     if change is EventChange.REBILL and event.line.source is EventSource.QUEUE:
         return "came from track(); cancel it, and track its amount again"
-    return _not_cancelled(windows, now)
+    return _not_cancelled(event, windows, now)
 
 
 def _not_replayed(event: LedgerEvent, windows: Sequence[Window], now: datetime) -> str:
     if event.state in _COUNTED:
         return "was accepted by Stripe; sent again it would count twice"
     if event.state is EventState.CANCELLED:
+        if event.line.source is EventSource.QUEUE:
+            return "was cancelled; to bill its units track its amount again"
         return "was cancelled; to bill its units adjust the counter with the bill"
     letter = event.letter
     if letter is None:
@@ -175,15 +177,27 @@ def _while_cancelling(change: EventChange, event: LedgerEvent) -> str:
     return f"is {doing_words(event)}; end that first: meterdeck cancel …{how}"
 
 
-def _not_compensated(event: LedgerEvent) -> str:
-    if event.line.source is EventSource.QUEUE:
-        return "came from track(); track the same amount with a minus instead"
-    return ""
+def _not_compensated(
+    event: LedgerEvent, windows: Sequence[Window], now: datetime
+) -> str:
+    if event.line.source is not EventSource.QUEUE:
+        return ""
+    way = instead(LetterSource.QUEUE) if _closed_cancel(windows, now) else "cancel it"
+    return f"came from track(), and no counter can be billed less for it; {way}"
 
 
-def _not_cancelled(windows: Sequence[Window], now: datetime) -> str:
+def _not_cancelled(event: LedgerEvent, windows: Sequence[Window], now: datetime) -> str:
+    queued = event.line.source is EventSource.QUEUE
+    way = instead(LetterSource.QUEUE if queued else LetterSource.COUNTER)
     closed = _closed_cancel(windows, now)
-    return f"cannot be cancelled: {closed}; compensate it instead" if closed else ""
+    return f"cannot be cancelled: {closed}; {way}" if closed else ""
+
+
+def instead(source: LetterSource) -> str:
+    """Say what takes an event off the bill that Stripe does not cancel."""
+    if source is LetterSource.QUEUE:  # track() takes no negative amount
+        return "give its customer a credit in Stripe instead"
+    return "compensate it instead"
 
 
 def _closed_cancel(windows: Sequence[Window], now: datetime) -> str:

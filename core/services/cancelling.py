@@ -11,7 +11,7 @@ from meterdeck.core.model.cancelling import Cancellation, CancelOutcome
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.corrections import Corrected
 from meterdeck.core.model.delivery import CANCEL_WINDOW, EventState, Letter
-from meterdeck.core.model.event_changes import EventPlan
+from meterdeck.core.model.event_changes import EventPlan, instead
 from meterdeck.core.model.events import LoggedEvent
 from meterdeck.core.model.quantity import parse_quantity
 from meterdeck.core.model.windows import WindowKind
@@ -63,7 +63,7 @@ class Cancelling:
         )
         if not cancelled:
             raise StripeRefused(
-                _not_cancelled(asked, asked_before=asked_before),
+                _not_cancelled(letter, asked, asked_before=asked_before),
                 request_id=asked.request_id,
             )
         return done
@@ -79,7 +79,7 @@ class Cancelling:
         except NotFound as gone:
             raise Refused(
                 "Stripe refused this cancellation before, and the event stays billed;"
-                " compensate it instead"
+                f" {instead(letter.source)}"
             ) from gone
         return now.is_cancelling
 
@@ -95,15 +95,16 @@ def _letter(line: LoggedEvent) -> Letter:
     return replace(letter, units=units, scale=scale)
 
 
-def _not_cancelled(asked: Cancellation, *, asked_before: bool) -> str:
+def _not_cancelled(letter: Letter, asked: Cancellation, *, asked_before: bool) -> str:
     """Say what stays billed. After a day Stripe forgets what it has cancelled."""
     said = f"Stripe did not cancel it, and it stays billed: {asked.message}"
+    way = instead(letter.source)
     if asked_before:
         return (
             f"{said}; when Stripe was asked before, it may have cancelled it: see by"
-            " meterdeck reconcile whether it counts it, and compensate it if it does"
+            f" meterdeck reconcile whether it counts it; if so, {way}"
         )
-    return f"{said}; compensate it instead"
+    return f"{said}; {way}"
 
 
 def cancel_letter(plan: EventPlan) -> Letter:

@@ -19,6 +19,7 @@ from meterdeck.core.errors import (
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.corrections import Corrected
 from meterdeck.core.model.delivery import EventState, Letter, LetterSource
+from meterdeck.core.model.event_changes import instead
 from meterdeck.core.model.names import check_id, name_bytes
 from meterdeck.core.model.periods import ENDLESS, Period
 from meterdeck.core.model.text import visible
@@ -251,7 +252,7 @@ def _check(reply: Reply, letter: Letter) -> None:
         case b"late":
             raise Refused(
                 f"event {identifier} was sent more than 24 hours ago, and Stripe"
-                " cancels it no more; compensate it instead"
+                f" cancels it no more; {instead(letter.source)}"
             )
 
 
