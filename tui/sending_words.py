@@ -29,12 +29,12 @@ def unsent(sending: Sending | None, flush_s: int, *, wide: bool) -> tuple[str, R
     if not sending.workers:
         return _nobody(sending, wide=wide), Role.HIGH
     late_s = sending.oldest_s - flush_s
-    if not sending.unsent or late_s < _PATIENCE_S:
+    if late_s < _PATIENCE_S:
         return "", Role.MUTED
     role = Role.HIGH if late_s > _BAD_S else Role.NEAR
     minutes = timedelta(seconds=sending.oldest_s) // timedelta(minutes=1)
     oldest = age_words(minutes * 60)
-    if not wide:
+    if not wide or not sending.unsent:  # events of track() alone
         return f"unsent for {oldest}", role
     return f"{counted(sending.unsent, 'counter')} unsent for up to {oldest}", role
 

@@ -136,10 +136,13 @@ def unsent(sending: Sending, expected: Expected) -> Verdict:
     """Judge for how long usage waits."""
     if not sending.workers:
         return unknown("no worker tells", _START)
-    if not sending.unsent:
+    if not sending.unsent and not sending.oldest_s:
         return ok("nothing")
     oldest = age_words(sending.oldest_s)
-    found = f"{counted(sending.unsent, 'counter')}, the oldest {oldest}"
+    counters = counted(sending.unsent, "counter")
+    found = (
+        f"{counters if sending.unsent else 'events of track()'}, the oldest {oldest}"
+    )
     late_s = sending.oldest_s - expected.flush_s
     mend = "look at Stripe's rate limit and last error above; more workers share it"
     if late_s > _BAD_S:

@@ -191,7 +191,7 @@ class WorkerHealth:
         since: When it began; None where it does not say.
         tenants: Whose usage it brings to Stripe.
         unsent: Counters of theirs that changed and are not at Stripe.
-        oldest_s: Seconds for which the oldest of them waits.
+        oldest_s: Seconds for which the oldest of them waits, or of `track()`'s events.
         per_minute: Events delivered in the last minute.
         lag_s: From use to Stripe, the longest of the last minute.
         latency_ms: Stripe's, smoothed; None before the first answer.
@@ -244,7 +244,7 @@ class Sending:
 
     @property
     def oldest_s(self) -> float:
-        """Seconds for which the oldest of them waits."""
+        """Seconds for which the oldest of them waits, or of `track()`'s events."""
         return max((each.oldest_s for each in self.workers), default=0.0)
 
     @property

@@ -20,6 +20,7 @@ from meterdeck.core.services.queue_settling import QueueSettling
 from meterdeck.core.services.tenant_fields import decode
 
 _AT_ONCE = 64  # queues that are looked at in one round trip
+_LOOKED_AT = 500  # entries, for the oldest one whose tenant has a customer
 _TIDIED_S = 600.0
 _LIST_KEPT_S = 1.0
 
@@ -126,16 +127,24 @@ class EventQueue:
         return sum(await self._calls.lengths([each.key for each in queues]))
 
     async def oldest(self) -> datetime | None:
-        """Return when the oldest event that is not settled was queued."""
-        queues = await self._queues()
-        first = await self._calls.first([each.key for each in queues], 1)
-        return min((raw.queued_at for each in first for raw in each), default=None)
+        """Return when the oldest event was queued that is not settled and can be sent.
+
+        One whose tenant has no customer cannot. Of a queue that is everybody's only so
+        many are looked at.
+        """
+        count = 1 if self._layout.tagged else _LOOKED_AT
+        events = await self._events(await self._first(count), note=False)
+        return next((each.queued_at for each in events if each.event.customer), None)
 
     async def waiting(self, count: int) -> list[QueuedEvent]:
         """Return the oldest `count` events that are not settled, and give none.
 
         QUEUED are those that no worker has taken, IN_FLIGHT the others.
         """
+        return await self._events((await self._first(count))[:count], note=False)
+
+    async def _first(self, count: int) -> list[_Found]:
+        """Return the oldest `count` entries of each queue, the oldest of all first."""
         queues = await self._queues()
         found: list[_Found] = []
         for start in range(0, len(queues), _AT_ONCE):
@@ -145,7 +154,7 @@ class EventQueue:
                 (q, raw) for q, raws in zip(batch, first, strict=True) for raw in raws
             ]
         found.sort(key=lambda each: each[1].queued_at)
-        return await self._events(found[:count], note=False)
+        return found
 
     async def _queues(self) -> list[_Queue]:
         if not self._layout.tagged:

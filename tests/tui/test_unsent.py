@@ -22,6 +22,10 @@ async def test_late_usage_and_a_missing_worker_stand_in_the_header() -> None:
         await operator.push(update(sending=LATE))
         assert "1,204 counters unsent for up to 6 min" in operator.lines()[1]
 
+        queued = Sending((replace(WORKER, oldest_s=400.0),))
+        await operator.push(update(sending=queued))
+        assert "unsent for 6 min" in operator.lines()[1]
+
         await operator.push(update(sending=GONE))
         assert "no worker since 12:04: 40 tenants unsent" in operator.lines()[1]
 

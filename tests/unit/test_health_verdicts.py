@@ -101,6 +101,7 @@ CASES = [
     (of_worker(unsent=9, oldest_s=70.0), "unsent", Severity.OK, "9 counters"),
     (of_worker(unsent=9, oldest_s=400.0), "unsent", WARNING, "the oldest 6 min"),
     (of_worker(unsent=1, oldest_s=9000.0), "unsent", FAULT, "the oldest 2 h"),
+    (of_worker(oldest_s=400.0), "unsent", WARNING, "events of track(), the oldest"),
     (of_worker(refused_late=2), "reports", WARNING, "2 events accepted and not"),
     (of_worker(closing=3), "closing", WARNING, "3 counters"),
     (replace(WELL, sending=Sending((), SILENT, 40)), "workers",

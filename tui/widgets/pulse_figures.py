@@ -119,7 +119,7 @@ def _sending(picture: Picture) -> _Figure | None:
     if not sending.workers:
         return _Figure(label, "?", Role.HIGH, "no worker")
     role = Role.TEXT if sending.unsent else Role.FAINT
-    oldest = f"oldest {age_words(sending.oldest_s)}" if sending.unsent else ""
+    oldest = f"oldest {age_words(sending.oldest_s)}" if sending.oldest_s else ""
     return _Figure(label, short_quantity(sending.unsent), role, oldest)
 
 

@@ -27,6 +27,7 @@ from meterdeck.core.services.sync.claim_sending import ClaimSending
 from meterdeck.core.services.sync.due import DueCounters
 from meterdeck.core.services.sync.equipment import Equipment
 from meterdeck.core.services.sync.flow import Places, Settling
+from meterdeck.core.services.sync.flying import FlyingCounters
 from meterdeck.core.services.sync.repeating import Complaints
 from meterdeck.core.services.sync.unbilled import Unbilled
 
@@ -81,11 +82,10 @@ class CounterFlow:
         self._claiming = 0
         self._took = asyncio.Event()
         self.due = DueCounters()
+        self.flying = FlyingCounters()
         self.tally = Tally()
         self._complaints = Complaints()
         self._unbilled = Unbilled(self.tally.left)
-        # Counters with an event on its way, and whether they were noticed meanwhile.
-        self._flying: dict[CounterId, bool] = {}
 
     # -- what is due ---------------------------------------------------------------
 
@@ -97,8 +97,8 @@ class CounterFlow:
         """
         now = self._clock().timestamp()
         for counter in counters:
-            if counter in self._flying:
-                self._flying[counter] = True
+            if counter in self.flying:
+                self.flying.notice(counter)
             elif counter not in self.due:
                 self._put(counter, now + later_s, since=now)
 
@@ -147,14 +147,14 @@ class CounterFlow:
             return False
         # From here on: a claim that is repeated while the first one is on its way
         # would be answered with the same event, and sent twice.
-        self._flying.update(dict.fromkeys(taken, False))
+        self.flying.begin(taken)
         self._claiming = len(taken)
         try:
             wanted = await self._without_doubt(self._wanted(taken, now), taken)
             answers = await self._own.records.claim(wanted) if wanted else []
         except BaseException:
             for counter, since in taken.items():
-                self._landed(counter)
+                self.flying.landed(counter)
                 self._put_back(counter, since, _TRY_AGAIN_S)
             raise
         finally:
@@ -169,15 +169,8 @@ class CounterFlow:
             else:
                 self._not_claimed(answer, since)
         for counter in taken:  # those that were not wanted
-            self._landed(counter)
+            self.flying.landed(counter)
         return True
-
-    def _landed(self, counter: CounterId) -> bool:
-        """Take a counter for one without an event on its way.
-
-        Returns whether it was noticed meanwhile.
-        """
-        return self._flying.pop(counter, False)
 
     def _wanted(self, taken: dict[CounterId, float], now: datetime) -> list[Wanted]:
         wanted = []
@@ -223,12 +216,12 @@ class CounterFlow:
             clear = await witness.clear(counter, period)
         except MeterdeckError as error:
             self._complaints.complain("comparing_before_billing", error)
-            self._landed(counter)
+            self.flying.landed(counter)
             wait_s = witness.blind_s(self._clock()) or self._own.lease_s
             self._put_back(counter, since, wait_s)
             return
         self._complaints.fine("comparing_before_billing")
-        self._landed(counter)
+        self.flying.landed(counter)
         if clear:
             # Before those that were not compared yet, which may be thousands.
             self._put(counter, 0.0, since=since)
@@ -243,11 +236,11 @@ class CounterFlow:
     def _not_claimed(self, answer: NoClaim, since: float) -> None:
         self._observer.not_claimed(answer.why)
         if answer.claim is not None:  # EXPIRED
-            self._flying[answer.counter] = True
+            self.flying.notice(answer.counter)
             given_up = Settlement(answer.claim, Verdict.AMBIGUOUS, attempts=0)
             self._settling.add(_Done(given_up, since))
             return
-        if self._landed(answer.counter) and answer.again_at is None:
+        if self.flying.landed(answer.counter) and answer.again_at is None:
             self._put_back(answer.counter, since, 0.0)
         match answer.why:
             case (
@@ -275,11 +268,11 @@ class CounterFlow:
         try:
             settlement = await self._sending.sent(claim, period)
         except BaseException:
-            self._landed(claim.counter)
+            self.flying.landed(claim.counter)
             self._put_back(claim.counter, since, self._own.lease_s)
             raise
         if settlement is None:
-            self._landed(claim.counter)
+            self.flying.landed(claim.counter)
             self.tally.left["held"] += 1
         else:
             self._settling.add(_Done(settlement, since))
@@ -304,7 +297,7 @@ class CounterFlow:
                 # Somebody's key in the way of one of them: the others go on.
                 if len(batch) == 1:
                     journal.error("not_settled", reason=error)
-                    self._landed(batch[0].settlement.claim.counter)
+                    self.flying.landed(batch[0].settlement.claim.counter)
                     return
                 for each in batch:
                     await self._settle([each])
@@ -318,7 +311,7 @@ class CounterFlow:
     def _settled(self, done: _Done, *, ours: bool) -> None:
         settlement, tally = done.settlement, self.tally
         claim, now = settlement.claim, self._clock().timestamp()
-        if self._landed(claim.counter):
+        if self.flying.landed(claim.counter):
             self._put(claim.counter, self._next_at(claim), since=now)
         if not ours:
             tally.stale += 1

@@ -40,6 +40,7 @@ class Found:
         closing: Counters with unsent units of periods that end soon, at the last look.
         drift: The last reconciliation; None before.
         queue_length: Events of `track()` that are not settled.
+        queue_oldest_s: Age of the oldest that could be sent, at the last look.
         letters: Events that need somebody.
     """
 
@@ -48,6 +49,7 @@ class Found:
     closing: int = 0
     drift: Pass | None = None
     queue_length: int = 0
+    queue_oldest_s: float = 0.0
     letters: int = 0
 
 
@@ -219,6 +221,8 @@ class Duties:
             RedisUnreachable, RedisRefused: As in `redis_errors`.
         """
         self.found.queue_length = await self._queue.length()
+        oldest, now = await self._queue.oldest(), self._clock()
+        self.found.queue_oldest_s = (now - (oldest or now)).total_seconds()
         self.found.letters = await self._letters.count()
         if (last := await self._kept.read()) is not None:
             self._tell_drift(last)

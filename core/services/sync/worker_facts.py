@@ -57,12 +57,20 @@ class WorkerFacts:
         }
 
     def _unsent(self) -> tuple[int, float]:
-        """Return how many counters of this worker's wait, and the oldest's seconds."""
+        """Return how many counters of this worker's wait, and the oldest's seconds.
+
+        The oldest may be an event of the queue.
+        """
         now = self.own.now().timestamp()
-        unsent, oldest = self.counters.due.waiting(
-            lambda counter: self.own.share.is_mine(counter.tenant), now - _NOTICED_S
+        before, mine = now - _NOTICED_S, self.own.share.is_mine
+        waiting = (
+            self.counters.due.waiting(lambda counter: mine(counter.tenant), before),
+            self.counters.flying.waiting(before),
         )
-        return unsent, round(0.0 if oldest is None else max(0.0, now - oldest), 1)
+        queued_s = self.duties.found.queue_oldest_s
+        ages = [now - since for _, since in waiting if since is not None]
+        ages += [queued_s] if queued_s > _NOTICED_S else []
+        return sum(count for count, _ in waiting), round(max(ages, default=0.0), 1)
 
     def _pulse(self) -> dict[str, object]:
         own = self.own

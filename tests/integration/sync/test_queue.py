@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from tests.support.contexts import CALLS
@@ -9,6 +10,8 @@ from tests.support.delivering import Bench, at_work, until
 
 from meterdeck.core.adapters.redis_client import Redis
 from meterdeck.core.model.context import Context
+from meterdeck.core.model.fault_presets import preset
+from meterdeck.core.model.faults import OFF
 from meterdeck.core.model.usage import BilledBy
 from meterdeck.core.services.event_queue import EventQueue
 from meterdeck.core.services.sync import worker as worker_module
@@ -116,3 +119,33 @@ async def test_once_tells_how_many_events_of_the_queue_it_has_not_settled(
         await worker.run_once(quiet)
 
     assert (worker.unfinished, worker.queued.tally.delivered) == (1, 0)
+
+
+async def test_the_oldest_unsent_use_may_be_an_event_of_the_queue(
+    bench: Bench,
+) -> None:
+    """One that Stripe is away for, not one that waits for its tenant's customer."""
+    customer = bench.stripe.subscribed("acme")
+    await bench.redis.hset("meterdeck:tenant:acme", "customer", customer)
+    usage = UsageService(bench.redis, bench.context)
+    async with at_work(Worker(bench.context)) as worker:
+        bench.stripe.local.panel.set(preset("outage").faults)
+        await usage.track("nobody", CALLS, 7)
+        between = await bench.now()
+        await usage.track("acme", CALLS, 7)
+        late = between + timedelta(seconds=3)
+        await until(lambda: worker._own.now() > late, "both are late")
+        await worker.duties.measure()
+        facts = worker.facts()
+        age_s = (worker._own.now() - between).total_seconds()
+
+        bench.stripe.local.panel.set(OFF)
+        await until(lambda: worker.queued.tally.delivered == 1, "it is sent")
+        await worker.duties.measure()
+        after = worker.facts()
+
+    oldest_s = facts["oldest_unsent_s"]
+    assert isinstance(oldest_s, float)
+    assert 2 < oldest_s <= age_s
+    assert (facts["unsent"], facts["queue_length"]) == (0, 2)
+    assert (after["oldest_unsent_s"], after["queue_length"]) == (0, 1)

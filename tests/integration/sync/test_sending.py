@@ -2,12 +2,14 @@
 
 import json
 from decimal import Decimal
+from typing import Any
 
 from tests.support.contexts import CALLS
 from tests.support.delivering import Bench, at_work, until
 
 from meterdeck.core.adapters.redis_client import server_time, to_milliseconds
 from meterdeck.core.model.drift import Drifted, LastPass
+from meterdeck.core.model.fault_presets import preset
 from meterdeck.core.model.reconciliation import Cause, Share
 from meterdeck.core.model.usage import CounterId, TenantId
 from meterdeck.core.services.engine import Engine
@@ -41,6 +43,29 @@ async def test_a_worker_tells_its_pulse_and_what_it_left_when_it_is_gone(
     left = await read_sending(bench.redis, layout)
     assert (left.workers, left.changed) == ((), 1)
     assert left.silent_since is not None
+
+
+async def test_what_is_tried_again_in_an_outage_is_unsent_all_the_time(
+    bench: Bench,
+) -> None:
+    """Its event is on its way, waits and is claimed anew: at no look nothing waits."""
+    bench.stripe.subscribed("acme")
+    usage = UsageService(bench.redis, bench.context)
+    looks: list[dict[str, Any]] = []
+    async with at_work(Worker(bench.context)) as worker:
+        bench.stripe.local.panel.set(preset("outage").faults)
+        await usage.consume("acme", {CALLS: 5})
+        await until(lambda: worker.facts()["unsent"] == 1, "it is noticed as late")
+
+        def put_off_twice() -> bool:
+            looks.append(worker.facts())
+            return worker.counters.tally.later == 2
+
+        await until(put_off_twice, "it was put off twice")
+
+    assert {each["unsent"] for each in looks} == {1}
+    ages = [each["oldest_unsent_s"] for each in looks]
+    assert ages == sorted(ages)
 
 
 async def test_numbers_that_no_worker_writes_say_nothing(bench: Bench) -> None:
