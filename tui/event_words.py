@@ -62,7 +62,7 @@ def said(event: LedgerEvent) -> str:
 
     It is foreign text.
     """
-    return doing_words(event) or event.line.message
+    return doing_words(event) or event.reason
 
 
 def value_words(line: LoggedEvent) -> str:

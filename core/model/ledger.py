@@ -65,6 +65,15 @@ class LedgerEvent:
         return self.line.event.identifier
 
     @property
+    def reason(self) -> str:
+        """Why it needs somebody, else what was answered to it; foreign text.
+
+        The log's line of an event that was refused later is of when it was accepted.
+        """
+        why = self.letter.reason if self.letter is not None else ""
+        return why or self.line.message
+
+    @property
     def answered(self) -> bool:
         """Whether the log knows an answer to it."""
         return bool(self.line.id)

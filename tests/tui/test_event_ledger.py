@@ -85,6 +85,24 @@ async def test_events_are_chosen_by_their_state() -> None:
             assert gone not in text
 
 
+async def test_an_event_that_was_refused_later_says_why() -> None:
+    """In the list and opened; the log has of it that it was accepted."""
+    async with looking() as operator:
+        accepted = ledger.letter(ledger.ACCEPTED, EventState.REFUSED)
+        letter = replace(accepted, reason="Customer cus_acme not found.")
+        event = event_of_letter(letter, ledger.ACCEPTED)
+        story = replace(operator.engine.stories[ACCEPTED], event=event)
+        operator.engine.stories[ACCEPTED] = story
+        operator.engine.seen = LedgerSight(letters=[letter])
+
+        await operator.press("l")
+        await operator.sees("refused: Customer cus_acme not found.")
+        await operator.press("escape", "enter")
+
+        text = await operator.sees("Sent as")
+        assert "Customer cus_acme not found." in text
+
+
 async def test_an_event_is_opened_in_full() -> None:
     """Windows as countdowns, every answer with its ids, what was sent; at 80×24."""
     async with looking(size=(80, 24)) as operator:

@@ -55,7 +55,7 @@ def _head(call: Call, story: EventStory) -> None:
     if story.confirmed_at is not None:
         about.append(f"summary agreed {second(story.confirmed_at)}")
     call.out.line(Cell(" · ".join(about), Tone.FAINT))
-    if said := doing_words(event) or line.message:
+    if said := doing_words(event) or event.reason:
         call.out.line(Cell(said, STATE_TONES[event.state]))
 
 

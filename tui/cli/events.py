@@ -102,5 +102,5 @@ def _row(event: LedgerEvent) -> tuple[Cell | str, ...]:
         Cell(f"{logged.resource:<12}"),
         Cell(f"{logged.event.value:>8}", right=True),
         Cell(event.identifier, Tone.FAINT),
-        Cell(doing_words(event) or logged.message, Tone.FAINT),
+        Cell(doing_words(event) or event.reason, Tone.FAINT),
     )

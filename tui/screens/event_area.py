@@ -64,7 +64,7 @@ class EventArea(AreaScreen):
             ("customer id", line.event.customer),
             ("request id", line.request_id),
             ("idempotency key", line.idempotency_key),
-            ("message", line.message),
+            ("message", self.about.reason),
         ]
 
     def stripe_object(self) -> str:

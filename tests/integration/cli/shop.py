@@ -11,11 +11,21 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import redis
 from tests.support.billing import Till, settled
 
+from meterdeck.core.adapters.letter_fields import letter_of
 from meterdeck.core.adapters.redis_client import open_redis
 from meterdeck.core.adapters.stripe_sinks import open_sink
 from meterdeck.core.model.context import SinkKind
-from meterdeck.core.model.delivery import Answer, Attempt, Claim, NoClaim, Verdict
+from meterdeck.core.model.delivery import (
+    Answer,
+    Attempt,
+    Claim,
+    EventState,
+    NoClaim,
+    Verdict,
+)
 from meterdeck.core.model.event_lines import line_fields, line_of
+from meterdeck.core.services.delivery_log import DeliveryLog
+from meterdeck.core.services.letters import Letters
 from meterdeck.core.settings import load_context
 
 if TYPE_CHECKING:
@@ -61,6 +71,18 @@ class Shop:
             return claim
 
         return self._with_till(work).event.identifier
+
+    def refuse_late(self, units: int, reason: str) -> str:
+        """Count units whose event Stripe accepts, and reports later as not counted."""
+
+        async def work(till: Till) -> str:
+            claim = await till.deliver(units)
+            (line,) = await DeliveryLog(till.redis, till.context).latest(1)
+            letter = letter_of(line, EventState.REFUSED, reason=reason)
+            await Letters(till.redis, till.context).refuse_late(letter)
+            return claim.event.identifier
+
+        return self._with_till(work)
 
     def unsent(self) -> int:
         """Claim what would be sent now, and return its units; 0 for nothing."""

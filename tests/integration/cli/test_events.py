@@ -112,6 +112,17 @@ def test_a_cancellation_whose_end_was_lost_is_repeated_by_the_id_that_is_named(
     assert shop.unsent() == 0
 
 
+def test_an_event_that_was_refused_later_says_why(shop: Shop) -> None:
+    """Opened and in the list; the log has of it that it was accepted."""
+    late = shop.refuse_late(70, "Customer cus_x not found.")
+
+    opened, listed = shop.cli("event", late).out, shop.cli("events").out
+
+    assert opened.startswith("refused ")
+    assert "Customer cus_x not found." in opened.split("windows")[0]
+    assert listed.rstrip().endswith("Customer cus_x not found.")
+
+
 def test_an_ambiguous_event_is_resolved(shop: Shop) -> None:
     """Counted: nothing is sent. Not counted: it goes out again. Else it is refused."""
     seen = shop.fail(70, Verdict.AMBIGUOUS, "no answer")
