@@ -135,6 +135,7 @@ class Handoff:
     broken_overrides: int = 0
     letters: tuple[tuple[LedgerEvent, tuple[Window, ...]], ...] = ()
     closing: tuple[Unsent, ...] = ()
+    queued: int = 0
     closing_h: int = 0
     changes: tuple[AuditEntry, ...] = ()
     more_changes: bool = False

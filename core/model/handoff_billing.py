@@ -19,7 +19,7 @@ from meterdeck.core.model.markdown import code, escaped, table
 from meterdeck.core.model.override_ends import amount_words
 from meterdeck.core.model.quantity import group_quantity
 from meterdeck.core.model.windows import Window
-from meterdeck.core.model.wording import minute
+from meterdeck.core.model.wording import counted, minute
 
 
 def drift_part(handoff: Handoff) -> Lines:
@@ -115,12 +115,17 @@ def closing_part(handoff: Handoff) -> Lines:
     """Tell what Stripe does not have as periods end."""
     if not handoff.billed:
         return ["This context has no Stripe."]
+    queued = counted(handoff.queued, "event", "events")
+    besides = ["", f"In the queue of `track`: {queued}."] if handoff.queued else []
     if not handoff.closing:
-        return [f"Nothing, of the periods that end within {handoff.closing_h} h."]
+        what = "No counter" if handoff.queued else "Nothing"
+        none = f"{what}, of the periods that end within {handoff.closing_h} h."
+        return [none, *besides]
     titles = ("Ends", "Invoice closes", "Tenant", "Resource", "Period", ">Unsent")
     shown = handoff.closing[:MOST_LINES]
     rows = map(_unsent, shown)
-    return [*table(titles, rows), *and_more(len(handoff.closing) - len(shown))]
+    more = and_more(len(handoff.closing) - len(shown))
+    return [*table(titles, rows), *more, *besides]
 
 
 def _unsent(one: Unsent) -> Sequence[str]:

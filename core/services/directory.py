@@ -7,11 +7,17 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from typing import cast
 
-from meterdeck.core.adapters.redis_client import Redis, enter_write
+from meterdeck.core.adapters.redis_client import (
+    Redis,
+    enter_write,
+    redis_errors,
+)
 from meterdeck.core.adapters.stripe_gateway import StripeGateway
 from meterdeck.core.errors import NotFound, RedisRefused, Unreachable
 from meterdeck.core.model.context import Context
+from meterdeck.core.model.names import name_text
 from meterdeck.core.model.text import visible
 from meterdeck.core.model.usage import Tenant, TenantId
 from meterdeck.core.services.carrying import Carrying
@@ -60,6 +66,7 @@ class Directory:
     ) -> None:
         layout = context.redis.layout
         self._redis = redis
+        self._layout = layout
         self._entries = DirectoryEntries(redis, layout, rules_digest(context))
         self._read_only = context.read_only
         self._carrying = Carrying(redis, context)
@@ -88,6 +95,28 @@ class Directory:
             self._tell_all = self._reader is not None
             self._revision = revision
             return tuple(stored.tenants.values())
+
+    async def everybody(self) -> tuple[Tenant, ...]:
+        """Return what is in Redis, and who used something and has no entry there.
+
+        Such a tenant is no customer. The index of changes names those who were counted
+        by meterdeck's scripts; for tagged keys there is none.
+        """
+        known = await self.cached()
+        ids = {each.id for each in known}
+        strangers = [each for each in await self._changed() if each not in ids]
+        return (*known, *(Tenant(each, each) for each in sorted(strangers)))
+
+    async def _changed(self) -> list[TenantId]:
+        if self._layout.tagged:
+            return []
+        key = self._layout.changed()
+        try:
+            with redis_errors():
+                names = await self._redis.zrangebyscore(key, "-inf", "+inf")
+        except RedisRefused:
+            return []  # not this user's to read, or something else's key
+        return [TenantId(name_text(name)) for name in cast("list[bytes]", names)]
 
     async def get(self, name: str) -> Tenant:
         """Return one tenant by its id or by its customer's, as Redis has it.

@@ -52,6 +52,7 @@ class Gathered:
     overrides: tuple[FoundOverride, ...] = ()
     letters: tuple[tuple[LedgerEvent, tuple[Window, ...]], ...] = ()
     closing: tuple[Closing, ...] = ()
+    queued: int = 0
     changes: tuple[AuditEntry, ...] = ()
     more_changes: bool = False
     alerts: AlertSight | None = None
@@ -106,8 +107,9 @@ async def _read_closing(engine: Engine, found: Gathered) -> None:
     if engine.context.stripe is None:
         return
     guard = CloseGuard(engine.context, engine.records)
-    tenants = await engine.directory.cached()
+    tenants = await engine.directory.everybody()
     found.closing = tuple(await guard.in_order(tenants, found.at))
+    found.queued = await engine.health.queued()
 
 
 async def _read_changes(engine: Engine, found: Gathered) -> None:
@@ -158,6 +160,7 @@ def handoff_of(
         broken_overrides=sum(not each.in_force for each in gathered.overrides),
         letters=gathered.letters,
         closing=tuple(map(_unsent, gathered.closing)),
+        queued=gathered.queued,
         closing_h=context.delivery.close_guard_h,
         changes=gathered.changes,
         more_changes=gathered.more_changes,

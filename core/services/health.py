@@ -97,6 +97,14 @@ class HealthService:
         """
         return await read_sending(self._redis, self._layout)
 
+    async def queued(self) -> int:
+        """Return how many events of `track()` are not settled.
+
+        Raises:
+            RedisUnreachable, RedisRefused: As in `redis_errors`.
+        """
+        return await self._queue.length()
+
     async def user(self) -> RedisUser | None:
         """Return who asks Redis here, and what that user may; None: not told.
 

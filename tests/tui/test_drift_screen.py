@@ -109,7 +109,7 @@ async def test_what_the_workers_find_after_a_counter_was_compared_anew_is_shown(
 
 async def test_that_nothing_is_unsent_is_said_when_it_was_read() -> None:
     """While Redis does not answer that stands there; what was known stays."""
-    nothing = "nothing is unsent of periods that end soon"
+    nothing = "no counter is unsent of periods that end soon"
     async with operating(fleet_update()) as operator:
         drift = operator.engine.drifting
         drift.away = "Redis does not answer: timed out"

@@ -151,6 +151,9 @@ def test_a_quiet_shift_says_so_and_what_could_not_be_read_too() -> None:
     assert "**Look at:** 1 part that was not read." in text
     assert "## Events that need somebody\n\n**Not read:** Redis is away\n" in text
     assert "No worker has compared the counters with Stripe yet." in text
+    queued = handoff_markdown(replace(quiet, queued=3))
+    assert "No counter, of the periods that end within" in queued
+    assert "\nIn the queue of `track`: 3 events.\n" in queued
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from meterdeck.core.errors import BadInput
+from meterdeck.core.model.wording import counted
 from meterdeck.core.services.close_guard import CloseGuard, Closing
 from meterdeck.tui.cli.call import Call, run_call
 from meterdeck.tui.cli.json_form import Form, context_form, moment
@@ -31,17 +32,14 @@ async def _look(call: Call) -> int:
     within = None if hours is None else timedelta(hours=hours)
     engine = call.engine
     now = await engine.now()
-    tenants = await engine.directory.cached()
+    tenants = await engine.directory.everybody()
     guard = CloseGuard(call.context, engine.records)
     progress = _progress(as_json=call.out.as_json)
     found = await guard.in_order(tenants, now, within=within, progress=progress)
+    queued = await engine.health.queued()
     if call.out.as_json:
-        forms = [_form(each) for each in found]
-        call.out.object({**context_form(call.context), "closing": forms})
-        return 0
-    if not found:
-        watched_h = hours or call.context.delivery.close_guard_h
-        note(f"nothing is unsent of the periods that end within {watched_h} hours")
+        forms = {"closing": [_form(each) for each in found], "queued": queued}
+        call.out.object({**context_form(call.context), **forms})
         return 0
     for each in found:
         ends = (
@@ -50,7 +48,19 @@ async def _look(call: Call) -> int:
             else f"ends in {span(each.ends - now)}"
         )
         call.out.table([_row(each, ends)])
+    watched_h = hours or call.context.delivery.close_guard_h
+    _note_rest(len(found), queued, watched_h)
     return 0
+
+
+def _note_rest(found: int, queued: int, watched_h: int) -> None:
+    """Say that there is nothing, or what no counter has: events of `track()`."""
+    if not found:
+        what = "no counter" if queued else "nothing"
+        note(f"{what} is unsent of the periods that end within {watched_h} hours")
+    if queued:
+        waits = counted(queued, "event of track() waits", "events of track() wait")
+        note(f"{waits} in the queue: meterdeck events --source queue")
 
 
 def _progress(*, as_json: bool) -> Callable[[int], None]:

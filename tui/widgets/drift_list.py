@@ -22,7 +22,7 @@ from meterdeck.tui.widgets.line_view import Panel
 from meterdeck.tui.widgets.record_list import Field, RecordList
 
 _UNITS = 14
-_NOTHING_ENDS = "nothing is unsent of periods that end soon"
+_NOTHING_ENDS = "no counter is unsent of periods that end soon"
 
 
 class _Names:

@@ -167,7 +167,7 @@ class DriftDesk:
             RedisUnreachable, RedisRefused: As in `redis_errors`.
         """
         guard = CloseGuard(self._context, self._all.records)
-        tenants: Sequence[Tenant] = await self._directory.cached()
+        tenants: Sequence[Tenant] = await self._directory.everybody()
         now = await self._all.now()
         found = await guard.in_order(tenants, now, progress=progress)
         return tuple(found[:MOST_CLOSING]), max(0, len(found) - MOST_CLOSING)

@@ -103,6 +103,22 @@ def test_a_lost_answer_names_the_moment_that_a_repeat_needs(
     assert [each[b"tenant"] for each in queued(store)] == [b"acme"]
 
 
+def test_closing_does_not_say_that_nothing_is_unsent(
+    cli: CommandLine, store: redis.Redis
+) -> None:
+    """Not while events wait in the queue, and use of who is nobody's customer."""
+    assert cli("track", "acme", "renders", "5").code == 0
+    text, form = cli("closing", "--hours", "744"), cli("closing", "--json").json
+    assert cli("consume", "ghost", "api_calls=70").code == 0
+    (row,) = cli("closing", "--hours", "744", "--json").json["closing"]
+
+    assert (text.code, text.out) == (0, "")
+    assert "no counter is unsent" in text.err
+    assert "1 event of track() waits in the queue" in text.err
+    assert (form["closing"], form["queued"]) == ([], 1)
+    assert (row["tenant"], row["customer"], row["unsent"]) == ("ghost", None, 70)
+
+
 def test_what_track_cannot_do_is_said_in_a_sentence_and_writes_nothing(
     cli: CommandLine, store: redis.Redis
 ) -> None:
