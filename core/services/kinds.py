@@ -8,6 +8,7 @@ from datetime import datetime
 
 from meterdeck.core.errors import BadInput
 from meterdeck.core.model.amounts import check_limits
+from meterdeck.core.model.changes import Bill
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.names import check_id, name_bytes, tenant_bytes
 from meterdeck.core.model.quantity import LARGEST
@@ -23,6 +24,8 @@ _RIGHT = {
 }
 
 _BY_EVENTS = "is billed by events, not by its counter: give it to track"
+
+_NO_BILL = "is billed by events, and its bill does not follow its counter"
 
 
 def check_kind(resource: Resource, *kinds: ResourceKind) -> None:
@@ -50,6 +53,19 @@ def check_tracked(resource: Resource) -> None:
         )
     if not resource.meter:
         raise BadInput(f"{visible(resource.name)} has no meter: set its `meter`")
+
+
+def check_bill(bill: Bill, resource: Resource) -> None:
+    """Accept how the bill is to follow a change of a counter.
+
+    Raises:
+        BadInput: Nothing is billed from that counter.
+    """
+    if bill is Bill.QUOTA_AND_BILL and resource.billed_by is BilledBy.EVENTS:
+        raise BadInput(
+            f"{visible(resource.name)} {_NO_BILL}; change the quota only, and for the"
+            " bill cancel the event within 24 hours, or credit the customer"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,7 @@ from meterdeck.core.services.change_calls import (
     check_change,
     in_words,
 )
+from meterdeck.core.services.kinds import check_bill
 from meterdeck.core.services.override_list import OverrideList, read_override
 from meterdeck.core.services.undoing import Undoing
 
@@ -96,7 +97,8 @@ class OperatorChanges:
         """Change a counter in its current period; its expiry stays.
 
         Args:
-            only_period: Label of the period that has to be the current one.
+            only_period: Label of the period that has to be the current one. A repair
+                says it, for units that Stripe has: no bill has to follow.
 
         Raises:
             Conflict: The counter is not what the operator saw.
@@ -107,6 +109,8 @@ class OperatorChanges:
         await self._may_write()
         resource = self._context.resource(adjustment.resource)
         _check_amount(adjustment)
+        if not only_period:
+            check_bill(adjustment.bill, resource)
         signature = Signature(actor, adjustment.reason, operation_id)
         reply = await self._calls.adjust(
             adjustment, resource, signature, only_period=only_period

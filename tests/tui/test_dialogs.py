@@ -1,5 +1,7 @@
 """Dialogs that change something: what they show, ask and send."""
 
+from dataclasses import replace
+
 import pytest
 from tests.tui.pictures import believable, context, counters, update
 from tests.tui.support import Operator, fleet_update, operating
@@ -8,10 +10,11 @@ from textual.widgets import Button, Input
 from meterdeck.core.errors import BrokenCounter, Conflict, UnknownOutcome
 from meterdeck.core.model.changes import AdjustKind, Bill
 from meterdeck.core.model.context import Mode
-from meterdeck.core.model.usage import Broken
+from meterdeck.core.model.usage import BilledBy, Broken, ResourceName
 from meterdeck.tui.dialogs import enter_guard
 from meterdeck.tui.dialogs.change import ChangeDialog
 from meterdeck.tui.dialogs.outcome import OutcomeDialog
+from meterdeck.tui.widgets.choice import Choice
 
 
 def dialog(operator: Operator) -> ChangeDialog:
@@ -61,6 +64,23 @@ async def test_a_confirmed_adjustment_is_sent_once_and_told() -> None:
         assert sent.bill is Bill.QUOTA_ONLY
         assert operation_id
         assert operator.runtime.pokes == 1
+
+
+async def test_the_bill_follows_no_change_of_what_is_billed_by_events() -> None:
+    """The dialog says what to do instead, and cannot be confirmed."""
+    update = fleet_update()
+    async with operating(update) as operator:
+        assert operator.app.picture is not None
+        fleet = operator.app.picture.fleet
+        column = fleet.column_of(ResourceName("api_calls"))
+        by_events = replace(fleet.resources[column], billed_by=BilledBy.EVENTS)
+        fleet.columns[column].resource = by_events
+        opened = await open_adjust(operator)
+        await fill(operator, "reason", "credit")
+        opened.query_one("#bill", Choice).choose(1)
+        await operator.sees("api_calls is billed by events")
+
+        assert opened.query_one("#confirm", Button).disabled
 
 
 async def test_without_a_reason_nothing_is_sent() -> None:

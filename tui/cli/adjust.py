@@ -9,6 +9,7 @@ from meterdeck.core.errors import BadInput, BrokenCounter, Conflict, Refused
 from meterdeck.core.model.changes import Adjusted, AdjustKind, Adjustment, Bill
 from meterdeck.core.model.quantity import LARGEST, parse_quantity
 from meterdeck.core.model.usage import Broken, Resource, Usage
+from meterdeck.core.services.kinds import check_bill
 from meterdeck.tui.cli.actor import current_actor
 from meterdeck.tui.cli.arguments import operation_id_of
 from meterdeck.tui.cli.call import Call, run_call
@@ -51,6 +52,7 @@ async def _adjust(call: Call) -> int:
         bill=Bill(call.args.bill.replace("-", "_")),
         reason=call.args.reason,
     )
+    check_bill(wanted.bill, resource)
     before = _whole(call, seen)
     await foretell(call, wanted)
     if call.args.dry_run:

@@ -16,6 +16,7 @@ from meterdeck.core.model.usage import (
     ResourceName,
     percent_of,
 )
+from meterdeck.core.services.kinds import check_bill
 from meterdeck.tui import phrases
 from meterdeck.tui.dialogs.change import ChangeDialog, Draft
 from meterdeck.tui.requests import Adjust, Target
@@ -86,6 +87,7 @@ class AdjustDialog(ChangeDialog):
         before = self._words(target, now)
         try:
             adjustment = self._adjustment(target, reason)
+            check_bill(adjustment.bill, target.resource)
         except BadInput as problem:
             return Draft(None, before, "", str(problem))
         then = adjustment.result(now)

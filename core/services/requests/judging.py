@@ -25,6 +25,7 @@ from meterdeck.core.model.usage import Broken, Tenant, TenantId, Usage
 from meterdeck.core.model.wording import counted
 from meterdeck.core.services.directory import Directory
 from meterdeck.core.services.event_changes import EventChanges
+from meterdeck.core.services.kinds import check_bill
 from meterdeck.core.services.operator_changes import OperatorChanges
 from meterdeck.core.services.requests.event_requests import events_without_stripe
 from meterdeck.core.services.requests.worth import Worth
@@ -133,6 +134,7 @@ class Judge:
     def _check_possible(self, change: Adjustment, used: int, after: int) -> None:
         """Refuse what the script would: nobody has to approve what cannot be done."""
         resource = self._context.resource(change.resource)
+        check_bill(change.bill, resource)
         what = f"{resource.label} of {visible(change.tenant)}"
         if change.expected not in (None, used):
             raise Conflict(what, change.expected or 0, used)

@@ -22,6 +22,7 @@ from meterdeck.core.model.moments import moment_at
 from meterdeck.core.model.override_words import OverrideWords
 from meterdeck.core.model.request_answers import RequestAnswer, RequestState
 from meterdeck.core.model.usage import TenantId
+from meterdeck.core.services.kinds import check_bill
 from meterdeck.core.services.operator_changes import OperatorChanges
 from meterdeck.core.services.requests.asking import Asking
 
@@ -61,7 +62,7 @@ class RequestedChanges(OperatorChanges):
         if only_period:
             raise Refused("a request is made in the period that runs then")
         self._check(adjustment.tenant, adjustment.reason, operation_id)
-        self._context.resource(adjustment.resource)
+        check_bill(adjustment.bill, self._context.resource(adjustment.resource))
         answer = _done(await self._asking.ask(operation_id, adjustment))
         return _read(answer, _adjusted)
 

@@ -11,6 +11,7 @@ from tests.support.proxy import Proxy
 
 from meterdeck.core.sandbox.valkey import Valkey
 
+WHY = ("--reason", "asked for")
 RENDERS = """
 [resources.renders]
 label = "Renders"
@@ -117,6 +118,24 @@ def test_closing_does_not_say_that_nothing_is_unsent(
     assert "1 event of track() waits in the queue" in text.err
     assert (form["closing"], form["queued"]) == ([], 1)
     assert (row["tenant"], row["customer"], row["unsent"]) == ("ghost", None, 70)
+
+
+def test_the_bill_follows_no_change_of_what_is_billed_by_events(
+    cli: CommandLine, store: redis.Redis
+) -> None:
+    """Nothing would reach Stripe; a sentence says what to do. The quota is changed."""
+    assert cli("track", "acme", "renders", "5").code == 0
+    words = ("adjust", "acme", "renders", "-1", *WHY)
+
+    refused = cli(*words, "--bill", "quota-and-bill", "--yes")
+    dry = cli(*words, "--bill", "quota-and-bill", "--dry-run")
+    reset = cli("reset", "acme", "renders", *WHY, "--bill", "quota-and-bill", "--yes")
+    done = cli(*words, "--yes", "--json").json
+
+    assert {each.code for each in (refused, dry, reset)} == {2}
+    assert "renders is billed by events, and its bill" in refused.err
+    assert "cancel the event within 24 hours" in refused.err
+    assert (done["before"], done["after"]) == (500, 400)
 
 
 def test_what_track_cannot_do_is_said_in_a_sentence_and_writes_nothing(

@@ -8,23 +8,24 @@ from datetime import timedelta
 import pytest
 from redis.exceptions import NoPermissionError
 from tests.integration.requests.asked import ACME, NOBODY, adding, asked, states, used
-from tests.support.contexts import CALLS
+from tests.support.contexts import CALLS, RENDERS, with_events
 from tests.support.people import Person, at_work, server_of
 from tests.support.raw import ask
 
 from meterdeck.core.adapters.redis_client import Redis
 from meterdeck.core.adapters.request_calls import Step
-from meterdeck.core.errors import Asked, Conflict, Refused
+from meterdeck.core.errors import Asked, BadInput, Conflict, Refused
 from meterdeck.core.model.bulk_override import BulkDone, BulkOrder
 from meterdeck.core.model.change_requests import Verdict
 from meterdeck.core.model.changes import (
     AdjustKind,
+    Bill,
     Override,
     Undone,
 )
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.request_answers import Pending, RequestState
-from meterdeck.core.model.usage import TenantId
+from meterdeck.core.model.usage import BilledBy, TenantId
 from meterdeck.core.services.operator_changes import OperatorChanges
 from meterdeck.core.services.requests.serving import RequestServer
 from meterdeck.core.services.usage import UsageService
@@ -307,6 +308,26 @@ async def test_nobody_has_to_approve_what_cannot_be_done(
     seen = await alice.desk.look()
     assert (await states(alice), seen.pending) == ([RequestState.REFUSED] * 2, ())
     assert "is 7; it cannot fall below 0" in seen.answered[1].says
+
+
+async def test_a_bill_that_cannot_follow_is_refused_here_and_by_the_worker(
+    redis: Redis, context: Context
+) -> None:
+    """Of a resource that is billed by events, which her settings may not say."""
+    context = with_events(context)
+    wish = replace(adding(5), resource=RENDERS, bill=Bill.QUOTA_AND_BILL)
+    async with at_work(redis, context, "alice", wait_s=0) as alice:
+        with pytest.raises(BadInput, match="is billed by events"):
+            await alice.changes.adjust(wish, actor=NOBODY, operation_id="r-1")
+    other = [replace(x, billed_by=BilledBy.COUNTER) for x in context.resources]
+    others = replace(context, resources=tuple(other))
+    async with at_work(redis, others, "alice", wait_s=0) as alice:
+        await asked(alice, wish, "r-2")
+        await server_of(redis, context).serve()
+        (answer,) = (await alice.desk.look()).answered
+
+    assert answer.state is RequestState.REFUSED
+    assert "renders is billed by events" in answer.says
 
 
 async def test_a_refusal_is_the_error_that_a_direct_change_raises(
