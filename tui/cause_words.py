@@ -50,7 +50,14 @@ REPAIR_WORDS = {
     Cause.UNEXPLAINED: LEFT_WORDS[Cause.UNEXPLAINED],
 }
 """What becomes of a cause, in a few words."""
-_EVENTS_LEFT = "left: it is billed by events of its own; look at them one by one"
+_EVENT_LEFT = "left: it is billed by events of its own; look at them one by one"
+_EVENTS_LEFT = {
+    **LEFT_WORDS,
+    Cause.FOREIGN: "left: say --foreign ours if it was ours; else cancel its events,"
+    " or credit the customer",
+    Cause.COUNTER_LOST: "left: its period is over, and its counter limits nobody",
+    Cause.WAITING: "left: events in the queue may be the same; have them sent first",
+}
 _DONE_WORDS = {
     StepKind.COUNTED: "{units} are taken for billed: Stripe has the event",
     StepKind.NOT_COUNTED: "{units} go out again: Stripe does not have the event",
@@ -87,7 +94,8 @@ def step_words(step: Step) -> str:
     """Return what a step of a repair does, or why it does nothing."""
     resource = step.subject.resource
     if step.kind is StepKind.NOTHING:
-        return LEFT_WORDS.get(step.cause, _EVENTS_LEFT)
+        words = _EVENTS_LEFT if step.subject.by_events else LEFT_WORDS
+        return words.get(step.cause, _EVENT_LEFT)
     if step.kind is StepKind.REPORTED:
         return _reported_words(step, resource)
     units = units_text(abs(step.units), resource)

@@ -107,7 +107,7 @@ def steps_of(
     Also what is left as it is, as steps that do nothing.
     """
     if subject.by_events:
-        return _of_events(subject, finding)
+        return _of_events(subject, finding, choices)
     steps = [*_settling(subject, finding), *_counting(subject, finding, choices)]
     for share in finding.shares:
         units = share.units
@@ -133,15 +133,30 @@ def steps_of(
     return steps
 
 
-def _of_events(subject: Subject, finding: Finding) -> list[Step]:
+def _of_events(subject: Subject, finding: Finding, choices: Choices) -> list[Step]:
     """Return the steps for events of their own: each is one of its own, too."""
-    settled = finding.settled
-    left = [
-        _left(subject, finding, each.cause, each.units)
-        for each in finding.faults
-        if each.cause is not Cause.AMBIGUOUS or not settled
-    ]
-    return [*_settling(subject, finding), *left]
+    settled, steps = finding.settled, [*_settling(subject, finding)]
+    for each in finding.faults:
+        if each.cause is Cause.FOREIGN and choices.foreign is Foreign.OURS:
+            steps.append(_raising(subject, finding, -each.units))
+        elif each.cause is not Cause.AMBIGUOUS or not settled:
+            steps.append(_left(subject, finding, each.cause, each.units))
+    return steps
+
+
+def _raising(subject: Subject, finding: Finding, units: Decimal) -> Step:
+    """Raise a counter from which nothing is billed to what Stripe has of its events.
+
+    Of that an older copy's queue may still have a part, which is counted already.
+    """
+    facts = finding.facts
+    lacking = units - max(0, facts.record.waiting)
+    if facts.now not in subject.period:
+        return _left(subject, finding, Cause.COUNTER_LOST, -units)
+    if lacking <= 0:
+        return _left(subject, finding, Cause.WAITING, -units)
+    seen, kind = facts.used, StepKind.COUNTER
+    return _step(subject, finding, Cause.FOREIGN, kind, lacking, expected=seen)
 
 
 def plan_of(found: Iterable[Compared], choices: Choices = _NONE) -> list[Step]:

@@ -1,11 +1,11 @@
 """What the worker does by itself: confirm, settle what is proven, alarm, hold."""
 
 import logging
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pytest
-from tests.support.billed import MONTHLY
+from tests.support.billed import MONTHLY, Billed
 from tests.support.late_stripe import ACTOR, LAG_S, World
 
 from meterdeck.core.adapters.letter_fields import letter_of
@@ -23,10 +23,14 @@ from meterdeck.core.services.reconcile.reconciler import Scope, Unasked, Unchang
 from meterdeck.core.services.reconcile.repair_plan import (
     Choices,
     Foreign,
+    Step,
     StepKind,
     plan_of,
+    steps_of,
 )
+from meterdeck.core.services.reconcile.subjects import Subject
 from meterdeck.core.services.usage import UsageService
+from meterdeck.tui.cause_words import step_words
 
 
 async def test_events_are_confirmed_once_the_summary_shows_them(world: World) -> None:
@@ -150,28 +154,63 @@ async def test_a_read_only_pass_settles_nothing(world: World) -> None:
     assert letter.state is EventState.AMBIGUOUS
 
 
+@dataclass
+class Tracked:
+    """Acme's renders, each use of which is billed by an event of its own."""
+
+    billed: Billed
+    subject: Subject
+
+    @classmethod
+    async def of(cls, billed: Billed) -> "Tracked":
+        """Make the meter, the resource and the customer."""
+        renders = replace(
+            MONTHLY,
+            name=ResourceName("renders"),
+            meter="renders",
+            billed_by=BilledBy.EVENTS,
+        )
+        billed.stripe.seller.meter("renders")
+        context = replace(billed.context, resources=(renders,))
+        billed = replace(billed, context=context)
+        subject = await billed.subject("acme", renders)
+        key = context.redis.layout.tenant("acme")
+        await billed.redis.hset(key, "customer", subject.tenant.customer)
+        return cls(billed, subject)
+
+    @property
+    def queue(self) -> EventQueue:
+        """A worker's queue."""
+        return EventQueue(self.billed.redis, self.billed.context, "worker")
+
+    async def track(self, *several: int) -> None:
+        """Count and queue."""
+        usage = UsageService(self.billed.redis, self.billed.context)
+        for units in several:
+            await usage.track("acme", self.subject.resource.name, units)
+
+    async def deliver(self) -> None:
+        """Send all that is queued."""
+        queue, results = self.queue, []
+        for each in await queue.take(10):
+            await self.billed.send(each.event)
+            attempt = Attempt(Answer.ACCEPTED, each.queued_at)
+            results.append(QueuedResult(each, Verdict.DELIVERED, attempt))
+        await queue.settle(results)
+
+    async def ours(self) -> list[Step]:
+        """Plan a repair that takes what Stripe has more for ours."""
+        found = await self.billed.found(everything=True)
+        return plan_of(found, Choices(Foreign.OURS))
+
+
 async def test_events_of_their_own_are_compared_with_the_queue(world: World) -> None:
     """Sent, queued, dead and foreign units of a resource that has no record."""
-    renders = replace(
-        MONTHLY,
-        name=ResourceName("renders"),
-        meter="renders",
-        billed_by=BilledBy.EVENTS,
-    )
-    world.billed.stripe.seller.meter("renders")
-    context = replace(world.billed.context, resources=(renders,))
-    billed = replace(world.billed, context=context)
-    subject = await billed.subject("acme", renders)
-    usage, queue = (
-        UsageService(billed.redis, context),
-        EventQueue(billed.redis, context, "worker"),
-    )
-    key = context.redis.layout.tenant("acme")
-    await billed.redis.hset(key, "customer", subject.tenant.customer)
-    for units in (5, 7):
-        await usage.track("acme", renders.name, units)
+    tracked = await Tracked.of(world.billed)
+    billed, queue = tracked.billed, tracked.queue
+    await tracked.track(5, 7)
     good, dead = await queue.take(10)
-    await usage.track("acme", renders.name, 4)
+    await tracked.track(4)
     await billed.send(good.event)
     attempt = Attempt(Answer.ACCEPTED, good.queued_at)
     await queue.settle(
@@ -189,6 +228,45 @@ async def test_events_of_their_own_are_compared_with_the_queue(world: World) -> 
     }
     plan = plan_of(await billed.found(everything=True), Choices(Foreign.COMPENSATE))
     assert {each.kind for each in plan} == {StepKind.NOTHING}
+    told = {each.cause: step_words(each) for each in plan}
+    assert "say --foreign ours if it was ours" in told[Cause.FOREIGN]
+
+
+async def test_a_lost_counter_of_events_of_their_own_is_raised_to_what_stripe_has(
+    world: World,
+) -> None:
+    """Where that is said to be ours, and by no more than cannot be in the queue.
+
+    Nothing of it is sent, and nothing differs any more.
+    """
+    tracked = await Tracked.of(world.billed)
+    billed, key = tracked.billed, tracked.billed.key(tracked.subject)
+    await tracked.track(5, 7)
+    await tracked.deliver()
+    await billed.redis.delete(key, billed.context.redis.layout.events())
+    world.clock.move(seconds=LAG_S + 1)
+    await tracked.track(12)
+    (waits,) = await tracked.ours()
+    assert waits.kind is StepKind.NOTHING
+    assert "have them sent first" in step_words(waits)
+
+    await tracked.deliver()
+    world.clock.move(seconds=LAG_S + 1)
+    plan = await tracked.ours()
+    (found,) = await billed.found(everything=True)
+    over = replace(found.finding.facts, now=tracked.subject.period.end)
+    late = replace(found.finding, facts=over)
+    (left,) = steps_of(found.subject, late, Choices(Foreign.OURS))
+    assert left.kind is StepKind.NOTHING
+    assert "its period is over" in step_words(left)
+    done = await billed.all.repairs().apply(plan, ACTOR, "Redis was lost")
+
+    assert [(each.kind, int(each.units)) for each in plan] == [(StepKind.COUNTER, 12)]
+    assert [each.problem for each in done] == [""]
+    assert int(await billed.redis.get(key) or 0) == 24
+    assert await tracked.queue.length() == 0
+    assert await billed.causes() == {}
+    assert await tracked.ours() == []
 
 
 async def test_resources_that_share_a_meter_are_not_compared(world: World) -> None:
