@@ -18,7 +18,9 @@ from meterdeck.core.model.text import visible
 from meterdeck.core.settings.nearest import suggest
 
 _SCHEMES = ("redis", "rediss", "unix")
-OPTIONS = ("db", "ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile")
+FILE_OPTIONS = ("ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile")
+"""The options of a Redis URL that name a file, or a folder of them."""
+OPTIONS = ("db", *FILE_OPTIONS)
 """Of the URL of a Redis; none of them is a secret."""
 
 

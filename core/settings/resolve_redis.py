@@ -18,6 +18,7 @@ from meterdeck.core.settings.layers import Path_
 from meterdeck.core.settings.problems import Origins
 from meterdeck.core.settings.schema import RedisSettings
 from meterdeck.core.settings.secrets import Vault, secret_where
+from meterdeck.core.settings.url_files import with_files_found
 
 _SENTINEL_PORT = 26379
 _REDIS_PORT = 6379
@@ -51,9 +52,10 @@ class _Redis:
         cluster = self._cluster(address)
         self._check_tls(address)
         password, tls_key = self._password(address), self._secret("tls_key_password")
+        url = with_files_found(address.url, self._where("url"), self.vault.path)
         try:
             return RedisOptions(
-                url=address.url,
+                url=url,
                 username=found.username or address.username,
                 password=password,
                 timeout_s=found.timeout_seconds,

@@ -33,7 +33,7 @@ class Vault:
         if source.env is not None:
             text = self._from_environment(source.env, where)
         elif source.file is not None:
-            path = self._path(source.file)
+            path = self.path(source.file)
             text = read_private(path, where, credential=self._is_credential(path))
         elif source.command is not None:
             text = _from_command(source.command, where)
@@ -59,6 +59,11 @@ class Vault:
             credential = self._is_credential(self.config)
             check_private(self.config.stat(), self.config, where, credential=credential)
 
+    def path(self, file: str) -> Path:
+        """Return where a file is: a relative name starts at the configuration."""
+        path = Path(file).expanduser()
+        return path if self.config is None else self.config.parent / path
+
     def _from_environment(self, name: str, where: str) -> str:
         text = self.environ.get(name, "")
         if not text:
@@ -66,10 +71,6 @@ class Vault:
                 where, f"the environment variable {name} is not set", "export it first"
             )
         return text
-
-    def _path(self, file: str) -> Path:
-        path = Path(file).expanduser()
-        return path if self.config is None else self.config.parent / path
 
     def _is_credential(self, path: Path) -> bool:
         """Tell whether a file is where systemd puts those of this service alone."""

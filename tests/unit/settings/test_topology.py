@@ -1,9 +1,10 @@
 """Settings of Sentinel and Cluster: what fits together, and a sentence where not."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+from redis.asyncio.connection import parse_url
 
 from meterdeck.core.errors import ConfigError
 from meterdeck.core.model.context import (
@@ -155,6 +156,58 @@ def test_a_list_of_contexts_names_the_master(tmp_path: Path) -> None:
     (found,) = summaries(config=path, environ={})
 
     assert found.redis == "main of s1:7000, s2"
+
+
+def test_certificates_are_found_beside_the_configuration(
+    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As secrets are: whichever folder the program was started in."""
+    away = tmp_path / "away"
+    away.mkdir()
+    for name in ("ours, 100% +.pem", "client.pem"):
+        (tmp_path / name).touch()
+    monkeypatch.chdir(away)
+    url = (
+        "rediss://h:7000/2?ssl_ca_certs=ours,%20100%25%20%2B.pem&db=3"
+        f"&ssl_certfile={tmp_path}/client.pem&ssl_ca_path=away"
+    )
+
+    found: Mapping[str, object] = parse_url(load(f'url = "{url}"').url)
+
+    assert found["ssl_ca_certs"] == str(tmp_path / "ours, 100% +.pem")
+    assert found["ssl_certfile"] == str(tmp_path / "client.pem")
+    assert found["ssl_ca_path"] == str(away)
+    assert (found["host"], found["port"], found["db"]) == ("h", 7000, 3)
+
+
+def test_certificates_are_found_where_sentinels_say_which_server_it_is(
+    load: Load, tmp_path: Path
+) -> None:
+    """The URL goes on to name no host."""
+    (tmp_path / "client.pem").touch()
+
+    found = load(
+        'url = "rediss:///0?ssl_certfile=client.pem"\n'
+        'sentinels = ["s1"]\nmaster_name = "m"'
+    )
+
+    assert found.url == f"rediss:///0?ssl_certfile={tmp_path}/client.pem"
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"), [("redis.crt", "redis.crt"), ("a%00b", "a␀b")]
+)
+def test_a_certificate_that_cannot_be_read_is_named(
+    load: Load, tmp_path: Path, name: str, shown: str
+) -> None:
+    """Redis does not answer without it, and the client's error names no file."""
+    with pytest.raises(ConfigError) as caught:
+        load(f'url = "rediss://h?ssl_certfile={name}"')
+
+    assert str(caught.value).startswith(
+        f"{tmp_path / 'c.toml'}: contexts.a.redis.url: ssl_certfile:"
+        f" {tmp_path}/{shown} cannot be read: "
+    )
 
 
 @pytest.mark.parametrize(
