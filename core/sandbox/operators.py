@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import count
+from uuid import uuid4
 
 from meterdeck.core.adapters.redis_client import Redis, server_time
 from meterdeck.core.model.changes import Actor, AdjustKind, Adjustment, Bill
@@ -73,7 +73,6 @@ class _Desk:
     def __init__(self, redis: Redis, context: Context) -> None:
         self._redis = redis
         self._changes = OperatorChanges(redis, context)
-        self._numbers = count(1)
 
     async def raise_limit(self, place: Place, wanted: Raise) -> None:
         character, resource = place
@@ -85,7 +84,7 @@ class _Desk:
             expires_at=await server_time(self._redis) + wanted.lasts,
             actor=wanted.actor,
             reason=wanted.why,
-            operation_id=f"sandbox-{next(self._numbers)}",
+            operation_id=_new_id(),
         )
 
     async def take_back_one(self, place: Place, actor: Actor, why: str) -> None:
@@ -101,5 +100,10 @@ class _Desk:
                 why,
             ),
             actor=actor,
-            operation_id=f"sandbox-{next(self._numbers)}",
+            operation_id=_new_id(),
         )
+
+
+def _new_id() -> str:
+    """Return the id of a change; a Redis that is filled again knows those of before."""
+    return f"sandbox-{uuid4().hex}"

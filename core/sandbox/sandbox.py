@@ -267,8 +267,9 @@ class Sandbox:
             try:
                 _, writer = await asyncio.open_unix_connection(str(self._valkey.socket))
             except OSError as error:
+                gone = "" if self._options.data_dir else "its counters are gone, "
                 raise RedisUnreachable(
                     f"the sandbox's Valkey (process {pid}) ended;"
-                    " its counters are gone, start the sandbox again"
+                    f" {gone}start the sandbox again"
                 ) from error
             writer.close()

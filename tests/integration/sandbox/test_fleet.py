@@ -149,6 +149,21 @@ async def test_a_demonstration_has_operators_who_were_at_work() -> None:
     assert broken == [None] * len(tenants)
 
 
+async def test_operators_are_at_work_again_where_stripes_side_starts_anew(
+    tmp_path: Path,
+) -> None:
+    """Redis knows the first fleet's changes; those of the second are others."""
+    options = replace(QUIET, worker=False, operators=True, data_dir=tmp_path)
+    async with Sandbox(options):
+        pass
+    (tmp_path / "stripe.sqlite3").unlink()
+
+    async with Sandbox(options) as sandbox, Engine(sandbox.context) as engine:
+        trail = await engine.changes.audit()
+
+    assert [each.action for each in trail].count("adjust:subtract") == 2
+
+
 async def test_counters_end_some_time_after_their_period() -> None:
     """No counter of the sandbox stays for ever."""
     async with living(QUIET) as (_, redis):

@@ -213,8 +213,28 @@ async def test_the_end_of_valkey_ends_the_sandbox_with_the_reason(
     assert (code, complaints) == (3, "")
     error = json.loads(out)["error"]
     assert error["type"] == "RedisUnreachable"
-    assert f"Valkey (process {valkey}) ended" in error["message"]
+    assert error["message"] == (
+        f"the sandbox's Valkey (process {valkey}) ended;"
+        " its counters are gone, start the sandbox again"
+    )
     assert list(child.state_dir.iterdir()) == []
+
+
+async def test_the_end_of_a_valkey_that_keeps_its_data_loses_none(
+    tmp_path: Path,
+) -> None:
+    """With a data folder nobody is told that the counters are gone: they are not."""
+    data = f"--data-dir={tmp_path / 'data'}"
+    with sandbox_child(tmp_path, FEW, data) as child:
+        valkey = await valkey_pid(child)
+        os.kill(valkey, signal.SIGKILL)
+
+        code, out, _ = child.end()
+
+    assert code == 3
+    assert json.loads(out)["error"]["message"] == (
+        f"the sandbox's Valkey (process {valkey}) ended; start the sandbox again"
+    )
 
 
 @pytest.mark.parametrize("flag", ["--stripe-port", "--redis-port"])
