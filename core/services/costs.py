@@ -13,6 +13,7 @@ from meterdeck.core.errors import NotFound, Refused, StripeUnreachable
 from meterdeck.core.model.billed import BilledItem, BilledSubscription, InvoicePreview
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.costs import Comparison, ItemCost, TenantCost
+from meterdeck.core.model.quantity import group_quantity
 from meterdeck.core.model.usage import Tenant
 from meterdeck.core.model.what_if import WhatIf, with_usage
 from meterdeck.core.services.item_costs import ItemCosts
@@ -49,6 +50,7 @@ class Costs:
     ) -> None:
         self._redis = redis
         self._context = context
+        self._usage = usage
         self._stripe = gateway
         self._known: dict[str, BilledSubscription] = {}
         if gateway is not None:
@@ -110,7 +112,8 @@ class Costs:
         after = replace(before, items=_in_place(before.items, change.gone, new))
         if wanted.usage:
             after = with_usage(after, wanted)
-        return Comparison(before, after, change.notes)
+        unbilled = await self._unbilled(after) if change.new else ()
+        return Comparison(before, after, (*change.notes, *unbilled))
 
     async def preview(self, tenant: Tenant) -> InvoicePreview:
         """Return the invoice that Stripe would write now for the running period.
@@ -141,6 +144,19 @@ class Costs:
         make_room(self._known, tenant.subscription, _MOST_REMEMBERED)
         self._known[tenant.subscription] = found
         return found, ()
+
+    async def _unbilled(self, cost: TenantCost) -> tuple[str, ...]:
+        """Say what is used and in no item: a plan may name its fee alone."""
+        billed = {name for item in cost.items for name in item.resources}
+        found = []
+        for row in await self._usage.usage(cost.tenant):
+            resource = self._context.resource(row.resource)
+            if not resource.meter or resource.name in billed:
+                continue
+            if isinstance(row.used, int) and row.used > 0:
+                used = group_quantity(row.used, resource.scale)
+                found.append(f"{resource.label} ({used} used)")
+        return (f"billed by nothing here: {', '.join(found)}",) if found else ()
 
     async def _imagined(self, before: TenantCost, new: BilledItem) -> ItemCost:
         """Return the cost of an item; what is known of its usage is not read again."""

@@ -100,6 +100,19 @@ def test_what_if_shows_the_difference(acme: CommandLine) -> None:
     assert so_far.json["what_if"]["items"][1]["basis"] == "given"
 
 
+def test_what_if_names_what_is_used_and_billed_by_nothing(acme: CommandLine) -> None:
+    """Where prices are others: whoever reads the sum knows what is not in it."""
+    assert acme("consume", "acme", "api_calls=1,500").code == 0
+    usage_alone = acme("cost", "acme", "--usage", "storage_gb=1,000", "--json")
+
+    found = acme("cost", "acme", "--price", "cheap", "--json")
+
+    assert found.json["what_if"]["taken"] == [
+        "billed by nothing here: API calls (1,500 used)"
+    ]
+    assert usage_alone.json["what_if"]["taken"] == []
+
+
 def test_what_makes_no_sense_is_said_in_a_sentence(acme: CommandLine) -> None:
     """What, where, and what would be right; exit code 2, and 1 without Stripe."""
     for words, said in (
