@@ -1,6 +1,6 @@
 """A FastAPI application that refuses what its tenants' plans do not allow.
 
-Run it on a context of your configuration:
+It needs `pip install fastapi`. Run it on a context of your configuration:
 
     METERDECK_CONTEXT=sandbox uvicorn --factory docs.examples.fastapi_app:create_app
 """
