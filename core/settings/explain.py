@@ -61,7 +61,9 @@ def explain(
     environ: Mapping[str, str] | None = None,
     flags: Mapping[str, str],
 ) -> tuple[Explained, ...]:
-    """Return the chosen context and what all contexts share, setting by setting.
+    """Return what all contexts share and the chosen context, setting by setting.
+
+    Nothing where there is no file and none of the sandbox's settings is replaced.
 
     No secret is fetched, and none is part of the answer.
 
@@ -86,7 +88,14 @@ def explain(
     if chosen.context in settings.contexts:
         path = ("contexts", chosen.context)
         found += _of_table(path, settings.contexts[chosen.context], loaded.origins)
-    return tuple(found)
+    if chosen.path is None and not found:
+        return ()
+    default = ("default_context",)
+    return (
+        *_of_value(default, settings.default_context, loaded.origins),
+        *_of_table(("console",), settings.console, loaded.origins),
+        *found,
+    )
 
 
 def summaries(

@@ -330,3 +330,24 @@ def test_explaining_settings_shows_where_secrets_are_not_what_they_are(
     )
     assert found["contexts.a.read_only"] == ("true", "--read-only")
     assert found["contexts.a.poll_seconds"] == ("1.0", "default")
+
+
+def test_explaining_settings_leaves_none_out(tmp_path: Path) -> None:
+    """Nor those of the console, and which context is chosen; with no file none is."""
+    path = tmp_path / "c.toml"
+    path.write_text(
+        'default_context = "a"\n[console]\ntheme = "light"\n'
+        '[console.keys]\nadjust = "f5"\n[contexts.a]\nmode = "test"\n'
+        '[contexts.a.redis]\nurl = "redis://h"\n'
+    )
+
+    found = {
+        each.key: (each.value, each.source)
+        for each in explain(config=path, environ={}, flags={})
+    }
+
+    assert found["default_context"] == ("a", str(path))
+    assert found["console.theme"] == ("light", str(path))
+    assert found["console.keys.adjust"] == ("f5", str(path))
+    assert found["console.mouse"] == ("auto", "default")
+    assert explain(environ={"HOME": str(tmp_path)}, context="sandbox", flags={}) == ()
