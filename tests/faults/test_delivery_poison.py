@@ -75,11 +75,14 @@ async def test_good_events_are_delivered_and_poisoned_ones_say_why(
         read = [each async for each in letters.all(POISONED + 1)]
 
     assert accepted == {METER: len(good), "renders": GOOD - len(good)}
-    told = Counter((each.source, each.state, each.reason) for each in read)
+    told = Counter((each.source, each.reason) for each in read)
     assert told == {
-        (LetterSource.COUNTER, EventState.DEAD, BLOCKED): len(blocked),
-        (LetterSource.QUEUE, EventState.DEAD, UNKNOWN): POISONED - len(blocked),
+        (LetterSource.COUNTER, BLOCKED): len(blocked),
+        (LetterSource.QUEUE, UNKNOWN): POISONED - len(blocked),
     }
+    # Of a hundred thousand requests some may time out before they are refused.
+    late = {EventState.AMBIGUOUS} if FULL else set()
+    assert {each.state for each in read} - late == {EventState.DEAD}
     assert sum(map(int, run.ledger.units.values())) == GOOD
 
 
