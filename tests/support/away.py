@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
+from tests.support.contexts import CALLS
 from tests.support.metering import replayed, spooled, until
 from tests.support.proxy import Proxy
 
@@ -15,6 +16,7 @@ from meterdeck.core.adapters.spool_root import found_spools, open_root
 from meterdeck.core.client import MeterClient
 from meterdeck.core.model.context import Context
 from meterdeck.core.model.degraded import SpooledCall
+from meterdeck.core.model.usage import TenantId
 
 NOWHERE = "redis://127.0.0.1:1/0"
 
@@ -36,6 +38,14 @@ async def through_a_proxy(
         # The answer to its first look must not be the one that is lost.
         await until(lambda: meter._recovery._look_at > 0)
         yield proxy, meter
+
+
+def spooled_call(
+    at: datetime, *, call_id: str = "req-1", **more: object
+) -> SpooledCall:
+    """Return a call of acme's, of one API call unless told otherwise."""
+    plain = SpooledCall(call_id, TenantId("acme"), ((CALLS, 1),), at, True, False)
+    return replace(plain, **more)  # type: ignore[arg-type]  # by name
 
 
 def left_behind(

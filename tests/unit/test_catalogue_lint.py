@@ -1,12 +1,12 @@
 """What lint warns of, and what it leaves alone."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.linting import Warned, codes
 
 from meterdeck.core.adapters import stripe_objects, stripe_prices
 from meterdeck.core.local_stripe import LocalStripe
@@ -14,7 +14,6 @@ from meterdeck.core.model.catalogue import Account, Catalogue
 from meterdeck.core.model.catalogue_lint import Subject, lint
 from meterdeck.core.model.catalogue_warnings import CatalogueWarning, Code
 from meterdeck.core.model.declared import Declared
-from meterdeck.core.model.lint_words import prices_in, prices_in_name
 from meterdeck.core.model.prices import (
     PerUnit,
     PriceForm,
@@ -32,32 +31,7 @@ from meterdeck.core.settings.toml_comments import comments_of
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
 CALLS = MeterInfo("mtr_1", "calls", "Calls", "sum", active=True)
 API = ProductInfo("prod_1", "API")
-HEAD = """
-[contexts.here]
-mode = "test"
-[contexts.here.redis]
-url = "redis://localhost/0"
-[products.api]
-[meters.calls]
-"""
 PRICE = '[prices.calls]\nproduct = "api"\nmeter = "calls"\n'
-
-
-Warned = Callable[..., list[CatalogueWarning]]
-
-
-@pytest.fixture
-def warned(tmp_path: Path) -> Warned:
-    """Return what lints a configuration that has `HEAD` in front."""
-
-    def of(toml: str, account: Account | None = None) -> list[CatalogueWarning]:
-        file = tmp_path / "m.toml"
-        file.write_text(HEAD + toml)
-        found = load_declaration(config=file, environ={})
-        comments = comments_of(found.text, "m.toml")
-        return list(lint(Subject(found.declared, "m.toml", account, comments)))
-
-    return of
 
 
 def price(form: PriceForm | None, **more: Any) -> PriceInfo:
@@ -72,56 +46,6 @@ def of_account(
     """Lint an account and no configuration."""
     account = Account((meter,), (product,), prices)
     return list(lint(Subject(Declared(Catalogue()), "-", account)))
-
-
-def codes(warnings: list[CatalogueWarning]) -> set[Code]:
-    """Return what was warned of."""
-    return {each.code for each in warnings}
-
-
-@pytest.mark.parametrize(
-    ("text", "cents"),
-    [
-        ("$0.01", "1"),
-        ("1 cent a call", "1"),
-        ("0.1¢", "0.1"),
-        (".5 ct", "0.5"),
-        ("costs 0.01 USD", "1"),
-        ("USD 0.01 each", "1"),
-        ("US$1,000.50", "100050"),
-        ("2 dollars", "200"),
-    ],
-)
-def test_prices_are_found_in_words(text: str, cents: str) -> None:
-    """Signs, codes and cents, before and after the number."""
-    (found,) = prices_in(text)
-
-    assert found.minor("usd") == (Decimal(cents),)
-    assert found.minor("kwd") in ((), (Decimal(cents) * 10,))
-
-
-def test_a_price_of_many_units_is_one_of_a_unit_too() -> None:
-    """What is said by the thousand may be declared by the unit."""
-    (found,) = prices_in("$5 per 1,000 calls")
-
-    assert found.minor("usd") == (Decimal(500), Decimal("0.5"))
-
-
-@pytest.mark.parametrize(
-    "text", ["v1.25", "10 % off", "after 30 days", "gpt-3.5", "a2.50x", "1.000.000"]
-)
-def test_other_numbers_are_no_prices(text: str) -> None:
-    """Versions, shares and counts tell no price."""
-    assert prices_in(text) == ()
-    assert prices_in_name(text) == ()
-
-
-def test_a_price_in_another_currency_says_nothing() -> None:
-    """€ beside a price in dollars may be a note on the rate."""
-    (found,) = prices_in("€0.005")
-
-    assert found.minor("usd") == ()
-    assert found.minor("eur") == (Decimal("0.5"),)
 
 
 def test_the_example_is_sound() -> None:
@@ -147,15 +71,6 @@ LEGACY = {
 }
 
 
-@pytest.mark.parametrize("lines", LEGACY.values(), ids=LEGACY)
-def test_an_amount_unlike_its_comment_is_warned_of(warned: Warned, lines: str) -> None:
-    """The program before this one wrote `unit_amount: 100 // $0.01`."""
-    found = warned(f"{PRICE}{lines}\n")
-
-    assert codes(found) == {Code.AMOUNT_UNLIKE_COMMENT}
-    assert found[0].where.startswith("m.toml: prices.calls.")
-
-
 FINE = {
     "the same": 'unit = "0.01 USD"  # $0.01',
     "one of several": '# $0.02 until May, $0.01 since\nunit = "0.01 USD"',
@@ -167,33 +82,6 @@ FINE = {
     "across a blank line": '# $5\n\nunit = "0.01 USD"',
     "in yen": 'unit = "2 JPY" # ¥2',
 }
-
-
-@pytest.mark.parametrize("lines", FINE.values(), ids=FINE)
-def test_an_amount_like_its_comment_is_not(warned: Warned, lines: str) -> None:
-    """No alarm where what is said and what is asked are the same."""
-    assert warned(f"{PRICE}{lines}\n") == []
-
-
-def test_each_tier_has_its_own_comment(warned: Warned) -> None:
-    """A comment at a line of the list is about that tier."""
-    found = warned(
-        PRICE + 'mode = "graduated"\ntiers = [ # falling\n'
-        '  { up_to = 1_000, unit = "0.01 USD" }, # $0.01, "#1"\n'
-        "  # half a cent: $0.005\n"
-        '  { up_to = 10_000, unit = "0.005 USD", flat = "1 USD" },\n'
-        '  { up_to = "inf", unit = "0.004 USD" } # $0.001\n]\n'
-    )
-
-    assert [each.where for each in found] == ["m.toml: prices.calls.tiers.2.unit"]
-
-
-def test_a_table_s_comment_is_about_its_amounts(warned: Warned) -> None:
-    """Above the header, a misplaced point is seen, and other numbers are not."""
-    hundredfold = '# $0.01 a call\n[prices.calls]\nproduct = "api"\nmeter = "calls"\n'
-
-    assert codes(warned(hundredfold + 'unit = "1 USD"\n'))
-    assert warned(hundredfold + 'unit = "0.013 USD"\n') == []
 
 
 @pytest.mark.parametrize(
