@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from tests.support.billed import MONTHLY, Billed
 from tests.support.stripe_account import Clock
@@ -44,6 +45,15 @@ class World:
         log = DeliveryLog(redis, context)
         corrections = Corrections(AuditView(redis, context))
         return ClaimGuard(log, corrections, self.billed.all.holds, memory)
+
+    async def billed_an_hour_ago(self) -> tuple[Subject, CounterMemory]:
+        """Bill acme 100; return its counter, and a memory of that as an hour ago."""
+        subject = await self.billed.subject("acme")
+        before = await self.billed.bill(subject, 100)
+        memory = CounterMemory()
+        at = before.claimed_at - timedelta(hours=1)
+        memory.note(subject.counter, 1, at, 100)
+        return subject, memory
 
     async def guarded(
         self, guard: ClaimGuard, subject: Subject, flush_s: int = 0

@@ -221,6 +221,8 @@ class FactFinder:
         """
         found: dict[Minute, Decimal] = {}
         open_ones = _open_of(facts)
+        if not open_ones:
+            return found
         others = {Minute.of(x.event) for x in letters if not _is_of(x, subject)}
         if subject.by_events:
             others |= (await self._from.queued.units(facts.record)).minutes

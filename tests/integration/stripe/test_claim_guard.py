@@ -101,10 +101,7 @@ async def test_a_lower_counter_is_held_until_somebody_says_that_it_is_right(
 ) -> None:
     """Nobody took the units back: it may be lost. An operator may know better."""
     billed = world.billed
-    subject = await billed.subject("acme")
-    before = await billed.bill(subject, 100)
-    old = CounterMemory()
-    old.note(subject.counter, 1, before.claimed_at - timedelta(hours=1), 100)
+    subject, old = await world.billed_an_hour_ago()
     guard = world.guard(old)
     await billed.redis.set(billed.key(subject), 40)
 
@@ -125,10 +122,7 @@ async def test_an_event_that_could_not_be_checked_is_checked_before_it_is_sent(
 ) -> None:
     """It waited unsent, and is no fresh claim any more; nor is it one to trust."""
     billed = world.billed
-    subject = await billed.subject("acme")
-    before = await billed.bill(subject, 100)
-    old = CounterMemory()
-    old.note(subject.counter, 1, before.claimed_at - timedelta(hours=1), 100)
+    subject, old = await world.billed_an_hour_ago()
     await billed.redis.set(billed.key(subject), 40)
     unchecked = await billed.claim(subject)
     later = Settlement(unchecked, Verdict.LATER, attempts=0)
@@ -173,10 +167,7 @@ async def test_a_release_is_billed_back_when_the_next_event_may_go_out(
 ) -> None:
     """It was in time, a moment after an event of an hour ago: none could go since."""
     billed = world.billed
-    subject = await billed.subject("acme")
-    before = await billed.bill(subject, 100)
-    old = CounterMemory()
-    old.note(subject.counter, 1, before.claimed_at - timedelta(hours=1), 100)
+    subject, old = await world.billed_an_hour_ago()
     await billed.use(subject, -100)
 
     done = await world.guarded(world.guard(old), subject, flush_s)
@@ -285,10 +276,7 @@ async def test_what_was_put_on_the_bill_meanwhile_is_no_reason_for_less(
 ) -> None:
     """Taken off and added again comes to nothing: a lower counter is still found."""
     billed = world.billed
-    subject = await billed.subject("acme")
-    before = await billed.bill(subject, 100)
-    old = CounterMemory()
-    old.note(subject.counter, 1, before.claimed_at - timedelta(hours=1), 100)
+    subject, old = await world.billed_an_hour_ago()
     for kind in (AdjustKind.SUBTRACT, AdjustKind.ADD):
         wish = Adjustment(
             subject.tenant.id,
